@@ -1,0 +1,197 @@
+import * as z from "zod/mini";
+import { encodeUtf8 } from "./utf8.ts";
+
+/**
+ * Control messages of the agent–hub link, as JSON text frames `{type, body}`. The sample stream is binary: records.ts. A new row or field
+ * is a new version and a line in docs/PROTOCOL.md. zod/mini: the agent carries this file, and all of zod would be most of its bundle.
+ */
+
+const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
+const base64 = (max: number) => z.string().check(z.regex(/^[A-Za-z0-9+/]+={0,2}$/), z.maxLength(max));
+const int = z.int().check(z.nonnegative());
+const list = <T extends z.ZodMiniType>(item: T, max: number) => z.array(item).check(z.maxLength(max));
+
+/** A task as its node knows it. `endedAt` and `status` are absent while it runs; `status` is PVE's text (`OK`, `WARNINGS: 1`, an error). */
+export const taskSchema = z.strictObject({
+  upid: text(512),
+  endedAt: z.optional(int),
+  status: z.optional(text(4096)),
+});
+
+export const guestFactsSchema = z.strictObject({
+  vmid: z.int().check(z.minimum(100), z.maximum(999_999_999)),
+  type: z.enum(["qemu", "lxc"]),
+  /** `name` of a VM, `hostname` of a container; absent: PVE's default (`VM 100`, `CT100`). */
+  name: z.optional(text(255)),
+  identity: list(text(208), 64),
+  template: z.boolean(),
+  tags: list(text(128), 128),
+  /** PVE's lock (`backup`, `migrate`, `snapshot` …); absent: none. */
+  lock: z.optional(text(64)),
+  onboot: z.boolean(),
+  pool: z.optional(text(255)),
+  /** False while no configuration could be read: only what .vmlist says is known. */
+  configured: z.boolean(),
+});
+
+export const storageFactsSchema = z.strictObject({
+  storage: text(100),
+  type: text(32),
+  shared: z.boolean(),
+  content: list(text(32), 16),
+  enabled: z.boolean(),
+  /** Restricted to these nodes; empty: all. */
+  nodes: list(text(63), 256),
+});
+
+export const nodeFactsSchema = z.strictObject({
+  /** `pve-manager/9.2.11/…`; absent where it couldn't be read. */
+  pveVersion: z.optional(text(200)),
+  kernel: z.optional(text(200)),
+  cpuModel: z.optional(text(200)),
+  cpus: z.optional(int),
+  bootedAt: z.optional(int),
+  zpools: list(text(100), 256),
+  /** What each source found, as `proven-agent --check` prints it: problem absent means that it works. */
+  sources: list(z.strictObject({ source: text(32), problem: z.optional(text(500)) }), 64),
+});
+
+export const memberSchema = z.strictObject({ node: text(63), nodeId: int, online: z.boolean(), ip: z.optional(text(45)) });
+
+/** The whole picture one agent has; the newest replaces the one before. Guests are those of its own node, members and storages the cluster's. */
+export const inventorySchema = z.strictObject({
+  at: int,
+  cluster: z.strictObject({ name: z.optional(text(100)), quorate: z.boolean(), members: list(memberSchema, 256) }),
+  node: nodeFactsSchema,
+  guests: list(guestFactsSchema, 5000),
+  storages: list(storageFactsSchema, 1000),
+});
+
+/** Answers of the hub that end a session, and whether trying again can help. */
+export const refusalCodes = {
+  "version-too-old": { retry: false, text: "This agent is too old for the hub: upgrade proven-agent" },
+  "hub-too-old": { retry: true, text: "The hub is too old for this agent: upgrade proven-hub" },
+  "bad-signature": { retry: false, text: "The signature does not fit the key or the challenge" },
+  "not-joined": { retry: true, text: "The hub does not know this agent's key: join it" },
+  "key-changed": { retry: false, text: "The hub knows this node by another key: revoke it there first" },
+  revoked: { retry: false, text: "This agent was revoked" },
+  "bad-join": { retry: true, text: "The join token or key is wrong, used or expired" },
+  "already-connected": { retry: true, text: "Another session of this agent is newer" },
+  overloaded: { retry: true, text: "The hub takes no more agents for now" },
+  malformed: { retry: true, text: "The message could not be understood" },
+  "rate-limited": { retry: true, text: "Too many messages" },
+} as const;
+export type RefusalCode = keyof typeof refusalCodes;
+const refusalCode = z.enum(Object.keys(refusalCodes) as [RefusalCode, ...RefusalCode[]]);
+
+/** Work for the whole cluster that the hub gives to exactly one healthy agent. */
+export const duties = ["cluster", "shared-storage", "backup-jobs"] as const;
+export type Duty = (typeof duties)[number];
+
+export const messages = {
+  /** First word of the hub. `nonce`: 32 random bytes. */
+  challenge: { from: "hub", since: 1, body: z.strictObject({ nonce: base64(64), min: int, max: int, hub: text(64), now: int }) },
+  /** `signature`: Ed25519 over helloBytes(). `join`: only at the first connection. */
+  hello: {
+    from: "agent",
+    since: 1,
+    body: z.strictObject({
+      node: text(63),
+      clusterId: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
+      clusterName: z.optional(text(100)),
+      publicKey: base64(64),
+      signature: base64(128),
+      min: int,
+      max: int,
+      software: text(64),
+      /** Names the sequence of records: a new one whenever the agent lost its spool. */
+      stream: z.string().check(z.regex(/^[0-9a-f]{32}$/)),
+      sentAt: int,
+      join: z.optional(z.union([z.strictObject({ proof: base64(64) }), z.strictObject({ token: text(200) })])),
+    }),
+  },
+  /** `lastSeq`: last record of this stream that is durable on the hub, 0 for none. The agent goes on behind it, from a key frame. */
+  welcome: {
+    from: "hub",
+    since: 1,
+    body: z.strictObject({ version: int, lastSeq: int, now: int, duties: list(z.enum(duties), 16) }),
+  },
+  /** The session ends. */
+  refused: { from: "hub", since: 1, body: z.strictObject({ code: refusalCode, problem: text(1000) }) },
+  /** All records up to `seq` are durable. */
+  ack: { from: "hub", since: 1, body: z.strictObject({ seq: int }) },
+  /** The stream can't be decoded further: send the schema and a key frame. */
+  resync: { from: "hub", since: 1, body: z.strictObject({ problem: text(1000) }) },
+  duties: { from: "hub", since: 1, body: z.strictObject({ duties: list(z.enum(duties), 16) }) },
+  inventory: { from: "agent", since: 1, body: inventorySchema },
+  /** Started and ended tasks; the same one may come again. At connect: those of the last day. */
+  tasks: { from: "agent", since: 1, body: z.strictObject({ tasks: list(taskSchema, 2000) }) },
+  /** Once a minute, for the skew. */
+  clock: { from: "agent", since: 1, body: z.strictObject({ at: int }) },
+  /** Something the other side sent was not understood. Never answered, so that two ends can't play ping-pong. */
+  problem: { from: "both", since: 1, body: z.strictObject({ about: text(64), problem: text(1000) }) },
+} as const satisfies Record<string, { from: "agent" | "hub" | "both"; since: number; body: z.ZodMiniType }>;
+
+type Table = typeof messages;
+export type MessageType = keyof Table;
+export type Message = { [T in MessageType]: { type: T; body: z.output<Table[T]["body"]> } }[MessageType];
+export type MessageOf<T extends MessageType> = Extract<Message, { type: T }>;
+export type Inventory = z.output<typeof inventorySchema>;
+export type GuestFacts = z.output<typeof guestFactsSchema>;
+export type StorageFacts = z.output<typeof storageFactsSchema>;
+export type NodeFacts = z.output<typeof nodeFactsSchema>;
+export type Member = z.output<typeof memberSchema>;
+export type TaskReport = z.output<typeof taskSchema>;
+
+/** The only door for messages of the other side. A bad one is answered and counted, never thrown. */
+export function parseMessage(
+  json: unknown,
+  from: "agent" | "hub",
+  version: number,
+): { ok: true; message: Message } | { ok: false; about: string; problem: string } {
+  const outer = z.object({ type: z.string(), body: z.unknown() }).safeParse(json);
+  if (!outer.success) return { ok: false, about: "message", problem: "no type and body" };
+  const type = outer.data.type.slice(0, 64) || "message";
+  const row = Object.hasOwn(messages, type) ? messages[type as MessageType] : undefined;
+  if (row === undefined || (row.from !== from && row.from !== "both") || row.since > version) {
+    return { ok: false, about: type, problem: `unknown type for version ${version}` };
+  }
+  const body = row.body.safeParse(outer.data.body);
+  if (!body.success) return { ok: false, about: type, problem: z.prettifyError(body.error).slice(0, 900) };
+  return { ok: true, message: { type, body: body.data } as Message }; // type and body come from one row
+}
+
+/** As parseMessage, from the text of a WebSocket message. */
+export function parseMessageText(text: string, from: "agent" | "hub", version: number): ReturnType<typeof parseMessage> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { ok: false, about: "message", problem: "not JSON" };
+  }
+  return parseMessage(json, from, version);
+}
+
+export function encodeMessage<T extends MessageType>(type: T, body: MessageOf<T>["body"]): string {
+  return JSON.stringify({ type, body });
+}
+
+/** What a hello signs: bound to the challenge, to the hub's certificate (a relay has another) and to all that the hub will believe. */
+export function helloBytes(hello: {
+  nonce: string;
+  /** SHA-256 of the hub's certificate as the agent saw it, `AA:BB:…`. */
+  fingerprint: string;
+  node: string;
+  clusterId: string;
+  stream: string;
+  publicKey: string;
+  sentAt: number;
+}): Uint8Array {
+  const { nonce, fingerprint, node, clusterId, stream, publicKey, sentAt } = hello;
+  return encodeUtf8(["proven hello 1", nonce, fingerprint, node, clusterId, stream, publicKey, sentAt].join("\n"));
+}
+
+/** What a cluster's join key proves: HMAC-SHA256 over these bytes, with the key of `/etc/pve/priv/proven/join.key`. */
+export function joinProofBytes(join: { nonce: string; clusterId: string; publicKey: string }): Uint8Array {
+  return encodeUtf8(["proven join 1", join.nonce, join.clusterId, join.publicKey].join("\n"));
+}
