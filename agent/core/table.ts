@@ -1,0 +1,114 @@
+import type { EntityKey } from "#protocol/ids.ts";
+import { metricById } from "#protocol/metrics.ts";
+import type { Schema, SchemaEntity, SchemaSeries } from "#protocol/records.ts";
+
+type Slot = { series: SchemaSeries; scale: number };
+
+/**
+ * One tick's values of everything this agent samples, in the order the wire declares them. Sources `put` what they found; what nobody put is
+ * absent. A series seen for the first time, or one whose entity was not put for `forgetAfterTicks`, makes the schema change.
+ */
+export class SampleTable {
+  private entities: (SchemaEntity & { lastTick: number })[] = [];
+  private entityIndex = new Map<string, number>();
+  private slots: Slot[] = [];
+  private slotIndex = new Map<string, number>();
+  private next = new Float64Array(256).fill(Number.NaN);
+  private tick = 0;
+  /** Grows whenever what `schema()` says changed. */
+  schemaVersion = 0;
+
+  constructor(private readonly forgetAfterTicks = 360) {}
+
+  /** Starts a tick: everything is absent until it is put. */
+  begin(): void {
+    this.tick++;
+    this.next.fill(Number.NaN, 0, this.slots.length);
+    if (this.tick % 60 === 0) this.forget();
+  }
+
+  /** Declares an entity, or that its identity changed (a guest's vmid was used again). Returns the handle for `put`. */
+  entity(key: EntityKey, identity: readonly string[] = []): number {
+    const known = this.entityIndex.get(key);
+    if (known !== undefined) {
+      const entity = this.entities[known] as SchemaEntity & { lastTick: number };
+      entity.lastTick = this.tick;
+      if (entity.identity.join(" ") !== identity.join(" ")) {
+        this.entities[known] = { key, identity: [...identity], lastTick: this.tick };
+        this.schemaVersion++;
+      }
+      return known;
+    }
+    this.entityIndex.set(key, this.entities.length);
+    this.entities.push({ key, identity: [...identity], lastTick: this.tick });
+    this.schemaVersion++;
+    return this.entities.length - 1;
+  }
+
+  /** `value` in the catalogue's unit; NaN or infinite: absent. A series' source may change from tick to tick; then the schema does. */
+  put(entity: number, metric: number, source: string, value: number, instance?: string): void {
+    if (!Number.isFinite(value)) return;
+    const name = instance === undefined ? `${entity} ${metric}` : `${entity} ${metric} ${instance}`;
+    let index = this.slotIndex.get(name);
+    if (index === undefined) index = this.declare(name, entity, metric, source, instance);
+    const slot = this.slots[index] as Slot;
+    if (slot.series.source !== source) {
+      slot.series = { ...slot.series, source };
+      this.schemaVersion++;
+    }
+    this.next[index] = Math.round(value * slot.scale);
+  }
+
+  /** Scaled integers by slot, NaN = absent. Valid until the next `begin`. */
+  values(): Float64Array {
+    return this.next.subarray(0, this.slots.length);
+  }
+
+  schema(): Schema {
+    return {
+      entities: this.entities.map(({ key, identity }) => ({ key, identity })),
+      series: this.slots.map((slot) => slot.series),
+    };
+  }
+
+  private declare(name: string, entity: number, metric: number, source: string, instance: string | undefined): number {
+    const scale = metricById(metric)?.scale;
+    if (scale === undefined) throw new Error(`metric ${metric} is not in the catalogue`);
+    const index = this.slots.length;
+    this.slots.push({
+      series: instance === undefined ? { entity, metric, source } : { entity, metric, instance, source },
+      scale,
+    });
+    this.slotIndex.set(name, index);
+    if (index >= this.next.length) {
+      const grown = new Float64Array(this.next.length * 2).fill(Number.NaN);
+      grown.set(this.next);
+      this.next = grown;
+    }
+    this.schemaVersion++;
+    return index;
+  }
+
+  /** Drops entities that no source has put for long. Handles change, so it runs between ticks only. */
+  private forget(): void {
+    const keep = this.entities.map((entity) => this.tick - entity.lastTick <= this.forgetAfterTicks);
+    if (keep.every(Boolean)) return;
+    const moved = new Map<number, number>();
+    this.entities = this.entities.filter((_, index) => {
+      if (keep[index]) moved.set(index, moved.size);
+      return keep[index];
+    });
+    this.entityIndex = new Map(this.entities.map((entity, index) => [entity.key, index]));
+    this.slots = this.slots
+      .filter((slot) => moved.has(slot.series.entity))
+      .map((slot) => ({ ...slot, series: { ...slot.series, entity: moved.get(slot.series.entity) as number } }));
+    this.slotIndex = new Map(
+      this.slots.map(({ series: { entity, metric, instance } }, index) => [
+        instance === undefined ? `${entity} ${metric}` : `${entity} ${metric} ${instance}`,
+        index,
+      ]),
+    );
+    this.next.fill(Number.NaN);
+    this.schemaVersion++;
+  }
+}

@@ -1,0 +1,15 @@
+import { type RefusalKind, refusals } from "#protocol/api.ts";
+
+/** A request that is refused and whose sender should know why: `message` names the field and the remedy. Anything else thrown is a bug. */
+export class Refusal extends Error {
+  readonly status: (typeof refusals)[RefusalKind];
+
+  constructor(
+    readonly code: RefusalKind,
+    message: string,
+    readonly details: { field?: string; retryAfterSec?: number } = {},
+  ) {
+    super(message);
+    this.status = refusals[code];
+  }
+}
