@@ -1,4 +1,6 @@
-import type { EpochMs } from "#protocol/ids.ts";
+import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
+import type { Duty, Inventory, TaskReport } from "#protocol/messages.ts";
+import type { SampleTable } from "./core/table.ts";
 
 /** Time as the agent asks for it. Wall time stamps samples; monotonic time measures waits, so that a clock jump can't end one. */
 export interface Clock {
@@ -19,3 +21,30 @@ export type RunCommand = (
 
 /** A file below the root prefix as text; `undefined` problem codes are Node's (`ENOENT`, `EACCES` …). `maxBytes` cuts. */
 export type ReadText = (path: string, maxBytes?: number) => Promise<{ ok: true; text: string } | { ok: false; code: string }>;
+
+/** What one source found, for `--check`, the inventory and the log. */
+export type SourceReport = {
+  source: string;
+  /** One line: what it gives here (`40 guests`, `2 pools`). */
+  found: string;
+  costMs: number;
+  /** Absent: works. Else what is missing and why (`/run/pve/metrics: ENOENT, is pvestatd running?`). */
+  problem?: string;
+};
+
+/** Everything that reads this node, behind one door. A source that fails or hangs never delays the others. */
+export interface Collector {
+  /** Who this node is. Undefined while pmxcfs isn't mounted: ask again later. */
+  identify(): Promise<{ node: NodeName; clusterId: ClusterId; clusterName?: string } | undefined>;
+  /** Fills one tick. Bounded: slow sources run on their own and lend their newest values until those are too old. */
+  collect(table: SampleTable, now: EpochMs): Promise<void>;
+  /** The whole picture for the hub. Cheap when nothing changed: `version` tells whether it differs from the one before. */
+  inventory(now: EpochMs): Promise<{ version: number; inventory: Inventory }>;
+  /** Started and ended tasks since the call before; the first call gives those of the last day. */
+  tasks(now: EpochMs): Promise<TaskReport[]>;
+  setDuties(duties: readonly Duty[]): void;
+  /** Resolves when pvestatd has written new values, or after `atMostMs`. */
+  nextChange(atMostMs: number, signal: AbortSignal): Promise<void>;
+  check(): Promise<SourceReport[]>;
+  close(): void;
+}
