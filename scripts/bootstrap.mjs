@@ -1,0 +1,61 @@
+// Brings a fresh clone to where `tsx` can run: npm packages and, with --debian, the Debian packages that tests need. Plain JavaScript with
+// nothing but Node's own modules, because it runs before anything is installed.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19)) fail(`Node ${process.versions.node} is too old: install Node 20.19 or newer`);
+
+installNpmPackages();
+if (process.argv.includes("--debian")) installDebianPackages();
+
+/** `npm ci` unless node_modules was made from this very lock file by this Node. */
+function installNpmPackages() {
+  const wanted = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .update(process.versions.modules)
+    .digest("hex");
+  const stamp = join(root, "node_modules/.proven-lock");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  console.log("installing npm packages …");
+  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: root, stdio: "inherit" });
+  if (status !== 0) fail("npm ci failed: see above. Is the npm registry reachable?");
+  writeFileSync(stamp, wanted);
+}
+
+/** Programs that tests run for real, and the Debian package that has each. What can't be installed is named; its tests then say why they skip. */
+function installDebianPackages() {
+  const needed = {
+    chromium: "chromium",
+    mosquitto: "mosquitto",
+    openssl: "openssl",
+    zstd: "zstd",
+    ip: "iproute2",
+  };
+  const paths = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"];
+  const missing = Object.entries(needed).filter(([program]) => !paths.some((path) => existsSync(join(path, program))));
+  if (missing.length === 0) return;
+  const packages = missing.map(([, name]) => name);
+  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
+    console.log(`not installed, their tests will be skipped: ${packages.join(" ")} (run as root on Debian to install them)`);
+    return;
+  }
+  console.log(`installing Debian packages: ${packages.join(" ")} …`);
+  mkdirSync("/var/lib/apt/lists/partial", { recursive: true });
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  spawnSync("apt-get", ["update", "-q"], { stdio: ["ignore", "ignore", "inherit"], env });
+  const { status } = spawnSync("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...packages, "fonts-dejavu-core"], {
+    stdio: ["ignore", "ignore", "inherit"],
+    env,
+  });
+  if (status !== 0) console.log(`could not install all of ${packages.join(" ")}: the tests that need them will say so`);
+}
+
+function fail(problem) {
+  console.error(problem);
+  process.exit(1);
+}

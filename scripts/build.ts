@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { type BuildOptions, build } from "esbuild";
+
+/**
+ * `npm run build [-- PART …]`: esbuild bundles into dist/: `agent` → dist/agent.mjs, `hub` → dist/hub.mjs (lmdb's native addon stays outside),
+ * `panel` → dist/panel/. Writes dist/sizes.json (bytes, plain and gzip) and fails when a bundle passes its bound.
+ */
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, "dist");
+
+/** CommonJS packages inside an ES module bundle want `require`. */
+const requireBanner = "import{createRequire as provenRequire}from'node:module';const require=provenRequire(import.meta.url);";
+
+const common: BuildOptions = {
+  bundle: true,
+  sourcemap: "linked",
+  legalComments: "none",
+  logLevel: "warning",
+  metafile: true,
+  absWorkingDir: root,
+};
+const daemon: BuildOptions = {
+  ...common,
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  minifySyntax: true,
+  minifyWhitespace: true,
+};
+
+/** Largest gzip size of each part, bytes. */
+const gzipMax = { agent: 120_000, hub: 600_000, panel: 150_000 };
+type Part = keyof typeof gzipMax;
+
+const parts: Record<Part, () => Promise<string>> = {
+  async agent() {
+    const outfile = join(dist, "agent.mjs");
+    await build({ ...daemon, entryPoints: ["agent/main.ts"], outfile, banner: { js: requireBanner } });
+    return outfile;
+  },
+  async hub() {
+    const outfile = join(dist, "hub.mjs");
+    await build({ ...daemon, entryPoints: ["hub/main.ts"], outfile, external: ["lmdb"], banner: { js: requireBanner } });
+    return outfile;
+  },
+  async panel() {
+    const outdir = join(dist, "panel");
+    rmSync(outdir, { recursive: true, force: true });
+    mkdirSync(outdir, { recursive: true });
+    await build({
+      ...common,
+      platform: "browser",
+      format: "esm",
+      target: "es2022",
+      minify: true,
+      entryPoints: { panel: "ui-extension/standalone.ts" },
+      outdir,
+      loader: { ".css": "text" },
+    });
+    const script = join(outdir, "panel.js");
+    const version = createHash("sha256").update(readFileSync(script)).digest("hex").slice(0, 12);
+    const html = readFileSync(join(root, "ui-extension/standalone.html"), "utf8");
+    writeFileSync(join(outdir, "index.html"), html.replaceAll("panel.js", `panel.js?v=${version}`));
+    for (const name of readdirSync(join(root, "ui-extension/static"), { withFileTypes: true })) {
+      if (name.isFile()) copyFileSync(join(name.parentPath, name.name), join(outdir, name.name));
+    }
+    return script;
+  },
+};
+
+const wanted = process.argv.slice(2);
+for (const name of wanted) {
+  if (!Object.hasOwn(parts, name)) throw new Error(`no part ${name}: one of ${Object.keys(parts).join(", ")}`);
+}
+mkdirSync(dist, { recursive: true });
+const sizes: Record<string, { bytes: number; gzip: number }> = {};
+let tooLarge = false;
+for (const name of (wanted.length > 0 ? wanted : Object.keys(parts)) as Part[]) {
+  const bytes = readFileSync(await parts[name]());
+  const gzip = gzipSync(bytes).length;
+  sizes[name] = { bytes: bytes.length, gzip };
+  const over = gzip > gzipMax[name];
+  tooLarge ||= over;
+  console.log(
+    `${name.padEnd(6)} ${(bytes.length / 1000).toFixed(1)} kB, ${(gzip / 1000).toFixed(1)} kB gzip${over ? `, over its bound of ${gzipMax[name] / 1000} kB` : ""}`,
+  );
+}
+writeFileSync(join(dist, "sizes.json"), `${JSON.stringify(sizes, null, 2)}\n`);
+if (tooLarge) process.exit(1);
