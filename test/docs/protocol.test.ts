@@ -5,7 +5,7 @@ import { messages } from "#protocol/messages.ts";
 
 test("docs/PROTOCOL.md lists exactly the messages of the table, with sender and version", () => {
   const text = readFileSync(new URL("../../docs/PROTOCOL.md", import.meta.url), "utf8");
-  const documented = [...text.matchAll(/^\| `([a-z.-]+)` \| (hub|agent|both) \| (\d+) \|$/gm)].map(
+  const documented = [...text.matchAll(/^\| `([a-z.-]+)` +\| (hub|agent|both) +\| (\d+) +\|$/gm)].map(
     ([, type, from, since]) => `${type} ${from} ${since}`,
   );
   const inCode = Object.entries(messages).map(([type, { from, since }]) => `${type} ${from} ${since}`);
