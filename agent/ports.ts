@@ -6,6 +6,7 @@ import type { SampleTable } from "./core/table.ts";
 export interface Clock {
   now(): EpochMs;
   monotonicMs(): number;
+  /** Ends early, without an error, when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 

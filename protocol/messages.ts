@@ -91,7 +91,7 @@ export type Duty = (typeof duties)[number];
 export const messages = {
   /** First word of the hub. `nonce`: 32 random bytes. */
   challenge: { from: "hub", since: 1, body: z.strictObject({ nonce: base64(64), min: int, max: int, hub: text(64), now: int }) },
-  /** `signature`: Ed25519 over helloBytes(). `join`: only at the first connection. */
+  /** `publicKey`: SPKI DER. `signature`: Ed25519 over helloBytes(). `join`: at the first connection, or after `not-joined`. */
   hello: {
     from: "agent",
     since: 1,
@@ -191,7 +191,7 @@ export function helloBytes(hello: {
   return encodeUtf8(["proven hello 1", nonce, fingerprint, node, clusterId, stream, publicKey, sentAt].join("\n"));
 }
 
-/** What a cluster's join key proves: HMAC-SHA256 over these bytes, with the key of `/etc/pve/priv/proven/join.key`. */
+/** What a cluster's join key proves: HMAC-SHA256 over these bytes, with the bytes whose base64 stands in `/etc/pve/priv/proven/join.key`. */
 export function joinProofBytes(join: { nonce: string; clusterId: string; publicKey: string }): Uint8Array {
   return encodeUtf8(["proven join 1", join.nonce, join.clusterId, join.publicKey].join("\n"));
 }
