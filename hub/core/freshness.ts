@@ -1,0 +1,24 @@
+import type { Reading } from "#protocol/api.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import { limits } from "#protocol/limits.ts";
+import type { Latest } from "./series.ts";
+
+/**
+ * Samples carry their agent's clock. Ages are taken in that clock (`skewMs`: agent's minus hub's), so that a wrong clock is shown as skew and
+ * neither hides a living node nor keeps a dead one fresh. More than the limit ahead is no evidence of freshness either.
+ */
+export function isFresh(at: EpochMs | undefined, now: EpochMs, skewMs: number): boolean {
+  if (at === undefined) return false;
+  const age = now + skewMs - at;
+  return age < limits.staleAfterMs && age > -limits.staleAfterMs;
+}
+
+export const absentReading: Reading = { state: "absent", value: null, at: null };
+
+/** A counter reads as its rate, which is absent after a reset or a gap. */
+export function readingOf(latest: Latest | undefined, kind: "gauge" | "counter", now: EpochMs, skewMs: number): Reading {
+  if (latest === undefined) return absentReading;
+  const value = kind === "counter" ? latest.rate : latest.value;
+  if (!Number.isFinite(value)) return { state: "absent", value: null, at: latest.at };
+  return { state: isFresh(latest.at, now, skewMs) ? "fresh" : "stale", value, at: latest.at };
+}

@@ -1,0 +1,88 @@
+import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
+import type { GuestFacts, Inventory } from "#protocol/messages.ts";
+import type { AgentId } from "./series.ts";
+
+/** What one agent last said, and since when (the hub's time) it has claimed each guest without a pause. */
+export type AgentInventory = {
+  agent: AgentId;
+  receivedAt: EpochMs;
+  inventory: Inventory;
+  claims: Readonly<Record<string, EpochMs>>;
+};
+
+/** The newest inventory replaces the one before; a guest listed in both keeps the time of its claim. */
+export function stepInventory(
+  before: AgentInventory | undefined,
+  agent: AgentId,
+  inventory: Inventory,
+  now: EpochMs,
+): AgentInventory {
+  const claims: Record<string, EpochMs> = {};
+  for (const { vmid } of inventory.guests) claims[vmid] = before?.claims[vmid] ?? now;
+  return { agent, receivedAt: now, inventory, claims };
+}
+
+/** A guest and the agent whose claim counts. */
+export type OwnedGuest = { facts: GuestFacts; owner: AgentInventory };
+export type Owners = ReadonlyMap<Vmid, OwnedGuest>;
+
+/**
+ * Each guest of one cluster once. Two agents list the same guest while it migrates, or when its node died and another took it over: the newer
+ * claim counts, whatever was repeated since.
+ */
+export function ownersOf(inventories: Iterable<AgentInventory>): Owners {
+  const owners = new Map<Vmid, OwnedGuest>();
+  for (const owner of inventories) {
+    for (const facts of owner.inventory.guests) {
+      const vmid = facts.vmid as Vmid;
+      const rival = owners.get(vmid);
+      if (rival === undefined || claimOf(rival) < claimOf({ facts, owner })) owners.set(vmid, { facts, owner });
+    }
+  }
+  return owners;
+}
+
+const claimOf = ({ facts, owner }: OwnedGuest) => owner.claims[facts.vmid] ?? owner.receivedAt;
+
+/** PVE's defaults: `VM 100` (qemu-server `vmstatus`) and `CT100` (pve-container `LXC.pm` vmstatus). */
+export function guestName({ name, type, vmid }: Pick<GuestFacts, "name" | "type" | "vmid">): string {
+  return name ?? (type === "qemu" ? `VM ${vmid}` : `CT${vmid}`);
+}
+
+/** How events name a guest. */
+export function guestTitle(facts: GuestFacts): string {
+  return facts.name === undefined ? guestName(facts) : `${facts.type === "qemu" ? "VM" : "CT"} ${facts.vmid} (${facts.name})`;
+}
+
+/** Two sets of identity strings that share one are the same guest; nothing known is no evidence of another one. */
+export function sameGuest(a: Pick<GuestFacts, "identity" | "type">, b: Pick<GuestFacts, "identity" | "type">): boolean {
+  if (a.type !== b.type) return false;
+  return a.identity.length === 0 || b.identity.length === 0 || a.identity.some((id) => b.identity.includes(id));
+}
+
+export type GuestChange =
+  | { kind: "created" | "replaced" | "vanished"; vmid: Vmid; facts: GuestFacts; node: NodeName }
+  | { kind: "migrated"; vmid: Vmid; facts: GuestFacts; node: NodeName; from: NodeName };
+
+/**
+ * What happened to a cluster's guests between two pictures. `newcomers`: nodes of agents heard for the first time, whose guests were there
+ * before us and are not news. `vanished` is not yet deleted: between the two reports of a migration a guest is on no node.
+ */
+export function guestChanges(before: Owners, after: Owners, newcomers: ReadonlySet<NodeName>): GuestChange[] {
+  const changes: GuestChange[] = [];
+  for (const [vmid, { facts, owner }] of after) {
+    const node = owner.agent.node;
+    const old = before.get(vmid);
+    if (old === undefined) {
+      if (!newcomers.has(node)) changes.push({ kind: "created", vmid, facts, node });
+    } else if (!sameGuest(old.facts, facts)) changes.push({ kind: "replaced", vmid, facts, node });
+    else if (old.owner.agent.node !== node) changes.push({ kind: "migrated", vmid, facts, node, from: old.owner.agent.node });
+  }
+  for (const [vmid, { facts, owner }] of before) {
+    if (!after.has(vmid)) changes.push({ kind: "vanished", vmid, facts, node: owner.agent.node });
+  }
+  return changes;
+}
+
+/** A vanished guest that nobody claims within this time was deleted: agents report every second, one after the other. */
+export const vanishedGraceMs = 15_000;

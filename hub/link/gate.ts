@@ -1,0 +1,120 @@
+import { createHash, createHmac, createPublicKey, type KeyObject, randomBytes, timingSafeEqual, verify } from "node:crypto";
+import type { ClusterId, EpochMs } from "#protocol/ids.ts";
+import { parseNodeName } from "#protocol/ids.ts";
+import { helloBytes, joinProofBytes, type MessageOf, type RefusalCode, refusalCodes } from "#protocol/messages.ts";
+import { linkVersions, negotiate } from "#protocol/version.ts";
+import { joinTokenProblem } from "../core/keys.ts";
+import type { AgentId } from "../core/series.ts";
+import type { AgentDocument } from "../store/documents.ts";
+import type { StateStore } from "../store/state.ts";
+
+type Hello = MessageOf<"hello">["body"];
+export type JoinWay = "join key" | "token";
+export type Admission =
+  | { ok: true; agent: AgentId; version: number; joinedBy: JoinWay | undefined }
+  | { ok: false; code: RefusalCode; problem: string };
+
+export const agentKey = ({ cluster, node }: AgentId) => `${cluster}/${node}`;
+
+const spkiPrefix = Buffer.from("302a300506032b6570032100", "hex");
+
+/** An Ed25519 public key in base64, as its raw 32 bytes or as SubjectPublicKeyInfo (RFC 8410). Undefined: neither. */
+export function parsePublicKey(text: string): { key: KeyObject; raw: string } | undefined {
+  const bytes = Buffer.from(text, "base64");
+  const raw = bytes.length === 44 && bytes.subarray(0, 12).equals(spkiPrefix) ? bytes.subarray(12) : bytes;
+  if (raw.length !== 32) return undefined;
+  const key = createPublicKey({ key: Buffer.concat([spkiPrefix, raw]), format: "der", type: "spki" });
+  return { key, raw: raw.toString("base64") };
+}
+
+export const newNonce = () => randomBytes(32).toString("base64");
+export const hashSecret = (secret: string) => createHash("sha256").update(secret).digest("hex");
+
+/** Compares without telling by its time where they differ; lengths may be told. */
+export function sameSecret(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+const refuse = (code: RefusalCode, detail?: string): Admission => ({
+  ok: false,
+  code,
+  problem: detail === undefined ? refusalCodes[code].text : `${refusalCodes[code].text}: ${detail}`,
+});
+
+/** Decides who may open a session. The order matters: nothing of a hello is believed before its signature fits. */
+export class Gate {
+  constructor(
+    private readonly ports: { state: StateStore; fingerprint: string; joinKey: () => Uint8Array | undefined; now: () => EpochMs },
+  ) {}
+
+  admit(hello: Hello, nonce: string): Admission {
+    const versions = negotiate(linkVersions, hello);
+    if (!versions.ok) return refuse(versions.tooOld === "hub" ? "hub-too-old" : "version-too-old");
+    const node = parseNodeName(hello.node);
+    if (node === undefined) return refuse("malformed", "node is not a node's name");
+    const publicKey = parsePublicKey(hello.publicKey);
+    if (publicKey === undefined) return refuse("malformed", "publicKey is no Ed25519 key");
+    const signed = helloBytes({ ...hello, nonce, fingerprint: this.ports.fingerprint });
+    if (!verify(null, signed, publicKey.key, Buffer.from(hello.signature, "base64"))) return refuse("bad-signature");
+
+    const agent: AgentId = { cluster: hello.clusterId as ClusterId, node };
+    const known = this.ports.state.get("agent", agentKey(agent));
+    if (known?.revokedKeys.includes(publicKey.raw)) return refuse("revoked");
+    if (known?.publicKey === publicKey.raw) return { ok: true, agent, version: versions.version, joinedBy: undefined };
+    if (known !== undefined && known.publicKey !== null) return refuse("key-changed");
+    return this.join(hello, nonce, agent, publicKey.raw, versions.version);
+  }
+
+  /** True while this agent may go on: false once it was revoked, perhaps by another process. */
+  stillAdmitted(agent: AgentId): boolean {
+    return typeof this.ports.state.get("agent", agentKey(agent))?.publicKey === "string";
+  }
+
+  private join(hello: Hello, nonce: string, agent: AgentId, publicKey: string, version: number): Admission {
+    if (hello.join === undefined) return refuse("not-joined");
+    const joinedBy: JoinWay = "token" in hello.join ? "token" : "join key";
+    const accepted =
+      "token" in hello.join ? this.spendToken(hello.join.token, agent) : this.provesKey(hello, nonce, hello.join.proof);
+    if (!accepted) return refuse("bad-join");
+    const at = this.ports.now();
+    const by = { actor: `agent ${agentKey(agent)}`, reason: `joined by ${joinedBy}` };
+    this.ports.state.update("agent", agentKey(agent), by, (present): AgentDocument => {
+      const { cluster, node } = agent;
+      const revokedKeys = present?.revokedKeys ?? [];
+      return { cluster, node, clusterName: hello.clusterName ?? null, publicKey, revokedKeys, joinedAt: at, revokedAt: null };
+    });
+    return { ok: true, agent, version, joinedBy };
+  }
+
+  private provesKey(hello: Hello, nonce: string, proof: string): boolean {
+    const key = this.ports.joinKey();
+    if (key === undefined) return false;
+    const bytes = joinProofBytes({ nonce, clusterId: hello.clusterId, publicKey: hello.publicKey });
+    return sameSecret(createHmac("sha256", key).update(bytes).digest(), Buffer.from(proof, "base64"));
+  }
+
+  /** `pvj_<id>_<secret>`: found by its id, spent in the transaction that finds it unused. */
+  private spendToken(token: string, agent: AgentId): boolean {
+    const match = /^pvj_([0-9a-f]{12})_([0-9a-f]{48})$/.exec(token);
+    if (match === null) return false;
+    const [, id, secret] = match as unknown as [string, string, string];
+    let spent = false;
+    this.ports.state.update("joinToken", id, { actor: `agent ${agentKey(agent)}`, reason: "joined" }, (present) => {
+      const fits = present !== undefined && sameSecret(Buffer.from(present.tokenHash), Buffer.from(hashSecret(secret)));
+      if (!fits || joinTokenProblem(present, this.ports.now()) !== undefined) return undefined;
+      spent = true;
+      return { ...present, usedAt: this.ports.now(), usedBy: agentKey(agent) };
+    });
+    return spent;
+  }
+}
+
+/** Takes the node's key away. Its session ends at the next look, and only a new key with a new join gets in. False: no such agent. */
+export function revokeAgent(state: StateStore, agent: string, by: { actor: string; reason: string }, now: EpochMs): boolean {
+  if (state.get("agent", agent) === undefined) return false;
+  state.update("agent", agent, by, (present) => {
+    if (present === undefined || present.publicKey === null) return undefined;
+    return { ...present, publicKey: null, revokedKeys: [...present.revokedKeys, present.publicKey], revokedAt: now };
+  });
+  return true;
+}

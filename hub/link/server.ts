@@ -1,0 +1,144 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { type WebSocket, WebSocketServer } from "ws";
+import { limits } from "#protocol/limits.ts";
+import type { Duty } from "#protocol/messages.ts";
+import { linkSubprotocol } from "#protocol/version.ts";
+import type { AgentId } from "../core/series.ts";
+import { agentKey } from "./gate.ts";
+import { AgentSession, type SessionPorts } from "./session.ts";
+
+/** Sessions one hub holds: 200 nodes, and those that reconnect before their old session is known to be dead. */
+const sessionsMax = 1000;
+/** A session without a pong for two of these is dead: a node that lost power sends no FIN. */
+const pingEveryMs = 10_000;
+/** Bytes queued towards an agent that doesn't read. Acknowledgements are small: this much means that it never will. */
+const queuedMax = 4 << 20;
+
+export const linkPath = "/agent";
+
+/** Agents' WebSockets on the hub's https port. */
+export class LinkServer {
+  private readonly sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: limits.messageMaxBytes,
+    perMessageDeflate: false,
+    handleProtocols: (offered) => (offered.has(linkSubprotocol) ? linkSubprotocol : false),
+  });
+  private readonly sessions = new Map<AgentSession, WebSocket>();
+  private readonly byAgent = new Map<string, AgentSession>();
+  private stopping = false;
+  private stopPing: () => void = () => undefined;
+
+  constructor(private readonly ports: SessionPorts) {
+    this.schedulePing();
+  }
+
+  /** Takes the server's upgrades over; anything but the link's path and subprotocol is refused. */
+  attach(server: Pick<Server, "on">): void {
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      socket.on("error", () => socket.destroy());
+      const refusal = this.upgradeProblem(request);
+      if (refusal !== undefined) {
+        rejectUpgrade(socket, refusal);
+        return;
+      }
+      this.sockets.handleUpgrade(request, socket, head, (webSocket) => this.connected(webSocket, request));
+    });
+  }
+
+  /** The session of this agent that counts; an older one is told and closed. */
+  register(agent: AgentId, session: AgentSession): void {
+    const older = this.byAgent.get(agentKey(agent));
+    this.byAgent.set(agentKey(agent), session);
+    older?.refuse("already-connected");
+  }
+
+  /** True when this was the agent's present session and not one that a newer had replaced. */
+  unregister(agent: AgentId, session: AgentSession): boolean {
+    if (this.byAgent.get(agentKey(agent)) !== session) return false;
+    this.byAgent.delete(agentKey(agent));
+    return true;
+  }
+
+  sendDuties(agent: AgentId, duties: readonly Duty[]): void {
+    this.byAgent.get(agentKey(agent))?.sendDuties(duties);
+  }
+
+  revoke(agent: AgentId): void {
+    this.byAgent.get(agentKey(agent))?.refuse("revoked");
+  }
+
+  get count(): number {
+    return this.byAgent.size;
+  }
+
+  /** Lets what was taken become durable and acknowledged, for at most `withinMs`, and closes every session. */
+  async drain(withinMs: number): Promise<void> {
+    this.stopping = true;
+    this.stopPing();
+    let giveUp: () => void = () => undefined;
+    const late = new Promise<void>((resolve) => (giveUp = this.ports.clock.after(withinMs, resolve)));
+    await Promise.race([Promise.all([...this.sessions.keys()].map((session) => session.drain())), late]);
+    giveUp();
+    for (const [session, socket] of this.sessions) {
+      session.end(1012, "the hub stops");
+      socket.terminate();
+    }
+    this.sockets.close();
+  }
+
+  private upgradeProblem(request: IncomingMessage): string | undefined {
+    if (this.stopping) return "503 Service Unavailable";
+    const path = (request.url ?? "").split("?")[0];
+    if (path !== linkPath) return "404 Not Found";
+    const offered = String(request.headers["sec-websocket-protocol"] ?? "").split(/\s*,\s*/);
+    if (!offered.includes(linkSubprotocol)) return "400 Bad Request";
+    return this.sessions.size >= sessionsMax ? "503 Service Unavailable" : undefined;
+  }
+
+  private connected(webSocket: WebSocket, request: IncomingMessage): void {
+    const address = request.socket.remoteAddress ?? "";
+    const send = (text: string) => {
+      if (webSocket.readyState !== webSocket.OPEN) return;
+      if (webSocket.bufferedAmount > queuedMax) webSocket.terminate();
+      else webSocket.send(text);
+    };
+    const session = new AgentSession(
+      { address, send, close: (code, reason) => closeSocket(webSocket, code, reason) },
+      this.ports,
+    );
+    this.sessions.set(session, webSocket);
+    webSocket.on("message", (data: Buffer, isBinary) => session.receive(isBinary ? data : data.toString("utf8")));
+    webSocket.on("pong", () => this.alive.add(webSocket));
+    this.alive.add(webSocket);
+    webSocket.on("error", (error: Error & { code?: string }) => {
+      this.ports.events.problem(error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? "oversized" : "websocket");
+    });
+    webSocket.on("close", (code) => {
+      this.sessions.delete(session);
+      session.lost(`connection closed (${code})`);
+    });
+  }
+
+  private readonly alive = new Set<WebSocket>();
+
+  private schedulePing(): void {
+    this.stopPing = this.ports.clock.after(pingEveryMs, () => {
+      for (const socket of this.sessions.values()) {
+        if (this.alive.delete(socket)) socket.ping();
+        else socket.terminate();
+      }
+      this.schedulePing();
+    });
+  }
+}
+
+/** A peer that doesn't answer the close is cut off by ws after 30 s. Reasons are at most 123 bytes (RFC 6455). */
+function closeSocket(socket: WebSocket, code: number, reason: string): void {
+  socket.close(code, reason.slice(0, 120));
+}
+
+function rejectUpgrade(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

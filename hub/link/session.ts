@@ -1,0 +1,278 @@
+import { limits } from "#protocol/limits.ts";
+import type { Duty, Inventory, Message, MessageOf, MessageType, RefusalCode, TaskReport } from "#protocol/messages.ts";
+import { encodeMessage, parseMessageText, refusalCodes } from "#protocol/messages.ts";
+import { linkVersions, softwareVersion } from "#protocol/version.ts";
+import type { AgentId, RecordSink, RecordStream } from "../core/series.ts";
+import type { Clock } from "../ports.ts";
+import { type Admission, type JoinWay, newNonce } from "./gate.ts";
+
+/** The socket as a session sees it. */
+export interface LinkSocket {
+  send(text: string): void;
+  close(code: number, reason: string): void;
+  /** The other side's address, for the log. */
+  readonly address: string;
+}
+
+export type SessionInfo = {
+  agent: AgentId;
+  clusterName: string | undefined;
+  software: string;
+  skewMs: number;
+  joinedBy: JoinWay | undefined;
+};
+
+/** What a session tells the rest of the hub. Called in order; nothing after `closed`. */
+export interface SessionEvents {
+  /** A newer session of the same agent replaces the older. Returns the agent's duties. */
+  opened(session: AgentSession, info: SessionInfo): readonly Duty[];
+  inventory(agent: AgentId, inventory: Inventory): void;
+  /** `first`: of this session, all of the last day. */
+  tasks(agent: AgentId, tasks: readonly TaskReport[], first: boolean): void;
+  clock(agent: AgentId, skewMs: number): void;
+  closed(session: AgentSession, agent: AgentId | undefined, why: string): void;
+  refused(hello: { node: string; clusterId: string }, code: RefusalCode, problem: string): void;
+  /** Something not understood, by reason: counted for `health`. */
+  problem(reason: string): void;
+  /** The store takes nothing: the disk is full or fails. */
+  ingestRefused(problem: string): void;
+  failed(error: unknown): void;
+}
+
+export type SessionPorts = {
+  clock: Clock;
+  sink: RecordSink;
+  admit: (hello: MessageOf<"hello">["body"], nonce: string) => Admission;
+  events: SessionEvents;
+};
+
+/** Records on the way at once; an agent that keeps to limits.unackedRecords is well below. */
+const inFlightMax = limits.unackedRecords * 4;
+
+/** One agent's connection, from the challenge to its end. Whatever goes wrong in it ends this session and no other. */
+export class AgentSession {
+  private readonly nonce = newNonce();
+  private phase: "hello" | "open" | "closed" = "hello";
+  private agent: AgentId | undefined;
+  private version: number = linkVersions.max;
+  private stream: RecordStream | undefined;
+  private problems = 0;
+  private minute = { startedAt: 0, messages: 0 };
+  private inFlight = 0;
+  private durableSeq = 0;
+  private ackDue = false;
+  private resyncing = false;
+  private sawTasks = false;
+  private draining = false;
+  private drained: (() => void) | undefined;
+  private readonly stopHelloTimer: () => void;
+
+  constructor(
+    private readonly socket: LinkSocket,
+    private readonly ports: SessionPorts,
+  ) {
+    const { min, max } = linkVersions;
+    this.send("challenge", { nonce: this.nonce, min, max, hub: `proven-hub/${softwareVersion}`, now: ports.clock.now() });
+    this.stopHelloTimer = ports.clock.after(limits.helloWithinMs, () => {
+      if (this.phase === "hello") this.end(1008, "no hello in time");
+    });
+  }
+
+  get address(): string {
+    return this.socket.address;
+  }
+
+  /** A message came in. Never throws. */
+  receive(data: Uint8Array | string): void {
+    if (this.phase === "closed" || this.draining) return;
+    try {
+      if (typeof data === "string") this.receiveText(data);
+      else this.receiveRecord(data);
+    } catch (error) {
+      this.ports.events.failed(error);
+      this.end(1011, "internal error");
+    }
+  }
+
+  /** The socket is gone, or went wrong. */
+  lost(why: string): void {
+    this.finish(why);
+  }
+
+  sendDuties(duties: readonly Duty[]): void {
+    if (this.phase === "open") this.send("duties", { duties: [...duties] });
+  }
+
+  refuse(code: RefusalCode, problem: string = refusalCodes[code].text): void {
+    if (this.phase === "closed") return;
+    this.send("refused", { code, problem: problem.slice(0, 1000) });
+    this.end(refusalCodes[code].retry ? 1013 : 1008, code);
+  }
+
+  /** Resolves when all that was taken is durable and acknowledged; then the connection is closed with 1012 (service restart). */
+  async drain(): Promise<void> {
+    this.draining = true;
+    if (this.phase === "open" && this.inFlight > 0) await new Promise<void>((resolve) => (this.drained = resolve));
+    this.sendAck();
+    this.end(1012, "the hub stops");
+  }
+
+  /** Closes at once. */
+  end(code: number, reason: string): void {
+    if (this.phase === "closed") return;
+    this.socket.close(code, reason);
+    this.finish(reason);
+  }
+
+  private finish(why: string): void {
+    if (this.phase === "closed") return;
+    this.phase = "closed";
+    this.stopHelloTimer();
+    this.drained?.();
+    this.ports.events.closed(this, this.agent, why);
+  }
+
+  private receiveText(text: string): void {
+    if (!this.withinRate()) {
+      this.ports.events.problem("rate-limited");
+      this.refuse("rate-limited");
+      return;
+    }
+    const parsed = parseMessageText(text, "agent", this.version);
+    if (!parsed.ok) {
+      this.answerProblem(parsed.about, parsed.problem, "malformed");
+      return;
+    }
+    if (this.phase === "hello") this.handleHello(parsed.message);
+    else this.handleMessage(parsed.message);
+  }
+
+  private withinRate(): boolean {
+    const now = this.ports.clock.monotonicMs();
+    if (now - this.minute.startedAt >= 60_000) this.minute = { startedAt: now, messages: 0 };
+    return ++this.minute.messages <= limits.messagesPerMinute;
+  }
+
+  private handleHello(message: Message): void {
+    if (message.type !== "hello") {
+      this.answerProblem(message.type, "expected hello", "out-of-order");
+      return;
+    }
+    const hello = message.body;
+    const admission = this.ports.admit(hello, this.nonce);
+    if (!admission.ok) {
+      this.ports.events.problem(admission.code);
+      this.ports.events.refused(hello, admission.code, admission.problem);
+      this.refuse(admission.code, admission.problem);
+      return;
+    }
+    this.open(hello, admission);
+  }
+
+  private open(hello: MessageOf<"hello">["body"], { agent, version, joinedBy }: Extract<Admission, { ok: true }>): void {
+    const { sink, clock, events } = this.ports;
+    const now = clock.now();
+    this.stopHelloTimer();
+    this.phase = "open";
+    this.agent = agent;
+    this.version = version;
+    const info = { agent, clusterName: hello.clusterName, software: hello.software, skewMs: hello.sentAt - now, joinedBy };
+    const duties = events.opened(this, info);
+    this.stream = sink.open(agent, hello.stream);
+    this.durableSeq = sink.lastSeq(agent, hello.stream);
+    this.send("welcome", { version, lastSeq: this.durableSeq, now, duties: [...duties] });
+  }
+
+  private handleMessage(message: Message): void {
+    const { events, clock } = this.ports;
+    const agent = this.agent as AgentId; // set before the phase became open
+    switch (message.type) {
+      case "inventory":
+        events.inventory(agent, message.body);
+        return;
+      case "tasks":
+        events.tasks(agent, message.body.tasks, !this.sawTasks);
+        this.sawTasks = true;
+        return;
+      case "clock":
+        events.clock(agent, message.body.at - clock.now());
+        return;
+      case "problem":
+        events.problem(`agent says: ${message.body.about}`);
+        return;
+      default:
+        this.answerProblem(message.type, "unexpected here", "out-of-order");
+        return;
+    }
+  }
+
+  private receiveRecord(record: Uint8Array): void {
+    if (this.stream === undefined) {
+      this.answerProblem("record", "expected hello", "out-of-order");
+      return;
+    }
+    if (this.inFlight >= inFlightMax) {
+      this.ports.events.problem("rate-limited");
+      this.refuse("rate-limited", `more than ${inFlightMax} records without an acknowledgement`);
+      return;
+    }
+    const accepted = this.stream.accept(record, this.ports.clock.now());
+    if (!accepted.ok) {
+      this.askResync(accepted.problem);
+      return;
+    }
+    this.resyncing = false;
+    this.inFlight++;
+    accepted.value.durable.then(
+      (seq) => this.durable(seq),
+      (error: unknown) => this.refusedByStore(error),
+    );
+  }
+
+  /** Records that were on their way when the stream broke fail too: one question, one count. */
+  private askResync(problem: string): void {
+    if (this.resyncing) return;
+    this.resyncing = true;
+    this.send("resync", { problem: problem.slice(0, 1000) });
+    this.count("record");
+  }
+
+  private durable(seq: number): void {
+    this.inFlight--;
+    this.durableSeq = Math.max(this.durableSeq, seq);
+    if (this.inFlight === 0) this.drained?.();
+    if (this.ackDue) return;
+    // One commit makes many records durable: their promises resolve one after the other, and one acknowledgement serves them all.
+    this.ackDue = true;
+    setImmediate(() => {
+      if (this.ackDue) this.sendAck();
+    });
+  }
+
+  private sendAck(): void {
+    this.ackDue = false;
+    if (this.phase === "open" && this.durableSeq > 0) this.send("ack", { seq: this.durableSeq });
+  }
+
+  private refusedByStore(error: unknown): void {
+    this.inFlight--;
+    if (this.phase === "closed") return;
+    this.ports.events.ingestRefused(error instanceof Error ? error.message : String(error));
+    this.refuse("overloaded", "The hub can't store samples now");
+  }
+
+  private answerProblem(about: string, problem: string, reason: string): void {
+    this.send("problem", { about, problem: problem.slice(0, 1000) });
+    this.count(reason);
+  }
+
+  private count(reason: string): void {
+    this.ports.events.problem(reason);
+    if (++this.problems >= limits.problemsPerSession)
+      this.refuse("malformed", `more than ${limits.problemsPerSession - 1} bad messages`);
+  }
+
+  private send<T extends MessageType>(type: T, body: MessageOf<T>["body"]): void {
+    if (this.phase !== "closed") this.socket.send(encodeMessage(type, body));
+  }
+}

@@ -1,0 +1,83 @@
+import * as z from "zod";
+import { scopes } from "#protocol/api.ts";
+import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
+import { parseClusterId, parseEpochMs, parseNodeName } from "#protocol/ids.ts";
+import type { Inventory } from "#protocol/messages.ts";
+import { inventorySchema } from "#protocol/messages.ts";
+
+const epochMs = z.custom<EpochMs>((value) => parseEpochMs(value) !== undefined, "not a time");
+const cluster = z.custom<ClusterId>((value) => parseClusterId(value) !== undefined, "not a cluster id");
+const node = z.custom<NodeName>((value) => parseNodeName(value) !== undefined, "not a node name");
+const hexHash = z.string().regex(/^[0-9a-f]{64}$/);
+
+/**
+ * Every kind of document in the state store. `audited`: a decision of someone, each change of it goes into the audit log. Others are what
+ * the hub observed and may overwrite as it observes.
+ */
+export const kinds = {
+  /** An agent and its public key; id: `<cluster>/<node>`. */
+  agent: {
+    audited: true,
+    schema: z.strictObject({
+      cluster,
+      node,
+      clusterName: z.string().nullable(),
+      /** Base64 of the raw 32 bytes; null: revoked and not joined again. */
+      publicKey: z.string().nullable(),
+      revokedKeys: z.array(z.string()),
+      joinedAt: epochMs,
+      revokedAt: epochMs.nullable(),
+    }),
+  },
+  apiKey: {
+    audited: true,
+    schema: z.strictObject({
+      id: z.string(),
+      name: z.string(),
+      scopes: z.array(z.enum(scopes)),
+      secretHash: hexHash,
+      createdAt: epochMs,
+      expiresAt: epochMs,
+      revokedAt: epochMs.nullable(),
+    }),
+  },
+  joinToken: {
+    audited: true,
+    schema: z.strictObject({
+      id: z.string(),
+      tokenHash: hexHash,
+      createdAt: epochMs,
+      expiresAt: epochMs,
+      usedAt: epochMs.nullable(),
+      usedBy: z.string().nullable(),
+    }),
+  },
+  /** When a key was last used, at most once in a while; id: the key's. */
+  keyUse: { audited: false, schema: z.strictObject({ at: epochMs }) },
+  /** A browser's session; id: SHA-256 of the cookie. */
+  session: { audited: false, schema: z.strictObject({ keyId: z.string(), createdAt: epochMs, expiresAt: epochMs }) },
+  /** An agent's last word, so that a restarted hub shows last facts as unknown instead of nothing; id: `<cluster>/<node>`. */
+  inventory: {
+    audited: false,
+    schema: z.strictObject({
+      agent: z.strictObject({ cluster, node }),
+      receivedAt: epochMs,
+      inventory: z.custom<Inventory>((value) => inventorySchema.safeParse(value).success, "not an inventory"),
+      claims: z.record(z.string(), epochMs),
+    }),
+  },
+  /** What an agent said of itself at its last session; id: `<cluster>/<node>`. */
+  agentSeen: {
+    audited: false,
+    schema: z.strictObject({
+      software: z.string(),
+      connectedAt: epochMs,
+      lastSeenAt: epochMs,
+      clockSkewMs: z.number().nullable(),
+    }),
+  },
+} as const satisfies Record<string, { audited: boolean; schema: z.ZodType }>;
+
+export type Kind = keyof typeof kinds;
+export type DocumentOf<K extends Kind> = z.infer<(typeof kinds)[K]["schema"]>;
+export type AgentDocument = DocumentOf<"agent">;

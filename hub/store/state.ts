@@ -1,0 +1,147 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Database, open, type RootDatabase } from "lmdb";
+import type { EpochMs } from "#protocol/ids.ts";
+import { type AuditEntry, type AuditVerdict, auditEntrySchema, type Change, chain, verifyChain } from "./audit.ts";
+import { type DocumentOf, type Kind, kinds } from "./documents.ts";
+import { History } from "./history.ts";
+
+/** Written into a new store; a store of another version is refused. */
+export const stateVersion = 1;
+
+/** The store can't be used: `message` names the remedy. The hub does not start and nothing is overwritten. */
+export class StoreError extends Error {}
+
+export type Actor = { actor: string; reason: string };
+
+/**
+ * What the hub decided and last observed: documents by kind, and the history of tasks and events. Reads are synchronous, a write is durable
+ * when it returns. Several processes may have it open (`proven-hub key create` beside the running hub): LMDB serializes their writes.
+ */
+export class StateStore {
+  private constructor(
+    private readonly root: RootDatabase<unknown, string>,
+    private readonly documents: Database<unknown, [Kind, string]>,
+    private readonly audit: Database<unknown, number>,
+    readonly history: History,
+    private readonly now: () => EpochMs,
+  ) {}
+
+  /** @throws StoreError when the directory holds no readable store of this version. */
+  static open(options: { dir: string; now: () => EpochMs }): StateStore {
+    const path = join(options.dir, "state");
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    try {
+      // Without overlappingSync a transaction is on the disk when it returns.
+      const root = open<unknown, string>({ path, encoding: "json", maxDbs: 8, overlappingSync: false });
+      const documents = root.openDB<unknown, [Kind, string]>("documents", { encoding: "json" });
+      const audit = root.openDB<unknown, number>("audit", { encoding: "json" });
+      checkVersion(root, path);
+      return new StateStore(root, documents, audit, History.open(root), options.now);
+    } catch (cause) {
+      if (cause instanceof StoreError) throw cause;
+      const problem = cause instanceof Error ? cause.message : String(cause);
+      throw new StoreError(
+        `${path} can't be opened as the hub's state store (${problem}). Restore it from a backup, or move it away to start with an empty one`,
+        { cause },
+      );
+    }
+  }
+
+  get<K extends Kind>(kind: K, id: string): DocumentOf<K> | undefined {
+    const raw = this.documents.get([kind, id]);
+    return raw === undefined ? undefined : parseDocument(kind, id, raw);
+  }
+
+  /** All documents of a kind, by id. */
+  list<K extends Kind>(kind: K): { id: string; document: DocumentOf<K> }[] {
+    return [...this.range(kind)].map(({ id, raw }) => ({ id, document: parseDocument(kind, id, raw) }));
+  }
+
+  /** Reads, decides and writes in one transaction: `decide` gets the present document and returns the new one; undefined leaves it as it is. */
+  update<K extends Kind>(
+    kind: K,
+    id: string,
+    by: Actor,
+    decide: (present: DocumentOf<K> | undefined) => DocumentOf<K> | undefined,
+  ): DocumentOf<K> | undefined {
+    return this.root.transactionSync(() => {
+      const present = this.get(kind, id);
+      const next = decide(present);
+      if (next === undefined) return present;
+      this.write(kind, id, by, present, parseDocument(kind, id, next));
+      return next;
+    });
+  }
+
+  put<K extends Kind>(kind: K, id: string, document: DocumentOf<K>, by: Actor): void {
+    this.update(kind, id, by, () => document);
+  }
+
+  /** False: there was none. */
+  remove(kind: Kind, id: string, by: Actor): boolean {
+    return this.root.transactionSync(() => {
+      const present = this.documents.get([kind, id]);
+      if (present === undefined) return false;
+      this.write(kind, id, by, present, undefined);
+      return true;
+    });
+  }
+
+  auditLog(): AuditEntry[] {
+    return [...this.audit.getRange()].map(({ value }) => auditEntrySchema.parse(value));
+  }
+
+  verifyAudit(): AuditVerdict {
+    const audited = (Object.keys(kinds) as Kind[]).filter((kind) => kinds[kind].audited);
+    const current = audited.flatMap((kind) => [...this.range(kind)].map(({ id, raw }) => ({ kind, id, document: raw })));
+    return verifyChain(
+      [...this.audit.getRange()].map(({ value }) => value),
+      current,
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.root.close();
+  }
+
+  private *range(kind: Kind): Iterable<{ id: string; raw: unknown }> {
+    for (const { key, value } of this.documents.getRange({ start: [kind, ""], end: [kind, "\uffff"] }))
+      yield { id: key[1], raw: value };
+  }
+
+  private write(kind: Kind, id: string, by: Actor, before: unknown, after: unknown): void {
+    if (kinds[kind].audited) this.record({ at: this.now(), ...by, action: actionOf(before, after), kind, id }, before, after);
+    if (after === undefined) this.documents.removeSync([kind, id]);
+    else this.documents.putSync([kind, id], after);
+  }
+
+  private record(change: Change, before: unknown, after: unknown): void {
+    const [last] = this.audit.getRange({ reverse: true, limit: 1 });
+    const entry = chain(last === undefined ? undefined : auditEntrySchema.parse(last.value), change, before, after);
+    this.audit.putSync(entry.seq, entry);
+  }
+}
+
+const actionOf = (before: unknown, after: unknown): AuditEntry["action"] =>
+  before === undefined ? "create" : after === undefined ? "delete" : "update";
+
+function parseDocument<K extends Kind>(kind: K, id: string, raw: unknown): DocumentOf<K> {
+  const parsed = kinds[kind].schema.safeParse(raw);
+  if (!parsed.success) throw new StoreError(`state store: ${kind} ${id} is not valid: ${parsed.error.issues[0]?.message}`);
+  return parsed.data as DocumentOf<K>; // the schema stands in the kind's own row
+}
+
+function checkVersion(root: RootDatabase<unknown, string>, path: string): void {
+  root.transactionSync(() => {
+    const version = root.get("version");
+    if (version === stateVersion) return;
+    const empty = version === undefined && root.openDB("documents", { encoding: "json" }).getCount() === 0;
+    if (!empty) {
+      throw new StoreError(
+        `${path} has version ${String(version)}, this hub reads ${stateVersion}: use the proven-hub that wrote it`,
+      );
+    }
+    root.putSync("version", stateVersion);
+  });
+}
