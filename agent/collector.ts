@@ -1,0 +1,233 @@
+import { statfs } from "node:fs/promises";
+import { clusterKey, type EpochMs, type NodeName, nodeKey, parseNodeName } from "#protocol/ids.ts";
+import type { Duty, Inventory, TaskReport } from "#protocol/messages.ts";
+import type { SampleTable } from "./core/table.ts";
+import type { Clock, Collector, Log, RunCommand, SourceReport } from "./ports.ts";
+import type { PveApi } from "./pve/api.ts";
+import { checkSources } from "./sources/check-sources.ts";
+import { errorCode, fileProblem, NowReader, readText } from "./sources/files.ts";
+import { GuestFeed } from "./sources/guest-feed.ts";
+import { HostSource } from "./sources/host.ts";
+import { Lane } from "./sources/lane.ts";
+import { idsOf } from "./sources/metric-ids.ts";
+import { NodeFactsSource } from "./sources/node-facts.ts";
+import { PmxcfsSource } from "./sources/pmxcfs.ts";
+import { parseRrd, type Rrd } from "./sources/rrd.ts";
+import { TaskSource } from "./sources/tasks.ts";
+import { MetricsWatch } from "./sources/watch.ts";
+import { ZpoolSource } from "./sources/zpool.ts";
+
+export type CollectorDeps = { root: string; api: PveApi; run: RunCommand; clock: Clock; log: Log };
+
+/** How long one tick, or one answer, waits for a file system that may hang. */
+const deadlineMs = 1500;
+const zpoolEveryMs = 60_000;
+/** Values of a slow source are lent to samples no longer than this. */
+const lendMs = 180_000;
+const factsEveryMs = 3_600_000;
+const factsRetryMs = 300_000;
+
+const nodeIds = idsOf("node");
+const clusterIds = idsOf("cluster");
+
+/** Everything that is read on one node. Each source has its own lane: what hangs there is absent here and named, and nobody else waits. */
+export function createCollector(deps: CollectorDeps): Collector {
+  return new NodeCollector(deps);
+}
+
+class NodeCollector implements Collector {
+  private readonly files: NowReader;
+  private readonly host: HostSource;
+  private readonly pmxcfs: PmxcfsSource;
+  private readonly feed: GuestFeed;
+  private readonly zpool: ZpoolSource;
+  private readonly tasksSource: TaskSource;
+  private readonly facts: NodeFactsSource;
+  private readonly watch: MetricsWatch;
+  private readonly lanes: Record<"pmxcfs" | "rrd" | "root" | "zpool" | "facts" | "tasks", Lane>;
+
+  private duties: ReadonlySet<Duty> = new Set();
+  private rrd: Rrd | undefined;
+  private rrdProblem: string | undefined;
+  private rootUse: { total: number; used: number } | undefined;
+  private rootProblem: string | undefined;
+  private pendingTasks: TaskReport[] = [];
+  private inventoryMark = "";
+  private inventoryVersion = 0;
+  private readonly logged = new Map<string, string>();
+
+  constructor(private readonly deps: CollectorDeps) {
+    const { root, api, run, clock, log } = deps;
+    const read = readText(root);
+    this.files = new NowReader(root);
+    this.host = new HostSource(this.files);
+    this.pmxcfs = new PmxcfsSource(read);
+    this.feed = new GuestFeed(root, this.files, clock, log);
+    this.zpool = new ZpoolSource(root, run);
+    this.tasksSource = new TaskSource(root);
+    this.facts = new NodeFactsSource(this.files, api);
+    this.watch = new MetricsWatch(root, clock);
+    this.lanes = {
+      pmxcfs: new Lane(clock, () => this.pmxcfs.refresh()),
+      rrd: new Lane(clock, () => this.readRrd()),
+      root: new Lane(clock, () => this.readRootUse()),
+      zpool: new Lane(clock, () => this.zpool.refresh()),
+      facts: new Lane(clock, () => this.facts.refresh()),
+      tasks: new Lane(clock, async () => {
+        this.pendingTasks.push(...(await this.tasksSource.read(clock.now())));
+      }),
+    };
+  }
+
+  async identify() {
+    let who: Awaited<ReturnType<PmxcfsSource["identify"]>>;
+    const lane = new Lane(this.deps.clock, async () => {
+      who = await this.pmxcfs.identify();
+    });
+    await lane.run(deadlineMs);
+    return who;
+  }
+
+  async collect(table: SampleTable, now: EpochMs): Promise<void> {
+    this.startSlow();
+    const needsRrd = this.feed.refresh(now);
+    const [members] = await Promise.all([
+      this.lanes.pmxcfs.run(deadlineMs),
+      this.lanes.root.run(deadlineMs),
+      needsRrd ? this.lanes.rrd.run(deadlineMs) : undefined,
+    ]);
+    const node = this.nodeName();
+    if (node === undefined) return;
+    const rrd = needsRrd ? this.rrd : undefined;
+    this.host.put(table, nodeKey(node));
+    this.putRoot(table, node);
+    this.feed.putGuests(table, this.pmxcfs, rrd, now);
+    this.feed.putStorages(table, this.pmxcfs, node, this.duties.has("shared-storage"), rrd, now);
+    if (this.lanes.zpool.ageMs() <= lendMs) this.zpool.put(table, node);
+    if (members && this.pmxcfs.problem === undefined && this.duties.has("cluster")) this.putCluster(table);
+    this.tellProblems();
+  }
+
+  async inventory(now: EpochMs): Promise<{ version: number; inventory: Inventory }> {
+    this.startSlow();
+    await this.lanes.pmxcfs.run(deadlineMs);
+    const { members } = this.pmxcfs;
+    const name = this.pmxcfs.name;
+    const inventory: Inventory = {
+      at: now,
+      cluster: {
+        ...(name === undefined ? {} : { name }),
+        quorate: members?.quorate ?? false,
+        members: members?.members ?? [],
+      },
+      node: {
+        ...this.facts.read(),
+        zpools: this.zpool.pools.map(({ pool }) => pool).slice(0, 256),
+        sources: this.sources(),
+      },
+      guests: this.pmxcfs.facts(),
+      storages: [...this.pmxcfs.storages],
+    };
+    const mark = JSON.stringify({ ...inventory, at: 0 });
+    if (mark !== this.inventoryMark) this.inventoryVersion++;
+    this.inventoryMark = mark;
+    return { version: this.inventoryVersion, inventory };
+  }
+
+  async tasks(_now: EpochMs): Promise<TaskReport[]> {
+    await this.lanes.tasks.run(deadlineMs);
+    const tasks = this.pendingTasks;
+    this.pendingTasks = [];
+    return tasks;
+  }
+
+  setDuties(duties: readonly Duty[]): void {
+    this.duties = new Set(duties);
+  }
+
+  nextChange(atMostMs: number, signal: AbortSignal): Promise<void> {
+    return this.watch.next(atMostMs, signal);
+  }
+
+  check(): Promise<SourceReport[]> {
+    return checkSources(this.deps);
+  }
+
+  close(): void {
+    this.watch.close();
+    this.deps.api.close();
+  }
+
+  /** Starts what runs beside the samples, when it is due. */
+  private startSlow(): void {
+    this.lanes.facts.start(this.facts.problem === undefined ? factsEveryMs : factsRetryMs);
+    if (this.zpool.present()) this.lanes.zpool.start(zpoolEveryMs);
+  }
+
+  private nodeName(): NodeName | undefined {
+    return this.pmxcfs.members?.node ?? parseNodeName(this.files.tryRead("/proc/sys/kernel/hostname")?.trim().split(".")[0]);
+  }
+
+  private async readRrd(): Promise<void> {
+    const file = await readText(this.deps.root)("/etc/pve/.rrd");
+    this.rrd = file.ok ? parseRrd(file.text) : undefined;
+    this.rrdProblem = file.ok ? undefined : fileProblem("/etc/pve/.rrd", file.code);
+  }
+
+  private async readRootUse(): Promise<void> {
+    try {
+      const { bsize, blocks, bfree } = await statfs(this.deps.root);
+      this.rootUse = { total: blocks * bsize, used: (blocks - bfree) * bsize };
+      this.rootProblem = undefined;
+    } catch (error) {
+      this.rootUse = undefined;
+      this.rootProblem = fileProblem("/", errorCode(error));
+    }
+  }
+
+  private putRoot(table: SampleTable, node: NodeName): void {
+    if (this.rootUse === undefined || this.lanes.root.hangs(0)) return;
+    const entity = table.entity(nodeKey(node));
+    table.put(entity, nodeIds.root_total, "statfs", this.rootUse.total);
+    table.put(entity, nodeIds.root_used, "statfs", this.rootUse.used);
+  }
+
+  private putCluster(table: SampleTable): void {
+    const { members } = this.pmxcfs;
+    if (members === undefined) return;
+    const entity = table.entity(clusterKey);
+    table.put(entity, clusterIds.quorate, "pmxcfs", members.quorate ? 1 : 0);
+    table.put(entity, clusterIds.nodes_online, "pmxcfs", members.members.filter(({ online }) => online).length);
+    table.put(entity, clusterIds.nodes_total, "pmxcfs", members.members.length);
+  }
+
+  /** Each source with its present problem: texts without times and counts, so that they change only when the matter does. */
+  private sources(): Inventory["node"]["sources"] {
+    const late = (lane: Lane, path: string) => (lane.hangs(deadlineMs) ? `${path}: does not answer` : lane.bug);
+    const problems: [source: string, problem: string | undefined][] = [
+      ["proc", this.host.problem],
+      ["statfs", late(this.lanes.root, "/") ?? this.rootProblem],
+      ["pmxcfs", late(this.lanes.pmxcfs, "/etc/pve") ?? this.pmxcfs.problem],
+      ["pve-metrics", this.feed.problem],
+      ["rrd", this.feed.problem === undefined ? undefined : (late(this.lanes.rrd, "/etc/pve/.rrd") ?? this.rrdProblem)],
+      ["zpool", late(this.lanes.zpool, "zpool") ?? this.zpool.problem],
+      ["tasks", late(this.lanes.tasks, "/var/log/pve/tasks") ?? this.tasksSource.problem],
+      ["api", this.facts.problem],
+    ];
+    return problems.map(([source, problem]) => (problem === undefined ? { source } : { source, problem: problem.slice(0, 500) }));
+  }
+
+  /** One line when a problem comes, changes or goes. The feed tells its own. */
+  private tellProblems(): void {
+    for (const { source, problem } of this.sources()) {
+      if (source === "pve-metrics" || this.logged.get(source) === problem) continue;
+      if (problem === undefined) {
+        this.deps.log(5, `${source}: works again`);
+        this.logged.delete(source);
+      } else {
+        this.deps.log(4, `${source}: ${problem}`);
+        this.logged.set(source, problem);
+      }
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * How PVE's answers are read without trusting them: Perl sends numbers as strings (a regex made them), leaves unknown keys out, and a file may
+ * be cut anywhere. What does not fit is NaN or undefined, never an exception.
+ */
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function asObject(value: unknown): JsonObject | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
+}
+
+export function parseJsonObject(text: string): JsonObject | undefined {
+  try {
+    return asObject(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A finite number, or a string that is one; else NaN. */
+export function asNumber(value: unknown): number {
+  if (typeof value === "number") return value;
+  return typeof value === "string" && value !== "" ? Number(value) : Number.NaN;
+}
+
+/** PVE's booleans: `1`, `"1"`, `true`; absent is false. */
+export function asFlag(value: unknown): boolean {
+  return value === 1 || value === "1" || value === true;
+}
+
+/** A string that is not empty; else undefined. */
+export function asText(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** `a,b;c d` as PVE splits lists (`split_list` in pve-common `PVE/Tools.pm`). */
+export function splitList(text: string | undefined): string[] {
+  return text === undefined ? [] : text.split(/[,;\s\0]+/).filter((item) => item !== "");
+}
+
+/** `key=value` pairs of a property string such as `virtio=BC:…,bridge=vmbr0`; a part without `=` stands under the empty key. */
+export function parsePropertyString(text: string): Map<string, string> {
+  const properties = new Map<string, string>();
+  for (const part of text.split(",")) {
+    const equals = part.indexOf("=");
+    properties.set(equals < 0 ? "" : part.slice(0, equals).trim(), part.slice(equals + 1).trim());
+  }
+  return properties;
+}

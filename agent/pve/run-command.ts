@@ -1,0 +1,36 @@
+import { execFile } from "node:child_process";
+import type { RunCommand } from "../ports.ts";
+
+/**
+ * The agent's only way to run a command: no shell, programs looked up in `path` alone, English messages. One that runs too long is killed,
+ * and the answer does not wait for its end: a process that waits for a dead disk can't be killed.
+ */
+export function createRunCommand({ path }: { path: string }): RunCommand {
+  return (file, args, { timeoutMs = 10_000, maxBytes = 4 << 20 } = {}) =>
+    new Promise((resolve) => {
+      const env = { PATH: path, LC_ALL: "C.UTF-8" };
+      const child = execFile(file, [...args], { env, maxBuffer: maxBytes, encoding: "utf8" }, (error, stdout, stderr) => {
+        clearTimeout(timer);
+        if (error === null) return resolve({ ok: true, stdout, stderr, code: 0 });
+        if (typeof error.code === "number") return resolve({ ok: true, stdout, stderr, code: error.code });
+        resolve({ ok: false, problem: `${file}: ${problemOf(error, maxBytes)}` });
+      });
+      const timer = setTimeout(() => {
+        child.kill("SIGKILL");
+        // Its pipes would keep this process alive as long as the child hangs.
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+        child.unref();
+        resolve({ ok: false, problem: `${file}: no answer within ${timeoutMs} ms` });
+      }, timeoutMs);
+      child.stdin?.end();
+    });
+}
+
+function problemOf(error: { code?: unknown; signal?: unknown; message: string }, maxBytes: number): string {
+  if (error.code === "ENOENT") return "not installed";
+  if (error.code === "EACCES") return "may not be run";
+  if (error.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") return `more than ${maxBytes} bytes of output`;
+  if (typeof error.signal === "string") return `killed by ${error.signal}`;
+  return error.message.slice(0, 200);
+}

@@ -1,0 +1,131 @@
+import { createHash, X509Certificate } from "node:crypto";
+import type { ClusterId, NodeName, Vmid } from "#protocol/ids.ts";
+import { parseNodeName, parseStorageId, parseVmid } from "#protocol/ids.ts";
+import type { Member, StorageFacts } from "#protocol/messages.ts";
+import { asFlag, asNumber, asObject, asText, parseJsonObject, splitList } from "../core/values.ts";
+
+/** Pure parsers of the cluster's files in /etc/pve. */
+
+/** `.version`: a counter for each file, `kvstore` left out. A new `starttime` means that pmxcfs began again and all counters too. */
+export function parseVersion(text: string): Map<string, number> | undefined {
+  const json = parseJsonObject(text);
+  if (json === undefined || !Number.isFinite(asNumber(json.starttime))) return undefined;
+  const counters = Object.entries(json).map(([file, counter]): [string, number] => [file, asNumber(counter)]);
+  return new Map(counters.filter(([, counter]) => Number.isFinite(counter)));
+}
+
+export type VmlistEntry = { vmid: Vmid; node: NodeName; type: "qemu" | "lxc"; version: number };
+
+/** `.vmlist`: every guest of the cluster. `ids` is missing when there is none. */
+export function parseVmlist(text: string): VmlistEntry[] | undefined {
+  const json = parseJsonObject(text);
+  if (json === undefined || !Number.isFinite(asNumber(json.version))) return undefined;
+  const guests: VmlistEntry[] = [];
+  for (const [id, value] of Object.entries(asObject(json.ids) ?? {})) {
+    const entry = asObject(value);
+    const vmid = parseVmid(id);
+    const node = parseNodeName(entry?.node);
+    const type = entry?.type;
+    if (vmid === undefined || node === undefined || (type !== "qemu" && type !== "lxc")) continue;
+    guests.push({ vmid, node, type, version: asNumber(entry?.version) });
+  }
+  return guests;
+}
+
+/** `quorate`: a standalone node always is. `members` holds at least the node itself. */
+export type Members = { node: NodeName; clusterName?: string; quorate: boolean; members: Member[] };
+
+/** `.members` (`cfs_create_memberlist_msg` in pve-cluster `src/pmxcfs/status.c`): a standalone node has neither `cluster` nor `nodelist`. */
+export function parseMembers(text: string): Members | undefined {
+  const json = parseJsonObject(text);
+  const node = parseNodeName(json?.nodename);
+  if (json === undefined || node === undefined) return undefined;
+  const cluster = asObject(json.cluster);
+  if (cluster === undefined) return { node, quorate: true, members: [{ node, nodeId: 0, online: true }] };
+  const members = Object.entries(asObject(json.nodelist) ?? {}).flatMap(([name, value]) => {
+    const entry = asObject(value);
+    const member = parseNodeName(name);
+    if (entry === undefined || member === undefined) return [];
+    const ip = asText(entry.ip)?.slice(0, 45);
+    const nodeId = asNumber(entry.id);
+    return [
+      {
+        node: member,
+        nodeId: Number.isInteger(nodeId) && nodeId >= 0 ? nodeId : 0,
+        online: asFlag(entry.online),
+        ...(ip === undefined ? {} : { ip }),
+      },
+    ];
+  });
+  const clusterName = asText(cluster.name)?.slice(0, 100);
+  return { node, ...(clusterName === undefined ? {} : { clusterName }), quorate: asFlag(cluster.quorate), members };
+}
+
+export type ConfigSection = { type: string; id: string; keys: Map<string, string> };
+
+/** Proxmox's section files: `type: id`, then indented `key value` lines (`parse_config` in pve-common `PVE/SectionConfig.pm`). */
+export function parseSectionConfig(text: string): ConfigSection[] {
+  const sections: ConfigSection[] = [];
+  for (const line of text.split("\n")) {
+    const head = /^([A-Za-z][A-Za-z0-9_-]*):\s*(\S+)\s*$/.exec(line);
+    if (head !== null) {
+      sections.push({ type: (head[1] as string).toLowerCase(), id: head[2] as string, keys: new Map() });
+      continue;
+    }
+    const key = /^\s+([A-Za-z0-9_-]+)(?:\s+(.*?))?\s*$/.exec(line);
+    if (key !== null) sections.at(-1)?.keys.set(key[1] as string, key[2] ?? "1");
+  }
+  return sections;
+}
+
+// Types that are shared without saying so: `@SHARED_STORAGE` in pve-storage `PVE/Storage/Plugin.pm`.
+const sharedTypes = new Set(["iscsi", "nfs", "cifs", "rbd", "cephfs", "iscsidirect", "glusterfs", "zfs", "drbd", "pbs"]);
+
+/** storage.cfg. `local` exists even where the file does not name it (`parse_config` in pve-storage `PVE/Storage/Plugin.pm`). */
+export function parseStorageConfig(text: string): StorageFacts[] {
+  const storages = parseSectionConfig(text).flatMap(({ type, id, keys }): StorageFacts[] => {
+    const storage = parseStorageId(id);
+    if (storage === undefined) return [];
+    return [
+      {
+        storage,
+        type: type.slice(0, 32),
+        shared: sharedTypes.has(type) || asFlag(keys.get("shared")),
+        content: splitList(keys.get("content")).slice(0, 16),
+        enabled: !asFlag(keys.get("disable")),
+        nodes: splitList(keys.get("nodes")).slice(0, 256),
+      },
+    ];
+  });
+  if (storages.some(({ storage }) => storage === "local")) return storages;
+  return [{ storage: "local", type: "dir", shared: false, content: [], enabled: true, nodes: [] }, ...storages];
+}
+
+/** Members of each pool in user.cfg: `pool:<id>:<comment>:<vmids>:<storages>:` (`parse_user_config` in pve-access-control `AccessControl.pm`). */
+export function parsePools(text: string): Map<Vmid, string> {
+  const pools = new Map<Vmid, string>();
+  for (const line of text.split("\n")) {
+    const [kind, pool, , vmids] = line.split(":");
+    if (kind !== "pool" || pool === undefined || pool === "") continue;
+    for (const id of splitList(vmids)) {
+      const vmid = parseVmid(id);
+      if (vmid !== undefined) pools.set(vmid, pool.slice(0, 255));
+    }
+  }
+  return pools;
+}
+
+/** `totem { cluster_name: … }` of corosync.conf. */
+export function parseClusterName(text: string): string | undefined {
+  return /^\s*cluster_name:\s*(\S+)\s*$/m.exec(text)?.[1]?.slice(0, 100);
+}
+
+/** See ClusterId. `name`: corosync's cluster name, or the node's when it stands alone. Undefined: that is no certificate. */
+export function clusterIdOf(name: string, caPem: string): ClusterId | undefined {
+  try {
+    const { fingerprint256 } = new X509Certificate(caPem);
+    return createHash("sha256").update(`${name}\n${fingerprint256}`).digest("hex").slice(0, 16) as ClusterId;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+import type { Clock } from "../ports.ts";
+
+/**
+ * One source's own lane: its work never runs twice at once, so that reads of a dead file system don't pile up, and whoever waits for it waits
+ * only so long. The work reports its problems itself and does not throw; should it, that is a bug and is kept as `bug`.
+ */
+export class Lane {
+  /** Duration of the newest finished run. */
+  costMs = 0;
+  bug: string | undefined;
+  private startedMs: number | undefined;
+  private finishedMs: number | undefined;
+  private current: Promise<void> | undefined;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly work: () => Promise<void>,
+  ) {}
+
+  /** Starts the work unless it is under way or was started less than `everyMs` ago. */
+  start(everyMs = 0): void {
+    const now = this.clock.monotonicMs();
+    if (this.current !== undefined || (this.startedMs !== undefined && now - this.startedMs < everyMs)) return;
+    this.startedMs = now;
+    this.current = this.work()
+      .catch((error: unknown) => {
+        this.bug = error instanceof Error ? error.message : String(error);
+      })
+      .finally(() => {
+        this.finishedMs = this.clock.monotonicMs();
+        this.costMs = this.finishedMs - now;
+        this.current = undefined;
+      });
+  }
+
+  /** Starts the work and waits for its end, at most `deadlineMs`. False: it is still under way. */
+  async run(deadlineMs: number): Promise<boolean> {
+    this.start();
+    const { current } = this;
+    if (current === undefined) return true;
+    const cancel = new AbortController();
+    const late = this.clock.sleep(deadlineMs, cancel.signal).then(
+      () => false,
+      () => false,
+    );
+    const inTime = await Promise.race([current.then(() => true), late]);
+    cancel.abort();
+    return inTime;
+  }
+
+  /** True while the newest run is under way for longer than `ms`. */
+  hangs(ms: number): boolean {
+    return this.current !== undefined && this.clock.monotonicMs() - (this.startedMs ?? 0) > ms;
+  }
+
+  /** Time since the newest finished run began to be true; Infinity before the first. */
+  ageMs(): number {
+    return this.finishedMs === undefined ? Number.POSITIVE_INFINITY : this.clock.monotonicMs() - this.finishedMs;
+  }
+}

@@ -1,0 +1,57 @@
+import type { NodeFacts } from "#protocol/messages.ts";
+import { type NodeStatus, parseNodeStatus } from "../pve/answer.ts";
+import type { PveApi } from "../pve/api.ts";
+import type { NowReader } from "./files.ts";
+import * as proc from "./proc.ts";
+
+export type HostFacts = Omit<NodeFacts, "zpools" | "sources">;
+
+/** Kernel, processor and boot time from /proc; the version of PVE from its API, which is asked rarely and beside the samples. */
+export class NodeFactsSource {
+  problem: string | undefined;
+  private status: NodeStatus = {};
+
+  constructor(
+    private readonly files: NowReader,
+    private readonly api: PveApi,
+  ) {}
+
+  /** Asks the API. What was known stays on a problem. */
+  async refresh(): Promise<void> {
+    const result = await this.api.get("/nodes/localhost/status");
+    if (result.ok) {
+      this.status = parseNodeStatus(result.data);
+      this.problem = this.status.pveVersion === undefined ? "the node's status has no version" : undefined;
+      return;
+    }
+    const { status, reason } = result.error;
+    this.problem = status === 0 ? `local API: ${apiReason(reason)}` : `local API: ${status} ${reason}`;
+  }
+
+  get pveVersion(): string | undefined {
+    return this.status.pveVersion;
+  }
+
+  read(): HostFacts {
+    const { cpus: cpusNow, bootedAtSec } = proc.parseProcStat(this.files.tryRead("/proc/stat") ?? "");
+    const kernel =
+      this.files.tryRead("/proc/sys/kernel/osrelease")?.trim() ||
+      proc.parseKernelVersion(this.files.tryRead("/proc/version") ?? "") ||
+      this.status.kernel;
+    const cpuModel = proc.parseCpuModel(this.files.tryRead("/proc/cpuinfo") ?? "") ?? this.status.cpuModel;
+    const cpus = cpusNow > 0 ? cpusNow : this.status.cpus;
+    const { pveVersion } = this.status;
+    return {
+      ...(pveVersion === undefined ? {} : { pveVersion }),
+      ...(kernel === undefined ? {} : { kernel: kernel.slice(0, 200) }),
+      ...(cpuModel === undefined ? {} : { cpuModel: cpuModel.slice(0, 200) }),
+      ...(cpus === undefined ? {} : { cpus }),
+      ...(Number.isInteger(bootedAtSec) ? { bootedAt: bootedAtSec * 1000 } : {}),
+    };
+  }
+}
+
+function apiReason(reason: string): string {
+  if (reason === "ECONNREFUSED") return "nobody listens, is pvedaemon running?";
+  return reason;
+}
