@@ -1,0 +1,279 @@
+import type { ClusterId, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
+import { guestKey, nodeKey } from "#protocol/ids.ts";
+import { limits } from "#protocol/limits.ts";
+import type { Duty, Inventory } from "#protocol/messages.ts";
+import type { AgentStatus, ClusterPicture } from "./core/cluster.ts";
+import { assignDuties, dutiesOf, type Holders } from "./core/duties.ts";
+import {
+  type AgentInventory,
+  guestChanges,
+  guestTitle,
+  type OwnedGuest,
+  type Owners,
+  ownersOf,
+  stepInventory,
+  vanishedGraceMs,
+} from "./core/inventory.ts";
+import type { AgentId, LiveTable } from "./core/series.ts";
+import type { Journal } from "./journal.ts";
+import { agentKey } from "./link/gate.ts";
+import type { SessionInfo } from "./link/session.ts";
+import type { Clock } from "./ports.ts";
+import type { StateStore } from "./store/state.ts";
+
+type Member = {
+  agent: AgentId;
+  revoked: boolean;
+  software: string | null;
+  connected: boolean;
+  connectedAt: EpochMs | null;
+  lastSeenAt: EpochMs | null;
+  skewMs: number | null;
+  inventory: AgentInventory | undefined;
+  /** The inventory is newer than what is stored. */
+  unsaved: boolean;
+};
+
+type Vanished = { guest: OwnedGuest; since: EpochMs };
+type Cluster = { name: string; members: Map<NodeName, Member>; owners: Owners; vanished: Map<Vmid, Vanished>; holders: Holders };
+
+const observed = { actor: "hub", reason: "observed" };
+
+export type FleetPorts = { state: StateStore; live: LiveTable; clock: Clock; journal: Journal };
+
+/** Who the agents are and what they last said: the hub's picture of each cluster, kept across restarts. */
+export class Fleet {
+  private readonly clusters = new Map<ClusterId, Cluster>();
+  private readonly changedClusters = new Set<ClusterId>();
+
+  constructor(private readonly ports: FleetPorts) {
+    for (const { id, document } of ports.state.list("agent")) {
+      const member = this.member({ cluster: document.cluster, node: document.node }, document.clusterName ?? undefined);
+      const seen = ports.state.get("agentSeen", id);
+      member.revoked = document.publicKey === null;
+      member.inventory = ports.state.get("inventory", id);
+      if (seen === undefined) continue;
+      Object.assign(member, { software: seen.software, connectedAt: seen.connectedAt, lastSeenAt: seen.lastSeenAt });
+      member.skewMs = seen.clockSkewMs;
+    }
+    for (const cluster of this.clusters.values()) cluster.owners = ownersOf(inventoriesOf(cluster));
+  }
+
+  pictures(): ClusterPicture[] {
+    return [...this.clusters.keys()].flatMap((id) => this.picture(id) ?? []);
+  }
+
+  picture(id: ClusterId): ClusterPicture | undefined {
+    const cluster = this.clusters.get(id);
+    if (cluster === undefined) return undefined;
+    const agents = new Map([...cluster.members].map(([node, member]) => [node, this.status(cluster, member)]));
+    const owners = new Map(cluster.owners);
+    for (const [vmid, { guest }] of cluster.vanished) if (!owners.has(vmid)) owners.set(vmid, guest);
+    return { cluster: id, name: cluster.name, agents, owners };
+  }
+
+  /** Clusters whose facts (not samples) changed since the last call. */
+  takeChanged(): ClusterId[] {
+    const changed = [...this.changedClusters];
+    this.changedClusters.clear();
+    return changed;
+  }
+
+  counts(): { connected: number; total: number } {
+    const members = [...this.clusters.values()].flatMap((cluster) => [...cluster.members.values()]);
+    const present = members.filter((member) => !member.revoked);
+    return { connected: present.filter((member) => member.connected).length, total: present.length };
+  }
+
+  opened({ agent, clusterName, software, skewMs, joinedBy }: SessionInfo): readonly Duty[] {
+    const now = this.ports.clock.now();
+    const member = this.member(agent, clusterName);
+    Object.assign(member, { revoked: false, software, connected: true, connectedAt: now, lastSeenAt: now });
+    const place = this.place(agent);
+    if (joinedBy !== undefined) this.ports.journal.emit("agent.joined", { node: agent.node, by: joinedBy }, place);
+    this.ports.journal.emit("agent.connected", { node: agent.node, software }, place);
+    this.measured(agent, skewMs);
+    this.saveSeen(member);
+    this.stepDuties(agent.cluster);
+    return dutiesOf(this.cluster(agent.cluster).holders, agent.node);
+  }
+
+  closed(agent: AgentId, why: string): void {
+    const member = this.member(agent);
+    member.connected = false;
+    member.lastSeenAt = this.ports.clock.now();
+    this.ports.journal.emit("agent.away", { node: agent.node, why }, this.place(agent));
+    this.saveSeen(member);
+    this.changedClusters.add(agent.cluster);
+  }
+
+  inventory(agent: AgentId, inventory: Inventory): void {
+    const now = this.ports.clock.now();
+    const member = this.member(agent);
+    const isNew = member.inventory === undefined;
+    member.inventory = stepInventory(member.inventory, agent, inventory, now);
+    member.unsaved = true;
+    this.changedClusters.add(agent.cluster);
+    this.stepOwners(agent.cluster, new Set(isNew ? [agent.node] : []), now);
+  }
+
+  /** The agent's clock was read: told once when it gets wrong, and when it is right again. */
+  measured(agent: AgentId, skewMs: number): void {
+    const member = this.member(agent);
+    const was = Math.abs(member.skewMs ?? 0) > limits.clockSkewMs;
+    const is = Math.abs(skewMs) > limits.clockSkewMs;
+    member.skewMs = skewMs;
+    member.lastSeenAt = this.ports.clock.now();
+    this.changedClusters.add(agent.cluster);
+    if (is && !was) this.ports.journal.emit("agent.clock-skew", { node: agent.node, skewMs }, this.place(agent));
+    if (was && !is) this.ports.journal.emit("agent.clock-right", { node: agent.node }, this.place(agent));
+  }
+
+  /** Moves duties whose holder is gone. Returns the agents whose duties changed. */
+  stepDuties(id: ClusterId): AgentId[] {
+    const cluster = this.cluster(id);
+    const agents = [...cluster.members.values()]
+      .filter((member) => !member.revoked)
+      .map(({ agent, connected, lastSeenAt }) => ({
+        node: agent.node,
+        awaySince: connected ? null : (lastSeenAt ?? (0 as EpochMs)),
+      }));
+    const before = cluster.holders;
+    cluster.holders = assignDuties(before, agents, this.ports.clock.now());
+    const touched = new Set<NodeName>();
+    for (const duty of Object.keys(cluster.holders) as Duty[]) {
+      const [from, to] = [before[duty], cluster.holders[duty]];
+      if (to === undefined || from === to) continue;
+      for (const node of [from, to]) if (node !== undefined) touched.add(node);
+      this.ports.journal.emit("duty.moved", { duty, node: to, from }, this.place({ cluster: id, node: to }));
+    }
+    if (touched.size > 0) this.changedClusters.add(id);
+    return [...touched].map((node) => ({ cluster: id, node }));
+  }
+
+  dutiesOf({ cluster, node }: AgentId): Duty[] {
+    return dutiesOf(this.cluster(cluster).holders, node);
+  }
+
+  /** Guests that vanished and that nobody claimed in time were deleted. */
+  stepVanished(): void {
+    const now = this.ports.clock.now();
+    for (const [id, { vanished }] of this.clusters) {
+      for (const [vmid, { guest, since }] of vanished) {
+        if (now - since < vanishedGraceMs) continue;
+        vanished.delete(vmid);
+        this.changedClusters.add(id);
+        const node = guest.owner.agent.node;
+        this.ports.journal.emit("guest.deleted", { guest: guestTitle(guest.facts), node }, guestPlace(id, vmid, node));
+      }
+    }
+  }
+
+  /** Takes up what another process decided: agents revoked with `proven-hub agent revoke`. Returns the newly revoked. */
+  stepRevoked(): AgentId[] {
+    const revoked: AgentId[] = [];
+    for (const cluster of this.clusters.values()) {
+      for (const member of cluster.members.values()) {
+        const isRevoked = this.ports.state.get("agent", agentKey(member.agent))?.publicKey === null;
+        if (!isRevoked || member.revoked) continue;
+        member.revoked = true;
+        revoked.push(member.agent);
+        this.changedClusters.add(member.agent.cluster);
+        this.stepOwners(member.agent.cluster, new Set(), this.ports.clock.now());
+        this.ports.journal.emit("agent.revoked", { node: member.agent.node }, this.place(member.agent));
+      }
+    }
+    return revoked;
+  }
+
+  /** Writes inventories that changed. */
+  save(): void {
+    for (const cluster of this.clusters.values()) {
+      for (const member of cluster.members.values()) {
+        if (!member.unsaved || member.inventory === undefined) continue;
+        this.ports.state.put(
+          "inventory",
+          agentKey(member.agent),
+          { ...member.inventory, claims: { ...member.inventory.claims } },
+          observed,
+        );
+        member.unsaved = false;
+      }
+    }
+  }
+
+  private stepOwners(id: ClusterId, newcomers: ReadonlySet<NodeName>, now: EpochMs): void {
+    const cluster = this.cluster(id);
+    const before = new Map([...cluster.owners, ...[...cluster.vanished].map(([vmid, { guest }]) => [vmid, guest] as const)]);
+    const after = ownersOf(inventoriesOf(cluster));
+    for (const change of guestChanges(before, after, newcomers)) {
+      const { vmid, facts, node } = change;
+      if (change.kind === "vanished") {
+        const guest = before.get(vmid);
+        if (guest !== undefined && !cluster.vanished.has(vmid)) cluster.vanished.set(vmid, { guest, since: now });
+        continue;
+      }
+      const guest = guestTitle(facts);
+      const place = guestPlace(id, vmid, node);
+      if (change.kind === "migrated") this.ports.journal.emit("guest.migrated", { guest, node, from: change.from }, place);
+      else this.ports.journal.emit(change.kind === "created" ? "guest.created" : "guest.replaced", { guest, node }, place);
+    }
+    for (const vmid of after.keys()) cluster.vanished.delete(vmid);
+    cluster.owners = after;
+  }
+
+  private status(cluster: Cluster, member: Member): AgentStatus {
+    const { agent, revoked, connected, software, connectedAt, lastSeenAt, skewMs, inventory } = member;
+    return {
+      node: agent.node,
+      state: revoked ? "revoked" : connected ? "connected" : "away",
+      software,
+      connectedAt,
+      lastSeenAt,
+      clockSkewMs: skewMs,
+      newestFrame: this.ports.live.newestFrame(agent),
+      duties: dutiesOf(cluster.holders, agent.node),
+      inventory,
+    };
+  }
+
+  private saveSeen({ agent, software, connectedAt, lastSeenAt, skewMs }: Member): void {
+    if (software === null || connectedAt === null || lastSeenAt === null) return;
+    this.ports.state.put("agentSeen", agentKey(agent), { software, connectedAt, lastSeenAt, clockSkewMs: skewMs }, observed);
+  }
+
+  private place({ cluster, node }: AgentId) {
+    return { cluster, node, entity: nodeKey(node) };
+  }
+
+  private cluster(id: ClusterId): Cluster {
+    const known = this.clusters.get(id);
+    if (known !== undefined) return known;
+    const cluster: Cluster = { name: id, members: new Map(), owners: new Map(), vanished: new Map(), holders: {} };
+    this.clusters.set(id, cluster);
+    return cluster;
+  }
+
+  private member(agent: AgentId, clusterName?: string): Member {
+    const cluster = this.cluster(agent.cluster);
+    if (clusterName !== undefined) cluster.name = clusterName;
+    const known = cluster.members.get(agent.node);
+    if (known !== undefined) return known;
+    const blank = { revoked: false, software: null, connected: false, connectedAt: null, lastSeenAt: null, skewMs: null };
+    const member: Member = { agent, ...blank, inventory: undefined, unsaved: false };
+    cluster.members.set(agent.node, member);
+    return member;
+  }
+}
+
+/** What counts towards the picture: a revoked agent's last word only while its node is still a member. */
+function inventoriesOf({ members }: Cluster): AgentInventory[] {
+  const all = [...members.values()];
+  const isMember = (node: NodeName) =>
+    all.some((one) => !one.revoked && one.inventory?.inventory.cluster.members.some((member) => member.node === node));
+  return all.flatMap((member) => (member.revoked && !isMember(member.agent.node) ? [] : (member.inventory ?? [])));
+}
+
+function guestPlace(cluster: ClusterId, vmid: Vmid, node: NodeName) {
+  return { cluster, node, entity: guestKey(vmid) };
+}

@@ -1,0 +1,221 @@
+import type { StreamEvents, TaskView } from "#protocol/api.ts";
+import type { ClusterId, EntityKey, NodeName } from "#protocol/ids.ts";
+import { guestKey, nodeKey } from "#protocol/ids.ts";
+import { type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, storagesOf } from "./core/cluster.ts";
+import { guestTitle } from "./core/inventory.ts";
+import type { AgentId, LiveTable, SeriesReader } from "./core/series.ts";
+import { type KnownGuest, type KnownNode, type KnownStorage, stepGuest, stepKnown, storageNews } from "./core/transitions.ts";
+import { guestState, guestView, nodeView, type Sight, storageView } from "./core/views.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Journal } from "./journal.ts";
+import type { Clock } from "./ports.ts";
+
+/** What changed within about a second. */
+export type Batch = Partial<Lists>;
+type Lists = Pick<StreamEvents, "nodes" | "guests" | "storages" | "gone" | "tasks">;
+
+export type WatchPorts = {
+  fleet: Fleet;
+  reader: SeriesReader;
+  live: LiveTable;
+  clock: Clock;
+  journal: Journal;
+  /** Tells an agent which duties it has now. */
+  sendDuties(agent: AgentId): void;
+  /** Ends the session of an agent that was revoked. */
+  dismiss(agent: AgentId): void;
+};
+
+/** Memory of one cluster, to notice what changes. */
+type Watched = {
+  nodes: Map<string, KnownNode>;
+  guests: Map<string, KnownGuest>;
+  storages: Map<string, KnownStorage>;
+  speaking: Map<NodeName, boolean>;
+  quorate: boolean | undefined;
+  shown: Set<string>;
+  dirty: Set<EntityKey>;
+};
+
+/** How many ticks lie between two looks at what only other processes change, and between two writes of inventories. */
+const slowEvery = 5;
+
+/** Looks once a second at what samples and inventories changed: tells events and duties, and what open panels have to redraw. */
+export class WatchLoop {
+  private readonly watched = new Map<ClusterId, Watched>();
+  private readonly listeners = new Set<(batch: Batch) => void>();
+  private tasks: TaskView[] = [];
+  private ticks = 0;
+  private readonly stopFrames: () => void;
+
+  constructor(private readonly ports: WatchPorts) {
+    this.stopFrames = ports.live.onFrame(({ agent, entities }) => {
+      const { dirty } = this.watchedOf(agent.cluster);
+      for (const entity of entities) dirty.add(entity);
+      dirty.add(nodeKey(agent.node));
+    });
+  }
+
+  onBatch(listener: (batch: Batch) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  tasksChanged(tasks: readonly TaskView[]): void {
+    if (this.isWatched) this.tasks.push(...tasks);
+  }
+
+  /** One pass. */
+  tick(): void {
+    const { fleet } = this.ports;
+    if (this.ticks++ % slowEvery === 0) {
+      for (const agent of fleet.stepRevoked()) this.ports.dismiss(agent);
+      fleet.save();
+    }
+    fleet.stepVanished();
+    for (const { cluster } of fleet.pictures()) for (const agent of fleet.stepDuties(cluster)) this.ports.sendDuties(agent);
+    const changed = new Set(fleet.takeChanged());
+    const batch: Lists = { nodes: [], guests: [], storages: [], gone: [], tasks: this.tasks.splice(0) };
+    for (const picture of fleet.pictures()) this.tickCluster(picture, changed.has(picture.cluster), batch);
+    const filled = Object.fromEntries(Object.entries(batch).filter(([, list]) => list.length > 0)) as Batch;
+    if (Object.keys(filled).length > 0) for (const listener of this.listeners) listener(filled);
+  }
+
+  close(): void {
+    this.stopFrames();
+    this.ports.fleet.save();
+  }
+
+  private tickCluster(picture: ClusterPicture, changed: boolean, batch: Lists): void {
+    const watched = this.watchedOf(picture.cluster);
+    const sight: Sight = { reader: this.ports.reader, live: this.ports.live, now: this.ports.clock.now() };
+    const all = this.stepSpeaking(picture, watched, sight) || changed;
+    this.stepQuorum(picture, watched, sight);
+    const isDirty = (entity: string) => all || watched.dirty.has(entity as EntityKey);
+    this.stepNodes(picture, watched, sight, isDirty, batch);
+    this.stepGuests(picture, watched, sight, isDirty, batch);
+    this.stepStorages(picture, watched, sight, isDirty, batch);
+    if (all) this.stepGone(picture, watched, sight, batch);
+    watched.dirty.clear();
+  }
+
+  /** True when an agent fell silent or speaks again: all that it reports changes its state then. */
+  private stepSpeaking(picture: ClusterPicture, { speaking }: Watched, { now }: Sight): boolean {
+    let changed = false;
+    for (const agent of picture.agents.values()) {
+      const { node } = agent;
+      const is = speaks(agent, now);
+      const was = speaking.get(node);
+      speaking.set(node, is);
+      if (was === is || was === undefined) continue;
+      changed = true;
+      const place = { cluster: picture.cluster, node, entity: nodeKey(node) };
+      if (is) this.ports.journal.emit("agent.sampling", { node }, place);
+      else this.ports.journal.emit("agent.silent", { node, forMs: now - (agent.newestFrame ?? now) }, place);
+    }
+    return changed;
+  }
+
+  private stepQuorum(picture: ClusterPicture, watched: Watched, { now }: Sight): void {
+    const quorate = quorumOf(picture, now);
+    if (quorate === undefined || quorate === watched.quorate) return;
+    const place = { cluster: picture.cluster, entity: "cluster" };
+    if (!quorate) this.ports.journal.emit("quorum.lost", { name: picture.name }, place);
+    else if (watched.quorate === false) this.ports.journal.emit("quorum.regained", { name: picture.name }, place);
+    watched.quorate = quorate;
+  }
+
+  /** A node's state hangs on the other members too, so it is judged at every tick. */
+  private stepNodes(
+    picture: ClusterPicture,
+    watched: Watched,
+    sight: Sight,
+    isDirty: (e: string) => boolean,
+    batch: Lists,
+  ): void {
+    for (const node of nodesOf(picture, sight.now).keys()) {
+      const entity = nodeKey(node);
+      const { known, news } = stepKnown(watched.nodes.get(entity), nodeState(picture, node, sight.now));
+      const differs = known.unknown !== watched.nodes.get(entity)?.unknown;
+      watched.nodes.set(entity, known);
+      if (news !== undefined) this.ports.journal.emit(`node.${news.to}`, { node }, { cluster: picture.cluster, node, entity });
+      if (!this.isWatched || !(news !== undefined || differs || isDirty(entity))) continue;
+      const view = nodeView(sight, picture, node);
+      if (view !== undefined) batch.nodes.push(view);
+    }
+  }
+
+  private stepGuests(
+    picture: ClusterPicture,
+    watched: Watched,
+    sight: Sight,
+    isDirty: (e: string) => boolean,
+    batch: Lists,
+  ): void {
+    for (const owned of picture.owners.values()) {
+      const entity = guestKey(owned.facts.vmid as Parameters<typeof guestKey>[0]);
+      if (!isDirty(entity)) continue;
+      const node = owned.owner.agent.node;
+      const seen = { state: guestState(sight, picture, owned), node, lock: owned.facts.lock ?? null };
+      const { known, news } = stepGuest(watched.guests.get(entity), seen);
+      watched.guests.set(entity, known);
+      const place = { cluster: picture.cluster, node, entity };
+      if (news !== undefined) this.ports.journal.emit(news, { guest: guestTitle(owned.facts), node }, place);
+      if (this.isWatched) batch.guests.push(guestView(sight, picture, owned));
+    }
+  }
+
+  private stepStorages(
+    picture: ClusterPicture,
+    watched: Watched,
+    sight: Sight,
+    isDirty: (e: string) => boolean,
+    batch: Lists,
+  ): void {
+    for (const { facts, node } of storagesOf(picture, sight.now)) {
+      const view = storageView(sight, picture, facts, node);
+      if (!isDirty(view.entity)) continue;
+      const { known, news } = stepKnown(watched.storages.get(view.entity), view.state);
+      watched.storages.set(view.entity, known);
+      const event = storageNews(news);
+      const place = { cluster: picture.cluster, entity: view.entity, ...(node === undefined ? {} : { node }) };
+      const storage = node === undefined ? facts.storage : `${facts.storage} on ${node}`;
+      if (event !== undefined) this.ports.journal.emit(event, { storage }, place);
+      if (this.isWatched) batch.storages.push(view);
+    }
+  }
+
+  private stepGone(picture: ClusterPicture, watched: Watched, sight: Sight, batch: Lists): void {
+    const shown = new Set<string>();
+    for (const node of nodesOf(picture, sight.now).keys()) shown.add(nodeKey(node));
+    for (const { facts } of picture.owners.values()) shown.add(`guest/${facts.vmid}`);
+    for (const { facts, node } of storagesOf(picture, sight.now)) shown.add(storageView(sight, picture, facts, node).entity);
+    for (const entity of watched.shown) {
+      if (shown.has(entity)) continue;
+      for (const memory of [watched.nodes, watched.guests, watched.storages]) memory.delete(entity);
+      batch.gone.push({ entity, cluster: picture.cluster });
+    }
+    watched.shown = shown;
+  }
+
+  /** Views are made only while somebody looks. */
+  private get isWatched(): boolean {
+    return this.listeners.size > 0;
+  }
+
+  private watchedOf(cluster: ClusterId): Watched {
+    const known = this.watched.get(cluster);
+    if (known !== undefined) return known;
+    const watched: Watched = {
+      nodes: new Map(),
+      guests: new Map(),
+      storages: new Map(),
+      speaking: new Map(),
+      quorate: undefined,
+      shown: new Set(),
+      dirty: new Set(),
+    };
+    this.watched.set(cluster, watched);
+    return watched;
+  }
+}
