@@ -108,13 +108,14 @@ export class Spool {
     while (this.chains.length > 1 && (this.chains[1] as Chain).firstSeq <= this.acked + 1) this.forgetOldestChain();
   }
 
-  /** Segments that no resume needs any more; they are forgotten here. */
+  /** Segments that no resume needs any more: all in them is acknowledged, and the next record's chain begins behind them or is in memory. */
   dropAcknowledged(): Segment[] {
-    const needed = this.segments.findIndex((_, index) => {
-      const nextStart = this.segments[index + 1]?.firstSeq ?? this.chains[0]?.firstSeq ?? this.nextSeq;
-      return nextStart > this.acked + 1;
+    const needed = this.segments.findIndex((segment, index) => {
+      const nextStart = this.segments[index + 1]?.firstSeq ?? this.nextSeq;
+      const reached = nextStart <= this.acked + 1 || this.memoryReaches(this.acked + 1);
+      return segment.lastSeq > this.acked || !reached;
     });
-    return this.segments.splice(0, this.memoryReaches(this.acked + 1) || needed < 0 ? this.segments.length : needed);
+    return this.segments.splice(0, needed < 0 ? this.segments.length : needed);
   }
 
   /**

@@ -1,0 +1,89 @@
+import { backoffMs } from "./core/backoff.ts";
+import { SampleTable } from "./core/table.ts";
+import { Facts } from "./facts.ts";
+import { findHub, type HubFiles, readJoined, writeJoined } from "./hub-place.ts";
+import { connectHub } from "./hub-socket.ts";
+import type { Identity } from "./identity.ts";
+import { Link } from "./link.ts";
+import type { ServiceManager } from "./notify.ts";
+import type { Clock, Collector, Log } from "./ports.ts";
+import { Sampler } from "./sampler.ts";
+import type { SpoolStore } from "./spool-store.ts";
+
+/** How long a stop waits for the hub to acknowledge, ms. */
+const drainMs = 5_000;
+const drainLookMs = 50;
+
+export type AgentPorts = {
+  clock: Clock;
+  log: Log;
+  random(): number;
+  collector: Collector;
+  identity: Identity;
+  store: SpoolStore;
+  service: ServiceManager;
+  hubFiles: HubFiles;
+};
+
+/**
+ * Samples and sends until `signal` aborts. Then it drains: no new tick, up to 5 s for acknowledgements, the rest to the disk. Works without a
+ * hub: it looks for one while it spools.
+ */
+export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<void> {
+  const { clock, log, collector, store, service, hubFiles } = ports;
+  const facts = new Facts();
+  const linkStop = new AbortController();
+  const link = new Link({
+    ...ports,
+    facts,
+    identify: () => collector.identify(),
+    setDuties: (duties) => collector.setDuties(duties),
+    findHub: () => findHub(hubFiles),
+    connect: (place, stop) => connectHub(place.url, place.fingerprint, stop),
+    readJoined: () => readJoined(hubFiles.stateDir),
+    writeJoined: (fingerprint) => writeJoined(hubFiles.stateDir, fingerprint),
+  });
+  const sampler = new Sampler({
+    ...ports,
+    table: new SampleTable(),
+    facts,
+    awayMs: () => link.awayMs(),
+    onTick: () => void service.alive(),
+  });
+  const linking = runForEver("link", () => link.run(linkStop.signal), ports, linkStop.signal);
+  await service.ready();
+  log(6, "agent started", { stream: store.stream, waiting: store.waiting });
+  await sampler.run(signal);
+  await service.stopping();
+  await drain(store, link, clock);
+  linkStop.abort();
+  await linking;
+  await store.close();
+  collector.close();
+  log(6, "agent stopped", { waiting: store.waiting, skipped: sampler.skipped });
+}
+
+/** Waits until the hub has everything, as long as there is one and the time is not up. */
+async function drain(store: SpoolStore, link: Link, clock: Clock): Promise<void> {
+  const untilMs = clock.monotonicMs() + drainMs;
+  while (store.waiting > 0 && link.awayMs() === 0 && clock.monotonicMs() < untilMs) await clock.sleep(drainLookMs);
+}
+
+/** A bug in the link must not end the sampling: it is logged, and the link begins anew. */
+async function runForEver(
+  name: string,
+  run: () => Promise<void>,
+  { clock, log, random }: Pick<AgentPorts, "clock" | "log" | "random">,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let attempt = 3; !signal.aborted; attempt++) {
+    try {
+      await run();
+    } catch (error) {
+      log(3, `${name} failed, starting it anew`, {
+        problem: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+      await clock.sleep(backoffMs(attempt, random()), signal);
+    }
+  }
+}

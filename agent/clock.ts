@@ -1,0 +1,20 @@
+import type { EpochMs } from "#protocol/ids.ts";
+import type { Clock } from "./ports.ts";
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  now: () => Date.now() as EpochMs,
+  monotonicMs: () => performance.now(),
+  sleep(ms, signal) {
+    if (signal?.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal?.addEventListener("abort", done, { once: true });
+    });
+  },
+};

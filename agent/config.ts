@@ -1,0 +1,65 @@
+import { parse, TomlError } from "smol-toml";
+import * as z from "zod/mini";
+import { nearestName } from "./core/nearest-name.ts";
+import { fingerprintPattern, hubUrlPattern } from "./hub-place.ts";
+
+const absolutePath = z.string().check(z.regex(/^\//, "must be an absolute path"));
+
+const schema = z.strictObject({
+  /** All that is read of the node lies below this folder. `PROVEN_ROOT` overrides. */
+  root: z._default(absolutePath, "/"),
+  /** The agent's own files: key, spool, where it joined. */
+  state: z._default(absolutePath, "/var/lib/proven-agent"),
+  /** Absent: `/etc/pve/proven/hub.json`, or what `proven-agent join` stored. */
+  hub: z.optional(
+    z.strictObject({
+      url: z.string().check(z.regex(hubUrlPattern, "must be wss://host:port/agent")),
+      fingerprint: z.string().check(z.regex(fingerprintPattern, "must be the certificate's SHA-256, AA:BB:… (32 pairs)")),
+    }),
+  ),
+  pve: z._default(
+    z.strictObject({
+      api: z._default(z.string().check(z.regex(/^http:\/\/[^/]+$/, "must be http://host:port")), "http://127.0.0.1:85"),
+    }),
+    { api: "http://127.0.0.1:85" },
+  ),
+  /** Where commands are looked for, as in `PATH`. */
+  commands: z._default(z.strictObject({ path: z._default(z.string(), "/usr/sbin:/usr/bin:/sbin:/bin") }), {
+    path: "/usr/sbin:/usr/bin:/sbin:/bin",
+  }),
+});
+
+export type AgentConfig = z.output<typeof schema>;
+
+const knownKeys: Record<string, readonly string[]> = {
+  "": ["root", "state", "hub", "pve", "commands"],
+  hub: ["url", "fingerprint"],
+  pve: ["api"],
+  commands: ["path"],
+};
+
+/** Every wrong key at once, one per line. */
+export class ConfigError extends Error {}
+
+/** The text of agent.toml as a configuration with its defaults; throws ConfigError. */
+export function parseConfig(text: string): Readonly<AgentConfig> {
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (error) {
+    if (error instanceof TomlError) throw new ConfigError(`not TOML: ${error.message}`, { cause: error });
+    throw error;
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return Object.freeze(parsed.data);
+  throw new ConfigError(parsed.error.issues.flatMap(explain).join("\n"));
+}
+
+function explain(issue: z.core.$ZodIssue): string[] {
+  const path = issue.path.join(".");
+  if (issue.code !== "unrecognized_keys") return [`${path}: ${issue.message}`];
+  return issue.keys.map((key) => {
+    const near = nearestName(key, knownKeys[path] ?? []);
+    return `${path === "" ? key : `${path}.${key}`}: unknown key${near === undefined ? "" : `, did you mean "${near}"?`}`;
+  });
+}

@@ -1,0 +1,99 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import * as z from "zod/mini";
+import { readIfThere, writePrivate } from "./private-file.ts";
+
+export const hubUrlPattern = /^wss:\/\/[^\s/]+(\/[^\s]*)?$/;
+/** SHA-256 as OpenSSL and Node print it. */
+export const fingerprintPattern = /^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$/;
+
+const place = {
+  url: z.string().check(z.regex(hubUrlPattern)),
+  fingerprint: z.string().check(z.regex(fingerprintPattern)),
+};
+const hubFile = z.object(place);
+const joinFile = z.strictObject({ ...place, token: z.optional(z.string().check(z.minLength(1), z.maxLength(200))) });
+
+/** Where the hub is, by what certificate it is known, and what proves at the first connection that we may join. */
+export type HubPlace = {
+  url: string;
+  /** Upper case, `AA:BB:…`. */
+  fingerprint: string;
+  /** Which file says so, for the log. */
+  from: string;
+  proof: { kind: "key"; key: Buffer } | { kind: "token"; token: string } | undefined;
+};
+
+export type PlaceFound = { ok: true; place: HubPlace } | { ok: false; problem: string };
+
+export type HubFiles = { root: string; stateDir: string; configured: { url: string; fingerprint: string } | undefined };
+
+const joinPath = (stateDir: string) => join(stateDir, "join.json");
+const joinedPath = (stateDir: string) => join(stateDir, "joined");
+
+/**
+ * Looks in this order: agent.toml, what `proven-agent join` stored, the cluster's `/etc/pve/proven/hub.json`. Asked anew for each
+ * connection, so that a hub that appears, moves or renews its certificate is found.
+ */
+export function findHub({ root, stateDir, configured }: HubFiles): PlaceFound {
+  try {
+    const joined = readIfThere(joinPath(stateDir));
+    const clusterPath = join(root, "etc/pve/proven/hub.json");
+    if (configured !== undefined) return found(configured, "agent.toml", readJoinKey(root));
+    if (joined !== undefined) {
+      const { token, ...at } = joinFile.parse(JSON.parse(joined));
+      return found(at, joinPath(stateDir), token === undefined ? undefined : { kind: "token", token });
+    }
+    const cluster = readIfThere(clusterPath);
+    if (cluster === undefined) return { ok: false, problem: `no hub yet: ${clusterPath} is not there, and nothing was joined` };
+    return found(hubFile.parse(JSON.parse(cluster)), clusterPath, readJoinKey(root));
+  } catch (error) {
+    return { ok: false, problem: `where the hub is can't be read: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+function found(at: { url: string; fingerprint: string }, from: string, proof: HubPlace["proof"]): PlaceFound {
+  return { ok: true, place: { url: agentUrl(at.url), fingerprint: at.fingerprint.toUpperCase(), from, proof } };
+}
+
+/** `wss://host:8420` means its `/agent`. */
+function agentUrl(url: string): string {
+  const parsed = new URL(url);
+  if (parsed.pathname === "/") parsed.pathname = "/agent";
+  return parsed.href;
+}
+
+/** Written by the hub's package as base64; only root may read it. Undefined: this node is in no cluster with a hub. */
+function readJoinKey(root: string): HubPlace["proof"] {
+  const text = readIfThere(join(root, "etc/pve/priv/proven/join.key"))?.trim();
+  if (text === undefined || text === "") return undefined;
+  return { kind: "key", key: Buffer.from(text, "base64") };
+}
+
+/** What `proven-agent join` was told. Returns what is wrong with it, or undefined when it is stored (mode 0600). */
+export function storeJoin(
+  stateDir: string,
+  { url, fingerprint, token }: { url: string; fingerprint: string; token: string },
+): string | undefined {
+  if (!hubUrlPattern.test(url)) return `not a hub's address: ${url} (wss://host:8420/agent)`;
+  if (!fingerprintPattern.test(fingerprint)) return "the fingerprint must be the certificate's SHA-256, AA:BB:… (32 pairs)";
+  if (token === "" || token.length > 200) return "the token must have 1 to 200 characters";
+  writePrivate(joinPath(stateDir), `${JSON.stringify({ url, fingerprint, token })}\n`);
+  rmSync(joinedPath(stateDir), { force: true });
+  return undefined;
+}
+
+/** Which hub, by its fingerprint, has welcomed this agent: it knows our key, no proof is needed. */
+export function readJoined(stateDir: string): string | undefined {
+  return readIfThere(joinedPath(stateDir))?.trim();
+}
+
+/** After a welcome. A token was good for once: it goes. */
+export function writeJoined(stateDir: string, fingerprint: string): void {
+  if (readJoined(stateDir) !== fingerprint) writePrivate(joinedPath(stateDir), `${fingerprint}\n`);
+  const stored = readIfThere(joinPath(stateDir));
+  if (stored === undefined) return;
+  const { token, ...rest } = joinFile.parse(JSON.parse(stored));
+  if (token !== undefined && rest.fingerprint.toUpperCase() === fingerprint)
+    writePrivate(joinPath(stateDir), `${JSON.stringify(rest)}\n`);
+}

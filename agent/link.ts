@@ -1,0 +1,131 @@
+import { refusalCodes } from "#protocol/messages.ts";
+import { backoffMs, hopelessDelayMs, restartDelayMs } from "./core/backoff.ts";
+import type { HubPlace, PlaceFound } from "./hub-place.ts";
+import type { Connected } from "./hub-socket.ts";
+import type { Log } from "./ports.ts";
+import { runSession, type SessionEnd, type SessionPorts } from "./session.ts";
+
+/** Without a hub, or before the node knows its own name, time until the next look, ms. */
+const lookAgainMs = 10_000;
+
+export type LinkPorts = Omit<SessionPorts, "proof" | "self" | "onWelcome"> & {
+  random(): number;
+  identify(): Promise<SessionPorts["self"] | undefined>;
+  findHub(): PlaceFound;
+  connect(place: HubPlace, signal: AbortSignal): Promise<Connected>;
+  /** Fingerprint of the hub that knows our key. */
+  readJoined(): string | undefined;
+  writeJoined(fingerprint: string): void;
+};
+
+type Outcome = { welcomed: boolean; end: SessionEnd | { why: "unreachable"; problem: string } };
+
+/** Keeps one session with the hub for as long as the agent runs. */
+export class Link {
+  private attempt = 0;
+  private awaySinceMs: number | undefined;
+  private said = "";
+  /** The last hub said that it doesn't know our key, though it once did. */
+  private forgotten = false;
+
+  constructor(private readonly ports: LinkPorts) {
+    this.awaySinceMs = ports.clock.monotonicMs();
+  }
+
+  /** How long there has been no session, ms; 0 with one. */
+  awayMs(): number {
+    return this.awaySinceMs === undefined ? 0 : this.ports.clock.monotonicMs() - this.awaySinceMs;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const waitMs = await this.once(signal);
+      await this.ports.clock.sleep(waitMs, signal);
+    }
+  }
+
+  /** One attempt; how long to wait before the next, ms. */
+  private async once(signal: AbortSignal): Promise<number> {
+    const found = this.ports.findHub();
+    if (!found.ok) return this.lookAgain(found.problem);
+    const self = await this.ports.identify();
+    if (self === undefined) return this.lookAgain("this node's name and cluster can't be read yet: is pmxcfs mounted?");
+    const outcome = await this.converse(found.place, self, signal);
+    this.awaySinceMs ??= this.ports.clock.monotonicMs();
+    return signal.aborted ? 0 : this.delayAfter(outcome, found.place);
+  }
+
+  private lookAgain(problem: string): number {
+    this.say(6, problem);
+    return lookAgainMs;
+  }
+
+  private async converse(place: HubPlace, self: SessionPorts["self"], signal: AbortSignal): Promise<Outcome> {
+    const { log } = this.ports;
+    const connected = await this.ports.connect(place, signal);
+    if (!connected.ok) return { welcomed: false, end: { why: "unreachable", problem: connected.problem } };
+    const known = !this.forgotten && this.ports.readJoined() === place.fingerprint;
+    let welcomed = false;
+    const onWelcome = () => {
+      welcomed = true;
+      this.attempt = 0;
+      this.awaySinceMs = undefined;
+      this.said = "";
+      this.forgotten = false;
+      this.remember(place.fingerprint);
+      log(6, known ? "connected to the hub" : "joined the hub", { url: place.url, waiting: this.ports.store.waiting });
+    };
+    const proof = known ? undefined : place.proof;
+    const end = await runSession(connected.socket, { ...this.ports, self, proof, onWelcome }, signal);
+    return { welcomed, end };
+  }
+
+  private remember(fingerprint: string): void {
+    try {
+      this.ports.writeJoined(fingerprint);
+    } catch (error) {
+      this.ports.log(4, "could not note that this hub knows us", { problem: String(error) });
+    }
+  }
+
+  private delayAfter({ welcomed, end }: Outcome, place: HubPlace): number {
+    const random = this.ports.random();
+    const backoff = () => backoffMs(this.attempt++, random);
+    switch (end.why) {
+      case "stopped":
+        return 0;
+      case "unreachable":
+        this.say(4, `hub unreachable: ${end.problem}`);
+        return backoff();
+      case "silent":
+        this.say(4, "the hub does not answer, connecting anew");
+        return backoff();
+      case "garbled":
+        this.say(3, "the hub sends what this agent can't understand: do their versions fit?");
+        return backoff();
+      case "closed":
+        this.say(welcomed ? 5 : 4, `the hub closed the connection (${end.code})`);
+        return welcomed && [1001, 1012].includes(end.code) ? restartDelayMs(random) : backoff();
+      case "refused":
+        return this.delayAfterRefusal(end, place, random);
+    }
+  }
+
+  private delayAfterRefusal({ code, problem }: Extract<SessionEnd, { why: "refused" }>, place: HubPlace, random: number): number {
+    const { retry, text } = refusalCodes[code];
+    const remedy = code === "not-joined" && place.proof === undefined ? ": run proven-agent join" : "";
+    this.say(retry ? 4 : 3, `the hub refused this agent: ${text}${remedy}`, { code, problem });
+    if (code === "not-joined" && !this.forgotten && place.proof !== undefined && this.ports.readJoined() === place.fingerprint) {
+      this.forgotten = true;
+      return restartDelayMs(random);
+    }
+    return retry ? backoffMs(this.attempt++, random) : hopelessDelayMs(random);
+  }
+
+  /** The same trouble is told once, not at every attempt. */
+  private say(level: Parameters<Log>[0], message: string, fields?: Record<string, string | number>): void {
+    if (message === this.said) return;
+    this.said = message;
+    this.ports.log(level, message, fields);
+  }
+}

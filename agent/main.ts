@@ -1,0 +1,104 @@
+import { join } from "node:path";
+import { softwareVersion } from "#protocol/version.ts";
+import { runAgent } from "./agent.ts";
+import { checkExitCode, formatCheck } from "./check.ts";
+import { type Command, parseCommand, usage } from "./cli.ts";
+import { systemClock } from "./clock.ts";
+import { createCollector } from "./collector.ts";
+import { type AgentConfig, ConfigError, parseConfig } from "./config.ts";
+import { checkHub } from "./hub-check.ts";
+import { type HubFiles, storeJoin } from "./hub-place.ts";
+import { loadIdentity } from "./identity.ts";
+import { createLog } from "./log.ts";
+import { createServiceManager } from "./notify.ts";
+import { readIfThere } from "./private-file.ts";
+import { createPveApi } from "./pve/api.ts";
+import { createRunCommand } from "./pve/run-command.ts";
+import { SpoolFiles } from "./spool-files.ts";
+import { SpoolStore } from "./spool-store.ts";
+
+const { env } = process;
+const log = createLog({
+  journal: env.JOURNAL_STREAM !== undefined,
+  write: (line) => process.stderr.write(line),
+  now: systemClock.now,
+  maxLevel: env.PROVEN_DEBUG === undefined ? 6 : 7,
+});
+
+function readConfig({ configPath, configGiven }: { configPath: string; configGiven: boolean }): AgentConfig {
+  const text = readIfThere(configPath);
+  if (text === undefined && configGiven) throw new ConfigError("not there");
+  const config = parseConfig(text ?? "");
+  return { ...config, root: env.PROVEN_ROOT ?? config.root };
+}
+
+/** The edges that a run and a check share. */
+function wire(config: AgentConfig) {
+  const run = createRunCommand({ path: config.commands.path });
+  const api = createPveApi({ baseUrl: config.pve.api, root: config.root, clock: systemClock });
+  const collector = createCollector({ root: config.root, api, run, clock: systemClock, log });
+  const hubFiles: HubFiles = { root: config.root, stateDir: config.state, configured: config.hub };
+  return { run, api, collector, hubFiles };
+}
+
+async function run(config: AgentConfig): Promise<number> {
+  const stop = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
+  const identity = loadIdentity(config.state);
+  const store = new SpoolStore(SpoolFiles.open(join(config.state, "spool"), log), log);
+  const edges = wire(config);
+  const service = createServiceManager(env, { run: edges.run, log, monotonicMs: systemClock.monotonicMs });
+  await runAgent({ ...edges, clock: systemClock, log, random: Math.random, identity, store, service }, stop.signal);
+  edges.api.close();
+  return 0;
+}
+
+async function check(config: AgentConfig): Promise<number> {
+  const { api, collector, hubFiles } = wire(config);
+  const reports = [...(await collector.check()), await checkHub(hubFiles, systemClock)];
+  process.stdout.write(formatCheck(reports));
+  collector.close();
+  api.close();
+  return checkExitCode(reports);
+}
+
+function joinHub(config: AgentConfig, command: Extract<Command, { do: "join" }>): number {
+  const problem = storeJoin(config.state, command);
+  if (problem !== undefined) return refuse(problem);
+  process.stdout.write("Stored. The agent joins at its next start: systemctl restart proven-agent\n");
+  return 0;
+}
+
+function refuse(problem: string): number {
+  process.stderr.write(`proven-agent: ${problem}\n`);
+  return 2;
+}
+
+async function main(command: Command): Promise<number> {
+  switch (command.do) {
+    case "help":
+      process.stdout.write(usage);
+      return 0;
+    case "version":
+      process.stdout.write(`proven-agent ${softwareVersion}\n`);
+      return 0;
+    case "refuse":
+      return refuse(`${command.problem}\n\n${usage}`);
+    case "run":
+      return run(readConfig(command));
+    case "check":
+      return check(readConfig(command));
+    case "join":
+      return joinHub(readConfig(command), command);
+  }
+}
+
+const command = parseCommand(process.argv.slice(2));
+try {
+  process.exitCode = await main(command);
+} catch (error) {
+  const known = error instanceof ConfigError && "configPath" in command;
+  if (known) for (const line of error.message.split("\n")) log(3, `${command.configPath}: ${line}`);
+  else log(3, "proven-agent can't go on", { problem: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  process.exitCode = known ? 2 : 1;
+}

@@ -1,0 +1,287 @@
+import { createHmac } from "node:crypto";
+import type { ClusterId, NodeName } from "#protocol/ids.ts";
+import { limits } from "#protocol/limits.ts";
+import {
+  type Duty,
+  encodeMessage,
+  helloBytes,
+  joinProofBytes,
+  type MessageOf,
+  type MessageType,
+  parseMessageText,
+  type RefusalCode,
+  type TaskReport,
+} from "#protocol/messages.ts";
+import { linkVersions, negotiate, softwareVersion } from "#protocol/version.ts";
+import { Bell } from "./bell.ts";
+import type { Facts } from "./facts.ts";
+import type { HubPlace } from "./hub-place.ts";
+import type { HubSocket } from "./hub-socket.ts";
+import type { Identity } from "./identity.ts";
+import type { Clock, Log } from "./ports.ts";
+import type { SpoolStore } from "./spool-store.ts";
+
+export const sessionTiming = {
+  /** A ping that isn't answered before the next one is due means that the hub is gone: noticed within 45 s. */
+  pingEveryMs: 20_000,
+  clockEveryMs: 60_000,
+  /** From the opening to the welcome. */
+  welcomeWithinMs: 2 * limits.helloWithinMs,
+} as const;
+
+/** As the message's schema says. */
+const tasksPerMessage = 2000;
+
+export type SessionPorts = {
+  clock: Clock;
+  log: Log;
+  identity: Identity;
+  self: { node: NodeName; clusterId: ClusterId; clusterName?: string };
+  /** Undefined: the hub knows us. */
+  proof: HubPlace["proof"];
+  store: SpoolStore;
+  facts: Facts;
+  setDuties(duties: readonly Duty[]): void;
+  onWelcome(): void;
+};
+
+export type SessionEnd =
+  | { why: "stopped" }
+  /** The hub ended it, or the line broke (1006). */
+  | { why: "closed"; code: number }
+  /** No answer to a ping, or no welcome. */
+  | { why: "silent" }
+  /** It sent too much that can't be understood. */
+  | { why: "garbled" }
+  | { why: "refused"; code: RefusalCode; problem: string };
+
+/** Speaks one connection from the challenge to its end; closes the socket. `signal` says goodbye. Never throws on what the hub sends. */
+export async function runSession(socket: HubSocket, ports: SessionPorts, signal: AbortSignal): Promise<SessionEnd> {
+  return new Session(socket, ports).run(signal);
+}
+
+class Session {
+  private readonly over = new AbortController();
+  private readonly bell = new Bell();
+  private end: SessionEnd | undefined;
+  private helloSent = false;
+  private welcomed = false;
+  private version: number = linkVersions.min;
+  private problems = 0;
+  /** Numbers of the records that are sent and not acknowledged. */
+  private onTheWay: number[] = [];
+  private pings = 0;
+  private pongs = 0;
+  /** A resync that the pump has not dealt with yet. */
+  private resyncDue = false;
+  /** Pongs after which a resync is about what was sent since the last one. */
+  private resyncHeardFrom = 0;
+  private ackedAtResync = -1;
+
+  constructor(
+    private readonly socket: HubSocket,
+    private readonly ports: SessionPorts,
+  ) {}
+
+  async run(signal: AbortSignal): Promise<SessionEnd> {
+    const stop = () => this.finish({ why: "stopped" }, 1001, "agent stops");
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    this.socket.start({
+      text: (text) => this.hear(text),
+      pong: () => {
+        this.pongs++;
+      },
+      closed: (code) => this.finish({ why: "closed", code }),
+    });
+    await Promise.all([this.keepAlive(), this.awaitWelcome()]);
+    signal.removeEventListener("abort", stop);
+    this.ports.store.onRecord = () => undefined;
+    this.ports.facts.onInventory = () => undefined;
+    this.ports.facts.onTasks = () => undefined;
+    return this.end ?? { why: "closed", code: 1006 };
+  }
+
+  private finish(end: SessionEnd, code?: number, reason?: string): void {
+    if (this.end !== undefined) return;
+    this.end = end;
+    if (code !== undefined) this.socket.close(code, reason);
+    this.over.abort();
+  }
+
+  private send<T extends MessageType>(type: T, body: MessageOf<T>["body"]): void {
+    this.socket.send(encodeMessage(type, body));
+  }
+
+  private async keepAlive(): Promise<void> {
+    for (;;) {
+      await this.ports.clock.sleep(sessionTiming.pingEveryMs, this.over.signal);
+      if (this.over.signal.aborted) return;
+      if (this.pongs < this.pings) this.finish({ why: "silent" }, 1006);
+      else this.ping();
+    }
+  }
+
+  private ping(): void {
+    this.pings++;
+    this.socket.ping();
+  }
+
+  private async awaitWelcome(): Promise<void> {
+    await this.ports.clock.sleep(sessionTiming.welcomeWithinMs, this.over.signal);
+    if (!this.welcomed) this.finish({ why: "silent" }, 1006);
+  }
+
+  private hear(text: string): void {
+    if (this.end !== undefined) return;
+    const parsed = parseMessageText(text, "hub", this.version);
+    if (!parsed.ok) {
+      this.complain(parsed.about, parsed.problem);
+      return;
+    }
+    const { type, body } = parsed.message;
+    switch (type) {
+      case "challenge":
+        this.answer(body);
+        break;
+      case "welcome":
+        this.begin(body);
+        break;
+      case "refused":
+        this.finish({ why: "refused", ...body }, 1000);
+        break;
+      case "ack":
+        this.acknowledged(body.seq);
+        break;
+      case "resync":
+        this.resync(body.problem);
+        break;
+      case "duties":
+        this.ports.setDuties(body.duties);
+        break;
+      case "problem":
+        this.ports.log(4, "the hub did not understand a message", body);
+        break;
+    }
+  }
+
+  private complain(about: string, problem: string): void {
+    this.problems++;
+    this.ports.log(4, "a message of the hub was not understood", { about, problem });
+    this.send("problem", { about, problem });
+    if (this.problems > limits.problemsPerSession) this.finish({ why: "garbled" }, 1008, "too many bad messages");
+  }
+
+  private answer(challenge: MessageOf<"challenge">["body"]): void {
+    if (this.helloSent) {
+      this.complain("challenge", "a second challenge");
+      return;
+    }
+    const agreed = negotiate(challenge, linkVersions);
+    if (!agreed.ok) {
+      const code = agreed.tooOld === "hub" ? "hub-too-old" : "version-too-old";
+      const problem = `the hub (${challenge.hub}) speaks versions ${challenge.min} to ${challenge.max}, this agent ${linkVersions.min} to ${linkVersions.max}`;
+      this.finish({ why: "refused", code, problem }, 1000);
+      return;
+    }
+    this.helloSent = true;
+    const { identity, self, store, clock } = this.ports;
+    const { publicKey } = identity;
+    const { nonce } = challenge;
+    const signed = { ...self, publicKey, stream: store.stream, sentAt: clock.now() };
+    const signature = identity.sign(helloBytes({ ...signed, nonce, fingerprint: this.socket.fingerprint }));
+    const join = this.joinProof(nonce);
+    this.send("hello", { ...signed, signature, ...linkVersions, software: softwareVersion, ...(join && { join }) });
+  }
+
+  private joinProof(nonce: string): MessageOf<"hello">["body"]["join"] {
+    const { proof, self, identity } = this.ports;
+    if (proof === undefined) return undefined;
+    if (proof.kind === "token") return { token: proof.token };
+    const bytes = joinProofBytes({ nonce, clusterId: self.clusterId, publicKey: identity.publicKey });
+    return { proof: createHmac("sha256", proof.key).update(bytes).digest("base64") };
+  }
+
+  private begin(welcome: MessageOf<"welcome">["body"]): void {
+    if (!this.helloSent || this.welcomed) {
+      this.complain("welcome", "not asked for");
+      return;
+    }
+    this.welcomed = true;
+    this.version = welcome.version;
+    const { facts, store, setDuties, onWelcome } = this.ports;
+    onWelcome();
+    setDuties(welcome.duties);
+    if (facts.inventory !== undefined) this.send("inventory", facts.inventory.inventory);
+    facts.onInventory = (inventory) => this.send("inventory", inventory);
+    this.sendTasks(facts.tasks());
+    facts.onTasks = (tasks) => this.sendTasks(tasks);
+    store.onRecord = () => this.bell.ring();
+    void this.tellTime();
+    this.pump(welcome.lastSeq).catch((error: unknown) => {
+      this.ports.log(3, "sending stopped", { problem: String(error) });
+      this.finish({ why: "closed", code: 1011 }, 1011);
+    });
+  }
+
+  /** In one message, an empty one too: the hub takes a session's first as all of the last day. What does not fit is left out, oldest first. */
+  private sendTasks(tasks: readonly TaskReport[]): void {
+    let newest = tasks.slice(-tasksPerMessage);
+    while (encodeMessage("tasks", { tasks: newest }).length > limits.messageMaxBytes / 2) {
+      newest = newest.slice(Math.ceil(newest.length / 4));
+    }
+    this.send("tasks", { tasks: newest });
+  }
+
+  private async tellTime(): Promise<void> {
+    while (!this.over.signal.aborted) {
+      this.send("clock", { at: this.ports.clock.now() });
+      await this.ports.clock.sleep(sessionTiming.clockEveryMs, this.over.signal);
+    }
+  }
+
+  private acknowledged(seq: number): void {
+    this.ports.store.acknowledge(seq);
+    this.onTheWay = this.onTheWay.filter((one) => one > seq);
+    this.bell.ring();
+  }
+
+  /** Records that were on the way when the hub lost the thread bring more of these: only what comes behind the next pong is news. */
+  private resync(problem: string): void {
+    if (this.resyncDue || this.pongs < this.resyncHeardFrom) return;
+    this.ports.log(4, "the hub can't read the stream, sending it anew", { problem });
+    this.resyncDue = true;
+    this.bell.ring();
+  }
+
+  /** Sends records as long as the window is open, until the session is over. */
+  private async pump(lastSeq: number): Promise<void> {
+    const { store } = this.ports;
+    let reader = await store.resume(lastSeq);
+    while (this.end === undefined) {
+      if (this.resyncDue) {
+        await this.giveUpUnreadable();
+        reader = await store.resume(store.acked);
+        this.onTheWay = [];
+        this.ping();
+        this.resyncHeardFrom = this.pings;
+        this.resyncDue = false;
+      }
+      const room = limits.unackedRecords - this.onTheWay.length;
+      const records = room > 0 ? await reader.next(room) : [];
+      if (this.end !== undefined || this.resyncDue) continue;
+      for (const { seq, bytes } of records) {
+        this.socket.send(bytes);
+        if (seq > store.acked) this.onTheWay.push(seq);
+      }
+      if (records.length === 0) await this.bell.wait(this.over.signal);
+    }
+  }
+
+  /** Sending again helped nothing since the last resync: then what is kept can't be read by this hub, and a new start is the way on. */
+  private async giveUpUnreadable(): Promise<void> {
+    const { store } = this.ports;
+    if (store.acked === this.ackedAtResync) await store.abandon();
+    this.ackedAtResync = store.acked;
+  }
+}
