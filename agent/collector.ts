@@ -21,6 +21,7 @@ export type CollectorDeps = { root: string; api: PveApi; run: RunCommand; clock:
 
 /** How long one tick, or one answer, waits for a file system that may hang. */
 const deadlineMs = 1500;
+const pmxcfsFreshMs = 500;
 const zpoolEveryMs = 60_000;
 /** Values of a slow source are lent to samples no longer than this. */
 const lendMs = 180_000;
@@ -52,8 +53,8 @@ class NodeCollector implements Collector {
   private rootUse: { total: number; used: number } | undefined;
   private rootProblem: string | undefined;
   private pendingTasks: TaskReport[] = [];
-  private inventoryMark = "";
-  private inventoryVersion = 0;
+  /** The picture handed out last; `mark` says from what it was made. */
+  private newest: { mark: string; version: number; inventory: Inventory } | undefined;
   private readonly logged = new Map<string, string>();
 
   constructor(private readonly deps: CollectorDeps) {
@@ -90,17 +91,17 @@ class NodeCollector implements Collector {
 
   async collect(table: SampleTable, now: EpochMs): Promise<void> {
     this.startSlow();
-    const needsRrd = this.feed.refresh(now);
+    this.feed.refresh(now);
+    const { needsRrd } = this.feed;
     const [members] = await Promise.all([
       this.lanes.pmxcfs.run(deadlineMs),
-      this.lanes.root.run(deadlineMs),
       needsRrd ? this.lanes.rrd.run(deadlineMs) : undefined,
     ]);
     const node = this.nodeName();
     if (node === undefined) return;
     const rrd = needsRrd ? this.rrd : undefined;
     this.host.put(table, nodeKey(node));
-    this.putRoot(table, node);
+    if (!this.feed.putRoot(table, node)) await this.putRoot(table, node);
     this.feed.putGuests(table, this.pmxcfs, rrd, now);
     this.feed.putStorages(table, this.pmxcfs, node, this.duties.has("shared-storage"), rrd, now);
     if (this.lanes.zpool.ageMs() <= lendMs) this.zpool.put(table, node);
@@ -110,11 +111,21 @@ class NodeCollector implements Collector {
 
   async inventory(now: EpochMs): Promise<{ version: number; inventory: Inventory }> {
     this.startSlow();
-    await this.lanes.pmxcfs.run(deadlineMs);
-    const { members } = this.pmxcfs;
-    const name = this.pmxcfs.name;
-    const inventory: Inventory = {
-      at: now,
+    // Asked right after a tick, which has just looked.
+    if (this.lanes.pmxcfs.ageMs() > pmxcfsFreshMs) await this.lanes.pmxcfs.run(deadlineMs);
+    const sources = this.sources();
+    const zpools = this.zpool.pools.map(({ pool }) => pool).slice(0, 256);
+    const mark = JSON.stringify([this.pmxcfs.version, this.facts.version, zpools, sources]);
+    if (this.newest === undefined || mark !== this.newest.mark) {
+      this.newest = { mark, version: (this.newest?.version ?? 0) + 1, inventory: this.makeInventory(zpools, sources) };
+    }
+    return { version: this.newest.version, inventory: { ...this.newest.inventory, at: now } };
+  }
+
+  private makeInventory(zpools: string[], sources: Inventory["node"]["sources"]): Inventory {
+    const { members, name } = this.pmxcfs;
+    return {
+      at: this.deps.clock.now(),
       cluster: {
         ...(name === undefined ? {} : { name }),
         quorate: members?.quorate ?? false,
@@ -122,16 +133,12 @@ class NodeCollector implements Collector {
       },
       node: {
         ...this.facts.read(),
-        zpools: this.zpool.pools.map(({ pool }) => pool).slice(0, 256),
-        sources: this.sources(),
+        zpools,
+        sources,
       },
       guests: this.pmxcfs.facts(),
       storages: [...this.pmxcfs.storages],
     };
-    const mark = JSON.stringify({ ...inventory, at: 0 });
-    if (mark !== this.inventoryMark) this.inventoryVersion++;
-    this.inventoryMark = mark;
-    return { version: this.inventoryVersion, inventory };
   }
 
   async tasks(_now: EpochMs): Promise<TaskReport[]> {
@@ -185,8 +192,9 @@ class NodeCollector implements Collector {
     }
   }
 
-  private putRoot(table: SampleTable, node: NodeName): void {
-    if (this.rootUse === undefined || this.lanes.root.hangs(0)) return;
+  private async putRoot(table: SampleTable, node: NodeName): Promise<void> {
+    const inTime = await this.lanes.root.run(deadlineMs);
+    if (!inTime || this.rootUse === undefined) return;
     const entity = table.entity(nodeKey(node));
     table.put(entity, nodeIds.root_total, "statfs", this.rootUse.total);
     table.put(entity, nodeIds.root_used, "statfs", this.rootUse.used);

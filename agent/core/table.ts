@@ -3,16 +3,24 @@ import { metricById } from "#protocol/metrics.ts";
 import type { Schema, SchemaEntity, SchemaSeries } from "#protocol/records.ts";
 
 type Slot = { series: SchemaSeries; scale: number };
+/** `given`: the very array the source handed over, so that an unchanged identity costs no comparison. */
+type TableEntity = SchemaEntity & { given: readonly string[]; lastTick: number };
+
+// More than the catalogue will ever hold, so that a slot's name is one integer: thousands of puts a tick make no strings.
+const metricsMax = 1024;
+const entitiesMax = 1 << 20;
+const noIdentity: readonly string[] = [];
 
 /**
  * One tick's values of everything this agent samples, in the order the wire declares them. Sources `put` what they found; what nobody put is
  * absent. A series seen for the first time, or one whose entity was not put for `forgetAfterTicks`, makes the schema change.
  */
 export class SampleTable {
-  private entities: (SchemaEntity & { lastTick: number })[] = [];
+  private entities: TableEntity[] = [];
   private entityIndex = new Map<string, number>();
   private slots: Slot[] = [];
-  private slotIndex = new Map<string, number>();
+  private slotIndex = new Map<number, number>();
+  private readonly instances = new Map<string, number>();
   private next = new Float64Array(256).fill(Number.NaN);
   private tick = 0;
   /** Grows whenever what `schema()` says changed. */
@@ -28,19 +36,19 @@ export class SampleTable {
   }
 
   /** Declares an entity, or that its identity changed (a guest's vmid was used again). Returns the handle for `put`. */
-  entity(key: EntityKey, identity: readonly string[] = []): number {
+  entity(key: EntityKey, identity: readonly string[] = noIdentity): number {
     const known = this.entityIndex.get(key);
     if (known !== undefined) {
-      const entity = this.entities[known] as SchemaEntity & { lastTick: number };
+      const entity = this.entities[known] as TableEntity;
       entity.lastTick = this.tick;
-      if (entity.identity.join(" ") !== identity.join(" ")) {
-        this.entities[known] = { key, identity: [...identity], lastTick: this.tick };
+      if (entity.given !== identity && entity.identity.join(" ") !== identity.join(" ")) {
+        this.entities[known] = { key, identity: [...identity], given: identity, lastTick: this.tick };
         this.schemaVersion++;
       }
       return known;
     }
     this.entityIndex.set(key, this.entities.length);
-    this.entities.push({ key, identity: [...identity], lastTick: this.tick });
+    this.entities.push({ key, identity: [...identity], given: identity, lastTick: this.tick });
     this.schemaVersion++;
     return this.entities.length - 1;
   }
@@ -48,7 +56,7 @@ export class SampleTable {
   /** `value` in the catalogue's unit; NaN or infinite: absent. A series' source may change from tick to tick; then the schema does. */
   put(entity: number, metric: number, source: string, value: number, instance?: string): void {
     if (!Number.isFinite(value)) return;
-    const name = instance === undefined ? `${entity} ${metric}` : `${entity} ${metric} ${instance}`;
+    const name = this.slotName(entity, metric, instance);
     let index = this.slotIndex.get(name);
     if (index === undefined) index = this.declare(name, entity, metric, source, instance);
     const slot = this.slots[index] as Slot;
@@ -71,7 +79,18 @@ export class SampleTable {
     };
   }
 
-  private declare(name: string, entity: number, metric: number, source: string, instance: string | undefined): number {
+  private slotName(entity: number, metric: number, instance: string | undefined): number {
+    const plain = entity * metricsMax + metric;
+    if (instance === undefined) return plain;
+    let number = this.instances.get(instance);
+    if (number === undefined) {
+      number = this.instances.size + 1;
+      this.instances.set(instance, number);
+    }
+    return plain + number * metricsMax * entitiesMax;
+  }
+
+  private declare(name: number, entity: number, metric: number, source: string, instance: string | undefined): number {
     const scale = metricById(metric)?.scale;
     if (scale === undefined) throw new Error(`metric ${metric} is not in the catalogue`);
     const index = this.slots.length;
@@ -103,10 +122,7 @@ export class SampleTable {
       .filter((slot) => moved.has(slot.series.entity))
       .map((slot) => ({ ...slot, series: { ...slot.series, entity: moved.get(slot.series.entity) as number } }));
     this.slotIndex = new Map(
-      this.slots.map(({ series: { entity, metric, instance } }, index) => [
-        instance === undefined ? `${entity} ${metric}` : `${entity} ${metric} ${instance}`,
-        index,
-      ]),
+      this.slots.map(({ series: { entity, metric, instance } }, index) => [this.slotName(entity, metric, instance), index]),
     );
     this.next.fill(Number.NaN);
     this.schemaVersion++;

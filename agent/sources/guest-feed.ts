@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { NodeName, Vmid } from "#protocol/ids.ts";
-import { parseStorageId, parseVmid, storageKey } from "#protocol/ids.ts";
+import { nodeKey, parseStorageId, parseVmid, storageKey } from "#protocol/ids.ts";
 import { FeedAge, feedMaxAgeMs } from "../core/feed.ts";
 import type { SampleTable } from "../core/table.ts";
 import { asFlag, asNumber, asObject, type JsonObject } from "../core/values.ts";
@@ -9,12 +9,13 @@ import type { Clock, Log } from "../ports.ts";
 import type { NowReader } from "./files.ts";
 import { putLxc, putQemu, putVeth, type Target } from "./guest-samples.ts";
 import { idsOf } from "./metric-ids.ts";
-import { type MetricsLine, type MetricsRead, type MetricsSection, metricsPath, readMetricsLine } from "./metrics-line.ts";
+import { type MetricsRead, type MetricsSection, metricsPath, readMetricsLine } from "./metrics-line.ts";
 import type { LocalGuest, PmxcfsSource } from "./pmxcfs.ts";
 import { putRrdGuest, type Rrd } from "./rrd.ts";
 
 const storageIds = idsOf("storage");
-const feeds = ["qemu", "lxc", "storage"] as const;
+const nodeIds = idsOf("node");
+const feeds = ["qemu", "lxc", "storage", "node"] as const;
 type FeedName = (typeof feeds)[number];
 
 /** Guests and storages: from the metrics line while it is fresh and looks as known, each section by itself; else from `.rrd`. */
@@ -23,7 +24,12 @@ export class GuestFeed {
   problem: string | undefined;
   private stamp = "";
   private newest: MetricsRead = { ok: false, problem: "not read yet" };
-  private readonly ages: Record<FeedName, FeedAge> = { qemu: new FeedAge(), lxc: new FeedAge(), storage: new FeedAge() };
+  private readonly ages: Record<FeedName, FeedAge> = {
+    qemu: new FeedAge(),
+    lxc: new FeedAge(),
+    storage: new FeedAge(),
+    node: new FeedAge(),
+  };
   private readonly logged = new Map<FeedName, string>();
   private fresh: Partial<Record<FeedName, MetricsSection>> = {};
 
@@ -34,8 +40,13 @@ export class GuestFeed {
     private readonly log: Log,
   ) {}
 
-  /** Looks at the metrics line. True: some section must come from `.rrd`. */
-  refresh(now: number): boolean {
+  /** True: some section must come from `.rrd`. */
+  get needsRrd(): boolean {
+    return this.fresh.qemu === undefined || this.fresh.lxc === undefined || this.fresh.storage === undefined;
+  }
+
+  /** Looks at the metrics line. */
+  refresh(now: number): void {
     const stamp = this.readStamp();
     if (stamp === undefined || stamp !== this.stamp) {
       this.newest = readMetricsLine(this.files);
@@ -50,7 +61,6 @@ export class GuestFeed {
       this.problem ??= why;
       this.tell(name, why);
     }
-    return this.problem !== undefined;
   }
 
   /** `rrd`: undefined when it was not needed or could not be read. */
@@ -93,6 +103,16 @@ export class GuestFeed {
     }
   }
 
+  /** The root file system as PVE says it: blocks − bfree. False: nothing fresh is known. */
+  putRoot(table: SampleTable, node: NodeName): boolean {
+    const root = asObject(this.fresh.node?.data.blockstat);
+    if (root === undefined) return false;
+    const entity = table.entity(nodeKey(node));
+    table.put(entity, nodeIds.root_total, "pve-metrics", asNumber(root.blocks));
+    table.put(entity, nodeIds.root_used, "pve-metrics", asNumber(root.blocks) - asNumber(root.bfree));
+    return true;
+  }
+
   private putSection(table: SampleTable, pmxcfs: PmxcfsSource, type: "qemu" | "lxc", data: JsonObject): void {
     for (const id in data) {
       const entry = asObject(data[id]);
@@ -105,8 +125,7 @@ export class GuestFeed {
   }
 
   private putContainerNics(table: SampleTable, pmxcfs: PmxcfsSource): void {
-    const line: MetricsLine = this.newest.ok ? this.newest.line : {};
-    const nics = asObject(line.node?.data.nics);
+    const nics = asObject(this.fresh.node?.data.nics);
     for (const name in nics) {
       const match = name.startsWith("veth") ? /^veth([0-9]+)i([0-9]+)$/.exec(name) : null;
       const device = asObject(nics[name]);
@@ -128,7 +147,7 @@ export class GuestFeed {
   private tell(name: FeedName, why: string | undefined): void {
     if (this.logged.get(name) === why) return;
     if (why === undefined) this.log(5, `${name}: values come from ${metricsPath} again`);
-    else this.log(4, `${name}: values come from /etc/pve/.rrd (${why})`);
+    else this.log(4, `${name}: values come from ${name === "node" ? "/proc alone" : "/etc/pve/.rrd"} (${why})`);
     if (why === undefined) this.logged.delete(name);
     else this.logged.set(name, why);
   }

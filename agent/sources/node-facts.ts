@@ -9,6 +9,8 @@ export type HostFacts = Omit<NodeFacts, "zpools" | "sources">;
 /** Kernel, processor and boot time from /proc; the version of PVE from its API, which is asked rarely and beside the samples. */
 export class NodeFactsSource {
   problem: string | undefined;
+  /** Grows when the API said something else. */
+  version = 0;
   private status: NodeStatus = {};
 
   constructor(
@@ -20,7 +22,9 @@ export class NodeFactsSource {
   async refresh(): Promise<void> {
     const result = await this.api.get("/nodes/localhost/status");
     if (result.ok) {
-      this.status = parseNodeStatus(result.data);
+      const status = parseNodeStatus(result.data);
+      if (JSON.stringify(status) !== JSON.stringify(this.status)) this.version++;
+      this.status = status;
       this.problem = this.status.pveVersion === undefined ? "the node's status has no version" : undefined;
       return;
     }

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { type CpuTicks, counterDelta, counterRate, cpuShares } from "../../../agent/core/counters.ts";
+
+const ticks = (busy: number, idle: number, iowait: number, steal = 0): CpuTicks => ({
+  user: busy,
+  nice: 0,
+  system: 0,
+  idle,
+  iowait,
+  irq: 0,
+  softirq: 0,
+  steal,
+});
+
+test("a counter that grew by 500 in ten seconds makes 50 a second", () => {
+  assert.equal(counterRate(1000, 1500, 10_000), 50);
+});
+
+test("a counter that was reset has no rate, neither negative nor huge", () => {
+  assert.equal(counterDelta(1_000_000, 20), Number.NaN);
+  assert.equal(counterRate(1_000_000, 20, 10_000), Number.NaN);
+});
+
+test("without time between two readings there is no rate", () => {
+  assert.equal(counterRate(1, 2, 0), Number.NaN);
+});
+
+test("a rate is never negative and never infinite", () => {
+  const number = fc.double({ min: 0, max: 2 ** 53, noNaN: true });
+  fc.assert(
+    fc.property(number, number, fc.integer({ min: -1000, max: 100_000 }), (before, after, elapsedMs) => {
+      const rate = counterRate(before, after, elapsedMs);
+      assert.ok(Number.isNaN(rate) || (rate >= 0 && Number.isFinite(rate)));
+    }),
+  );
+});
+
+test("waiting for I/O is not use of the processor, stolen time is", () => {
+  const shares = cpuShares(ticks(0, 0, 0), ticks(20, 60, 10, 10));
+  assert.equal(shares.cpu.toFixed(4), "0.3000");
+  assert.equal(shares.iowait.toFixed(4), "0.1000");
+  assert.equal(shares.steal.toFixed(4), "0.1000");
+});
+
+test("the first reading after the start has no shares", () => {
+  assert.deepEqual(cpuShares(undefined, ticks(20, 60, 20)), { cpu: Number.NaN, iowait: Number.NaN, steal: Number.NaN });
+});
+
+test("after the node has booted again, one reading has no shares", () => {
+  assert.deepEqual(cpuShares(ticks(2000, 6000, 200), ticks(2, 6, 2)), {
+    cpu: Number.NaN,
+    iowait: Number.NaN,
+    steal: Number.NaN,
+  });
+});
+
+test("iowait that the kernel took back is unknown, the rest is not", () => {
+  const shares = cpuShares(ticks(0, 0, 50), ticks(50, 55, 45));
+  assert.equal(shares.iowait, Number.NaN);
+  assert.equal(shares.cpu.toFixed(4), "0.5000");
+});

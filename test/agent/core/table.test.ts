@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { EntityKey } from "#protocol/ids.ts";
+import { SampleTable } from "../../../agent/core/table.ts";
+
+const guest = (vmid: number) => `guest/${vmid}` as EntityKey;
+const cpu = 42;
+const nicIn = 69;
+
+test("a value stands in its tick alone, then it is absent", () => {
+  const table = new SampleTable();
+  table.begin();
+  table.put(table.entity(guest(100)), cpu, "pve-metrics", 0.5);
+  assert.deepEqual([...table.values()], [5000]);
+  table.begin();
+  assert.deepEqual([...table.values()], [Number.NaN]);
+});
+
+test("the same metric of two NICs and two guests are four series", () => {
+  const table = new SampleTable();
+  table.begin();
+  for (const vmid of [100, 101]) {
+    for (const nic of ["net0", "net1"]) table.put(table.entity(guest(vmid)), nicIn, "pve-metrics", vmid, nic);
+  }
+  assert.deepEqual([...table.values()], [100, 100, 101, 101]);
+  assert.deepEqual(
+    table.schema().series.map(({ entity, instance }) => [entity, instance]),
+    [
+      [0, "net0"],
+      [0, "net1"],
+      [1, "net0"],
+      [1, "net1"],
+    ],
+  );
+});
+
+test("the schema changes with a new identity and with a new source, and only then", () => {
+  const table = new SampleTable();
+  const tick = (identity: string[], source: string) => {
+    table.begin();
+    table.put(table.entity(guest(100), identity), cpu, source, 1);
+    return table.schemaVersion;
+  };
+  const first = tick(["uuid:a"], "pve-metrics");
+  assert.equal(tick(["uuid:a"], "pve-metrics"), first);
+  assert.equal(tick(["uuid:b"], "pve-metrics"), first + 1);
+  assert.equal(tick(["uuid:b"], "rrd"), first + 2);
+  assert.deepEqual(table.schema().entities, [{ key: guest(100), identity: ["uuid:b"] }]);
+});
+
+test("a guest that nobody named for long is forgotten, and the others keep their values", () => {
+  const table = new SampleTable(60);
+  table.begin();
+  table.put(table.entity(guest(100)), nicIn, "pve-metrics", 1, "net0");
+  for (let tick = 0; tick < 180; tick++) {
+    table.begin();
+    table.put(table.entity(guest(101)), nicIn, "pve-metrics", 7, "net0");
+  }
+  assert.deepEqual(
+    table.schema().entities.map(({ key }) => key),
+    [guest(101)],
+  );
+  assert.deepEqual([...table.values()], [7]);
+});
