@@ -1,0 +1,97 @@
+import type { SeriesAnswer, SeriesQuery, SeriesSelector } from "#protocol/api.ts";
+import { entityKind, parseEntityKey } from "#protocol/ids.ts";
+import { type Metric, metricByName } from "#protocol/metrics.ts";
+import { wave } from "./fake-cluster.ts";
+
+const gib = 2 ** 30;
+const instances: Record<string, readonly string[]> = {
+  "node nic": ["eno1", "eno2", "vmbr0"],
+  "node disk": ["nvme0n1", "sda"],
+  "guest drive": ["scsi0", "scsi1"],
+  "guest nic": ["net0"],
+};
+
+/** Largest value of each generated metric, in the catalogue's unit (counters: per second). */
+const largest: Record<string, number> = {
+  "node cpu": 0.7,
+  "node iowait": 0.06,
+  "node mem_used": 100 * gib,
+  "node arc": 24 * gib,
+  "node nic_in": 60e6,
+  "node nic_out": 40e6,
+  "node disk_read": 90e6,
+  "node disk_written": 60e6,
+  "node psi_cpu_some": 6,
+  "node psi_io_some": 11,
+  "node psi_mem_some": 1,
+  "node load1": 21,
+  "guest cpu": 0.6,
+  "guest mem_used": 5 * gib,
+  "guest mem_host": 6 * gib,
+  "guest net_in": 4e6,
+  "guest net_out": 9e6,
+  "guest disk_read": 12e6,
+  "guest disk_written": 7e6,
+  "guest psi_cpu_some": 8,
+  "guest psi_io_some": 14,
+  "guest psi_mem_some": 1,
+  "guest drive_reads": 400,
+  "guest drive_writes": 900,
+  "guest drive_read_ns": 0.4e9,
+  "guest drive_write_ns": 2.2e9,
+  "storage used": 7400 * gib,
+  "zpool allocated": 1100 * gib,
+};
+const constant: Record<string, number> = {
+  "node mem_total": 128 * gib,
+  "node cpus": 32,
+  "guest mem_max": 8 * gib,
+  "storage total": 8192 * gib,
+  "storage avail": 760 * gib,
+  "zpool size": 1800 * gib,
+  "zpool fragmentation": 0.17,
+  "zpool health": 0,
+};
+
+/** Answers a query as the hub does: steps begin on multiples of the step, a step without samples is null, what has no series is left out. */
+export function fakeHistory(query: SeriesQuery, gap: { from: number; to: number }): SeriesAnswer {
+  const stepMs = query.stepMs ?? 10_000;
+  const first = Math.floor(query.from / stepMs) * stepMs;
+  const at = Array.from({ length: Math.max(0, Math.ceil((query.to - first) / stepMs)) }, (_, index) => first + index * stepMs);
+  return {
+    from: query.from,
+    to: query.to,
+    stepMs,
+    tier: stepMs >= 900_000 ? "rollup" : "raw",
+    series: query.series.flatMap((selector) => seriesOf(selector, at, stepMs, gap, query.aggregates)),
+  };
+}
+
+function seriesOf(
+  selector: SeriesSelector,
+  at: number[],
+  stepMs: number,
+  gap: { from: number; to: number },
+  wanted: SeriesQuery["aggregates"],
+): SeriesAnswer["series"] {
+  const entity = parseEntityKey(selector.entity);
+  const metric: Metric | undefined = entity === undefined ? undefined : metricByName(entityKind(entity), selector.metric);
+  const key = metric === undefined ? "" : `${metric.entity} ${metric.name}`;
+  if (metric === undefined || (largest[key] === undefined && constant[key] === undefined)) return [];
+  const names = metric.instance === undefined ? [null] : (instances[`${metric.entity} ${metric.instance}`] ?? []);
+  return names.map((instance) => {
+    const valueAt = (time: number) =>
+      constant[key] ?? wave(`${selector.entity} ${metric.name}${instance ?? ""}`, time) * (largest[key] ?? 0);
+    const column = (factor: number) =>
+      at.map((time) => (time >= gap.from && time < gap.to ? null : valueAt(time + stepMs / 2) * factor));
+    const spread = constant[key] !== undefined || stepMs <= 20_000 ? 0 : 0.22;
+    const last = wanted?.includes("last") === true;
+    const columns =
+      metric.kind === "counter"
+        ? { rate: column(1) }
+        : last
+          ? { last: column(1) }
+          : { avg: column(1), min: column(1 - spread), max: column(1 + spread) };
+    return { entity: selector.entity, metric: metric.name, instance, unit: metric.unit, source: "fake", at, columns };
+  });
+}

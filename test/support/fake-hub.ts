@@ -1,0 +1,194 @@
+import { readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { serve } from "@hono/node-server";
+import { type Context, Hono } from "hono";
+import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import { type SSEStreamingApi, streamSSE } from "hono/streaming";
+import type { SeriesQuery, StreamEvents } from "#protocol/api.ts";
+import { type ClusterSetup, fakeCluster } from "./fake-cluster.ts";
+import { fakeHistory } from "./fake-history.ts";
+
+export type FakeHubOptions = Partial<ClusterSetup> & {
+  /** Files by name, `index.html` first of all. */
+  files: ReadonlyMap<string, Uint8Array>;
+  port?: number;
+  /** How often the stream says everything anew, ms. */
+  everyMs?: number;
+};
+
+/** A hub's double with the API's face and generated data. */
+export type FakeHub = {
+  url: string;
+  key: string;
+  /** All series queries asked so far. */
+  queries: SeriesQuery[];
+  /** Ends the live streams; `refuse`: and answers new ones with 503. */
+  dropStreams(refuse: boolean): void;
+  /** The sessions count no longer. */
+  endSessions(): void;
+  /** Sends one event on all live streams. */
+  send<K extends keyof StreamEvents>(kind: K, data: StreamEvents[K]): Promise<void>;
+  /** Every later answer but the session's is this refusal. */
+  refuseAll(status: 403 | 500 | undefined): void;
+  close(): Promise<void>;
+};
+
+const csp = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+const types: Record<string, string> = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript",
+  css: "text/css",
+  svg: "image/svg+xml",
+};
+const refusal = (code: string, message: string) => ({ error: { code, message } });
+
+/** Serves the panel and the API on 127.0.0.1. */
+export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
+  const key = "pvn_fake_0123456789abcdef";
+  const world = fakeCluster({ nodes: 3, guests: 40, silent: 0, trouble: false, ...options });
+  const startedAt = Date.now();
+  const gap = { from: startedAt - 35 * 60_000, to: startedAt - 25 * 60_000 };
+  const queries: SeriesQuery[] = [];
+  const streams = new Set<SSEStreamingApi>();
+  let sessions = new Set<string>();
+  let [refusing, refused]: [boolean, 403 | 500 | undefined] = [false, undefined];
+
+  const app = new Hono();
+  app.use("*", async (c, next) => {
+    await next();
+    c.header("Content-Security-Policy", csp);
+    c.header("X-Content-Type-Options", "nosniff");
+  });
+  const session = (c: Context) => c.json({ user: "key:fake", scopes: ["read"], expiresAt: Date.now() + 8 * 3_600_000 });
+  app.post("/api/v1/session", async (c) => {
+    if (c.req.header("X-Proven") !== "1") return c.json(refusal("forbidden", "the header X-Proven: 1 is missing"), 403);
+    const body: unknown = await c.req.json();
+    const given = typeof body === "object" && body !== null && "key" in body ? body.key : undefined;
+    if (given !== key) return c.json(refusal("unauthenticated", "no such key"), 401);
+    const id = crypto.randomUUID();
+    sessions.add(id);
+    setCookie(c, "proven_session", id, { httpOnly: true, sameSite: "Strict", path: "/" });
+    return session(c);
+  });
+  app.use("/api/v1/*", async (c, next) => {
+    if (!sessions.has(getCookie(c, "proven_session") ?? "")) return c.json(refusal("unauthenticated", "sign in first"), 401);
+    if (refused !== undefined)
+      return c.json(refusal(refused === 403 ? "forbidden" : "internal", "as the test wants it"), refused);
+    await next();
+  });
+  app.get("/api/v1/session", session);
+  app.delete("/api/v1/session", (c) => {
+    deleteCookie(c, "proven_session");
+    return c.body(null, 204);
+  });
+  app.get("/api/v1/health", (c) =>
+    c.json({
+      status: "ok",
+      version: "0.1.0",
+      startedAt,
+      agents: { connected: 3, total: 3 },
+      newestSampleAgeMs: 2000,
+      problems: [],
+      counters: { records: 1, samples: 1, duplicates: 0, refused: {} },
+    }),
+  );
+  const page = <T>(items: T[]) => ({ items, next: null });
+  app.get("/api/v1/nodes", (c) => c.json(page(world.nodes(Date.now()))));
+  app.get("/api/v1/guests", (c) => c.json(page(world.guests(Date.now()))));
+  app.get("/api/v1/storages", (c) => c.json(page(world.storages(Date.now()))));
+  app.get("/api/v1/tasks", (c) => c.json(page(world.tasks(Date.now()))));
+  app.get("/api/v1/events", (c) => c.json(page(world.events(Date.now()))));
+  app.post("/api/v1/series/query", async (c) => {
+    const query = (await c.req.json()) as SeriesQuery;
+    queries.push(query);
+    return c.json(fakeHistory(query, gap));
+  });
+
+  const tell = async <K extends keyof StreamEvents>(stream: SSEStreamingApi, event: K, data: StreamEvents[K]) =>
+    await stream.writeSSE({ event, data: JSON.stringify(data) });
+  const tellAll = async (stream: SSEStreamingApi) => {
+    const now = Date.now();
+    await tell(stream, "beat", { now, newestSampleAgeMs: now % 10_000 });
+    await tell(stream, "nodes", world.nodes(now));
+    await tell(stream, "guests", world.guests(now));
+    await tell(stream, "storages", world.storages(now));
+  };
+  app.get("/api/v1/stream", (c) => {
+    if (refusing) return c.json(refusal("overloaded", "no streams now"), 503);
+    return streamSSE(c, async (stream) => {
+      streams.add(stream);
+      await tellAll(stream);
+      await new Promise<void>((resolve) => stream.onAbort(resolve));
+      streams.delete(stream);
+    });
+  });
+  app.get("/:name?", (c) => {
+    const name = c.req.param("name") ?? "index.html";
+    const file = options.files.get(name);
+    if (file === undefined) return c.notFound();
+    return c.body(new Uint8Array(file), 200, {
+      "Content-Type": types[name.split(".").at(-1) ?? ""] ?? "application/octet-stream",
+    });
+  });
+
+  const ticker = setInterval(() => {
+    for (const stream of streams) void tellAll(stream);
+  }, options.everyMs ?? 5000);
+  const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: options.port ?? 0 });
+  if (!server.listening) await new Promise<void>((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as AddressInfo;
+  const drop = () => {
+    for (const stream of [...streams]) stream.abort();
+    streams.clear();
+    if ("closeAllConnections" in server) server.closeAllConnections();
+  };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    key,
+    queries,
+    dropStreams(refuse) {
+      refusing = refuse;
+      drop();
+    },
+    endSessions() {
+      sessions = new Set();
+    },
+    async send(kind, data) {
+      for (const stream of streams) await tell(stream, kind, data);
+    },
+    refuseAll(status) {
+      refused = status;
+    },
+    async close() {
+      clearInterval(ticker);
+      drop();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+/** The panel's files: its page and statics from the source, its script as esbuild bundles it. */
+export async function panelFiles(): Promise<Map<string, Uint8Array>> {
+  const { build } = await import("esbuild");
+  const source = new URL("../../ui-extension/", import.meta.url);
+  const { outputFiles } = await build({
+    entryPoints: { panel: new URL("standalone.ts", source).pathname },
+    bundle: true,
+    write: false,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    legalComments: "none",
+    loader: { ".css": "text" },
+    outdir: "/",
+  });
+  const script = outputFiles[0];
+  if (script === undefined) throw new Error("esbuild gave no bundle");
+  return new Map<string, Uint8Array>([
+    ["panel.js", script.contents],
+    ["index.html", readFileSync(new URL("standalone.html", source))],
+    ["page.css", readFileSync(new URL("static/page.css", source))],
+    ["icon.svg", readFileSync(new URL("static/icon.svg", source))],
+  ]);
+}

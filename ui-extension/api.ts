@@ -1,0 +1,96 @@
+import type { ApiError, EventView, Health, Page, SeriesAnswer, SeriesQuery, SessionView, TaskView } from "#protocol/api.ts";
+
+/** Why a request gave no answer. `unreachable`: no hub; `broken`: an answer that is none of the API's. */
+export type ApiProblem = { code: string; status: number; message: string; retryAfterSec: number | undefined };
+export type Answer<T> = { ok: true; value: T } | { ok: false; problem: ApiProblem };
+
+type Options = { method?: "GET" | "POST" | "DELETE"; body?: unknown; signal?: AbortSignal };
+
+/** The hub's API as the panel uses it. Nothing here throws: what fails is an answer too. */
+export class Api {
+  /** `base`: where `/api/v1` is, without a slash at its end; empty for the page's own origin. */
+  constructor(
+    readonly base: string,
+    private readonly onSignedOut: () => void,
+  ) {}
+
+  signIn(key: string): Promise<Answer<SessionView>> {
+    return this.#request("session", { method: "POST", body: { key } });
+  }
+
+  session(): Promise<Answer<SessionView>> {
+    return this.#request("session");
+  }
+
+  signOut(): Promise<Answer<unknown>> {
+    return this.#request("session", { method: "DELETE" });
+  }
+
+  health(): Promise<Answer<Health>> {
+    return this.#request("health");
+  }
+
+  tasks(limit: number): Promise<Answer<Page<TaskView>>> {
+    return this.#request(`tasks?limit=${limit}`);
+  }
+
+  events(limit: number): Promise<Answer<Page<EventView>>> {
+    return this.#request(`events?limit=${limit}`);
+  }
+
+  querySeries(query: SeriesQuery, signal?: AbortSignal): Promise<Answer<SeriesAnswer>> {
+    return this.#request("series/query", { method: "POST", body: query, ...(signal ? { signal } : {}) });
+  }
+
+  async #request<T>(path: string, { method = "GET", body, signal }: Options = {}): Promise<Answer<T>> {
+    const answer = await answerOf<T>(`${this.base}/api/v1/${path}`, {
+      method,
+      credentials: "same-origin",
+      cache: "no-store",
+      headers: {
+        ...(method === "GET" ? {} : { "X-Proven": "1" }),
+        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal ? { signal } : {}),
+    });
+    if (!answer.ok && answer.problem.status === 401) this.onSignedOut();
+    return answer;
+  }
+}
+
+async function answerOf<T>(url: string, init: RequestInit): Promise<Answer<T>> {
+  let response: Response;
+  try {
+    response = await fetch(url, init);
+  } catch (cause) {
+    const aborted = cause instanceof DOMException && cause.name === "AbortError";
+    return failure(aborted ? "aborted" : "unreachable", 0, cause instanceof Error ? cause.message : "");
+  }
+  const text = await response.text().catch(() => "");
+  const json = parseJson(text);
+  if (response.ok && (json !== undefined || text === "")) return { ok: true, value: json as T };
+  if (isApiError(json)) return failure(json.error.code, response.status, json.error.message, response);
+  return failure("broken", response.status, `HTTP ${response.status}`, response);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isApiError(json: unknown): json is ApiError {
+  if (typeof json !== "object" || json === null || !("error" in json)) return false;
+  const { error } = json;
+  return (
+    typeof error === "object" && error !== null && "message" in error && typeof error.message === "string" && "code" in error
+  );
+}
+
+function failure(code: string, status: number, message: string, response?: Response): { ok: false; problem: ApiProblem } {
+  const seconds = Number(response?.headers.get("Retry-After") ?? "");
+  return { ok: false, problem: { code, status, message, retryAfterSec: seconds > 0 ? seconds : undefined } };
+}

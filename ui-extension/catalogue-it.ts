@@ -1,0 +1,2 @@
+/** Italian texts by their English ones. */
+export const italian: Readonly<Record<string, string>> = {};

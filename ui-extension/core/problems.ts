@@ -1,0 +1,182 @@
+import type { EventView, GuestView, Health, NodeView, StorageView, TaskView } from "#protocol/api.ts";
+import { formatAge } from "./age.ts";
+import { groupBy } from "./group.ts";
+import { lastHeardAt } from "./guests.ts";
+import { ratioReading, shownReading } from "./reading.ts";
+import { plural, type Translate } from "./text.ts";
+import { formatPercent } from "./units.ts";
+
+/** From here a storage counts as nearly full, and as full. */
+export const storageFull = { warn: 0.85, crit: 0.95 } as const;
+const dayMs = 86_400_000;
+
+export type Severity = "critical" | "warning" | "unknown";
+
+/** One thing the admin should know now. `entity`: where a click leads. `key`: stays the same while the problem lasts. */
+export type Problem = {
+  key: string;
+  severity: Severity;
+  text: string;
+  detail: string;
+  at: number | undefined;
+  entity: string | undefined;
+  cluster: string | undefined;
+};
+
+/** All the panel knows, as the stream and the first requests gave it. */
+export type Picture = {
+  nodes: readonly NodeView[];
+  guests: readonly GuestView[];
+  storages: readonly StorageView[];
+  tasks: readonly TaskView[];
+  events: readonly EventView[];
+  health: Health | undefined;
+};
+
+/** What is wrong or unknown, the worst first. `now`: the hub's clock. */
+export function findProblems(picture: Picture, now: number, t: Translate): Problem[] {
+  const found = [
+    ...picture.nodes.flatMap((node) => nodeProblems(node, now, t)),
+    ...guestProblems(picture, now, t),
+    ...picture.storages.flatMap((storage) => storageProblems(storage, now, t)),
+    ...taskProblems(picture.tasks, now, t),
+    ...(picture.health?.problems ?? []).map((text) => problem("warning", `hub ${text}`, text, t("said by the hub itself"))),
+  ];
+  const order: Severity[] = ["critical", "warning", "unknown"];
+  return found.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
+}
+
+function problem(
+  severity: Severity,
+  key: string,
+  text: string,
+  detail: string,
+  about?: { entity: string; cluster: string },
+  at?: number | null,
+): Problem {
+  return { key, severity, text, detail, at: at ?? undefined, entity: about?.entity, cluster: about?.cluster };
+}
+
+function nodeProblems(node: NodeView, now: number, t: Translate): Problem[] {
+  const guests = plural(t, node.guests.total, "{n} guest", "{n} guests");
+  const seen = node.agent.lastSeenAt;
+  const silent = seen === null ? t("never heard") : t("last heard {age} ago", { age: formatAge(now - seen) });
+  const values = { node: node.node, guests };
+  if (node.state === "offline") {
+    return [
+      problem("critical", `${node.entity} offline`, t("Node {node} is offline, with {guests}", values), silent, node, seen),
+    ];
+  }
+  if (node.state === "unknown") {
+    return [
+      problem(
+        "critical",
+        `${node.entity} unknown`,
+        t("Node {node} is silent: nobody can tell how it is", values),
+        silent,
+        node,
+        seen,
+      ),
+    ];
+  }
+  if (node.agent.state !== "connected") return [agentProblem(node, silent, t)];
+  return node.agent.sources
+    .filter((source) => source.problem !== null)
+    .map(({ source, problem: why }) =>
+      problem("warning", `${node.entity} ${source}`, t("{node}: {source} can't be read", { ...values, source }), why ?? "", node),
+    );
+}
+
+function agentProblem(node: NodeView, silent: string, t: Translate): Problem {
+  const values = { node: node.node };
+  switch (node.agent.state) {
+    case "never":
+      return problem(
+        "unknown",
+        `${node.entity} agent`,
+        t("Node {node} has no agent", values),
+        t("install proven-agent on it"),
+        node,
+      );
+    case "revoked":
+      return problem("warning", `${node.entity} agent`, t("The agent of {node} is revoked", values), silent, node);
+    default:
+      return problem(
+        "warning",
+        `${node.entity} agent`,
+        t("The agent of {node} is away", values),
+        silent,
+        node,
+        node.agent.lastSeenAt,
+      );
+  }
+}
+
+/** Guests that nobody can tell anything about: one line per node, not one per guest, and none where the node itself is listed. */
+function guestProblems({ guests, nodes }: Picture, now: number, t: Translate): Problem[] {
+  const dark = new Set(nodes.filter((node) => node.state !== "online").map((node) => `${node.cluster} ${node.node}`));
+  const unknown = guests.filter((guest) => guest.state === "unknown" && !dark.has(`${guest.cluster} ${guest.node}`));
+  const byNode = groupBy(unknown, (guest) => `${guest.cluster} ${guest.node}`);
+  const silent = [...byNode.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const heard = lastHeardAt(first);
+    const text =
+      group.length === 1
+        ? t("{guest} on {node} is unknown", { guest: guestLabel(first), node: first.node })
+        : t("{n} guests on {node} are unknown", { n: group.length, node: first.node });
+    const detail = heard === undefined ? t("never heard") : t("last heard {age} ago", { age: formatAge(now - heard) });
+    const about = group.length === 1 ? first : { entity: `node/${first.node}`, cluster: first.cluster };
+    return [problem("unknown", `${first.cluster} ${first.node} guests`, text, detail, about, heard ?? null)];
+  });
+  const halted = guests
+    .filter((guest) => guest.state === "io-error")
+    .map((guest) =>
+      problem(
+        "critical",
+        `${guest.entity} io`,
+        t("{guest} stands still on an I/O error", { guest: guestLabel(guest) }),
+        guest.node,
+        guest,
+      ),
+    );
+  return [...halted, ...silent];
+}
+
+/** `105 web01`, as PVE's tree names it. */
+export const guestLabel = (guest: GuestView) => `${guest.vmid} ${guest.name}`;
+
+/** `nfs1`, or `local (pve1)` for what exists on each node. */
+export const storageLabel = (storage: StorageView) =>
+  storage.node === null ? storage.storage : `${storage.storage} (${storage.node})`;
+
+function storageProblems(storage: StorageView, now: number, t: Translate): Problem[] {
+  const values = { storage: storageLabel(storage) };
+  if (storage.state === "inactive") {
+    return [
+      problem("critical", `${storage.entity} inactive`, t("Storage {storage} is not active", values), storage.type, storage),
+    ];
+  }
+  const shown = shownReading(ratioReading(storage.used, storage.total), now);
+  if (storage.state === "unknown" || shown.state !== "fresh" || shown.value < storageFull.warn) return [];
+  const severity = shown.value >= storageFull.crit ? "critical" : "warning";
+  const text = t("Storage {storage} is {percent} full", { ...values, percent: formatPercent(shown.value) });
+  return [problem(severity, `${storage.entity} full`, text, storage.type, storage)];
+}
+
+/** Failed tasks of the last day, equal ones (type, id, node) told once with their number. */
+function taskProblems(tasks: readonly TaskView[], now: number, t: Translate): Problem[] {
+  const failed = tasks.filter(
+    (task) => (task.state === "failed" || task.state === "lost") && now - (task.endedAt ?? task.startedAt) < dayMs,
+  );
+  const groups = groupBy(failed, (task) => `${task.cluster} ${task.node} ${task.type} ${task.id}`);
+  return [...groups].flatMap(([key, group]) => {
+    const newest = group.reduce((a, b) => (a.startedAt >= b.startedAt ? a : b));
+    const what = `${newest.type}${newest.id === "" ? "" : ` ${newest.id}`}`;
+    const values = { what, node: newest.node, n: group.length };
+    const text =
+      group.length > 1 ? t("Task {what} failed {n} times on {node}", values) : t("Task {what} failed on {node}", values);
+    const about = { entity: `node/${newest.node}`, cluster: newest.cluster };
+    return [problem("warning", `task ${key}`, text, newest.status ?? "", about, newest.endedAt ?? newest.startedAt)];
+  });
+}

@@ -1,0 +1,57 @@
+import { isRangeName, type RangeName } from "./range.ts";
+
+/** What a page is about. `cluster` only where the hub knows several. */
+export type Page = { kind: "overview" } | { kind: "entity"; entity: string; cluster: string | undefined };
+
+/** A place in the panel: everything a link or a bookmark holds. */
+export type Route = { page: Page; range: RangeName; filter: string };
+
+export const home: Route = { page: { kind: "overview" }, range: "1h", filter: "" };
+
+const entityPattern = /^(node\/[^/]+|guest\/[0-9]+|storage\/[^/]+(\/[^/]+)?)$/;
+
+/** Reads a URL's hash, `#/guest/105?range=24h`. What it doesn't understand falls back to the overview: a bad link is no error page. */
+export function parseRoute(hash: string): Route {
+  const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
+  const parameters = new Map(query.split("&").map((pair) => pairOf(pair)));
+  const range = parameters.get("range");
+  return {
+    page: pageOf(path, parameters.get("cluster")),
+    range: range !== undefined && isRangeName(range) ? range : home.range,
+    filter: parameters.get("filter") ?? "",
+  };
+}
+
+function pageOf(path: string, cluster: string | undefined): Page {
+  const entity = decode(path);
+  return entityPattern.test(entity) ? { kind: "entity", entity, cluster } : { kind: "overview" };
+}
+
+function pairOf(pair: string): [string, string] {
+  const [name = "", value = ""] = pair.split("=", 2);
+  return [decode(name), decode(value)];
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
+}
+
+/** The hash of a route; what is default is left out. */
+export function formatRoute({ page, range, filter }: Route): string {
+  const path = page.kind === "overview" ? "" : page.entity.split("/").map(encodeURIComponent).join("/");
+  const query = [
+    page.kind === "entity" && page.cluster !== undefined ? `cluster=${encodeURIComponent(page.cluster)}` : "",
+    range === home.range ? "" : `range=${range}`,
+    filter === "" ? "" : `filter=${encodeURIComponent(filter)}`,
+  ].filter((part) => part !== "");
+  return `#/${path}${query.length > 0 ? `?${query.join("&")}` : ""}`;
+}
+
+/** Takes the API key out of `#key=pvn_…`, as `npm start` prints it. Undefined: there is none. */
+export function keyInHash(hash: string): string | undefined {
+  return /^#\/?key=(pvn_[A-Za-z0-9_-]+)$/.exec(hash)?.[1];
+}

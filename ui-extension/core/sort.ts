@@ -1,0 +1,19 @@
+export type SortKey = string | number | undefined;
+export type Sorting = { column: string; descending: boolean };
+
+const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+
+/** Compares like people do (`web2` before `web10`). Undefined, that is unknown, goes last in either direction. */
+export function compareKeys(a: SortKey, b: SortKey, descending: boolean): number {
+  if (a === undefined || b === undefined) return a === b ? 0 : a === undefined ? 1 : -1;
+  const order = typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a), String(b));
+  return descending ? -order : order;
+}
+
+/** A sorted copy; rows with equal keys keep their order. */
+export function sortRows<T>(rows: readonly T[], keyOf: (row: T) => SortKey, descending: boolean): T[] {
+  return rows
+    .map((row) => ({ row, key: keyOf(row) }))
+    .sort((a, b) => compareKeys(a.key, b.key, descending))
+    .map(({ row }) => row);
+}

@@ -1,0 +1,34 @@
+import { html, svg, type TemplateResult } from "lit";
+
+/** Shapes on a 16 × 16 grid. Each state has its own shape: none is told by colour alone. */
+const shapes = {
+  shield: svg`<path d="M8 1 2 3v5c0 3.5 2.5 6 6 7 3.5-1 6-3.5 6-7V3zm-.9 10.2L4.3 8.4l1.1-1.1 1.7 1.7 3.6-3.6 1.1 1.1z"/>`,
+  node: svg`<path d="M3 1h10v4H3zm0 5h10v4H3zm0 5h10v4H3zm8-8.5v1h1v-1zm0 5v1h1v-1zm0 5v1h1v-1z" fill-rule="evenodd"/>`,
+  qemu: svg`<path d="M1 2h14v9H1zm1.5 1.5v6h11v-6zM6 12h4v1.5h2V15H4v-1.5h2z" fill-rule="evenodd"/>`,
+  lxc: svg`<path d="m8 1 6.5 3v8L8 15l-6.5-3V4zm0 1.7L4 4.5l4 1.9 4-1.9zM3 5.8v5.3l4.2 2V7.7z" fill-rule="evenodd"/>`,
+  storage: svg`<path d="M8 1c3.3 0 6 .9 6 2.2v9.6c0 1.3-2.7 2.2-6 2.2s-6-.9-6-2.2V3.2C2 1.9 4.7 1 8 1m0 1.2c-2.6 0-4.4.6-4.6 1 .2.4 2 1 4.6 1s4.4-.6 4.6-1c-.2-.4-2-1-4.6-1" fill-rule="evenodd"/>`,
+  cpu: svg`<path d="M4 4h8v8H4zm2 2v4h4V6zM5 1h1v2H5zm2.5 0h1v2h-1zM10 1h1v2h-1zM5 13h1v2H5zm2.5 0h1v2h-1zm2.5 0h1v2h-1zM1 5h2v1H1zm0 2.5h2v1H1zM1 10h2v1H1zm12-5h2v1h-2zm0 2.5h2v1h-2zm0 2.5h2v1h-2z" fill-rule="evenodd"/>`,
+  memory: svg`<path d="M1 4h14v7H1zm2 1.5v3h2v-3zm3.5 0v3h3v-3zm4.5 0v3h2v-3zM2 12h2v1H2zm3 0h2v1H5zm4 0h2v1H9zm3 0h2v1h-2z" fill-rule="evenodd"/>`,
+  ok: svg`<path d="M8 1a7 7 0 1 1 0 14A7 7 0 0 1 8 1M6.9 11.3l5-5-1.1-1.1-3.9 3.9-1.8-1.8L4 8.4z" fill-rule="evenodd"/>`,
+  warning: svg`<path d="M8 1 15.5 15H.5zm-.8 4.5.2 5h1.2l.2-5zm0 6.2v1.6h1.6v-1.6z" fill-rule="evenodd"/>`,
+  critical: svg`<path d="M5 1h6l4 4v6l-4 4H5l-4-4V5zm.6 3.5L4.5 5.6 6.9 8l-2.4 2.4 1.1 1.1L8 9.1l2.4 2.4 1.1-1.1L9.1 8l2.4-2.4-1.1-1.1L8 6.9z" fill-rule="evenodd"/>`,
+  unknown: svg`<path d="M8 1a7 7 0 1 1 0 14A7 7 0 0 1 8 1m-.8 10.2v1.6h1.6v-1.6zM5.4 6.3h1.5C6.9 5.5 7.3 5 8 5s1.2.5 1.2 1.1c0 .6-.3.9-.9 1.4-.8.6-1.1 1.1-1.1 2v.5h1.5v-.4c0-.5.2-.8.8-1.2.8-.6 1.2-1.3 1.2-2.3C10.7 4.7 9.6 3.6 8 3.6S5.4 4.7 5.4 6.3" fill-rule="evenodd"/>`,
+  running: svg`<path d="M3.5 2v12l10-6z"/>`,
+  stopped: svg`<path d="M3 3h10v10H3z"/>`,
+  paused: svg`<path d="M3 2h4v12H3zm6 0h4v12H9z"/>`,
+  lock: svg`<path d="M4.5 7V5a3.5 3.5 0 0 1 7 0v2H13v8H3V7zm1.5 0h4V5a2 2 0 0 0-4 0z" fill-rule="evenodd"/>`,
+  template: svg`<path d="M2 1h8l4 4v10H2zm1.5 1.5v11h9V6H9V2.5z" fill-rule="evenodd"/>`,
+  search: svg`<path d="M6.5 1a5.5 5.5 0 0 1 4.3 8.9l4 4-1.2 1.2-4-4A5.5 5.5 0 1 1 6.5 1m0 1.6a3.9 3.9 0 1 0 0 7.8 3.9 3.9 0 0 0 0-7.8" fill-rule="evenodd"/>`,
+  up: svg`<path d="m8 4 5 7H3z"/>`,
+  down: svg`<path d="m8 12 5-7H3z"/>`,
+  live: svg`<circle cx="8" cy="8" r="4.5"/>`,
+} as const;
+
+export type IconName = keyof typeof shapes;
+
+/** An icon. Decoration for the words beside it, unless it has a name of its own. */
+export function icon(name: IconName, label?: string): TemplateResult {
+  return label === undefined
+    ? html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true">${shapes[name]}</svg>`
+    : html`<svg class="icon" viewBox="0 0 16 16" role="img" aria-label=${label}>${shapes[name]}</svg>`;
+}

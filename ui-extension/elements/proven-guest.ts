@@ -1,0 +1,104 @@
+import { html, nothing, type PropertyValues } from "lit";
+import type { GuestView } from "#protocol/api.ts";
+import { formatMoment } from "../core/age.ts";
+import { type ChartSpec, guestCharts } from "../core/charts.ts";
+import { lastHeardAt, memorySourceText } from "../core/guests.ts";
+import { t, timeZone } from "../i18n.ts";
+import { guestState } from "./figures.ts";
+import { icon } from "./icon.ts";
+import { entityLink } from "./link.ts";
+import "./proven-charts.ts";
+import { EntityPage, factList, lockNotice, notice, pageStyles } from "./proven-page.ts";
+import "./proven-tasks.ts";
+import "./proven-tile.ts";
+import { shared } from "./styles.ts";
+
+/** A guest's page. */
+export class ProvenGuest extends EntityPage {
+  static override styles = [shared, pageStyles];
+  #charts: readonly ChartSpec[] = [];
+  #chartsFor = "";
+
+  protected override willUpdate(_changed: PropertyValues<this>): void {
+    const guest = this.find(this.panel.store.picture.value.guests);
+    const wanted = guest === undefined ? "" : `${guest.entity} ${guest.type} ${guest.memSource}`;
+    if (guest === undefined || wanted === this.#chartsFor) return;
+    this.#chartsFor = wanted;
+    this.#charts = guestCharts(guest, t);
+  }
+
+  protected override render() {
+    const { panel } = this;
+    const guest = this.find(panel.store.picture.value.guests);
+    if (guest === undefined) return this.missing();
+    const now = panel.now.value;
+    const kind = guest.type === "qemu" ? t("virtual machine") : t("container");
+    return html`
+      <div class="title">
+        <h1>${icon(guest.type, kind)} ${guest.vmid} ${guest.name}</h1>
+        ${guestState(guest, now)}
+        <span class="dim">${t("on node")} ${entityLink(panel, { entity: `node/${guest.node}`, cluster: guest.cluster }, guest.node)}</span>
+        <span>${guest.tags.map((tag) => html`<span class="tag">${tag}</span>`)}</span>
+      </div>
+      ${this.#notices(guest, now)}
+      ${guest.state === "stopped" ? nothing : this.#tiles(guest)}
+      <proven-charts .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
+      ${this.#facts(guest, kind)}
+      <proven-tasks .panel=${panel} .guest=${guest.vmid} .cluster=${guest.cluster}></proven-tasks>
+    `;
+  }
+
+  #notices(guest: GuestView, now: number) {
+    const heard = lastHeardAt(guest);
+    const since =
+      heard === undefined
+        ? t("It was never heard of.")
+        : t("Last heard of at {time}.", { time: formatMoment(heard, now, timeZone) });
+    return html`
+      ${guest.state === "unknown" ? notice("grey", [t("Nothing is known of this guest now: node {node} is silent.", { node: guest.node }), since]) : nothing}
+      ${lockNotice(guest.lock)}
+      ${guest.state === "stopped" && !guest.template ? notice("grey", [t("This guest is stopped; the charts show what was.")]) : nothing}
+    `;
+  }
+
+  #tiles(guest: GuestView) {
+    const { panel } = this;
+    const cores = guest.cpus.value === null ? undefined : t("of its {n} cores", { n: guest.cpus.value });
+    return html`<div class="tiles">
+      <proven-tile .panel=${panel} .label=${t("CPU")} .reading=${guest.cpu} .unit=${"percent"} .note=${cores} .levels=${{ warn: 0.8, crit: 0.95 }}></proven-tile>
+      <proven-tile
+        .panel=${panel} .label=${t("Memory")} .reading=${guest.memUsed} .total=${guest.memMax} .unit=${"bytes"}
+        .note=${guest.memSource === null ? undefined : t(memorySourceText(guest.memSource))} .levels=${{ warn: 0.9, crit: 0.97 }}
+      ></proven-tile>
+      <proven-tile .panel=${panel} .label=${t("Disk used")} .reading=${guest.diskUsed} .total=${guest.diskMax} .unit=${"bytes"} .levels=${{ warn: 0.85, crit: 0.95 }}></proven-tile>
+      <proven-tile .panel=${panel} .label=${t("Network in")} .reading=${guest.netIn} .unit=${"bytesPerSecond"}></proven-tile>
+      <proven-tile .panel=${panel} .label=${t("Network out")} .reading=${guest.netOut} .unit=${"bytesPerSecond"}></proven-tile>
+      <proven-tile .panel=${panel} .label=${t("Disk read")} .reading=${guest.diskRead} .unit=${"bytesPerSecond"}></proven-tile>
+      <proven-tile .panel=${panel} .label=${t("Disk written")} .reading=${guest.diskWrite} .unit=${"bytesPerSecond"}></proven-tile>
+      <proven-tile .panel=${panel} .label=${t("Uptime")} .reading=${guest.uptime} .unit=${"seconds"}></proven-tile>
+    </div>`;
+  }
+
+  #facts(guest: GuestView, kind: string) {
+    return html`<section class="panel" aria-label=${t("Facts")}>
+      <header><h2>${t("Facts")}</h2></header>
+      ${factList([
+        { name: t("Kind"), value: guest.template ? `${kind}, ${t("template")}` : kind },
+        { name: t("Node"), value: guest.node },
+        { name: t("Pool"), value: guest.pool },
+        { name: t("Tags"), value: guest.tags.join(", ") },
+        { name: t("Lock"), value: guest.lock ?? t("none") },
+        { name: t("Starts with the node"), value: guest.onboot ? t("yes") : t("no") },
+        {
+          name: t("Incarnation"),
+          value:
+            guest.incarnation === 1
+              ? t("first guest with this number")
+              : t("number {n} with this VMID", { n: guest.incarnation }),
+        },
+        { name: t("Restore proof"), value: t("unknown: not set up yet") },
+      ])}
+    </section>`;
+  }
+}
+customElements.define("proven-guest", ProvenGuest);

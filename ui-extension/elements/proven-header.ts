@@ -1,0 +1,71 @@
+import { css, html, nothing } from "lit";
+import { home } from "../core/route.ts";
+import { type Language, language, languages, t } from "../i18n.ts";
+import type { ThemeChoice, ThemeWatch } from "../theme.ts";
+import { icon } from "./icon.ts";
+import { link } from "./link.ts";
+import { PanelElement } from "./panel-element.ts";
+import { shared } from "./styles.ts";
+
+/** The standalone panel's top line: where one is, whether it is live, theme, language, sign-out. */
+export class ProvenHeader extends PanelElement {
+  static override properties = { ...PanelElement.properties, themes: { attribute: false } };
+  static override styles = [
+    shared,
+    css`
+      header { display: flex; align-items: center; gap: 6px 14px; background: var(--pv-top); padding: 6px 12px; min-height: 42px; flex-wrap: wrap; }
+      .brand { display: flex; align-items: center; gap: 6px; font-size: 17px; font-weight: 600; color: var(--pv-text); }
+      .brand:hover { text-decoration: none; }
+      .where { min-width: 0; }
+      .end { margin-left: auto; display: flex; gap: 6px; align-items: center; flex-wrap: wrap; }
+      select { background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 3px; min-height: 26px; }
+      .state { display: flex; gap: 5px; align-items: center; margin-right: 6px; }
+      .state .icon { width: 0.8em; height: 0.8em; }
+      @media (max-width: 560px) { .where { display: none; } header { padding: 6px 8px; } }
+    `,
+  ];
+  declare themes: ThemeWatch;
+
+  protected watched() {
+    const { session, stream, navigation, now } = this.panel;
+    return [session, stream.state, navigation.route, now, this.themes.choice];
+  }
+
+  protected override render() {
+    const { panel } = this;
+    const { page, range } = panel.navigation.route.value;
+    const signedIn = panel.session.value.state === "signed-in";
+    return html`<header>
+      ${link(panel, { ...home, range }, html`${icon("shield")} Proven`, "brand")}
+      <nav class="where cut" aria-label=${t("You are here")}>
+        ${page.kind === "overview" || !signedIn ? nothing : html`${link(panel, { ...home, range }, t("Overview"))} <span class="dim">›</span> <span aria-current="page">${page.entity}</span>`}
+      </nav>
+      <div class="end">
+        ${signedIn ? this.#liveness() : nothing}
+        <select aria-label=${t("Theme")} @change=${this.#onTheme}>
+          ${(["auto", "light", "dark"] as const).map((choice) => html`<option value=${choice} ?selected=${choice === this.themes.choice.value}>${t(choice)}</option>`)}
+        </select>
+        <select aria-label=${t("Language")} @change=${this.#onLanguage}>
+          ${Object.entries(languages).map(([code, name]) => html`<option value=${code} ?selected=${code === language.value}>${name}</option>`)}
+        </select>
+        ${signedIn ? html`<button type="button" @click=${() => void panel.signOut()}>${t("Sign out")}</button>` : nothing}
+      </div>
+    </header>`;
+  }
+
+  #liveness() {
+    const { state } = this.panel.stream.state.value;
+    const words = { live: t("live"), connecting: t("connecting"), lost: t("not live") }[state];
+    const levels = { live: "ok", connecting: "dim", lost: "crit" };
+    return html`<span class="state ${levels[state]}">${icon(state === "lost" ? "critical" : "live")} ${words}</span>`;
+  }
+
+  #onTheme(event: Event): void {
+    if (event.target instanceof HTMLSelectElement) this.themes.choose(event.target.value as ThemeChoice);
+  }
+
+  #onLanguage(event: Event): void {
+    if (event.target instanceof HTMLSelectElement) language.set(event.target.value as Language);
+  }
+}
+customElements.define("proven-header", ProvenHeader);

@@ -1,0 +1,51 @@
+import { html, nothing, type PropertyValues } from "lit";
+import type { StorageView } from "#protocol/api.ts";
+import { type ChartSpec, storageCharts } from "../core/charts.ts";
+import { storageFull, storageLabel } from "../core/problems.ts";
+import { t } from "../i18n.ts";
+import { storageState } from "./figures.ts";
+import { icon } from "./icon.ts";
+import "./proven-charts.ts";
+import { EntityPage, factList, notice, pageStyles } from "./proven-page.ts";
+import "./proven-tile.ts";
+import { shared } from "./styles.ts";
+
+/** A storage's page. */
+export class ProvenStorage extends EntityPage {
+  static override styles = [shared, pageStyles];
+  #charts: readonly ChartSpec[] = [];
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("entity")) this.#charts = storageCharts(this.entity, t);
+  }
+
+  protected override render() {
+    const { panel } = this;
+    const storage = this.find(panel.store.picture.value.storages);
+    if (storage === undefined) return this.missing();
+    return html`
+      <div class="title"><h1>${icon("storage")} ${storageLabel(storage)}</h1>${storageState(storage)}<span class="dim">${storage.type}</span></div>
+      ${storage.state === "inactive" ? notice("warn", [t("No node that should have this storage has it active. Check its server and network.")]) : nothing}
+      ${storage.state === "unknown" ? notice("grey", [t("No node that reads this storage has spoken lately.")]) : nothing}
+      <div class="tiles">
+        <proven-tile .panel=${panel} .label=${t("Used")} .reading=${storage.used} .total=${storage.total} .unit=${"bytes"} .levels=${storageFull}></proven-tile>
+        <proven-tile .panel=${panel} .label=${t("Available")} .reading=${storage.avail} .unit=${"bytes"}></proven-tile>
+        <proven-tile .panel=${panel} .label=${t("Size")} .reading=${storage.total} .unit=${"bytes"}></proven-tile>
+      </div>
+      <proven-charts .panel=${panel} .entity=${storage.entity} .cluster=${storage.cluster} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
+      ${this.#facts(storage)}
+    `;
+  }
+
+  #facts(storage: StorageView) {
+    return html`<section class="panel" aria-label=${t("Facts")}>
+      <header><h2>${t("Facts")}</h2></header>
+      ${factList([
+        { name: t("Type"), value: storage.type },
+        { name: t("Where"), value: storage.node ?? t("shared by all nodes, counted once") },
+        { name: t("Content"), value: storage.content.join(", ") },
+      ])}
+    </section>`;
+  }
+}
+customElements.define("proven-storage", ProvenStorage);

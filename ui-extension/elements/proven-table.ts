@@ -1,0 +1,152 @@
+import { css, html, LitElement, nothing, type PropertyValues } from "lit";
+
+import { rowWindow } from "../core/row-window.ts";
+import { type Sorting, type SortKey, sortRows } from "../core/sort.ts";
+import { icon } from "./icon.ts";
+import { styled } from "./styled.ts";
+import { shared } from "./styles.ts";
+
+export type TableColumn<T> = {
+  id: string;
+  title: string;
+  /** 1 is always seen, 2 from 520 px of the table's width, 3 from 760 px. */
+  priority: 1 | 2 | 3;
+  /** CSS width; without one the column shares what is left. */
+  width?: string;
+  right?: boolean;
+  sort?: (row: T) => SortKey;
+  cell: (row: T) => unknown;
+};
+
+/** Beyond so many rows only those in sight are drawn. */
+const drawAllUpTo = 100;
+
+/** A table with sortable headings. All rows have one height, so that thousands of them scroll smoothly. */
+export class ProvenTable<T> extends LitElement {
+  static override properties = {
+    caption: { attribute: false },
+    columns: { attribute: false },
+    rows: { attribute: false },
+    keyOf: { attribute: false },
+    sorting: { attribute: false },
+    tone: { attribute: false },
+    maxHeight: { attribute: false },
+    empty: { attribute: false },
+    scrollPx: { state: true },
+  };
+  static override styles = [
+    shared,
+    css`
+      :host { container-type: inline-size; }
+      .scroll { overflow-y: auto; overflow-x: hidden; }
+      table { border-collapse: collapse; width: 100%; table-layout: fixed; }
+      th, td { text-align: left; padding: 0 10px; height: 30px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; border-bottom: 1px solid var(--pv-line-soft); }
+      th { position: sticky; top: 0; z-index: 1; background: var(--pv-panel); font-weight: 500; color: var(--pv-dim); border-bottom-color: var(--pv-line); height: 28px; padding: 0; }
+      th > span { padding: 0 10px; }
+      th button { width: 100%; height: 28px; padding: 0 10px; border: 0; border-radius: 0; background: none; text-align: inherit; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+      th button:hover { background: var(--pv-hover); }
+      th .icon { width: 0.8em; height: 0.8em; vertical-align: 0; }
+      .right { text-align: right; }
+      tbody tr:hover td { background: var(--pv-hover); }
+      tr.crit td { background: var(--pv-crit-tint); color: var(--pv-text); }
+      tr.pad td { padding: 0; border: 0; height: auto; }
+      .empty { padding: 12px 10px; color: var(--pv-dim); }
+      @container (max-width: 759px) { .p3 { display: none; } th, td { padding: 0 7px; } th { padding: 0; } th button, th > span { padding: 0 7px; } }
+      @container (max-width: 519px) { .p2 { display: none; } }
+    `,
+  ];
+  declare caption: string;
+  declare columns: readonly TableColumn<T>[];
+  declare rows: readonly T[];
+  declare keyOf: (row: T) => string;
+  declare sorting: Sorting | undefined;
+  /** Colours a whole row, as PVE's task log does. */
+  declare tone: ((row: T) => "crit" | "") | undefined;
+  /** Height in px from which the table scrolls inside itself. */
+  declare maxHeight: number | undefined;
+  declare empty: string;
+  declare scrollPx: number;
+  #viewPx = 600;
+  #sorted: readonly T[] = [];
+
+  constructor() {
+    super();
+    this.scrollPx = 0;
+    this.empty = "";
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!changed.has("rows") && !changed.has("sorting") && !changed.has("columns")) return;
+    const column = this.columns.find(({ id }) => id === this.sorting?.column);
+    this.#sorted = column?.sort === undefined ? this.rows : sortRows(this.rows, column.sort, this.sorting?.descending ?? false);
+  }
+
+  protected override updated(): void {
+    const scroll = this.renderRoot.querySelector(".scroll");
+    if (scroll !== null && scroll.clientHeight > 0) this.#viewPx = scroll.clientHeight;
+  }
+
+  protected override render() {
+    if (this.rows.length === 0) return html`<p class="empty">${this.empty}</p>`;
+    const whole = this.#sorted.length <= drawAllUpTo;
+    const view = whole
+      ? { first: 0, last: this.#sorted.length, before: 0, after: 0 }
+      : rowWindow(this.#sorted.length, 30, this.scrollPx, this.#viewPx);
+    const scrolls = this.maxHeight !== undefined && this.#sorted.length * 30 + 28 > this.maxHeight;
+    return html`
+      <div
+        class="scroll"
+        ${styled(scrolls ? { "max-height": `${this.maxHeight}px` } : { "max-height": "" })}
+        tabindex=${scrolls ? 0 : nothing}
+        role=${scrolls ? "region" : nothing}
+        aria-label=${scrolls ? this.caption : nothing}
+        @scroll=${this.#onScroll}
+      >
+        <table aria-rowcount=${this.#sorted.length + 1}>
+          <caption class="sr">${this.caption}</caption>
+          <colgroup>${this.columns.map((column) => html`<col class="p${column.priority}" ${styled({ width: column.width ?? "" })} />`)}</colgroup>
+          <thead><tr aria-rowindex="1">${this.columns.map((column) => this.#heading(column))}</tr></thead>
+          <tbody>
+            ${this.#spacer(view.before)}
+            ${this.#sorted.slice(view.first, view.last).map((row, index) => this.#row(row, view.first + index))}
+            ${this.#spacer(view.after)}
+          </tbody>
+        </table>
+      </div>
+    `;
+  }
+
+  #heading(column: TableColumn<T>) {
+    const className = `p${column.priority} ${column.right ? "right" : ""}`;
+    if (column.sort === undefined) return html`<th scope="col" class=${className}><span>${column.title}</span></th>`;
+    const active = this.sorting?.column === column.id;
+    const direction = this.sorting?.descending ? "descending" : "ascending";
+    return html`<th scope="col" class=${className} aria-sort=${active ? direction : "none"}>
+      <button type="button" @click=${() => this.#sortBy(column.id)}>
+        ${column.title} ${active ? icon(direction === "ascending" ? "up" : "down") : nothing}
+      </button>
+    </th>`;
+  }
+
+  #row(row: T, index: number) {
+    return html`<tr class=${this.tone?.(row) ?? ""} aria-rowindex=${index + 2} data-key=${this.keyOf(row)}>
+      ${this.columns.map((column) => html`<td class="p${column.priority} ${column.right ? "right" : ""}">${column.cell(row)}</td>`)}
+    </tr>`;
+  }
+
+  #spacer(px: number) {
+    return px === 0
+      ? nothing
+      : html`<tr class="pad" aria-hidden="true"><td colspan=${this.columns.length} ${styled({ height: `${px}px` })}></td></tr>`;
+  }
+
+  #sortBy(column: string): void {
+    const descending = this.sorting?.column === column && !this.sorting.descending;
+    this.sorting = { column, descending };
+  }
+
+  #onScroll(event: Event): void {
+    if (event.target instanceof HTMLElement && this.#sorted.length > drawAllUpTo) this.scrollPx = event.target.scrollTop;
+  }
+}
+customElements.define("proven-table", ProvenTable);

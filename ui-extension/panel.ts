@@ -1,0 +1,113 @@
+import type { SessionView } from "#protocol/api.ts";
+import { Api, type ApiProblem } from "./api.ts";
+import type { Page, Route } from "./core/route.ts";
+import { Observable } from "./observable.ts";
+import { newestTasks, Store } from "./store.ts";
+import { LiveStream } from "./stream.ts";
+
+/** `checking`: asking the hub whether the cookie still counts. `unreachable` and `forbidden` say why there is no panel. */
+export type SessionState =
+  | { state: "checking" }
+  | { state: "signed-out"; why: "first" | "ended" | "refused"; message: string }
+  | { state: "signed-in"; session: SessionView }
+  | { state: "failed"; problem: ApiProblem };
+
+/** Where the panel is and how it goes elsewhere: the URL's hash standalone, its own memory inside PVE's page. */
+export interface Navigation {
+  readonly route: Observable<Route>;
+  /** For the link's href. Undefined: the page's URL belongs to someone else. */
+  href(route: Route): string | undefined;
+  go(route: Route, how: "push" | "replace"): void;
+}
+
+/** What every element of one panel shares. */
+export class Panel {
+  readonly store = new Store();
+  readonly session = new Observable<SessionState>({ state: "checking" });
+  /** The hub's time, once a second while the panel runs. */
+  readonly now = new Observable(Date.now());
+  readonly api: Api;
+  readonly stream: LiveStream;
+  #ticker: ReturnType<typeof setInterval> | undefined;
+  #healthAt = 0;
+
+  constructor(
+    base: string,
+    readonly navigation: Navigation,
+  ) {
+    this.api = new Api(base, () => this.#ended());
+    this.stream = new LiveStream(`${base}/api/v1/stream`, this.store, () => this.#mayRetry());
+  }
+
+  /** Begins with what the browser has: a session cookie, or a key from the address. */
+  async start(key?: string): Promise<void> {
+    this.#ticker ??= setInterval(() => this.#tick(), 1000);
+    if (key !== undefined) return await this.signIn(key);
+    const answer = await this.api.session();
+    if (answer.ok) return await this.#signedIn(answer.value);
+    if (answer.problem.status === 401) this.session.set({ state: "signed-out", why: "first", message: "" });
+    else this.session.set({ state: "failed", problem: answer.problem });
+  }
+
+  /** Leaves nothing running: elements come and go inside PVE's page. */
+  stop(): void {
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+    this.stream.stop();
+  }
+
+  async signIn(key: string): Promise<void> {
+    const answer = await this.api.signIn(key.trim());
+    if (answer.ok) return await this.#signedIn(answer.value);
+    const { status, message } = answer.problem;
+    if (status === 0) this.session.set({ state: "failed", problem: answer.problem });
+    else this.session.set({ state: "signed-out", why: "refused", message });
+  }
+
+  async signOut(): Promise<void> {
+    await this.api.signOut();
+    this.stream.stop();
+    this.store.clear();
+    this.session.set({ state: "signed-out", why: "first", message: "" });
+  }
+
+  /** Route to an entity; it names the cluster only where there are several. */
+  routeTo(entity: string, cluster: string): Route {
+    const clusters = new Set(this.store.picture.value.nodes.map((node) => node.cluster));
+    const page: Page = { kind: "entity", entity, cluster: clusters.size > 1 ? cluster : undefined };
+    return { page, range: this.navigation.route.value.range, filter: "" };
+  }
+
+  async #signedIn(session: SessionView): Promise<void> {
+    this.session.set({ state: "signed-in", session });
+    this.stream.start();
+    const [tasks, events] = await Promise.all([this.api.tasks(200), this.api.events(100), this.#readHealth()]);
+    const { picture } = this.store;
+    if (tasks.ok) this.store.change({ tasks: newestTasks([...picture.value.tasks, ...tasks.value.items]) });
+    if (events.ok) this.store.change({ events: events.value.items.toSorted((a, b) => b.id - a.id) });
+  }
+
+  #ended(): void {
+    if (this.session.value.state !== "signed-in") return;
+    this.stream.stop();
+    this.store.clear();
+    this.session.set({ state: "signed-out", why: "ended", message: "" });
+  }
+
+  async #mayRetry(): Promise<boolean> {
+    await this.api.session();
+    return this.session.value.state === "signed-in";
+  }
+
+  async #readHealth(): Promise<void> {
+    this.#healthAt = Date.now();
+    const health = await this.api.health();
+    if (health.ok) this.store.change({ health: health.value });
+  }
+
+  #tick(): void {
+    this.now.set(Date.now() + this.store.clockOffsetMs);
+    this.stream.watch(Date.now());
+    if (this.session.value.state === "signed-in" && Date.now() - this.#healthAt > 30_000) void this.#readHealth();
+  }
+}

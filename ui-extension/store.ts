@@ -1,0 +1,90 @@
+import type { StreamEvents } from "#protocol/api.ts";
+import type { Picture } from "./core/problems.ts";
+import { Observable } from "./observable.ts";
+import type { StreamSink } from "./stream.ts";
+
+const tasksKept = 500;
+const eventsKept = 200;
+const emptyPicture: Picture = { nodes: [], guests: [], storages: [], tasks: [], events: [], health: undefined };
+
+type Keyed = { cluster: string; entity: string };
+const keyOf = ({ cluster, entity }: Keyed) => `${cluster} ${entity}`;
+
+/** The live state, as the stream says it; the pages watch it. */
+export class Store implements StreamSink {
+  readonly picture = new Observable<Picture>(emptyPicture);
+  /** False until the first lists are there: an empty list is not yet "no nodes". */
+  readonly loaded = new Observable(false);
+  /** Of its own, so that who only asks this needn't look at every sample. */
+  readonly anyNode = new Observable(false);
+  /** The hub's clock minus this machine's, ms: ages are told by the hub's. */
+  clockOffsetMs = 0;
+  readonly newestSampleAgeMs = new Observable<number | null>(null);
+  /** Kinds whose next list is complete and replaces what is known. */
+  #complete = new Set<keyof StreamEvents>();
+
+  opened(): void {
+    this.#complete = new Set(["nodes", "guests", "storages"]);
+  }
+
+  receive<K extends keyof StreamEvents>(kind: K, data: StreamEvents[K]): void {
+    const complete = this.#complete.delete(kind);
+    const change = changes[kind](this.picture.value, data, complete);
+    if (change !== undefined) this.change(change);
+    if (kind === "beat") this.#beat(data as StreamEvents["beat"]);
+    if (kind === "storages") this.loaded.set(true);
+  }
+
+  change(change: Partial<Picture>): void {
+    this.picture.set({ ...this.picture.value, ...change });
+    this.anyNode.set(this.picture.value.nodes.length > 0);
+  }
+
+  clear(): void {
+    this.change(emptyPicture);
+    this.loaded.set(false);
+  }
+
+  #beat({ now, newestSampleAgeMs }: StreamEvents["beat"]): void {
+    this.clockOffsetMs = now - Date.now();
+    this.newestSampleAgeMs.set(newestSampleAgeMs);
+  }
+}
+
+type Changes = {
+  [K in keyof StreamEvents]: (picture: Picture, data: StreamEvents[K], complete: boolean) => Partial<Picture> | undefined;
+};
+
+const changes: Changes = {
+  nodes: ({ nodes }, data, complete) => ({ nodes: merged(nodes, data, complete, (node) => node.node) }),
+  guests: ({ guests }, data, complete) => ({ guests: merged(guests, data, complete, (guest) => guest.vmid) }),
+  storages: ({ storages }, data, complete) => ({ storages: merged(storages, data, complete, (storage) => storage.storage) }),
+  gone: (picture, data) => {
+    const gone = new Set(data.map(keyOf));
+    const stays = (item: Keyed) => !gone.has(keyOf(item));
+    return { nodes: picture.nodes.filter(stays), guests: picture.guests.filter(stays), storages: picture.storages.filter(stays) };
+  },
+  tasks: ({ tasks }, data) => ({ tasks: newestTasks([...data, ...tasks]) }),
+  event: ({ events }, data) => ({
+    events: [data, ...events.filter((event) => event.id !== data.id)].sort((a, b) => b.id - a.id).slice(0, eventsKept),
+  }),
+  beat: () => undefined,
+};
+
+function merged<T extends Keyed>(
+  known: readonly T[],
+  changed: readonly T[],
+  complete: boolean,
+  order: (item: T) => string | number,
+): T[] {
+  const byKey = new Map(complete ? [] : known.map((item) => [keyOf(item), item]));
+  for (const item of changed) byKey.set(keyOf(item), item);
+  return [...byKey.values()].sort((a, b) => (order(a) < order(b) ? -1 : order(a) > order(b) ? 1 : keyOf(a) < keyOf(b) ? -1 : 1));
+}
+
+/** One entry per UPID, the first one given wins; newest start first. */
+export function newestTasks(tasks: Picture["tasks"]): Picture["tasks"] {
+  const byUpid = new Map<string, Picture["tasks"][number]>();
+  for (const task of tasks) if (!byUpid.has(task.upid)) byUpid.set(task.upid, task);
+  return [...byUpid.values()].sort((a, b) => b.startedAt - a.startedAt).slice(0, tasksKept);
+}
