@@ -46,7 +46,7 @@ export class Sampler {
       if (problem !== this.failing) this.ports.log(3, "a tick failed", { problem });
       this.failing = problem;
     }
-    await store.tend(clock.monotonicMs(), awayMs());
+    void store.tend(clock.monotonicMs(), awayMs()); // a disk that hangs must not stop the sampling
   }
 
   private async sample(): Promise<void> {

@@ -169,7 +169,7 @@ class Session {
     this.problems++;
     this.ports.log(4, "a message of the hub was not understood", { about, problem });
     this.send("problem", { about, problem });
-    if (this.problems > limits.problemsPerSession) this.finish({ why: "garbled" }, 1008, "too many bad messages");
+    if (this.problems >= limits.problemsPerSession) this.finish({ why: "garbled" }, 1008, "too many bad messages");
   }
 
   private answer(challenge: MessageOf<"challenge">["body"]): void {

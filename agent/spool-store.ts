@@ -23,6 +23,7 @@ export class SpoolStore {
   private readonly spool: Spool;
   private readonly encoder = new StreamEncoder();
   private flushing: Promise<void> | undefined;
+  private removing: Promise<unknown> = Promise.resolve();
   private flushedAtMs = Number.NEGATIVE_INFINITY;
   private loggedLost = 0;
   private loggedLeftOut = 0;
@@ -94,9 +95,14 @@ export class SpoolStore {
 
   /**
    * Once per tick: memory first; to the disk once the hub is away for a minute or memory grows. `awayMs`: since when there is no hub, 0 with
-   * one. Never throws: a disk that refuses leaves the records in memory, and the bounds count what had to go.
+   * one. Never throws: a disk that refuses leaves the records in memory, and the bounds count what had to go. Does nothing while the call
+   * before still waits for the disk, but for keeping memory's bound.
    */
   async tend(monotonicMs: number, awayMs: number): Promise<void> {
+    if (this.flushing !== undefined) {
+      this.spool.trimMemory();
+      return;
+    }
     const full = this.spool.memoryBytes > spoolTiming.memoryMaxBytes;
     const due = awayMs > spoolTiming.patienceMs && monotonicMs - this.flushedAtMs >= spoolTiming.flushEveryMs;
     if (full || due) {
@@ -110,6 +116,7 @@ export class SpoolStore {
   /** Writes all that the hub hasn't got, and the seal of a clean stop. */
   async close(): Promise<void> {
     const durable = await this.flush();
+    await this.removing;
     if (!durable) return;
     try {
       this.files.seal(this.spool.nextSeq);
@@ -143,7 +150,12 @@ export class SpoolStore {
     this.logLoss("a damaged segment");
   }
 
-  private async remove(segments: readonly Segment[]): Promise<void> {
+  private remove(segments: readonly Segment[]): Promise<void> {
+    this.removing = Promise.all([this.removing, this.removeFiles(segments)]);
+    return this.removing.then(() => undefined);
+  }
+
+  private async removeFiles(segments: readonly Segment[]): Promise<void> {
     for (const segment of segments) {
       await this.files.remove(segment).catch((error: unknown) => {
         this.log(4, "spool segment could not be deleted", { segment: segment.firstSeq, problem: String(error) });

@@ -171,20 +171,22 @@ export class Spool {
 
   /** Keeps the bounds: oldest first, the newest chain always stays. Returns the segments to delete; what was unacknowledged is `lost`. */
   trim(): Segment[] {
+    this.trimMemory();
     const dropped: Segment[] = [];
     while (this.overBounds()) {
       const oldest = this.segments[0];
-      if (oldest !== undefined && !this.overMemory()) {
+      if (oldest !== undefined) {
         this.discard(oldest);
         dropped.push(oldest);
-      } else if (this.chains.length > 1) {
-        const chain = this.chains[0] as Chain;
-        const onDisk = this.segments.at(-1)?.lastSeq ?? 0;
-        this.lost += Math.max(0, lastSeqOf(chain) - Math.max(this.acked, onDisk, chain.firstSeq - 1));
-        this.forgetOldestChain();
-      } else break;
+      } else if (this.chains.length > 1) this.loseOldestChain();
+      else break;
     }
     return dropped;
+  }
+
+  /** As `trim`, for memory alone: the disk refuses or hangs. */
+  trimMemory(): void {
+    while (this.memoryBytes > this.bounds.maxMemoryBytes && this.chains.length > 1) this.loseOldestChain();
   }
 
   /** A segment is gone or can't be read: what only it held is lost. */
@@ -216,13 +218,15 @@ export class Spool {
     return Math.max(0, end - Math.max(this.acked, segment.firstSeq - 1));
   }
 
-  private overMemory(): boolean {
-    return this.memoryBytes > this.bounds.maxMemoryBytes && this.chains.length > 1;
+  private overBounds(): boolean {
+    return this.waiting > this.bounds.maxRecords || this.diskBytes + this.memoryBytes > this.bounds.maxBytes;
   }
 
-  private overBounds(): boolean {
-    const { maxRecords, maxBytes } = this.bounds;
-    return this.overMemory() || this.waiting > maxRecords || this.diskBytes + this.memoryBytes > maxBytes;
+  private loseOldestChain(): void {
+    const chain = this.chains[0] as Chain;
+    const onDisk = this.segments.at(-1)?.lastSeq ?? 0;
+    this.lost += Math.max(0, lastSeqOf(chain) - Math.max(this.acked, onDisk, chain.firstSeq - 1));
+    this.forgetOldestChain();
   }
 
   private forgetOldestChain(): void {
