@@ -5,6 +5,7 @@ import { limits } from "#protocol/limits.ts";
 import type { Duty } from "#protocol/messages.ts";
 import { linkSubprotocol } from "#protocol/version.ts";
 import type { AgentId } from "../core/series.ts";
+import { after } from "../ports.ts";
 import { agentKey } from "./gate.ts";
 import { AgentSession, type SessionPorts } from "./session.ts";
 
@@ -78,7 +79,7 @@ export class LinkServer {
     this.stopping = true;
     this.stopPing();
     let giveUp: () => void = () => undefined;
-    const late = new Promise<void>((resolve) => (giveUp = this.ports.clock.after(withinMs, resolve)));
+    const late = new Promise<void>((resolve) => (giveUp = after(this.ports.clock, withinMs, resolve)));
     await Promise.race([Promise.all([...this.sessions.keys()].map((session) => session.drain())), late]);
     giveUp();
     for (const [session, socket] of this.sessions) {
@@ -124,7 +125,7 @@ export class LinkServer {
   private readonly alive = new Set<WebSocket>();
 
   private schedulePing(): void {
-    this.stopPing = this.ports.clock.after(pingEveryMs, () => {
+    this.stopPing = after(this.ports.clock, pingEveryMs, () => {
       for (const socket of this.sessions.values()) {
         if (this.alive.delete(socket)) socket.ping();
         else socket.terminate();

@@ -3,7 +3,7 @@ import type { Duty, Inventory, Message, MessageOf, MessageType, RefusalCode, Tas
 import { encodeMessage, parseMessageText, refusalCodes } from "#protocol/messages.ts";
 import { linkVersions, softwareVersion } from "#protocol/version.ts";
 import type { AgentId, RecordSink, RecordStream } from "../core/series.ts";
-import type { Clock } from "../ports.ts";
+import { after, type Clock } from "../ports.ts";
 import { type Admission, type JoinWay, newNonce } from "./gate.ts";
 
 /** The socket as a session sees it. */
@@ -73,7 +73,7 @@ export class AgentSession {
   ) {
     const { min, max } = linkVersions;
     this.send("challenge", { nonce: this.nonce, min, max, hub: `proven-hub/${softwareVersion}`, now: ports.clock.now() });
-    this.stopHelloTimer = ports.clock.after(limits.helloWithinMs, () => {
+    this.stopHelloTimer = after(ports.clock, limits.helloWithinMs, () => {
       if (this.phase === "hello") this.end(1008, "no hello in time");
     });
   }

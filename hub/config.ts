@@ -1,0 +1,76 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parse, TomlError } from "smol-toml";
+import * as z from "zod";
+
+/** `/etc/proven/hub.toml`. An unknown key is an error: a setting that is silently ignored is worse than none. */
+const configSchema = z.strictObject({
+  listen: z.union([z.ipv4(), z.ipv6()]).default("0.0.0.0"),
+  /** 0: any free one. */
+  port: z.int().min(0).max(65_535).default(8420),
+  state: z.string().startsWith("/", "must be an absolute path").default("/var/lib/proven-hub"),
+  panel: z.string().default(join(dirname(fileURLToPath(import.meta.url)), "panel")),
+  join: z
+    .strictObject({
+      /** Where `setup` writes what agents of this cluster need. */
+      pmxcfs: z.string().startsWith("/", "must be an absolute path").default("/etc/pve"),
+    })
+    .prefault({}),
+});
+
+export type HubConfig = Readonly<z.infer<typeof configSchema>>;
+
+/** Every wrong key at once, one line each. */
+export class ConfigError extends Error {}
+
+/** @throws ConfigError */
+export function parseConfig(text: string, source = "hub.toml"): HubConfig {
+  let raw: unknown;
+  try {
+    raw = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    throw new ConfigError(`${source}: ${error.message}`, { cause: error });
+  }
+  const parsed = configSchema.safeParse(raw);
+  if (parsed.success) return Object.freeze(parsed.data);
+  throw new ConfigError(
+    parsed.error.issues
+      .flatMap(describeIssue)
+      .map((line) => `${source}: ${line}`)
+      .join("\n"),
+  );
+}
+
+const knownKeys: Record<string, string[]> = { "": Object.keys(configSchema.shape), join: ["pmxcfs"] };
+
+function describeIssue(issue: z.core.$ZodIssue): string[] {
+  const path = issue.path.join(".");
+  if (issue.code !== "unrecognized_keys") return [`${path || "the file"}: ${issue.message}`];
+  return issue.keys.map((key) => {
+    const nearest = nearestName(key, knownKeys[path] ?? []);
+    return `unknown key ${path === "" ? key : `${path}.${key}`}${nearest === undefined ? "" : `: did you mean ${nearest}?`}`;
+  });
+}
+
+/** The known name with the fewest typing errors between, if they are few. */
+function nearestName(name: string, known: readonly string[]): string | undefined {
+  const [best] = known
+    .map((candidate) => ({ candidate, edits: editsBetween(name, candidate) }))
+    .sort((a, b) => a.edits - b.edits);
+  return best !== undefined && best.edits <= Math.max(2, name.length / 3) ? best.candidate : undefined;
+}
+
+/** Levenshtein's distance. */
+function editsBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,52 @@
+import type { Aggregate, SeriesQuery } from "#protocol/api.ts";
+import { pointsMax } from "#protocol/api.ts";
+import { limits } from "#protocol/limits.ts";
+import type { Metric } from "#protocol/metrics.ts";
+import { Refusal } from "./refusal.ts";
+
+const sec = 1000;
+const min = 60 * sec;
+const hour = 60 * min;
+const day = 24 * hour;
+
+/** Steps a chart gets: they divide each other's days, so that points stay where they are when a range moves on. */
+const steps = [
+  ...[10, 20, 30].map((n) => n * sec),
+  ...[1, 2, 5, 10, 15, 30].map((n) => n * min),
+  ...[1, 2, 3, 6, 12].map((n) => n * hour),
+  ...[1, 2, 7, 14, 30].map((n) => n * day),
+];
+
+/** The smallest good step that gives at most `points` points. */
+export function stepFor(rangeMs: number, points: number): number {
+  const exact = rangeMs / points;
+  return steps.find((step) => step >= exact) ?? Math.ceil(exact / day) * day;
+}
+
+export type QueryPlan = { from: number; to: number; stepMs: number | undefined };
+
+/** The range with its step, `from` moved back to a whole step. @throws Refusal what of the query can't be answered, with its field. */
+export function planQuery(query: Pick<SeriesQuery, "from" | "to" | "stepMs" | "points" | "series">): QueryPlan {
+  const { from, to } = query;
+  if (to <= from) throw new Refusal("invalid", "to must be later than from", { field: "to" });
+  if (query.stepMs !== undefined && query.points !== undefined) {
+    throw new Refusal("invalid", "give stepMs or points, not both", { field: "points" });
+  }
+  const stepMs = query.points === undefined ? query.stepMs : stepFor(to - from, query.points);
+  const plan = { from: stepMs === undefined ? from : Math.floor(from / stepMs) * stepMs, to, stepMs };
+  const points = Math.ceil((to - plan.from) / (stepMs ?? limits.sampleEveryMs)) * query.series.length;
+  if (points > pointsMax) {
+    const remedy = stepMs === undefined ? "ask with points or stepMs" : "ask for fewer series, a shorter range or a longer step";
+    throw new Refusal("too-large", `about ${points} points are more than ${pointsMax}: ${remedy}`, {
+      field: query.points === undefined ? "stepMs" : "points",
+    });
+  }
+  return plan;
+}
+
+/** Which columns a metric gets. A gauge has no rate, and of a counter only its rate is of use; raw samples have nothing to average. */
+export function columnsOf(metric: Metric, asked: readonly Aggregate[] | undefined, raw: boolean): Aggregate[] {
+  if (metric.kind === "counter") return asked === undefined ? ["rate"] : [...asked];
+  if (asked === undefined) return raw ? ["last"] : ["avg", "min", "max"];
+  return asked.filter((aggregate) => aggregate !== "rate");
+}

@@ -1,0 +1,67 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { bodyLimit } from "hono/body-limit";
+import { etag } from "hono/etag";
+import { softwareVersion } from "#protocol/version.ts";
+import { Refusal } from "../core/refusal.ts";
+import { Authenticator, cookieName } from "./auth.ts";
+import type { HubApp, HubEnv } from "./env.ts";
+import { answerRefusal, errorHandler, validationHook } from "./errors.ts";
+import { healthRoutes } from "./health-routes.ts";
+import { historyRoutes } from "./history-routes.ts";
+import { inventoryRoutes } from "./inventory-routes.ts";
+import { keyRoutes } from "./key-routes.ts";
+import { panelRoutes } from "./panel.ts";
+import type { HttpPorts } from "./ports.ts";
+import { securityHeaders } from "./security.ts";
+import { seriesRoutes } from "./series-routes.ts";
+import { openSessionRoute, sessionRoutes } from "./session-routes.ts";
+import { streamRoutes } from "./stream.ts";
+
+const bodyMax = 1 << 20;
+const listPaths = ["nodes", "guests", "storages", "tasks", "events", "keys"].map((name) => `/api/v1/${name}`);
+
+/** The hub's HTTP side. Everything under /api/v1 but the sign-in stands behind the one authenticator. */
+export function createApp(ports: HttpPorts): HubApp {
+  const app: HubApp = new OpenAPIHono<HubEnv>({ defaultHook: validationHook });
+  const authenticator = new Authenticator(ports);
+  app.onError(errorHandler(ports.log));
+  app.notFound((c) => answerRefusal(c, new Refusal("not-found", `there is nothing at ${c.req.path}`)));
+  app.use(securityHeaders);
+  const tooLarge = () => {
+    throw new Refusal("too-large", `a request body may have ${bodyMax} bytes`);
+  };
+  app.use("/api/*", bodyLimit({ maxSize: bodyMax, onError: tooLarge }));
+  openSessionRoute(app, ports, authenticator);
+  app.use("/api/*", authenticator.middleware);
+  for (const path of listPaths) app.get(path, etag());
+  healthRoutes(app, ports);
+  inventoryRoutes(app, ports);
+  seriesRoutes(app, ports);
+  historyRoutes(app, ports);
+  streamRoutes(app, ports);
+  keyRoutes(app, ports);
+  sessionRoutes(app, ports);
+  describeApi(app);
+  app.all("/api/*", (c) => c.notFound());
+  panelRoutes(app, ports.panelDir);
+  return app;
+}
+
+function describeApi(app: HubApp): void {
+  app.openAPIRegistry.registerComponent("securitySchemes", "key", {
+    type: "http",
+    scheme: "bearer",
+    description: "An API key, `pvn_<id>_<secret>`",
+  });
+  app.openAPIRegistry.registerComponent("securitySchemes", "session", { type: "apiKey", in: "cookie", name: cookieName });
+  app.doc31("/api/v1/openapi.json", {
+    openapi: "3.1.0",
+    info: {
+      title: "Proven",
+      version: softwareVersion,
+      description:
+        "Times are ms since the Unix epoch, UTC; sizes are bytes; cpu is a fraction. Requests by cookie that write need the header `X-Proven: 1`.",
+    },
+    security: [{ key: [] }, { session: [] }],
+  });
+}

@@ -1,0 +1,145 @@
+import type { MiddlewareHandler } from "hono";
+import { getCookie } from "hono/cookie";
+import type { Scope } from "#protocol/api.ts";
+import { type ApiKey, allows, keyProblem, parseApiKey, parseBearer } from "../core/keys.ts";
+import {
+  BoundedMap,
+  type Bucket,
+  type Failures,
+  lockedForMs,
+  loginLock,
+  requestRate,
+  stepFailures,
+  takeToken,
+} from "../core/limits.ts";
+import { Refusal } from "../core/refusal.ts";
+import { hashSecret, sameSecret } from "../link/gate.ts";
+import { addressOf, type Caller, type HubContext, type HubEnv } from "./env.ts";
+import type { HttpPorts } from "./ports.ts";
+
+export const cookieName = "proven_session";
+export const csrfHeader = "X-Proven";
+/** The key's last use is written at most so often. */
+const useEveryMs = 3_600_000;
+const rememberedMax = 10_000;
+/** Compared with when the id is unknown, so that this takes as long as a wrong secret. */
+const nobodysHash = "0".repeat(64);
+
+/** Which scope a request needs: reading is `read`, also by POST; keys are `admin`; all else that writes is `write`. */
+export function neededScope(method: string, path: string): Scope {
+  if (/^\/api\/v1\/(keys|agents)(\/|$)/.test(path)) return "admin";
+  if (method === "GET" || method === "HEAD" || path === "/api/v1/series/query" || path === "/api/v1/session") return "read";
+  return "write";
+}
+
+/** The one place where a request's sender is established. */
+export class Authenticator {
+  private readonly failures = new BoundedMap<string, Failures>(rememberedMax);
+  private readonly buckets = new BoundedMap<string, Bucket>(rememberedMax);
+
+  constructor(private readonly ports: Pick<HttpPorts, "state" | "clock" | "journal">) {}
+
+  /** Sets `caller`, or throws the Refusal. */
+  readonly middleware: MiddlewareHandler<HubEnv> = async (c, next) => {
+    const caller = this.identify(c);
+    if (caller.by === "cookie") checkSameOrigin(c);
+    this.takeTurn(caller);
+    const scope = neededScope(c.req.method, c.req.path);
+    if (!allows(caller.scopes, scope)) throw new Refusal("forbidden", `this needs the scope ${scope}: use a key that has it`);
+    c.set("caller", caller);
+    await next();
+  };
+
+  /** The stored key that fits, or the refusal; wrong ones count against the address. */
+  checkKey(text: string, address: string): ApiKey {
+    this.refuseLocked(address);
+    const parsed = parseApiKey(text);
+    const key = parsed === undefined ? undefined : this.ports.state.get("apiKey", parsed.id);
+    const fits = sameSecret(Buffer.from(hashSecret(parsed?.secret ?? text)), Buffer.from(key?.secretHash ?? nobodysHash));
+    if (key === undefined || !fits) {
+      this.countFailure(address);
+      throw new Refusal("unauthenticated", "the API key is wrong");
+    }
+    const problem = keyProblem(key, this.ports.clock.now());
+    if (problem !== undefined) throw new Refusal("unauthenticated", `the API key is ${problem}`);
+    return key;
+  }
+
+  private identify(c: HubContext): Caller {
+    const bearer = parseBearer(c.req.header("Authorization"));
+    if (bearer !== undefined) {
+      const key = this.checkKey(bearer, addressOf(c));
+      this.noteUse(key.id);
+      return callerOf(key, "key");
+    }
+    const cookie = getCookie(c, cookieName);
+    if (cookie === undefined) {
+      throw new Refusal("unauthenticated", "send an API key as Authorization: Bearer, or sign in with POST /api/v1/session");
+    }
+    return this.checkCookie(cookie);
+  }
+
+  private checkCookie(cookie: string): Caller {
+    const { state, clock } = this.ports;
+    const session = state.get("session", hashSecret(cookie));
+    const key = session === undefined ? undefined : state.get("apiKey", session.keyId);
+    const ended =
+      session === undefined ||
+      key === undefined ||
+      clock.now() >= session.expiresAt ||
+      keyProblem(key, clock.now()) !== undefined;
+    if (ended) throw new Refusal("unauthenticated", "the session has ended: sign in again");
+    return { ...callerOf(key, "cookie"), expiresAt: session.expiresAt };
+  }
+
+  private takeTurn({ keyId }: Caller): void {
+    const { bucket, waitMs } = takeToken(this.buckets.get(keyId), requestRate, this.ports.clock.monotonicMs());
+    this.buckets.set(keyId, bucket);
+    if (waitMs === 0) return;
+    throw new Refusal("rate-limited", "too many requests with this key", { retryAfterSec: Math.ceil(waitMs / 1000) });
+  }
+
+  private refuseLocked(address: string): void {
+    const waitMs = lockedForMs(this.failures.get(address), this.ports.clock.monotonicMs());
+    if (waitMs === 0) return;
+    throw new Refusal("rate-limited", "too many wrong API keys from this address", { retryAfterSec: Math.ceil(waitMs / 1000) });
+  }
+
+  private countFailure(address: string): void {
+    const failures = stepFailures(this.failures.get(address), loginLock, this.ports.clock.monotonicMs());
+    this.failures.set(address, failures);
+    const type = failures.lockedUntil > 0 ? "login.locked" : "login.failed";
+    this.ports.journal.emitRarely(address, type, { address });
+  }
+
+  private noteUse(id: string): void {
+    const now = this.ports.clock.now();
+    const last = this.ports.state.get("keyUse", id);
+    if (last !== undefined && now - last.at < useEveryMs) return;
+    this.ports.state.put("keyUse", id, { at: now }, { actor: "hub", reason: "used" });
+  }
+}
+
+function callerOf({ id, name, scopes, expiresAt }: ApiKey, by: Caller["by"]): Caller {
+  return { by, keyId: id, user: name, scopes, expiresAt };
+}
+
+/**
+ * A browser sends cookies with whatever page asks. SameSite=Strict holds most of it; another port of this host is the same site though, so
+ * the Origin must be ours, and a write must carry a header that a foreign page can't set without asking first.
+ */
+export function checkSameOrigin(c: HubContext): void {
+  const origin = c.req.header("Origin");
+  const host = c.req.header("Host") ?? new URL(c.req.url).host;
+  if (origin !== undefined && hostOf(origin) !== host) throw new Refusal("forbidden", "the request comes from another origin");
+  const site = c.req.header("Sec-Fetch-Site");
+  if (site !== undefined && site !== "same-origin" && site !== "none")
+    throw new Refusal("forbidden", "the request comes from another site");
+  const reads = c.req.method === "GET" || c.req.method === "HEAD";
+  if (!reads && c.req.header(csrfHeader) !== "1")
+    throw new Refusal("forbidden", `requests by cookie that write need the header ${csrfHeader}: 1`);
+}
+
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined;
+}

@@ -1,0 +1,135 @@
+import { createRoute } from "@hono/zod-openapi";
+import * as z from "zod";
+import { entityMetricsSchema, guestSchema, nodeSchema, page, storageSchema } from "#protocol/api.ts";
+import { guestKey, nodeKey, parseNodeName, parseVmid, type Vmid } from "#protocol/ids.ts";
+import { nodesOf } from "../core/cluster.ts";
+import { Refusal } from "../core/refusal.ts";
+import { entityMetrics, guestView, guestViews, nodeView, nodeViews, storageViews } from "../core/views.ts";
+import { clusterQuery, picturesOf, pictureWith, sightOf } from "./clusters.ts";
+import type { HubApp } from "./env.ts";
+import { commonErrors } from "./errors.ts";
+import type { HttpPorts } from "./ports.ts";
+
+const json = <T extends z.ZodType>(schema: T, description: string) => ({
+  description,
+  content: { "application/json": { schema } },
+});
+
+const nodeParam = z.object({ node: z.string().refine((value) => parseNodeName(value) !== undefined, "not a node's name") });
+const vmidParam = z.object({ vmid: z.string().refine((value) => parseVmid(value) !== undefined, "not a vmid: 100 … 999999999") });
+
+const tags = ["inventory"];
+const routes = {
+  nodes: createRoute({
+    method: "get",
+    path: "/api/v1/nodes",
+    tags,
+    summary: "All nodes of all clusters",
+    request: { query: clusterQuery },
+    responses: { 200: json(page(nodeSchema), "Nodes by name"), ...commonErrors },
+  }),
+  node: createRoute({
+    method: "get",
+    path: "/api/v1/nodes/{node}",
+    tags,
+    summary: "One node",
+    request: { params: nodeParam, query: clusterQuery },
+    responses: { 200: json(nodeSchema, "The node"), ...commonErrors },
+  }),
+  nodeMetrics: createRoute({
+    method: "get",
+    path: "/api/v1/nodes/{node}/metrics",
+    tags,
+    summary: "Newest value of everything a node is sampled for; counters as rates per second",
+    request: { params: nodeParam, query: clusterQuery },
+    responses: { 200: json(entityMetricsSchema, "Metrics by name"), ...commonErrors },
+  }),
+  guests: createRoute({
+    method: "get",
+    path: "/api/v1/guests",
+    tags,
+    summary: "All guests, virtual machines and containers",
+    request: { query: clusterQuery.extend({ node: z.string().optional(), tag: z.string().optional() }) },
+    responses: { 200: json(page(guestSchema), "Guests by vmid"), ...commonErrors },
+  }),
+  guest: createRoute({
+    method: "get",
+    path: "/api/v1/guests/{vmid}",
+    tags,
+    summary: "One guest",
+    request: { params: vmidParam, query: clusterQuery },
+    responses: { 200: json(guestSchema, "The guest"), ...commonErrors },
+  }),
+  guestMetrics: createRoute({
+    method: "get",
+    path: "/api/v1/guests/{vmid}/metrics",
+    tags,
+    summary: "Newest value of everything a guest is sampled for; counters as rates per second",
+    request: { params: vmidParam, query: clusterQuery },
+    responses: { 200: json(entityMetricsSchema, "Metrics by name"), ...commonErrors },
+  }),
+  storages: createRoute({
+    method: "get",
+    path: "/api/v1/storages",
+    tags,
+    summary: "All storages; a shared one stands here once",
+    request: { query: clusterQuery },
+    responses: { 200: json(page(storageSchema), "Storages by entity"), ...commonErrors },
+  }),
+};
+
+/** Nodes, guests and storages. */
+export function inventoryRoutes(app: HubApp, ports: HttpPorts): void {
+  app.openapi(routes.nodes, (c) => {
+    const sight = sightOf(ports);
+    const items = picturesOf(ports, c.req.valid("query").cluster).flatMap((picture) => nodeViews(sight, picture));
+    return c.json({ items, next: null }, 200);
+  });
+  app.openapi(routes.node, (c) => c.json(findNode(ports, c.req.valid("param").node, c.req.valid("query").cluster).view, 200));
+  app.openapi(routes.nodeMetrics, (c) => {
+    const { picture, node } = findNode(ports, c.req.valid("param").node, c.req.valid("query").cluster);
+    return c.json(entityMetrics(sightOf(ports), picture, nodeKey(node), node), 200);
+  });
+  app.openapi(routes.guests, (c) => {
+    const { cluster, node, tag } = c.req.valid("query");
+    const sight = sightOf(ports);
+    const all = picturesOf(ports, cluster).flatMap((picture) => guestViews(sight, picture));
+    const items = all.filter(
+      (guest) => (node === undefined || guest.node === node) && (tag === undefined || guest.tags.includes(tag)),
+    );
+    return c.json({ items, next: null }, 200);
+  });
+  app.openapi(routes.guest, (c) => {
+    const { picture, owned } = findGuest(ports, c.req.valid("param").vmid, c.req.valid("query").cluster);
+    return c.json(guestView(sightOf(ports), picture, owned), 200);
+  });
+  app.openapi(routes.guestMetrics, (c) => {
+    const { picture, owned } = findGuest(ports, c.req.valid("param").vmid, c.req.valid("query").cluster);
+    const metrics = entityMetrics(sightOf(ports), picture, guestKey(owned.facts.vmid as Vmid), owned.owner.agent.node);
+    return c.json(metrics, 200);
+  });
+  app.openapi(routes.storages, (c) => {
+    const sight = sightOf(ports);
+    const items = picturesOf(ports, c.req.valid("query").cluster).flatMap((picture) => storageViews(sight, picture));
+    return c.json({ items, next: null }, 200);
+  });
+}
+
+function findNode(ports: HttpPorts, name: string, cluster: string | undefined) {
+  const node = parseNodeName(name);
+  if (node === undefined) throw new Refusal("invalid", "not a node's name", { field: "node" });
+  const sight = sightOf(ports);
+  const picture = pictureWith(ports, cluster, `node ${node}`, (one) => nodesOf(one, sight.now).has(node));
+  const view = nodeView(sight, picture, node);
+  if (view === undefined) throw new Refusal("not-found", `there is no node ${node}`);
+  return { picture, node, view };
+}
+
+function findGuest(ports: HttpPorts, text: string, cluster: string | undefined) {
+  const vmid = parseVmid(text);
+  if (vmid === undefined) throw new Refusal("invalid", "not a vmid", { field: "vmid" });
+  const picture = pictureWith(ports, cluster, `guest ${vmid}`, (one) => one.owners.has(vmid));
+  const owned = picture.owners.get(vmid);
+  if (owned === undefined) throw new Refusal("not-found", `there is no guest ${vmid}`);
+  return { picture, owned };
+}

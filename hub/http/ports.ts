@@ -1,0 +1,31 @@
+import type { EventView, StreamEvents } from "#protocol/api.ts";
+import type { ClusterPicture } from "../core/cluster.ts";
+import type { EventFacts, EventPlace, EventType } from "../core/events.ts";
+import type { IngestCounters, LiveTable, SeriesReader } from "../core/series.ts";
+import type { Clock, Log } from "../ports.ts";
+import type { StateStore } from "../store/state.ts";
+
+/** What the API asks of the hub. main.ts and tests supply it. */
+export interface HttpPorts {
+  clock: Clock;
+  log: Log;
+  state: StateStore;
+  reader: SeriesReader;
+  live: LiveTable;
+  pictures(): ClusterPicture[];
+  agents(): { connected: number; total: number };
+  counters(): IngestCounters;
+  /** Messages that were not understood, by reason. */
+  refused(): Record<string, number>;
+  /** Why the hub is degraded, one sentence each. */
+  problems(): string[];
+  journal: {
+    emit<T extends EventType>(type: T, facts: EventFacts<T>, place?: EventPlace): void;
+    emitRarely<T extends EventType>(about: string, type: T, facts: EventFacts<T>, place?: EventPlace): void;
+    onEvent(listener: (event: EventView) => void): () => void;
+  };
+  onBatch(listener: (batch: Partial<Pick<StreamEvents, "nodes" | "guests" | "storages" | "gone" | "tasks">>) => void): () => void;
+  startedAt: number;
+  /** Directory of the built panel. */
+  panelDir: string;
+}

@@ -1,0 +1,58 @@
+import { randomBytes } from "node:crypto";
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+
+/** The cluster's join key as the hub reads it. `/etc/pve/priv` is root's alone, so `setup` (run by root) puts a copy here for the hub's user. */
+const keyCopy = (stateDir: string) => join(stateDir, "join.key");
+
+export type SetupOptions = { pmxcfs: string; stateDir: string; url: string; fingerprint: string };
+
+/** Undefined: `setup` was never run, so agents join by token only. */
+export function readJoinKey(stateDir: string): Uint8Array | undefined {
+  return existsSync(keyCopy(stateDir)) ? parseJoinKey(readFileSync(keyCopy(stateDir), "utf8"), keyCopy(stateDir)) : undefined;
+}
+
+function parseJoinKey(text: string, path: string): Uint8Array {
+  const key = Buffer.from(text.trim(), "base64");
+  if (key.length !== 32)
+    throw new Error(`${path} holds no join key (32 bytes in base64): remove it and run proven-hub setup again`);
+  return key;
+}
+
+/**
+ * Writes what the cluster's agents need to join by themselves: `<pmxcfs>/proven/hub.json` and `<pmxcfs>/priv/proven/join.key`. Run again it
+ * changes nothing but an outdated url or fingerprint; a join key that is there stays. Returns what it did, one line each.
+ */
+export function setup({ pmxcfs, stateDir, url, fingerprint }: SetupOptions): string[] {
+  if (!existsSync(pmxcfs)) {
+    throw new Error(`${pmxcfs} does not exist: this is no Proxmox VE node. Let agents join with proven-hub token create`);
+  }
+  const hubFile = join(pmxcfs, "proven", "hub.json");
+  const keyFile = join(pmxcfs, "priv", "proven", "join.key");
+  const done: string[] = [];
+  const write = (path: string, text: string, mode: number) => {
+    if (existsSync(path) && readFileSync(path, "utf8") === text) return void done.push(`${path}: unchanged`);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(`${path}.new`, text, { mode });
+    renameSync(`${path}.new`, path);
+    done.push(`${path}: written`);
+  };
+  const present = existsSync(keyFile) ? readFileSync(keyFile, "utf8") : undefined;
+  const key = present ?? `${randomBytes(32).toString("base64")}\n`;
+  parseJoinKey(key, keyFile);
+  write(keyFile, key, 0o600);
+  write(keyCopy(stateDir), key, 0o600);
+  giveToOwnerOf(stateDir, keyCopy(stateDir));
+  write(hubFile, `${JSON.stringify({ url, fingerprint })}\n`, 0o644);
+  return done;
+}
+
+/** The URL that agents of this cluster use unless one is given. */
+export const defaultUrl = (port: number) => `wss://${hostname()}:${port}/agent`;
+
+/** Root's files in the state directory belong to whom the directory belongs to: the hub's user. */
+export function giveToOwnerOf(dir: string, path: string): void {
+  const { uid, gid } = statSync(dir);
+  if (process.getuid?.() === 0 && uid !== 0) chownSync(path, uid, gid);
+}
