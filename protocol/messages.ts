@@ -1,10 +1,14 @@
 import * as z from "zod/mini";
+import english from "zod/v4/locales/en.js";
 import { encodeUtf8 } from "./utf8.ts";
 
 /**
  * Control messages of the agent–hub link, as JSON text frames `{type, body}`. The sample stream is binary: records.ts. A new row or field
  * is a new version and a line in docs/PROTOCOL.md. zod/mini: the agent carries this file, and all of zod would be most of its bundle.
  */
+
+// zod/mini comes without words: a problem would say "Invalid input" and no more.
+z.config(english());
 
 const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
 const base64 = (max: number) => z.string().check(z.regex(/^[A-Za-z0-9+/]+={0,2}$/), z.maxLength(max));

@@ -156,7 +156,14 @@ const flip = 2;
 const zigzag = (delta: number) => (delta >= 0 ? delta * 2 : -delta * 2 - 1);
 const unzigzag = (code: number) => (code % 2 === 0 ? code / 2 : -(code + 1) / 2);
 
-/** `next[i]`: the scaled integer of series i, NaN = absent. Moves `state` on to `next`. Integers beyond ±2^51 are sent as absent. */
+/** Largest value, and largest change, that a token can say. */
+const valueMax = 2 ** 51;
+const deltaMax = 2 ** 52 - 2;
+
+/**
+ * `next[i]`: the scaled integer of series i, NaN = absent. Moves `state` on to `next`. Integers beyond ±2^51 are sent as absent, as is one
+ * that swung nearly from end to end, until the next key frame.
+ */
 export function encodeFrame(seq: number, at: EpochMs, key: boolean, next: Float64Array, state: FrameState): Uint8Array {
   const writer = new ByteWriter(64 + next.length * 2);
   writer.byte(recordKinds.frame);
@@ -176,8 +183,9 @@ export function encodeFrame(seq: number, at: EpochMs, key: boolean, next: Float6
   };
   for (let i = 0; i < next.length; i++) {
     const value = next[i] as number;
-    const isPresent = Math.abs(value) <= 2 ** 51;
-    const delta = isPresent ? value - (values[i] as number) : 0;
+    const change = value - (values[i] as number);
+    const isPresent = Math.abs(value) <= valueMax && Math.abs(change) <= deltaMax;
+    const delta = isPresent ? change : 0;
     const flips = isPresent !== (present[i] === 1);
     if (delta === 0 && !flips) {
       same++;
