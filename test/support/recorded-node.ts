@@ -1,4 +1,5 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
@@ -48,9 +49,13 @@ const procFiles: Record<string, string> = {
 /** A folder that looks like the root of the recorded node; removed when the test ends. */
 export class RecordedNode {
   readonly root = mkdtempSync(join(tmpdir(), "proven-node-"));
+  private readonly pipes: string[] = [];
 
   constructor(context: TestContext, { pve = true }: { pve?: boolean } = {}) {
-    context.after(() => rmSync(this.root, { recursive: true, force: true }));
+    context.after(() => {
+      for (const pipe of this.pipes) closeSync(openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK));
+      rmSync(this.root, { recursive: true, force: true });
+    });
     for (const [name, text] of Object.entries(procFiles)) this.write(`proc/${name}`, text);
     if (!pve) return;
     for (const [name, place] of Object.entries(places)) {
@@ -70,5 +75,12 @@ export class RecordedNode {
 
   remove(path: string): void {
     rmSync(join(this.root, path), { recursive: true, force: true });
+  }
+
+  /** Whoever reads `path` waits for ever, as on a dead NFS server; until the test ends. */
+  hang(path: string): void {
+    this.remove(path);
+    execFileSync("mkfifo", [join(this.root, path)]);
+    this.pipes.push(join(this.root, path));
   }
 }
