@@ -2,7 +2,7 @@ import type { ClusterId, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { guestKey, nodeKey } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import type { Duty, Inventory } from "#protocol/messages.ts";
-import type { AgentStatus, ClusterPicture } from "./core/cluster.ts";
+import { type AgentStatus, type ClusterPicture, speaks } from "./core/cluster.ts";
 import { assignDuties, dutiesOf, type Holders } from "./core/duties.ts";
 import {
   type AgentInventory,
@@ -83,6 +83,17 @@ export class Fleet {
     const members = [...this.clusters.values()].flatMap((cluster) => [...cluster.members.values()]);
     const present = members.filter((member) => !member.revoked);
     return { connected: present.filter((member) => member.connected).length, total: present.length };
+  }
+
+  /** Why the hub doesn't see all that it should, one sentence each. */
+  problems(): string[] {
+    const now = this.ports.clock.now();
+    return this.pictures().flatMap((picture) =>
+      [...picture.agents.values()].flatMap((agent) => {
+        if (agent.state === "away") return [`The agent of ${agent.node} is away`];
+        return agent.state === "connected" && !speaks(agent, now) ? [`No fresh samples from ${agent.node}`] : [];
+      }),
+    );
   }
 
   opened({ agent, clusterName, software, skewMs, joinedBy }: SessionInfo): readonly Duty[] {

@@ -25,8 +25,8 @@ export async function loadCertificate(stateDir: string, now: number): Promise<Hu
   }
   chmodSync(path, 0o600);
   const pem = readFileSync(path, "utf8");
-  const cert = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/.exec(pem)?.[0];
-  const key = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^]*?-----END [A-Z ]*PRIVATE KEY-----/.exec(pem)?.[0];
+  const cert = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(pem)?.[0];
+  const key = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/.exec(pem)?.[0];
   if (cert === undefined || key === undefined) {
     throw new Error(
       `${path} holds no certificate and key: restore it, or remove it to make a new one (every agent must then be joined again)`,

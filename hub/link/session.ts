@@ -36,6 +36,8 @@ export interface SessionEvents {
   problem(reason: string): void;
   /** The store takes nothing: the disk is full or fails. */
   ingestRefused(problem: string): void;
+  /** A record became durable. */
+  ingestAccepted(): void;
   failed(error: unknown): void;
 }
 
@@ -239,6 +241,7 @@ export class AgentSession {
 
   private durable(seq: number): void {
     this.inFlight--;
+    this.ports.events.ingestAccepted();
     this.durableSeq = Math.max(this.durableSeq, seq);
     if (this.inFlight === 0) this.drained?.();
     if (this.ackDue) return;

@@ -88,6 +88,13 @@ export class StateStore {
     });
   }
 
+  /** Drops browsers' sessions that are over. */
+  removeEndedSessions(now: EpochMs): void {
+    for (const { id, document } of this.list("session")) {
+      if (now >= document.expiresAt) this.remove("session", id, { actor: "hub", reason: "expired" });
+    }
+  }
+
   auditLog(): AuditEntry[] {
     return [...this.audit.getRange()].map(({ value }) => auditEntrySchema.parse(value));
   }

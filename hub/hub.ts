@@ -1,0 +1,171 @@
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import type { EpochMs } from "#protocol/ids.ts";
+import { softwareVersion } from "#protocol/version.ts";
+import type { HubConfig } from "./config.ts";
+import type { LiveTable, RecordSink, SeriesReader } from "./core/series.ts";
+import { Fleet } from "./fleet.ts";
+import { createApp } from "./http/app.ts";
+import { Journal } from "./journal.ts";
+import { Gate } from "./link/gate.ts";
+import { LinkServer } from "./link/server.ts";
+import { describeError } from "./log.ts";
+import { after, type Clock, type Log } from "./ports.ts";
+import { sessionEvents } from "./session-events.ts";
+import { readJoinKey } from "./setup.ts";
+import type { StateStore } from "./store/state.ts";
+import { TaskBook } from "./task-book.ts";
+import type { HubCertificate } from "./tls.ts";
+import { Troubles } from "./troubles.ts";
+import { WatchLoop } from "./watch-loop.ts";
+
+/** The open series store, as hub/store/series.ts gives it. */
+export type OpenSeries = {
+  reader: SeriesReader;
+  live: LiveTable;
+  sink: RecordSink;
+  /** A bounded piece of background work: compaction, rollups, retention. */
+  maintain(now: EpochMs): Promise<void> | void;
+  close(): Promise<void>;
+};
+
+export type HubParts = {
+  config: HubConfig;
+  clock: Clock;
+  log: Log;
+  state: StateStore;
+  series: OpenSeries;
+  certificate: HubCertificate;
+};
+export type RunningHub = {
+  url: string;
+  port: number;
+  /** Acknowledges what is durable, closes every connection and the stores; at most about 5 s. */
+  stop(): Promise<void>;
+};
+
+const tickMs = 1000;
+const maintainMs = 30_000;
+const drainMs = 5000;
+/** How long tasks and events are kept: as long as rollups. */
+const historyMs = 400 * 86_400_000;
+
+/** Wires the hub's parts and serves. @throws what listening threw (`EADDRINUSE` …). */
+export async function startHub(parts: HubParts): Promise<RunningHub> {
+  const { clock, log, state, series, config, certificate } = parts;
+  const startedAt = clock.now();
+  const troubles = new Troubles();
+  const journal = new Journal({ add: (events) => state.history.addEvents(events), clock, log });
+  const fleet = new Fleet({ state, live: series.live, clock, journal });
+  const tasks = new TaskBook({ history: state.history, journal, clock, changed: (changed) => watch.tasksChanged(changed) });
+  const gate = new Gate({
+    state,
+    fingerprint: certificate.fingerprint,
+    joinKey: () => readJoinKey(config.state),
+    now: clock.now,
+  });
+  const events = sessionEvents({ fleet, tasks, journal, troubles, log, link: () => link });
+  const link: LinkServer = new LinkServer({
+    clock,
+    sink: series.sink,
+    admit: (hello, nonce) => gate.admit(hello, nonce),
+    events,
+  });
+  const watch: WatchLoop = new WatchLoop({
+    fleet,
+    reader: series.reader,
+    live: series.live,
+    clock,
+    journal,
+    sendDuties: (agent) => link.sendDuties(agent, fleet.dutiesOf(agent)),
+    dismiss: (agent) => link.revoke(agent),
+  });
+  const app = createApp({
+    clock,
+    log,
+    state,
+    journal,
+    reader: series.reader,
+    live: series.live,
+    pictures: () => fleet.pictures(),
+    agents: () => fleet.counts(),
+    counters: () => series.sink.counters,
+    refused: () => troubles.refused(),
+    problems: () => [...troubles.problems(), ...fleet.problems()],
+    onBatch: (listener) => watch.onBatch(listener),
+    startedAt,
+    panelDir: config.panel,
+  });
+  const server = createServer(
+    { cert: certificate.cert, key: certificate.key, minVersion: "TLSv1.2" },
+    getRequestListener(app.fetch),
+  );
+  link.attach(server);
+  await listen(server, config);
+  journal.emit("hub.started", { version: softwareVersion });
+
+  const stopTicks = repeat(clock, tickMs, log, () => watch.tick());
+  const stopMaintain = repeat(clock, maintainMs, log, async () => {
+    await series.maintain(clock.now());
+    state.history.prune((clock.now() - historyMs) as EpochMs);
+    state.removeEndedSessions(clock.now());
+  });
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  const host = config.listen === "0.0.0.0" ? "127.0.0.1" : config.listen === "::" ? "[::1]" : config.listen;
+  const stop = async () => {
+    stopTicks();
+    await link.drain(drainMs);
+    await closeServer(server);
+    await stopMaintain();
+    watch.close();
+    journal.emit("hub.stopped", {});
+    await series.close();
+    await state.close();
+  };
+  return { url: `https://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`, port, stop };
+}
+
+function listen(server: Server, { port, listen: host }: HubConfig): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port, host }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+/** Runs `work` again and again with `everyMs` between; a failing pass is logged and does not end it. Stopping awaits the pass under way. */
+function repeat(clock: Clock, everyMs: number, log: Log, work: () => Promise<void> | void): () => Promise<void> {
+  let stopped = false;
+  let cancel: () => void = () => undefined;
+  let running = Promise.resolve();
+  const pass = async () => {
+    try {
+      await work();
+    } catch (error) {
+      log(3, `background work failed: ${describeError(error)}`);
+    }
+    schedule();
+  };
+  const schedule = () => {
+    if (stopped) return;
+    cancel = after(clock, everyMs, () => {
+      running = pass();
+    });
+  };
+  schedule();
+  return () => {
+    stopped = true;
+    cancel();
+    return running;
+  };
+}

@@ -1,0 +1,142 @@
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { softwareVersion } from "#protocol/version.ts";
+import { commands, UsageError } from "./commands.ts";
+import { ConfigError, type HubConfig, parseConfig } from "./config.ts";
+import { startHub } from "./hub.ts";
+import { describeError, openLog } from "./log.ts";
+import { systemClock } from "./ports.ts";
+import { defaultUrl, setup } from "./setup.ts";
+import { openSeries } from "./store/series.ts";
+import { StateStore, StoreError } from "./store/state.ts";
+import { loadCertificate } from "./tls.ts";
+
+const defaultConfigPath = "/etc/proven/hub.toml";
+
+const usage = `proven-hub ${softwareVersion}
+  proven-hub [--config FILE]                    run the hub
+  proven-hub --check [--config FILE]            check configuration and stores, and exit
+  proven-hub setup [--url wss://HOST:PORT/agent]  let this cluster's agents join by themselves
+${Object.values(commands)
+  .map((command) => `  proven-hub ${command.usage}`)
+  .join("\n")}
+Every command takes --config FILE (default ${defaultConfigPath}).`;
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+/** The default file may be missing, one that was named may not. */
+function readConfig(path: string | undefined): HubConfig {
+  const file = path ?? defaultConfigPath;
+  if (path === undefined && !existsSync(file)) return parseConfig("", file);
+  try {
+    return parseConfig(readFileSync(file, "utf8"), file);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new UsageError(`${file} can't be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Root's commands work as the hub's user, so that no file in the state directory becomes root's. */
+function becomeOwnerOf(dir: string): void {
+  if (process.getuid?.() !== 0 || !existsSync(dir)) return;
+  const { uid, gid } = statSync(dir);
+  if (uid === 0) return;
+  process.setgid?.(gid);
+  process.setuid?.(uid);
+}
+
+function splitConfig(args: readonly string[]): { config: string | undefined; rest: string[] } {
+  const at = args.indexOf("--config");
+  if (at < 0) return { config: undefined, rest: [...args] };
+  const config = args[at + 1];
+  if (config === undefined) throw new UsageError("--config: name a file");
+  return { config, rest: [...args.slice(0, at), ...args.slice(at + 2)] };
+}
+
+async function run(args: readonly string[]): Promise<void> {
+  const { config: path, rest } = splitConfig(args);
+  if (rest.includes("--help") || rest[0] === "help") return void say(usage);
+  const config = readConfig(path);
+  if (rest.length === 0) return serve(config);
+  if (rest[0] === "--check") return check(config);
+  if (rest[0] === "setup") return runSetup(config, rest.slice(1));
+  const command = commands[rest.slice(0, 2).join(" ")];
+  if (command === undefined) throw new UsageError(`unknown command ${rest.join(" ")}\n${usage}`);
+  const user = userInfo().username;
+  becomeOwnerOf(config.state);
+  const state = StateStore.open({ dir: config.state, now: systemClock.now });
+  const fingerprint = async () => (await loadCertificate(config.state, systemClock.now())).fingerprint;
+  try {
+    await command.run(rest.slice(2), { state, now: systemClock.now(), user, fingerprint, say });
+  } finally {
+    await state.close();
+  }
+}
+
+async function runSetup(config: HubConfig, args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { url: { type: "string" } } });
+  const url = values.url ?? defaultUrl(config.port);
+  if (!URL.canParse(url) || new URL(url).protocol !== "wss:") throw new UsageError("--url: wss://HOST:PORT/agent");
+  mkdirSync(config.state, { recursive: true, mode: 0o700 });
+  const { fingerprint } = await loadCertificate(config.state, systemClock.now());
+  for (const line of setup({ pmxcfs: config.join.pmxcfs, stateDir: config.state, url, fingerprint })) say(line);
+}
+
+async function check(config: HubConfig): Promise<void> {
+  say(`listen  ${config.listen}:${config.port}`);
+  say(`panel   ${config.panel}${existsSync(join(config.panel, "index.html")) ? "" : " (not built: npm run build)"}`);
+  becomeOwnerOf(config.state);
+  const state = StateStore.open({ dir: config.state, now: systemClock.now });
+  const audit = state.verifyAudit();
+  await state.close();
+  if (!audit.ok) throw new StoreError(`audit log: entry ${audit.seq}: ${audit.problem}`);
+  say(`state   ${config.state}: ok, ${audit.entries} audited changes`);
+  const series = await openSeries({ dir: join(config.state, "series"), now: systemClock.now });
+  await series.close();
+  say("series  ok");
+  say(`cert    ${(await loadCertificate(config.state, systemClock.now())).fingerprint}`);
+}
+
+async function serve(config: HubConfig): Promise<void> {
+  const log = openLog((line) => process.stderr.write(line), { journal: process.env.JOURNAL_STREAM !== undefined });
+  const clock = systemClock;
+  const state = StateStore.open({ dir: config.state, now: clock.now });
+  const series = await openSeries({ dir: join(config.state, "series"), now: clock.now });
+  const certificate = await loadCertificate(config.state, clock.now());
+  const hub = await startHub({ config, clock, log, state, series, certificate });
+  say(`proven-hub ${softwareVersion} ready: ${hub.url} fingerprint ${certificate.fingerprint}`);
+  const stop = (signal: string) => {
+    log(5, `${signal}: stopping`);
+    hub.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log(3, `stopping failed: ${describeError(error)}`);
+        process.exit(1);
+      },
+    );
+  };
+  process.once("SIGTERM", () => stop("SIGTERM"));
+  process.once("SIGINT", () => stop("SIGINT"));
+}
+
+/** One clear line for what the operator can set right, the whole story for what only we can. */
+function explain(error: unknown, args: readonly string[]): string {
+  if (error instanceof UsageError || error instanceof ConfigError || error instanceof StoreError) return error.message;
+  const { code, port, address } = error as NodeJS.ErrnoException & { port?: number; address?: string };
+  const file = splitConfig(args).config ?? defaultConfigPath;
+  if (code === "EADDRINUSE")
+    return `port ${port} on ${address} is in use: stop what listens there, or set another \`port\` in ${file}`;
+  if (code === "EACCES" && port !== undefined)
+    return `port ${port} may not be opened by this user: set another \`port\` in ${file}`;
+  if (code === "EADDRNOTAVAIL") return `this machine has no address ${address}: set \`listen\` in ${file}`;
+  if (code?.startsWith("ERR_PARSE_ARGS") || code === "EACCES" || code === "ENOENT") return (error as Error).message;
+  return error instanceof Error && code === undefined && error.cause === undefined ? error.message : describeError(error);
+}
+
+const args = process.argv.slice(2);
+run(args).catch((error: unknown) => {
+  process.stderr.write(`proven-hub: ${explain(error, args)}\n`);
+  process.exit(1);
+});
