@@ -31,7 +31,7 @@ export type Metric = {
   kind: "gauge" | "counter";
   /** The store holds integers: value × scale, rounded. */
   scale: number;
-  /** Name in the Prometheus exposition, where prometheus-pve-exporter has one; else `proven_<entity>_<name>`. */
+  /** Name in the Prometheus exposition where prometheus-pve-exporter has one; else `proven_<entity>_<name>` with its base unit (hub/core/prometheus-names.ts). */
   prometheus?: string;
   help: string;
 };

@@ -35,7 +35,7 @@ function readings(found: Map<string, Sampled>, now: EpochMs, skewMs: number): Re
 }
 
 /** Whose clock stamped an entity's samples: its node's agent, or for what exists once in the cluster the agent with that duty. */
-function skewOf(
+export function skewOf(
   picture: ClusterPicture,
   node: NodeName | undefined,
   duty: "cluster" | "shared-storage" = "shared-storage",

@@ -10,6 +10,7 @@ import { healthRoutes } from "./health-routes.ts";
 import { historyRoutes } from "./history-routes.ts";
 import { inventoryRoutes } from "./inventory-routes.ts";
 import { keyRoutes } from "./key-routes.ts";
+import { metricsRoute } from "./metrics.ts";
 import { panelRoutes } from "./panel.ts";
 import type { HttpPorts } from "./ports.ts";
 import { securityHeaders } from "./security.ts";
@@ -42,6 +43,7 @@ export function createApp(ports: HttpPorts): HubApp {
   keyRoutes(app, ports);
   sessionRoutes(app, ports);
   describeApi(app);
+  metricsRoute(app, ports, authenticator);
   app.all("/api/*", (c) => c.notFound());
   panelRoutes(app, ports.panelDir);
   return app;

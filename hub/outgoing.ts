@@ -1,0 +1,132 @@
+import { lookup as dnsLookup } from "node:dns";
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { LookupFunction } from "node:net";
+import { addressProblem, type OutgoingRules, redirectProblem, urlProblem } from "./core/outgoing-url.ts";
+
+export type OutgoingRequest = {
+  url: URL;
+  method: "GET" | "POST";
+  headers: Readonly<Record<string, string>>;
+  body?: Uint8Array;
+  /** For the whole exchange, redirects included. */
+  timeoutMs: number;
+  /** A longer answer is a problem. */
+  answerMaxBytes: number;
+};
+
+export type OutgoingAnswer = { status: number; headers: IncomingHttpHeaders; body: Buffer };
+/** `forbidden`: the rules said no, and will again. Otherwise the network, TLS or the other side's HTTP failed, and trying again may help. */
+export type OutgoingResult =
+  | { ok: true; answer: OutgoingAnswer }
+  | { ok: false; reason: "forbidden" | "unreachable"; problem: string };
+
+class ForbiddenError extends Error {}
+
+const redirectsMax = 3;
+
+/**
+ * The one way out to URLs that someone configured. A name is resolved here and the connection made to the very address that was checked, so
+ * that a second answer of the DNS can't lead elsewhere. Certificates are always verified: `ca` (PEM) replaces the system's authorities.
+ */
+export class OutgoingClient {
+  private readonly agents: { http: HttpAgent; https: HttpsAgent };
+
+  constructor(
+    private readonly rules: OutgoingRules,
+    options: { ca?: string; resolve?: LookupFunction } = {},
+  ) {
+    const resolve = options.resolve ?? (dnsLookup as LookupFunction);
+    const shared = { keepAlive: true, maxSockets: 8, keepAliveMsecs: 10_000 };
+    this.agents = {
+      http: new HttpAgent({ ...shared, lookup: checkedLookup("http:", rules, resolve) }),
+      https: new HttpsAgent({
+        ...shared,
+        lookup: checkedLookup("https:", rules, resolve),
+        ...(options.ca === undefined ? {} : { ca: options.ca }),
+      }),
+    };
+  }
+
+  async send(request: OutgoingRequest): Promise<OutgoingResult> {
+    const deadline = AbortSignal.timeout(request.timeoutMs);
+    let { url } = request;
+    for (let redirects = 0; redirects <= redirectsMax; redirects++) {
+      const problem = urlProblem(url, this.rules);
+      if (problem !== undefined) return { ok: false, reason: "forbidden", problem };
+      const result = await this.exchange({ ...request, url }, deadline);
+      const next = result.ok ? redirectTarget(request.method, url, result.answer) : undefined;
+      if (next === undefined) return result;
+      const leaves = redirectProblem(url, next);
+      if (leaves !== undefined) return { ok: false, reason: "forbidden", problem: leaves };
+      url = next;
+    }
+    return { ok: false, reason: "forbidden", problem: `more than ${redirectsMax} redirects` };
+  }
+
+  close(): void {
+    this.agents.http.destroy();
+    this.agents.https.destroy();
+  }
+
+  private async exchange(request: OutgoingRequest, signal: AbortSignal): Promise<OutgoingResult> {
+    const { url, method, body } = request;
+    const headers = { ...request.headers, ...(body === undefined ? {} : { "content-length": String(body.length) }) };
+    const secure = url.protocol === "https:";
+    const options = { method, headers, signal, agent: secure ? this.agents.https : this.agents.http };
+    try {
+      const sent = secure ? httpsRequest(url, options) : httpRequest(url, options);
+      const answer = await readAnswer(sent, body, request.answerMaxBytes);
+      return { ok: true, answer };
+    } catch (error) {
+      if (error instanceof ForbiddenError) return { ok: false, reason: "forbidden", problem: error.message };
+      const problem = signal.aborted ? `no answer within ${request.timeoutMs} ms` : (error as Error).message;
+      return { ok: false, reason: "unreachable", problem };
+    }
+  }
+}
+
+async function readAnswer(sent: ClientRequest, body: Uint8Array | undefined, maxBytes: number): Promise<OutgoingAnswer> {
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    sent.once("response", resolve);
+    sent.on("error", reject);
+    sent.end(body);
+  });
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) throw new Error(`the answer is longer than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return { status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) };
+}
+
+/** 307 and 308 keep method and content; the others would turn a POST into a GET and are left to the caller as an answer. */
+function redirectTarget(method: string, from: URL, { status, headers }: OutgoingAnswer): URL | undefined {
+  const repeats = status === 307 || status === 308 || (method === "GET" && (status === 301 || status === 302 || status === 303));
+  if (!repeats || headers.location === undefined || !URL.canParse(headers.location, from.href)) return undefined;
+  return new URL(headers.location, from);
+}
+
+/** Resolves, and gives the connection only addresses that the rules allow; none left is an error that names the first's problem. */
+function checkedLookup(protocol: string, rules: OutgoingRules, resolve: LookupFunction): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (error, found) => {
+      if (error !== null) return callback(error, "");
+      const addresses = Array.isArray(found) ? found : [{ address: found, family: 0 }];
+      const problems = addresses.map(({ address }) => addressProblem(address, protocol, rules));
+      const allowed = addresses.filter((_, index) => problems[index] === undefined);
+      const [first] = allowed;
+      if (first === undefined) return callback(new ForbiddenError(`${hostname}: ${problems[0] ?? "no address"}`), "");
+      if (options.all === true) return callback(null, allowed);
+      callback(null, first.address, first.family);
+    });
+  };
+}
