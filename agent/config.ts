@@ -1,7 +1,10 @@
 import { parse, TomlError } from "smol-toml";
 import * as z from "zod/mini";
+import english from "zod/v4/locales/en.js";
 import { nearestName } from "./core/nearest-name.ts";
 import { fingerprintPattern, hubUrlPattern } from "./hub-place.ts";
+
+z.config(english()); // zod/mini comes without words
 
 const absolutePath = z.string().check(z.regex(/^\//, "must be an absolute path"));
 

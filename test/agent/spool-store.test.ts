@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import fc from "fast-check";
 import type { EntityKey, EpochMs } from "#protocol/ids.ts";
 import { decodeFrame, decodeSchema, type FrameState, parseRecordHead, stateFor } from "#protocol/records.ts";
 import { type SpoolBounds, spoolBounds } from "../../agent/core/spool.ts";
@@ -16,7 +17,7 @@ const tick = (value: number, schemaVersion = 1) => ({
   schemaVersion,
   schema: () => ({
     entities: [{ key: "node/pve1" as EntityKey, identity: [] }],
-    series: [{ entity: 0, metric: 5, source: schemaVersion === 1 ? "proc" : "rrd" }],
+    series: [{ entity: 0, metric: 5, source: schemaVersion % 2 === 1 ? "proc" : "rrd" }],
   }),
   values: () => Float64Array.of(value),
 });
@@ -273,3 +274,65 @@ test("a hub that is ahead of a rolled back agent gets new numbers, and what was 
     { seq: 1_003, at: 7 },
   ]);
 });
+
+test("whatever breaks off when, the hub ends with every tick exactly once, in order", async (t) => {
+  const path = folder(t);
+  const step = fc.oneof(
+    fc.record({ do: fc.constant("sample" as const), ticks: fc.integer({ min: 1, max: 45 }) }),
+    fc.record({ do: fc.constant("send" as const), records: fc.integer({ min: 1, max: 80 }), told: fc.boolean() }),
+    fc.record({ do: fc.constant("flush" as const) }),
+    fc.record({ do: fc.constant("restart" as const) }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 25 }), fc.constantFrom(1, 2_000, 1 << 20), async (steps, segmentBytes) => {
+      rmSync(path, { recursive: true });
+      let { store } = open(path, { ...spoolBounds, segmentBytes });
+      const hub = { lastSeq: 0, times: [] as number[] };
+      const send = async (most: number, told: boolean) => {
+        const reader = await store.resume(hub.lastSeq);
+        const state: { now?: FrameState } = {};
+        for (let sent = 0; sent < most; ) {
+          const records = (await reader.next(9)).slice(0, most - sent);
+          if (records.length === 0) break;
+          for (const { seq, bytes } of records) {
+            const at = decodeOne(bytes, state);
+            if (seq > hub.lastSeq && at !== undefined) hub.times.push(at);
+            hub.lastSeq = Math.max(hub.lastSeq, seq);
+          }
+          sent += records.length;
+          if (told) store.acknowledge(hub.lastSeq);
+        }
+      };
+      let at = 0;
+      for (const one of steps) {
+        if (one.do === "sample")
+          for (const end = at + one.ticks; at < end; ) store.record(tick(++at, 1 + Math.floor(at / 40)), at as EpochMs);
+        else if (one.do === "send") await send(one.records, one.told);
+        else if (one.do === "flush") await store.tend(at * 1e6, awayMs);
+        else {
+          await store.close();
+          store = open(path, { ...spoolBounds, segmentBytes }).store;
+        }
+      }
+      await send(10_000, true);
+      assert.deepEqual(hub.times, range(1, at));
+      assert.equal(store.waiting, 0);
+      assert.equal(store.lost, 0);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+/** The time of a frame, read with the schema and frames before it; undefined for a schema. */
+function decodeOne(bytes: Uint8Array, state: { now?: FrameState }): number | undefined {
+  const schema = decodeSchema(bytes, 10);
+  if (schema.ok) {
+    state.now = stateFor(schema.value.schema);
+    return undefined;
+  }
+  assert.ok(state.now !== undefined, "a frame before any schema");
+  const frame = decodeFrame(bytes, state.now);
+  assert.ok(frame.ok);
+  assert.equal(state.now.values[0], frame.value.at);
+  return frame.value.at;
+}
