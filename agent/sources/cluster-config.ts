@@ -81,6 +81,12 @@ export function parseSectionConfig(text: string): ConfigSection[] {
 // Types that are shared without saying so: `@SHARED_STORAGE` in pve-storage `PVE/Storage/Plugin.pm`.
 const sharedTypes = new Set(["iscsi", "nfs", "cifs", "rbd", "cephfs", "iscsidirect", "glusterfs", "zfs", "drbd", "pbs"]);
 
+// No longer than storageFactsSchema takes: one odd line must not cost the hub the whole inventory.
+const shortList = (text: string | undefined, items: number, length: number) =>
+  splitList(text)
+    .slice(0, items)
+    .map((item) => item.slice(0, length));
+
 /** storage.cfg. `local` exists even where the file does not name it (`parse_config` in pve-storage `PVE/Storage/Plugin.pm`). */
 export function parseStorageConfig(text: string): StorageFacts[] {
   const storages = parseSectionConfig(text).flatMap(({ type, id, keys }): StorageFacts[] => {
@@ -91,9 +97,9 @@ export function parseStorageConfig(text: string): StorageFacts[] {
         storage,
         type: type.slice(0, 32),
         shared: sharedTypes.has(type) || asFlag(keys.get("shared")),
-        content: splitList(keys.get("content")).slice(0, 16),
+        content: shortList(keys.get("content"), 16, 32),
         enabled: !asFlag(keys.get("disable")),
-        nodes: splitList(keys.get("nodes")).slice(0, 256),
+        nodes: shortList(keys.get("nodes"), 256, 63),
       },
     ];
   });

@@ -8,8 +8,6 @@ import * as proc from "./proc.ts";
 const ids = idsOf("node");
 const source = "proc";
 
-export type RootUse = { total: number; used: number };
-
 /** The node's own figures from /proc, read on the calling thread: the kernel's files never wait. */
 export class HostSource {
   private ticks: CpuTicks | undefined;

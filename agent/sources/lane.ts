@@ -22,6 +22,7 @@ export class Lane {
     const now = this.clock.monotonicMs();
     if (this.current !== undefined || (this.startedMs !== undefined && now - this.startedMs < everyMs)) return;
     this.startedMs = now;
+    this.bug = undefined;
     this.current = this.work()
       .catch((error: unknown) => {
         this.bug = error instanceof Error ? error.message : String(error);
@@ -33,8 +34,9 @@ export class Lane {
       });
   }
 
-  /** Starts the work and waits for its end, at most `deadlineMs`. False: it is still under way. */
+  /** Starts the work and waits for its end, at most `deadlineMs`. False: it is still under way. One that hangs already is not waited for again. */
   async run(deadlineMs: number): Promise<boolean> {
+    if (this.hangs(deadlineMs)) return false;
     this.start();
     const { current } = this;
     if (current === undefined) return true;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as cluster from "../../../agent/sources/cluster-config.ts";
+import { fileProblem } from "../../../agent/sources/files.ts";
 import { parseGuestConfig } from "../../../agent/sources/guest-config.ts";
 import { guestStatusCode } from "../../../agent/sources/guest-samples.ts";
 import { parseMetricsLine } from "../../../agent/sources/metrics-line.ts";
@@ -207,4 +208,11 @@ test("zpool status: errors of the pool, and checksum errors of all its vdevs, fr
   const table =
     "  pool: tank\n state: DEGRADED\nconfig:\n\n\tNAME        STATE     READ WRITE CKSUM\n\ttank        DEGRADED     1     2     0\n\t  mirror-0  DEGRADED     0     0     0\n\t    sda     ONLINE       0     0     3\n\t    sdb     FAULTED      0     0     4  too many errors\n\nerrors: No known data errors\n";
   assert.deepEqual([...zpool.parseZpoolStatusText(table)], [["tank", { read: 1, write: 2, checksum: 7 }]]);
+});
+
+test("why a file can't be read is said so that an admin knows what to do", () => {
+  assert.equal(fileProblem("/run/pve/metrics", "EACCES"), "/run/pve/metrics: not readable, run as root");
+  assert.equal(fileProblem("/etc/pve/.version", "ENOENT"), "/etc/pve/.version: missing, pmxcfs is not mounted");
+  assert.equal(fileProblem("/etc/pve/.version", "ENOTCONN"), "/etc/pve/.version: pmxcfs has ended");
+  assert.equal(fileProblem("/proc/stat", "EIO"), "/proc/stat: EIO");
 });

@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { renameSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { RunCommand } from "../../agent/ports.ts";
+import { recorded } from "../support/recorded-node.ts";
+import { of, readTable, sourcesOf, startCollector, zpoolList } from "../support/started-collector.ts";
+
+test("pvestatd stands still: its values are used for 30 s, then they are absent, with one log line for each section", async (context) => {
+  const { tick, clock, logs, collector } = startCollector(context);
+  await clock.advance(28_000);
+  assert.equal(of(await tick(), "guest/100").status, 1);
+  assert.deepEqual(logs, []);
+  await clock.advance(5_000);
+  const old = await tick();
+  assert.deepEqual([of(old, "guest/100"), of(old, "storage/pve1/local")], [{}, {}]);
+  assert.equal(of(old, "node/pve1").load1, 1.29);
+  await tick();
+  assert.equal(logs.length, 4);
+  const { inventory } = await collector.inventory(clock.now());
+  assert.deepEqual(
+    inventory.node.sources.find(({ source }) => source === "pve-metrics")?.problem,
+    "/run/pve/metrics: section qemu is older than 30 s, does pvestatd hang?",
+  );
+});
+
+test("a section that looks otherwise after an upgrade of PVE: its values come from .rrd, and say so", async (context) => {
+  const { node, tick, table, logs } = startCollector(context);
+  const line = JSON.parse(recorded("run-pve_metrics.line.json"));
+  line.qemu.data["100"].maxmem = { bytes: 1 };
+  node.write("run/pve/metrics", `${JSON.stringify(line)}\n`);
+  const values = await tick();
+  assert.deepEqual(of(values, "guest/100"), {
+    status: 1,
+    uptime: 193,
+    cpu: 1,
+    cpus: 1,
+    mem_used: 40_013_824,
+    mem_max: 805_306_368,
+    mem_host: 40_013_824,
+    disk_max: 1_073_741_824,
+    net_in: 54,
+    net_out: 0,
+    psi_cpu_some: 0,
+    psi_cpu_full: 0,
+    psi_io_some: 0,
+    psi_io_full: 0,
+    psi_mem_some: 0,
+    psi_mem_full: 0,
+  });
+  assert.deepEqual(of(values, "guest/101"), { status: 0, cpus: 2, mem_max: 1_073_741_824, disk_max: 2_147_483_648 });
+  assert.ok(sourcesOf(table).has("rrd") && sourcesOf(table).has("pve-metrics"));
+  assert.deepEqual(logs, ["qemu: values come from /etc/pve/.rrd (/run/pve/metrics: section qemu looks other than in PVE 9)"]);
+});
+
+test("/etc/pve hangs: the node's own figures come in time, guests keep their identity, and the report says why", async (context) => {
+  const { node, tick, clock, collector, table } = startCollector(context);
+  await tick();
+  const { schemaVersion } = table;
+  node.hang("etc/pve/.version");
+  table.begin();
+  const collecting = collector.collect(table, clock.now());
+  await clock.advance(1500);
+  await collecting;
+  const values = readTable(table);
+  assert.equal(of(values, "guest/100").status, 1);
+  assert.equal(of(values, "node/pve1").load1, 1.29);
+  assert.equal(table.schemaVersion, schemaVersion);
+  await clock.advance(1000);
+  const asked = collector.inventory(clock.now());
+  await clock.advance(1500);
+  const { inventory } = await asked;
+  assert.equal(inventory.node.sources.find(({ source }) => source === "pmxcfs")?.problem, "/etc/pve: does not answer");
+  assert.equal(inventory.guests.length, 4);
+});
+
+test("a configuration that can't be read yet is not called known, and no sample guesses whose it is", async (context) => {
+  const { node, tick, clock, collector } = startCollector(context);
+  node.remove("etc/pve/nodes/pve1/qemu-server/101.conf");
+  assert.deepEqual(of(await tick(), "guest/101"), {});
+  const { inventory } = await collector.inventory(clock.now());
+  assert.equal(inventory.guests.find(({ vmid }) => vmid === 101)?.configured, false);
+  node.write("etc/pve/nodes/pve1/qemu-server/101.conf", recorded("etc-pve_qemu-server_101.conf"));
+  assert.equal(of(await tick(), "guest/101").status, 0);
+});
+
+test("ZFS pools are asked for once a minute, beside the samples, and lent for three minutes", async (context) => {
+  const { node, tick, clock, commands } = startCollector(context);
+  node.write("proc/spl/kstat/zfs/arcstats", "size 4 4096\n");
+  await tick();
+  const lent = of(await tick(), "zpool/pve1/tank");
+  assert.deepEqual(lent, { size: 1000, allocated: 400, free: 600, fragmentation: 0.12, health: 0 });
+  assert.deepEqual(commands, [
+    "zpool list -j --json-int",
+    "zpool list -Hp -o name,size,allocated,free,fragmentation,health",
+    "zpool status -p",
+  ]);
+  for (let seconds = 0; seconds < 60; seconds += 10) {
+    await tick();
+    await clock.advance(10_000);
+  }
+  assert.equal(commands.length, 3);
+  await tick();
+  assert.equal(commands.length, 5);
+});
+
+test("a zpool that hangs is absent after three minutes and delays nobody", async (context) => {
+  let hanging = false;
+  const run: RunCommand = (_, args) => {
+    if (hanging) return new Promise(() => undefined);
+    return Promise.resolve({ ok: true, stdout: args.includes("-Hp") ? zpoolList : "{", stderr: "", code: 0 });
+  };
+  const { node, tick, clock } = startCollector(context, { run });
+  node.write("proc/spl/kstat/zfs/arcstats", "size 4 4096\n");
+  await tick();
+  hanging = true;
+  await clock.advance(61_000);
+  assert.equal(of(await tick(), "zpool/pve1/tank").size, 1000);
+  await clock.advance(120_000);
+  const values = await tick();
+  assert.deepEqual(of(values, "zpool/pve1/tank"), {});
+  assert.equal(of(values, "node/pve1").arc, 4096);
+});
+
+test("without ZFS no command is run at all, and the API is asked once an hour", async (context) => {
+  const { tick, clock, commands, calls } = startCollector(context);
+  for (let minute = 0; minute < 59; minute++) {
+    await tick();
+    await clock.advance(60_000);
+  }
+  assert.deepEqual([commands, calls], [[], ["/nodes/localhost/status"]]);
+  await clock.advance(60_000);
+  await tick();
+  assert.equal(calls.length, 2);
+});
+
+test("a new metrics file ends the wait, and so does time where nothing is written", async (context) => {
+  const { node, clock, collector } = startCollector(context);
+  const { signal } = new AbortController();
+  const written = collector.nextChange(10_000, signal);
+  node.write("run/pve/metrics.tmp", recorded("run-pve_metrics.line.json"));
+  renameSync(join(node.root, "run/pve/metrics.tmp"), join(node.root, "run/pve/metrics"));
+  await written;
+  assert.equal(clock.monotonicMs(), 0);
+  node.remove("run");
+  const timed = collector.nextChange(10_000, signal);
+  await clock.advance(10_000);
+  await timed;
+  assert.equal(clock.monotonicMs(), 10_000);
+});
+
+test("on a machine without PVE its own figures are there, and --check names what is missing and why", async (context) => {
+  const { node, tick, collector } = startCollector(context, { pve: false });
+  node.write("proc/sys/kernel/hostname", "laptop.example.org\n");
+  const values = await tick();
+  assert.equal(of(values, "node/laptop").load1, 1.29);
+  assert.equal(await collector.identify(), undefined);
+  const reports = await collector.check();
+  assert.deepEqual(
+    reports.map(({ source, problem }) => [source, problem]),
+    [
+      ["proc", undefined],
+      ["statfs", undefined],
+      ["pmxcfs", "/etc/pve/.version: missing, pmxcfs is not mounted"],
+      ["pve-metrics", "/run/pve/metrics: missing, is pvestatd running?"],
+      ["rrd", "/etc/pve/.rrd: missing, pmxcfs is not mounted"],
+      ["zpool", undefined],
+      ["tasks", "/var/log/pve/tasks: missing"],
+      ["api", undefined],
+    ],
+  );
+  assert.equal(reports.find(({ source }) => source === "zpool")?.found, "no ZFS");
+});
