@@ -1,5 +1,5 @@
 /** Style sheets come as text (esbuild's loader), to be adopted by shadow roots. */
 declare module "*.css" {
   const text: string;
-  export default text;
+  export = text;
 }

@@ -3,7 +3,8 @@ import "./elements/proven-app.ts";
 import { HashNavigation } from "./hash-navigation.ts";
 import { language, preferredLanguage } from "./i18n.ts";
 import { Panel } from "./panel.ts";
-import { type ThemeChoice, ThemeWatch } from "./theme.ts";
+import { ThemeWatch } from "./theme.ts";
+import type { ThemeChoice } from "./theme-choice.ts";
 
 /** The panel as a page of its own, served by the hub. */
 const key = keyInHash(location.hash);

@@ -8,6 +8,8 @@ export type FakeCluster = {
   storages(now: number): StorageView[];
   tasks(now: number): TaskView[];
   events(now: number): EventView[];
+  /** From when on an entity's node says nothing; Infinity: it speaks. */
+  silentSince(entity: string, now: number): number;
 };
 
 export type ClusterSetup = {
@@ -203,6 +205,11 @@ export function fakeCluster(setup: ClusterSetup): FakeCluster {
 
   return {
     cluster,
+    silentSince: (entity, now) => {
+      const [kind = "", name = ""] = entity.split("/");
+      const node = kind === "guest" ? nodeOf(Number(name)) : name;
+      return isSilent(node) && nodeNames.includes(node) ? now - silentForMs : Number.POSITIVE_INFINITY;
+    },
     nodes: (now) => nodeNames.map((node) => nodeView(node, now)),
     guests: (now) => vmids.map((vmid) => guestView(vmid, now)),
     storages: (now) => [

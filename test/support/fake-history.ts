@@ -53,8 +53,12 @@ const constant: Record<string, number> = {
   "zpool health": 0,
 };
 
-/** Answers a query as the hub does: steps begin on multiples of the step, a step without samples is null, what has no series is left out. */
-export function fakeHistory(query: SeriesQuery, gap: { from: number; to: number }): SeriesAnswer {
+/** Answers a query as the hub does: steps begin on multiples of the step, a step without samples is null (in `gap`, and from `silentSince` on), what has no series is left out. */
+export function fakeHistory(
+  query: SeriesQuery,
+  gap: { from: number; to: number },
+  silentSince: (entity: string) => number,
+): SeriesAnswer {
   const stepMs = query.stepMs ?? 10_000;
   const first = Math.floor(query.from / stepMs) * stepMs;
   const at = Array.from({ length: Math.max(0, Math.ceil((query.to - first) / stepMs)) }, (_, index) => first + index * stepMs);
@@ -63,7 +67,11 @@ export function fakeHistory(query: SeriesQuery, gap: { from: number; to: number 
     to: query.to,
     stepMs,
     tier: stepMs >= 900_000 ? "rollup" : "raw",
-    series: query.series.flatMap((selector) => seriesOf(selector, at, stepMs, gap, query.aggregates)),
+    series: query.series.flatMap((selector) => {
+      const end = Math.min(query.to, silentSince(selector.entity));
+      const silent = (time: number) => time >= end || (time >= gap.from && time < gap.to);
+      return seriesOf(selector, at, stepMs, silent, query.aggregates);
+    }),
   };
 }
 
@@ -71,7 +79,7 @@ function seriesOf(
   selector: SeriesSelector,
   at: number[],
   stepMs: number,
-  gap: { from: number; to: number },
+  silent: (time: number) => boolean,
   wanted: SeriesQuery["aggregates"],
 ): SeriesAnswer["series"] {
   const entity = parseEntityKey(selector.entity);
@@ -82,8 +90,7 @@ function seriesOf(
   return names.map((instance) => {
     const valueAt = (time: number) =>
       constant[key] ?? wave(`${selector.entity} ${metric.name}${instance ?? ""}`, time) * (largest[key] ?? 0);
-    const column = (factor: number) =>
-      at.map((time) => (time >= gap.from && time < gap.to ? null : valueAt(time + stepMs / 2) * factor));
+    const column = (factor: number) => at.map((time) => (silent(time) ? null : valueAt(time + stepMs / 2) * factor));
     const spread = constant[key] !== undefined || stepMs <= 20_000 ? 0 : 0.22;
     const last = wanted?.includes("last") === true;
     const columns =

@@ -101,7 +101,7 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
   app.post("/api/v1/series/query", async (c) => {
     const query = (await c.req.json()) as SeriesQuery;
     queries.push(query);
-    return c.json(fakeHistory(query, gap));
+    return c.json(fakeHistory(query, gap, (entity) => world.silentSince(entity, Date.now())));
   });
 
   const tell = async <K extends keyof StreamEvents>(stream: SSEStreamingApi, event: K, data: StreamEvents[K]) =>

@@ -66,7 +66,7 @@ function place(
 function bridged(column: readonly (number | null)[]): Column {
   const known = column.flatMap((value, index) => (value === null ? [] : [index]));
   const distances = known.slice(1).map((index, i) => index - (known[i] ?? index));
-  const usual = distances.toSorted((a, b) => a - b)[Math.floor(distances.length / 2)] ?? 1;
+  const usual = distances.toSorted((a, b) => a - b)[Math.floor((distances.length - 1) / 2)] ?? 1;
   if (usual <= 1) return column;
   const result = [...column];
   for (const [i, distance] of distances.entries()) {
@@ -90,6 +90,13 @@ export function divideColumns(a: Column, b: Column, factor: number): Column {
     const divisor = b[index] ?? null;
     return value === null || divisor === null || divisor <= 0 ? null : (value / divisor) * factor;
   });
+}
+
+/** The value of now: the newest known one, if it lies within the last 45 s or two steps. Undefined: nothing is known now. */
+export function currentValue(column: Column, stepMs: number): number | undefined {
+  const last = lastKnown(column);
+  const steps = Math.max(2, Math.ceil(45_000 / stepMs));
+  return last !== undefined && column.length - 1 - last.index <= steps ? last.value : undefined;
 }
 
 /** Newest known value of a column, with its place. Undefined: it has none. */

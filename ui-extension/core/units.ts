@@ -73,9 +73,10 @@ export function formatAxis(ticks: readonly number[], unit: DisplayUnit): string[
   const size = Math.max(0, ...ticks.map(Math.abs));
   const scale = scaleFor(unit, size);
   const scaled = ticks.map((tick) => tick / scale.divisor);
-  const increment = scaled.length > 1 ? Math.abs((scaled[1] ?? 0) - (scaled[0] ?? 0)) : 1;
-  const digits = increment >= 1 || increment === 0 ? 0 : Math.min(3, Math.ceil(-Math.log10(increment) - 1e-9));
-  return scaled.map((value) => `${trimZeros(value.toFixed(Number.isInteger(increment) ? 0 : digits))} ${scale.suffix}`.trim());
+  const digits =
+    [0, 1, 2].find((count) => scaled.every((value) => Math.abs(value * 10 ** count - Math.round(value * 10 ** count)) < 1e-6)) ??
+    3;
+  return scaled.map((value) => `${trimZeros(value.toFixed(digits))} ${scale.suffix}`.trim());
 }
 
 const trimZeros = (text: string) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);

@@ -32,6 +32,13 @@ export function figure(reading: Reading, now: number, unit: DisplayUnit): Templa
   return shown.state === "stale" ? past(value, shown.at, now) : html`<span class="num nowrap">${value}</span>`;
 }
 
+/** A reading where there is no room for what was: a dash then, with the rest on hover. */
+export function brief(reading: Reading, now: number, unit: DisplayUnit): TemplateResult {
+  const shown = shownReading(reading, now);
+  if (shown.state !== "stale") return figure(reading, now, unit);
+  return dash(t("{age} ago: {value}", { age: formatAge(now - shown.at), value: formatValue(shown.value, unit) }));
+}
+
 /** A bar without figures. */
 export function bar(ratio: number, levels: Levels = noLevels): TemplateResult {
   const level = levelOf(ratio, levels.warn, levels.crit);

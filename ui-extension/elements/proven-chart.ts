@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import uPlotStyles from "uplot/dist/uPlot.min.css";
 import { formatExact } from "../core/age.ts";
 import type { ChartLine } from "../core/charts.ts";
-import { lastKnown } from "../core/columns.ts";
+import { currentValue } from "../core/columns.ts";
 import { type DisplayUnit, formatValue } from "../core/units.ts";
 import { t, timeZone } from "../i18n.ts";
 import { chartData, chartOptions, lineColour } from "./chart-options.ts";
@@ -68,7 +68,7 @@ export class ProvenChart extends LitElement {
         aria-valuemin="0"
         aria-valuemax=${Math.max(0, this.at.length - 1)}
         aria-valuenow=${this.cursor ?? Math.max(0, this.at.length - 1)}
-        aria-valuetext=${`${when === "" ? t("newest") : when}: ${this.lines.map((line) => `${line.label} ${this.#valueOf(line)}`).join(", ")}`}
+        aria-valuetext=${`${when === "" ? t("now") : when}: ${this.lines.map((line) => `${line.label} ${this.#valueOf(line)}`).join(", ")}`}
         @keydown=${this.#onKey}
         @blur=${() => this.#moveTo(undefined)}
       ></div>
@@ -84,7 +84,8 @@ export class ProvenChart extends LitElement {
   }
 
   #valueOf(line: ChartLine): string {
-    const value = this.cursor === undefined ? lastKnown(line.values)?.value : line.values[this.cursor];
+    const value =
+      this.cursor === undefined ? currentValue(line.values, (this.at[1] ?? 0) - (this.at[0] ?? 0)) : line.values[this.cursor];
     return value === null || value === undefined ? "–" : formatValue(value, this.unit);
   }
 
@@ -173,10 +174,11 @@ export class ProvenChart extends LitElement {
   #moveTo(index: number | undefined): void {
     const plot = this.#plot;
     if (plot === undefined) return;
-    const left = index === undefined ? -10 : plot.valToPos((this.at[index] ?? 0) / 1000, "x");
-    const top = index === undefined ? -10 : 20;
-    plot.setCursor({ left, top });
-    uPlot.sync(this.group).pub("mousemove", plot, left, top, plot.over.clientWidth, plot.over.clientHeight, index ?? 0);
+    // As the mouse would do it, since only that moves the cursors of the other charts too; events without movement are ignored by uPlot.
+    const { left, top } = plot.over.getBoundingClientRect();
+    const clientX = left + (index === undefined ? 0 : plot.valToPos((this.at[index] ?? 0) / 1000, "x"));
+    const type = index === undefined ? "mouseleave" : "mousemove";
+    plot.over.dispatchEvent(new MouseEvent(type, { clientX, clientY: top + 20, movementX: 1 }));
   }
 }
 customElements.define("proven-chart", ProvenChart);

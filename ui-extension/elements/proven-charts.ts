@@ -125,7 +125,7 @@ export class ProvenCharts extends PanelElement {
         .at=${this.#at}
         .to=${history.window.to}
         .lines=${lines}
-        .group=${`proven ${history.about}`}
+        .group=${"proven"}
         .theme=${this.theme}
       ></proven-chart>`,
     )}</div>`;

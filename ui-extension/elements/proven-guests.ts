@@ -4,7 +4,7 @@ import { filterGuests } from "../core/guests.ts";
 import { ratioReading, sortValue } from "../core/reading.ts";
 import type { Sorting } from "../core/sort.ts";
 import { t } from "../i18n.ts";
-import { figure, guestState, meter } from "./figures.ts";
+import { brief, guestState, meter } from "./figures.ts";
 import { icon } from "./icon.ts";
 import { entityLink } from "./link.ts";
 import { PanelElement } from "./panel-element.ts";
@@ -90,7 +90,7 @@ export class ProvenGuests extends PanelElement {
         id: "state",
         title: t("State"),
         priority: 1,
-        width: "176px",
+        width: "194px",
         sort: (guest) => guest.state,
         cell: (guest) =>
           html`${guestState(guest, now)}${guest.lock === null ? nothing : html` <span class="warn" title=${t("locked: {lock}", { lock: guest.lock })}>${icon("lock", t("locked: {lock}", { lock: guest.lock }))}</span>`}`,
@@ -130,7 +130,7 @@ export class ProvenGuests extends PanelElement {
         width: "90px",
         right: true,
         sort: (guest) => sortValue(guest.netIn, now),
-        cell: (guest) => this.#whenRunning(guest, () => figure(guest.netIn, now, "bytesPerSecond")),
+        cell: (guest) => this.#whenRunning(guest, () => brief(guest.netIn, now, "bytesPerSecond")),
       },
       {
         id: "netout",
@@ -139,7 +139,7 @@ export class ProvenGuests extends PanelElement {
         width: "90px",
         right: true,
         sort: (guest) => sortValue(guest.netOut, now),
-        cell: (guest) => this.#whenRunning(guest, () => figure(guest.netOut, now, "bytesPerSecond")),
+        cell: (guest) => this.#whenRunning(guest, () => brief(guest.netOut, now, "bytesPerSecond")),
       },
       {
         id: "uptime",
@@ -148,7 +148,7 @@ export class ProvenGuests extends PanelElement {
         width: "110px",
         right: true,
         sort: (guest) => sortValue(guest.uptime, now),
-        cell: (guest) => this.#whenRunning(guest, () => figure(guest.uptime, now, "seconds")),
+        cell: (guest) => this.#whenRunning(guest, () => brief(guest.uptime, now, "seconds")),
       },
       {
         id: "tags",

@@ -1,7 +1,8 @@
 import { css, html, nothing } from "lit";
 import { home } from "../core/route.ts";
 import { type Language, language, languages, t } from "../i18n.ts";
-import type { ThemeChoice, ThemeWatch } from "../theme.ts";
+import type { ThemeWatch } from "../theme.ts";
+import type { ThemeChoice } from "../theme-choice.ts";
 import { icon } from "./icon.ts";
 import { link } from "./link.ts";
 import { PanelElement } from "./panel-element.ts";
@@ -16,10 +17,11 @@ export class ProvenHeader extends PanelElement {
       header { display: flex; align-items: center; gap: 6px 14px; background: var(--pv-top); padding: 6px 12px; min-height: 42px; flex-wrap: wrap; }
       .brand { display: flex; align-items: center; gap: 6px; font-size: 17px; font-weight: 600; color: var(--pv-text); }
       .brand:hover { text-decoration: none; }
+      nav a { text-decoration: underline; }
       .where { min-width: 0; }
       .end { margin-left: auto; display: flex; gap: 6px; align-items: center; flex-wrap: wrap; }
       select { background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 3px; min-height: 26px; }
-      .state { display: flex; gap: 5px; align-items: center; margin-right: 6px; }
+      .state { background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 12px; padding: 1px 10px; display: flex; gap: 5px; align-items: center; margin-right: 6px; }
       .state .icon { width: 0.8em; height: 0.8em; }
       @media (max-width: 560px) { .where { display: none; } header { padding: 6px 8px; } }
     `,

@@ -2,7 +2,7 @@ import { html } from "lit";
 import type { NodeView } from "#protocol/api.ts";
 import { ratioReading, sortValue } from "../core/reading.ts";
 import { t } from "../i18n.ts";
-import { figure, meter, nodeState } from "./figures.ts";
+import { brief, meter, nodeState } from "./figures.ts";
 import { icon } from "./icon.ts";
 import { entityLink } from "./link.ts";
 import { PanelElement } from "./panel-element.ts";
@@ -69,7 +69,7 @@ export class ProvenNodes extends PanelElement {
       {
         id: "memory",
         title: t("Memory"),
-        priority: 1,
+        priority: 2,
         width: "104px",
         sort: (node) => sortValue(memory(node), now),
         cell: (node) => meter(memory(node), now, spaceLevels),
@@ -89,7 +89,7 @@ export class ProvenNodes extends PanelElement {
         width: "92px",
         right: true,
         sort: (node) => sortValue(node.uptime, now),
-        cell: (node) => figure(node.uptime, now, "seconds"),
+        cell: (node) => brief(node.uptime, now, "seconds"),
       },
       {
         id: "guests",

@@ -74,7 +74,7 @@ export class ProvenOverview extends PanelElement {
     ];
     const share = memory === undefined ? undefined : formatShare(memory.used, memory.total);
     const away = storages.total - storages.available;
-    const measured = (on: number) => (on === nodes.total ? "" : tn(on, " · {n} node measured", " · {n} nodes measured"));
+    const measured = (on: number) => (on === nodes.total ? "" : t(" · {on} of {n} nodes", { on, n: nodes.total }));
     return [
       { icon: "node", title: t("Nodes online"), value: `${nodes.online} / ${nodes.total}`, note: this.#quorumNote() },
       {

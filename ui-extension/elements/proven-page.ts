@@ -10,13 +10,13 @@ export const pageStyles = css`
   :host { display: grid; gap: 8px; grid-template-columns: minmax(0, 1fr); }
   .title { display: flex; flex-wrap: wrap; align-items: baseline; gap: 4px 14px; padding: 2px 2px 0; }
   h1 { font-size: 18px; font-weight: 500; overflow-wrap: anywhere; }
-  .tiles { display: grid; gap: 8px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 190px), 1fr)); }
+  .tiles { display: grid; gap: 8px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 150px), 1fr)); }
   .facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 0 28px; padding: 6px 12px; }
   .facts > div { display: flex; justify-content: space-between; gap: 14px; padding: 3px 0; border-bottom: 1px solid var(--pv-line-soft); }
   .facts dt { color: var(--pv-dim); white-space: nowrap; }
   .facts dd { text-align: right; overflow-wrap: anywhere; }
   .notice { padding: 8px 12px; border: 1px solid var(--pv-line); background: var(--pv-warn-tint); display: flex; gap: 8px; }
-  .notice.grey { background: var(--pv-unknown-tint); }
+  .notice.calm { background: var(--pv-unknown-tint); }
   .notice p + p { margin-top: 2px; }
   .two { display: grid; gap: 8px; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); align-items: start; }
   @media (max-width: 900px) { .two { grid-template-columns: minmax(0, 1fr); } }
@@ -29,7 +29,7 @@ export const factList = (facts: readonly Fact[]): TemplateResult =>
   html`<dl class="facts">${facts.map(({ name, value }) => html`<div><dt>${name}</dt><dd>${value === null || value === "" ? "–" : value}</dd></div>`)}</dl>`;
 
 export const notice = (kind: "warn" | "grey", words: readonly string[]): TemplateResult =>
-  html`<div class="notice ${kind}">${icon(kind === "warn" ? "warning" : "unknown")}<div>${words.map((text) => html`<p>${text}</p>`)}</div></div>`;
+  html`<div class="notice ${kind === "warn" ? "" : "calm"}"><span class=${kind === "warn" ? "warn" : "dim"}>${icon(kind === "warn" ? "warning" : "unknown")}</span><div>${words.map((text) => html`<p>${text}</p>`)}</div></div>`;
 
 /** A page about one node, guest or storage. */
 export abstract class EntityPage extends PanelElement {

@@ -1,6 +1,6 @@
 import { html } from "lit";
 import type { StorageView } from "#protocol/api.ts";
-import { storageFull } from "../core/problems.ts";
+import { storageFull, storageLabel } from "../core/problems.ts";
 import { ratioReading, shownReading, sortValue } from "../core/reading.ts";
 import { formatShare } from "../core/units.ts";
 import { t } from "../i18n.ts";
@@ -50,16 +50,8 @@ export class ProvenStorages extends PanelElement {
         id: "storage",
         title: t("Storage"),
         priority: 1,
-        sort: (storage) => storage.storage,
-        cell: (storage) => entityLink(this.panel, storage, html`${icon("storage")} ${storage.storage}`),
-      },
-      {
-        id: "where",
-        title: t("Where"),
-        priority: 2,
-        width: "82px",
-        sort: (storage) => storage.node ?? "",
-        cell: (storage) => storage.node ?? t("shared"),
+        sort: storageLabel,
+        cell: (storage) => entityLink(this.panel, storage, html`${icon("storage")} ${storageLabel(storage)}`),
       },
       {
         id: "type",

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { italian } from "../../ui-extension/catalogue-it.ts";
+import { plural, translator } from "../../ui-extension/core/text.ts";
+import { preferredLanguage } from "../../ui-extension/i18n.ts";
+import { themeOf } from "../../ui-extension/theme-choice.ts";
+
+const folder = fileURLToPath(new URL("../../ui-extension/", import.meta.url));
+
+/** Literal texts given to t, tn and plural anywhere in the panel. */
+function textsInSource(): Set<string> {
+  const found = new Set<string>();
+  const call = /\b(?:t|tn|plural)\(\s*(?:[^"()]|\([^()]*\))*?"((?:[^"\\]|\\.)*)"(?:\s*,\s*"((?:[^"\\]|\\.)*)")?/g;
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    if (!name.endsWith(".ts") || name.startsWith("catalogue")) continue;
+    for (const [, one, many] of readFileSync(join(folder, name), "utf8").matchAll(call)) {
+      for (const text of [one, many]) if (text !== undefined) found.add(text);
+    }
+  }
+  return found;
+}
+
+test("every text of the panel has its Italian one", () => {
+  const texts = textsInSource();
+  assert.ok(texts.size > 150, `only ${texts.size} texts found in the source`);
+  assert.deepEqual(
+    [...texts].filter((text) => !Object.hasOwn(italian, text)),
+    [],
+  );
+});
+
+test("an Italian text names the same values as the English one", () => {
+  const names = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
+  assert.deepEqual(
+    Object.entries(italian).filter(([english, text]) => names(english).join() !== names(text).join()),
+    [],
+  );
+});
+
+test("numbers choose between one and many; an unknown text stays English", () => {
+  const t = translator(italian);
+  assert.equal(plural(t, 1, "{n} guest unknown", "{n} guests unknown"), "1 guest sconosciuto");
+  assert.equal(plural(t, 2, "{n} guest unknown", "{n} guests unknown"), "2 guest sconosciuti");
+  assert.equal(t("constructor {x}", { x: 1 }), "constructor 1");
+});
+
+test("the language is the user's choice, else PVE's, else the browser's", () => {
+  assert.equal(preferredLanguage("en", "PVELangCookie=it", "it-IT"), "en");
+  assert.equal(preferredLanguage(null, "a=b; PVELangCookie=it", "en-GB"), "it");
+  assert.equal(preferredLanguage(null, "", "it-IT"), "it");
+  assert.equal(preferredLanguage(null, "", "de-DE"), "en");
+});
+
+test("the theme is the user's choice, else PVE's page or cookie, else the system's", () => {
+  const page = { panelBackground: "", cookie: "", systemDark: false };
+  assert.equal(themeOf("light", { ...page, systemDark: true }), "light");
+  assert.equal(themeOf("auto", { ...page, panelBackground: "#262626" }), "dark");
+  assert.equal(themeOf("auto", { ...page, cookie: "x=1; PVEThemeCookie=proxmox-dark" }), "dark");
+  assert.equal(themeOf("auto", { ...page, cookie: "PVEThemeCookie=crisp", systemDark: true }), "light");
+  assert.equal(themeOf("auto", { ...page, systemDark: true }), "dark");
+});
