@@ -51,20 +51,16 @@ const drainMs = 5000;
 /** How long tasks and events are kept: as long as rollups. */
 const historyMs = 400 * 86_400_000;
 
-/** Wires the hub's parts and serves. @throws what listening threw (`EADDRINUSE` …). */
-export async function startHub(parts: HubParts): Promise<RunningHub> {
-  const { clock, log, state, series, config, certificate } = parts;
-  const startedAt = clock.now();
+export type Assembly = ReturnType<typeof assembleHub>;
+
+/** Wires the hub's parts; nothing listens or runs yet. */
+export function assembleHub({ config, clock, log, state, series, certificate }: HubParts) {
   const troubles = new Troubles();
   const journal = new Journal({ add: (events) => state.history.addEvents(events), clock, log });
   const fleet = new Fleet({ state, live: series.live, clock, journal });
   const tasks = new TaskBook({ history: state.history, journal, clock, changed: (changed) => watch.tasksChanged(changed) });
-  const gate = new Gate({
-    state,
-    fingerprint: certificate.fingerprint,
-    joinKey: () => readJoinKey(config.state),
-    now: clock.now,
-  });
+  const now = () => clock.now();
+  const gate = new Gate({ state, fingerprint: certificate.fingerprint, joinKey: () => readJoinKey(config.state), now });
   const events = sessionEvents({ fleet, tasks, journal, troubles, log, link: () => link });
   const link: LinkServer = new LinkServer({
     clock,
@@ -94,9 +90,16 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     refused: () => troubles.refused(),
     problems: () => [...troubles.problems(), ...fleet.problems()],
     onBatch: (listener) => watch.onBatch(listener),
-    startedAt,
+    startedAt: clock.now(),
     panelDir: config.panel,
   });
+  return { app, link, watch, fleet, tasks, journal, gate };
+}
+
+/** Serves, and runs what runs in the background. @throws what listening threw (`EADDRINUSE` …). */
+export async function startHub(parts: HubParts): Promise<RunningHub> {
+  const { clock, log, state, series, config, certificate } = parts;
+  const { app, link, watch, journal } = assembleHub(parts);
   const server = createServer(
     { cert: certificate.cert, key: certificate.key, minVersion: "TLSv1.2" },
     getRequestListener(app.fetch),
@@ -111,10 +114,8 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     state.history.prune((clock.now() - historyMs) as EpochMs);
     state.removeEndedSessions(clock.now());
   });
-  const { port } = server.address() as AddressInfo; // it listens on TCP
-  const host = config.listen === "0.0.0.0" ? "127.0.0.1" : config.listen === "::" ? "[::1]" : config.listen;
   const stop = async () => {
-    stopTicks();
+    await stopTicks();
     await link.drain(drainMs);
     await closeServer(server);
     await stopMaintain();
@@ -123,7 +124,15 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     await series.close();
     await state.close();
   };
-  return { url: `https://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`, port, stop };
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  return { url: `https://${hostInUrl(config.listen)}:${port}`, port, stop };
+}
+
+/** An address to try from this machine. */
+function hostInUrl(listen: string): string {
+  if (listen === "0.0.0.0") return "127.0.0.1";
+  if (listen === "::") return "[::1]";
+  return listen.includes(":") ? `[${listen}]` : listen;
 }
 
 function listen(server: Server, { port, listen: host }: HubConfig): Promise<void> {
