@@ -78,9 +78,16 @@ export class LinkServer {
   async drain(withinMs: number): Promise<void> {
     this.stopping = true;
     this.stopPing();
+    const ended = [...this.sessions].map(async ([session, socket]) => {
+      const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+      await session.drain();
+      await closed;
+    });
     let giveUp: () => void = () => undefined;
-    const late = new Promise<void>((resolve) => (giveUp = after(this.ports.clock, withinMs, resolve)));
-    await Promise.race([Promise.all([...this.sessions.keys()].map((session) => session.drain())), late]);
+    const late = new Promise<void>((resolve) => {
+      giveUp = after(this.ports.clock, withinMs, resolve);
+    });
+    await Promise.race([Promise.all(ended), late]);
     giveUp();
     for (const [session, socket] of this.sessions) {
       session.end(1012, "the hub stops");

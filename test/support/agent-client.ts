@@ -1,0 +1,106 @@
+import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { once } from "node:events";
+import { WebSocket } from "ws";
+import {
+  encodeMessage,
+  helloBytes,
+  joinProofBytes,
+  type Message,
+  type MessageOf,
+  type MessageType,
+  parseMessageText,
+} from "#protocol/messages.ts";
+import { linkSubprotocol } from "#protocol/version.ts";
+import { clusterA } from "./test-hub.ts";
+
+export type ClientKey = { publicKey: string; privateKey: KeyObject };
+
+export function newClientKey(): ClientKey {
+  const pair = generateKeyPairSync("ed25519");
+  return { publicKey: pair.publicKey.export({ type: "spki", format: "der" }).toString("base64"), privateKey: pair.privateKey };
+}
+
+export type HelloOptions = {
+  key: ClientKey;
+  fingerprint: string;
+  now: number;
+  node?: string;
+  joinKey?: Uint8Array;
+  token?: string;
+  min?: number;
+  max?: number;
+  /** Signs another nonce than the hub's, as one who replays an older hello does. */
+  nonce?: string;
+};
+
+const stream = "0123456789abcdef0123456789abcdef";
+
+/** The smallest agent: a real WebSocket, whatever message the test wants. */
+export class AgentClient {
+  private readonly inbox: Message[] = [];
+  private readonly waiting: (() => void)[] = [];
+  readonly closed: Promise<number>;
+
+  private constructor(private readonly socket: WebSocket) {
+    socket.on("message", (data) => {
+      const parsed = parseMessageText(String(data), "hub", 1);
+      if (!parsed.ok) throw new Error(`the hub sent ${parsed.problem}`);
+      this.inbox.push(parsed.message);
+      for (const wake of this.waiting.splice(0)) wake();
+    });
+    this.closed = new Promise((resolve) =>
+      socket.on("close", (code) => {
+        resolve(code);
+        for (const wake of this.waiting.splice(0)) wake();
+      }),
+    );
+    socket.on("error", () => undefined);
+  }
+
+  static async connect(port: number): Promise<AgentClient> {
+    const socket = new WebSocket(`wss://127.0.0.1:${port}/agent`, linkSubprotocol, { rejectUnauthorized: false });
+    const client = new AgentClient(socket);
+    await once(socket, "open");
+    return client;
+  }
+
+  /** The next message of this type; others that come before it are passed over. */
+  async next<T extends MessageType>(type: T): Promise<MessageOf<T>["body"]> {
+    for (;;) {
+      const message = this.inbox.shift();
+      if (message?.type === type) return message.body as MessageOf<T>["body"]; // its type was just compared
+      if (message !== undefined) continue;
+      if (this.socket.readyState === WebSocket.CLOSED) throw new Error(`closed before ${type}`);
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    }
+  }
+
+  async hello(options: HelloOptions): Promise<void> {
+    const { key, fingerprint, now, node = "pve1", min = 1, max = 1 } = options;
+    const challenge = await this.next("challenge");
+    const nonce = options.nonce ?? challenge.nonce;
+    const self = { node, clusterId: clusterA, stream, publicKey: key.publicKey, sentAt: now };
+    const signature = sign(null, helloBytes({ ...self, nonce, fingerprint }), key.privateKey).toString("base64");
+    const proofBytes = joinProofBytes({ nonce, clusterId: clusterA, publicKey: key.publicKey });
+    const join =
+      options.joinKey === undefined
+        ? options.token === undefined
+          ? undefined
+          : { token: options.token }
+        : { proof: createHmac("sha256", options.joinKey).update(proofBytes).digest("base64") };
+    const body = { ...self, signature, min, max, software: "test-agent/1", clusterName: "lab" };
+    this.send("hello", join === undefined ? body : { ...body, join });
+  }
+
+  send<T extends MessageType>(type: T, body: MessageOf<T>["body"]): void {
+    this.socket.send(encodeMessage(type, body));
+  }
+
+  sendRaw(data: string | Uint8Array): void {
+    this.socket.send(data);
+  }
+
+  close(): void {
+    this.socket.terminate();
+  }
+}
