@@ -23,7 +23,6 @@ export type Handler = (call: Call) => unknown;
 
 export type ApiOptions = {
   node: string;
-  port: number;
   secrets: Secrets;
   permissions: Permissions;
   handlers: Readonly<Record<string, Handler>>;
@@ -105,7 +104,7 @@ export class NodeApi {
 
   constructor(private readonly options: ApiOptions) {}
 
-  async start(): Promise<void> {
+  async start(port: number): Promise<void> {
     // PVE drops idle connections after 5 s.
     const server = createServer({ keepAliveTimeout: 5000 }, (request, response) => {
       void this.serve(request, response);
@@ -113,7 +112,7 @@ export class NodeApi {
     this.server = server;
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen(this.port || this.options.port, "127.0.0.1", resolve);
+      server.listen(port, "127.0.0.1", resolve);
     });
     this.port = (server.address() as AddressInfo).port;
   }

@@ -1,19 +1,26 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../agent/ports.ts";
+import { addPastTasks, startActivity, startFirstMigration } from "./activity.ts";
 import { NodeApi } from "./api.ts";
-import { pastBackups } from "./backups.ts";
+import { type Backup, pastBackups } from "./backups.ts";
 import { Schedule, scaledClock } from "./clock.ts";
+import { installCommands, runCommand } from "./commands.ts";
+import { Control } from "./control.ts";
+import { ControlServer } from "./control-server.ts";
 import { jobHandlers } from "./job-handlers.ts";
 import { type Truth, truthOf } from "./model.ts";
-import { createOperations, type Operations, writeHandlers } from "./operations.ts";
+import { Operations } from "./operations.ts";
+import { Pbs } from "./pbs.ts";
 import { permissionsOf } from "./permissions.ts";
-import { type ReadContext, readHandlers } from "./read-handlers.ts";
+import { readHandlers } from "./read-handlers.ts";
 import { mintTicket, type Secrets, secretsIn } from "./secrets.ts";
 import { buildSpec } from "./spec.ts";
 import { Tasks } from "./tasks.ts";
 import { Tree } from "./tree.ts";
+import { Vzdump } from "./vzdump.ts";
 import { World } from "./world.ts";
+import { writeHandlers } from "./write-handlers.ts";
 
 export type LabOptions = {
   /** Everything the lab writes lies below. A second start in the same folder is the same cluster (keys, certificates). */
@@ -34,6 +41,13 @@ export type LabOptions = {
   activity?: boolean;
 };
 
+export type LabPlaces = {
+  dir: string;
+  control: string;
+  pbs: string;
+  agents: { node: string; port: number; root: string; config: string }[];
+};
+
 export type Lab = {
   readonly dir: string;
   readonly world: World;
@@ -43,11 +57,14 @@ export type Lab = {
   readonly tree: Tree;
   readonly secrets: Secrets;
   readonly operations: Operations;
+  readonly vzdump: Vzdump;
+  readonly control: Control;
   readonly truth: Truth;
   /** Ports of the nodes' APIs. */
   readonly apiPorts: ReadonlyMap<string, number>;
   /** Requests that PVE's API would not have understood: whoever sent them has a bug. */
   readonly misuses: readonly string[];
+  places(): LabPlaces;
   /** Agent configuration of a node. */
   agentConfig(node: string): string;
   ticket(user: string): string;
@@ -58,65 +75,52 @@ export type Lab = {
 
 const tickMs = 10_000;
 
+/** In this process. Resolves when every file is there and every port answers; `stop` leaves nothing but the files. */
 export async function startLab(options: LabOptions): Promise<Lab> {
-  const { dir, basePort = 0, refusalDelayMs = 3000, metricsGenerations = 6 } = options;
+  const { dir, basePort = 0, metricsGenerations = 6 } = options;
+  const port = (offset: number) => (basePort === 0 ? 0 : basePort + offset);
   const clock = options.clock ?? scaledClock();
   const world = new World(buildSpec(options.seed ?? "proven", options.nodes ?? 3, options.guests ?? 40));
   const secrets = await secretsIn(dir, [...world.nodes.keys()]);
   const schedule = new Schedule(clock);
   const startedAt = clock.now();
-  const tree = new Tree(world, { dir, secrets, startedAt, pbsPort: basePort === 0 ? 8007 : basePort + 1, metricsGenerations });
-  tree.clearGuests();
+  const backups = pastBackups(world, startedAt);
+  const pbs = new Pbs({ world, secrets, backups: () => backups, now: () => schedule.now() });
+  await pbs.start(port(1));
+  const tree = new Tree(world, { dir, secrets, startedAt, pbsPort: pbs.port, metricsGenerations });
   tree.create(startedAt);
   const tasks = new Tasks(world, schedule, tree);
-  const backups = pastBackups(world, startedAt);
-  const context: ReadContext = {
-    world,
-    secrets,
-    now: () => schedule.now(),
-    wait: (ms) => clock.sleep(ms),
-    backups: () => backups,
-  };
-  const operating = { world, schedule, tree, tasks, backups };
-  const operations = createOperations(operating);
-  const handlers = { ...readHandlers(context), ...jobHandlers({ ...context, tasks }), ...writeHandlers(operating, operations) };
-  const permissions = permissionsOf(world.spec);
+  const operations = new Operations(world, schedule, tree, tasks);
+  const vzdump = new Vzdump(world, operations, tasks, backups);
+
   const misuses: string[] = [];
-
-  const apis = new Map<string, NodeApi>();
-  for (const [index, node] of [...world.nodes.values()].entries()) {
-    const api = new NodeApi({
-      node: node.spec.name,
-      port: basePort === 0 ? 0 : basePort + 2 + index,
-      secrets,
-      permissions,
-      handlers,
-      knowsNode: (name) => world.nodes.has(name),
-      now: () => clock.now() + node.clockOffsetMs,
-      wait: (ms) => clock.sleep(ms),
-      refusalDelayMs,
-      onMisuse: (problem) => misuses.push(`${node.spec.name}: ${problem}`),
-    });
-    await api.start();
-    apis.set(node.spec.name, api);
-  }
+  const apis = makeApis({ options, clock, world, secrets, schedule, tasks, operations, vzdump, backups, misuses });
+  await startAll([...apis.values()], (index) => port(2 + index));
   const apiPorts = new Map([...apis].map(([name, api]) => [name, api.port]));
-  const agentConfig = (node: string) => join(dir, "agents", `${node}.toml`);
+  const control = new Control({ world, schedule, tree, tasks, operations, vzdump, apis });
+  const truth = truthOf(world);
+  const places = () => placesOf(dir, server.port, pbs.port, apiPorts);
+  const server = new ControlServer({
+    control,
+    truth,
+    now: () => schedule.now(),
+    state: () => ({ now: schedule.now(), ...places(), ...stateOf(world, tasks, schedule.now()), misuses }),
+    command: async (node, name, argv) => runCommand(world, world.node(node), schedule.now(), name, argv),
+  });
+  await server.start(port(0));
+  installCommands(dir, world.nodes.keys(), server.port);
   mkdirSync(join(dir, "agents"), { recursive: true });
-  for (const [name, port] of apiPorts) writeFileSync(agentConfig(name), agentToml(dir, name, port));
+  for (const { config, node, port: api } of places().agents) writeFileSync(config, agentToml(dir, node, api));
 
-  const writeNodes = (at: number) => {
-    for (const node of world.nodes.values()) tree.writeNode(node, at);
-    tree.writeRrd(at);
-  };
-  const writeAll = () => {
-    tree.writeCluster(schedule.now());
-    writeNodes(schedule.now());
-  };
-  world.onChange(() => tree.writeCluster(schedule.now()));
-  writeAll();
+  addPastTasks({ world, tasks }, startedAt);
   for (const name of world.nodes.keys()) tasks.writeActive(name);
-  schedule.every(tickMs, 0, writeNodes);
+  const writer = keepWriting(world, schedule, tree);
+  writer.writeAll();
+  const parts = { world, schedule, tasks, operations, vzdump };
+  if (options.activity !== false) {
+    startFirstMigration(parts, startedAt);
+    startActivity(parts);
+  }
   schedule.start();
 
   return {
@@ -128,16 +132,139 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     tree,
     secrets,
     operations,
-    truth: truthOf(world),
-    apiPorts,
+    vzdump,
+    control,
+    truth,
     misuses,
-    agentConfig,
+    places,
+    apiPorts,
+    agentConfig: (node) => configPath(dir, node),
     ticket: (user) => mintTicket(secrets, user, clock.now()),
-    writeAll,
+    writeAll: writer.writeAll,
     stop: async () => {
       await schedule.stop();
-      await Promise.all([...apis.values()].map((api) => api.stop()));
+      await Promise.all([...apis.values(), pbs, server].map((one) => one.stop()));
     },
+  };
+}
+
+type ApiParts = {
+  options: LabOptions;
+  clock: Clock;
+  world: World;
+  secrets: Secrets;
+  schedule: Schedule;
+  tasks: Tasks;
+  operations: Operations;
+  vzdump: Vzdump;
+  backups: readonly Backup[];
+  misuses: string[];
+};
+
+function makeApis({
+  options,
+  clock,
+  world,
+  secrets,
+  schedule,
+  tasks,
+  operations,
+  vzdump,
+  backups,
+  misuses,
+}: ApiParts): Map<string, NodeApi> {
+  const now = () => schedule.now();
+  const wait = (ms: number) => clock.sleep(ms);
+  const context = { world, secrets, now, wait, backups: () => backups, tasks };
+  const handlers = { ...readHandlers(context), ...jobHandlers(context), ...writeHandlers({ world, now, operations, vzdump }) };
+  const permissions = permissionsOf(world.spec);
+  return new Map(
+    [...world.nodes.values()].map((node) => {
+      const { name } = node.spec;
+      const api = new NodeApi({
+        node: name,
+        secrets,
+        permissions,
+        handlers,
+        knowsNode: (other) => world.nodes.has(other),
+        now: () => clock.now() + node.clockOffsetMs,
+        wait,
+        refusalDelayMs: options.refusalDelayMs ?? 3000,
+        onMisuse: (problem) => misuses.push(`${name}: ${problem}`),
+      });
+      return [name, api];
+    }),
+  );
+}
+
+async function startAll(apis: readonly NodeApi[], port: (index: number) => number): Promise<void> {
+  await Promise.all(apis.map((api, index) => api.start(port(index))));
+}
+
+/** Every file each ten seconds, the nodes one after the other where there are many; `.version` and `.vmlist` with each change. */
+function keepWriting(world: World, schedule: Schedule, tree: Tree) {
+  const nodes = [...world.nodes.values()];
+  const spread = nodes.length > 10;
+  nodes.forEach((node, index) => {
+    schedule.every(tickMs, spread ? Math.floor((index * tickMs) / nodes.length) : 0, (at) => tree.writeNode(node, at));
+  });
+  schedule.every(tickMs, 0, (at) => {
+    tree.writeRrd(at);
+    tree.writeCluster(at);
+  });
+  let waiting = false;
+  world.onChange(() => {
+    if (waiting) return;
+    waiting = true;
+    schedule.at(schedule.now(), (at) => {
+      waiting = false;
+      tree.writeCluster(at);
+    });
+  });
+  const writeAll = () => {
+    const at = schedule.now();
+    world.forgetReadings();
+    for (const node of nodes) tree.writeNode(node, at);
+    tree.writeRrd(at);
+    tree.writeCluster(at);
+  };
+  return { writeAll };
+}
+
+const configPath = (dir: string, node: string) => join(dir, "agents", `${node}.toml`);
+
+function placesOf(dir: string, controlPort: number, pbsPort: number, apiPorts: ReadonlyMap<string, number>): LabPlaces {
+  const agents = [...apiPorts].map(([node, port]) => ({
+    node,
+    port,
+    root: join(dir, "nodes", node),
+    config: configPath(dir, node),
+  }));
+  return { dir, control: `http://127.0.0.1:${controlPort}`, pbs: `https://127.0.0.1:${pbsPort}`, agents };
+}
+
+/** What `GET /state` shows of the cluster. */
+function stateOf(world: World, tasks: Tasks, at: number) {
+  return {
+    quorate: world.quorate(at),
+    nodes: [...world.nodes.values()].map((node) => ({
+      node: node.spec.name,
+      online: !world.isDown(node, at),
+      pvestatd: node.statsStoppedAt === undefined,
+      clockOffsetMs: node.clockOffsetMs,
+      runningTasks: tasks
+        .on(node.spec.name)
+        .filter(({ upid }) => tasks.isRunning(upid))
+        .map(({ upid }) => upid),
+    })),
+    guests: world.guestsNow().map((guest) => {
+      const { vmid, type, name } = guest.life.spec;
+      const state = world.state(guest, at);
+      const status =
+        state === undefined || !state.known ? "unknown" : !state.running ? "stopped" : state.paused ? "paused" : "running";
+      return { vmid, type, name, node: guest.home, status, lock: guest.lock ?? null, incarnation: guest.life.incarnation };
+    }),
+    storageFaults: Object.fromEntries([...world.storageFaults].map(([id, { fault }]) => [id, fault])),
   };
 }
 

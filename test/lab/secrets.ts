@@ -27,10 +27,11 @@ async function makeSecrets(nodes: readonly string[]): Promise<Secrets> {
       { name: "commonName", value: "Proxmox Virtual Environment" },
       { name: "organizationName", value: "PVE Cluster Manager CA" },
     ],
-    { keyType: "ec", curve: "P-256", extensions: [{ name: "basicConstraints", cA: true }] },
+    { keyType: "ec", algorithm: "sha256", curve: "P-256", extensions: [{ name: "basicConstraints", cA: true }] },
   );
   const leaf = await generate([{ name: "commonName", value: `${nodes[0] ?? "pve1"}.lab.internal` }], {
     keyType: "ec",
+    algorithm: "sha256",
     curve: "P-256",
     ca: { key: ca.private, cert: ca.cert },
     extensions: [

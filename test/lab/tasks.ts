@@ -112,6 +112,12 @@ export class Tasks {
     this.finish(running, "unexpected status", false);
   }
 
+  /** The node died: its workers do nothing more, their locks stay. */
+  freezeOn(node: string): void {
+    for (const { task, cancel } of this.running.values()) if (task.node === node) cancel();
+  }
+
+  /** The node is back: what ran there before has no status. */
   killAllOn(node: string): void {
     for (const { task } of [...this.running.values()]) if (task.node === node) this.kill(task.upid);
   }

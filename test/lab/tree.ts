@@ -1,14 +1,4 @@
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as config from "./config-files.ts";
 import { guestDevices, metricsLine } from "./metrics-line.ts";
@@ -77,6 +67,7 @@ export class Tree {
 
   /** Makes everything that stays; `at` is the lab's time. */
   create(at: number): void {
+    this.clear();
     this.createCluster();
     for (const node of this.world.nodes.values()) this.createNode(node);
     for (const guest of this.world.guestsNow()) this.writeGuest(guest, at);
@@ -234,14 +225,11 @@ export class Tree {
     for (const node of this.world.nodes.keys()) chmodSync(join(this.pmxcfs, "nodes", node), quorate ? 0o755 : 0o555);
   }
 
-  /** Removes what a former run left of guests that no longer are where they were. */
-  clearGuests(): void {
+  /** Removes what a former run left: guests may be elsewhere now, and its tasks are of another life. */
+  private clear(): void {
     for (const node of this.world.nodes.keys()) {
-      for (const type of ["qemu-server", "lxc"]) {
-        const folder = join(this.pmxcfs, "nodes", node, type);
-        if (!existsSync(folder)) continue;
-        for (const name of readdirSync(folder)) rmSync(join(folder, name));
-      }
+      for (const type of ["qemu-server", "lxc"]) rmSync(join(this.pmxcfs, "nodes", node, type), { recursive: true, force: true });
+      rmSync(join(this.root(node), "var/log/pve/tasks"), { recursive: true, force: true });
     }
   }
 }

@@ -12,9 +12,11 @@ export type StorageFault = "inactive" | "slow" | "hang";
 export type Guest = {
   readonly life: GuestLife;
   readonly load: GuestLoad;
+  /** Node it lives on now; empty: deleted. */
+  home: string;
   /** Present lock; PVE writes it into the configuration. */
   lock?: string;
-  /** Version in .vmlist, and configuration keys changed since the start. */
+  /** Version in .vmlist. */
   version: number;
 };
 
@@ -35,6 +37,7 @@ export class World {
   readonly nodes: Map<string, LabNode>;
   /** Lives by vmid, oldest first. */
   readonly lives = new Map<number, Guest[]>();
+  private readonly residents = new Map<string, Set<Guest>>();
   readonly storageFaults = new Map<string, { fault: StorageFault; from: number }>();
   readonly zpoolHealth = new Map<string, string>();
   /** By entity, in the order of time. */
@@ -82,21 +85,39 @@ export class World {
     return [...this.lives.keys()].map((vmid) => this.guest(vmid)).filter((guest) => guest !== undefined);
   }
 
+  /** Guests that live on a node now, with their state at `at`, a time not before their newest move. */
   guestsOn(node: string, at: number): { guest: Guest; state: RunState }[] {
     const found: { guest: Guest; state: RunState }[] = [];
-    for (const guest of this.guestsNow()) {
+    for (const guest of this.residents.get(node) ?? []) {
       const state = this.state(guest, at);
-      if (state?.node === node) found.push({ guest, state });
+      if (state !== undefined) found.push({ guest, state });
     }
     return found;
   }
 
   addLife(spec: GuestSpec, incarnation: number, createdAt: number): Guest {
     const life: GuestLife = { spec, incarnation, createdAt, events: [] };
-    const guest: Guest = { life, load: new GuestLoad(this.spec.seed, life), version: 1 };
+    const guest: Guest = { life, load: new GuestLoad(this.spec.seed, life), home: "", version: 1 };
     if (spec.lock !== undefined) guest.lock = spec.lock;
     this.lives.set(spec.vmid, [...(this.lives.get(spec.vmid) ?? []), guest]);
+    this.settleOn(guest, spec.node);
     return guest;
+  }
+
+  /** `node` undefined: nowhere any more. */
+  private settleOn(guest: Guest, node: string | undefined): void {
+    this.residents.get(guest.home)?.delete(guest);
+    guest.home = node ?? "";
+    if (node === undefined) return;
+    const guests = this.residents.get(node) ?? new Set();
+    this.residents.set(node, guests.add(guest));
+  }
+
+  deleteLife(guest: Guest, at: number): void {
+    guest.life.deletedAt = at;
+    this.settleOn(guest, undefined);
+    this.memo.delete(guest);
+    this.changed("vmlist");
   }
 
   /** Who had this vmid at that time. */
@@ -165,6 +186,7 @@ export class World {
   /** Records what happens to a guest and forgets what was computed from before. */
   record(guest: Guest, event: GuestEvent): void {
     guest.life.events.push(event);
+    if (event.what === "move") this.settleOn(guest, event.node);
     this.memo.delete(guest);
     this.touchGuest(guest);
   }
