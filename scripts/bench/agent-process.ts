@@ -1,0 +1,45 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, copyFileSync, openSync } from "node:fs";
+import { agentBundle } from "./hub-process.ts";
+
+/** As the agent's systemd unit starts it. */
+const nodeFlags = ["--max-semi-space-size=1", "--max-old-space-size=24", "--single-threaded"];
+const nodeEnv = { UV_THREADPOOL_SIZE: "1", MALLOC_ARENA_MAX: "1" };
+
+/** The real agent from its bundle, on its own copy of the Node binary: pages shared with other Nodes would halve its PSS. */
+export class AgentProcess {
+  private readonly child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.child = child;
+  }
+
+  /** `procsFile`: of a control group the process enters before it begins. */
+  static start(options: { config: string; nodeCopy: string; log: string; procsFile?: string }): AgentProcess {
+    const { config, nodeCopy, log, procsFile } = options;
+    const file = openSync(log, "a");
+    const command = [nodeCopy, ...nodeFlags, agentBundle, "--config", config];
+    const [program, ...args] =
+      procsFile === undefined ? command : ["/bin/sh", "-c", 'echo $$ > "$0"; exec "$@"', procsFile, ...command];
+    const child = spawn(program as string, args, { stdio: ["ignore", file, file], env: { ...process.env, ...nodeEnv } });
+    closeSync(file);
+    return new AgentProcess(child);
+  }
+
+  static copyNode(to: string): string {
+    copyFileSync(process.execPath, to);
+    return to;
+  }
+
+  get pid(): number {
+    if (this.child.pid === undefined || this.child.exitCode !== null) throw new Error("the agent ended: see its log");
+    return this.child.pid;
+  }
+
+  async kill(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const gone = new Promise<void>((resolve) => this.child.once("exit", () => resolve()));
+    this.child.kill("SIGKILL");
+    await gone;
+  }
+}

@@ -1,0 +1,147 @@
+import { parseColumns } from "../columns.ts";
+import { type Context, peerNames, peerValue } from "../context.ts";
+import type { HubProcess } from "../hub-process.ts";
+import type { PeerName, PeerProcess } from "../peer-process.ts";
+import { type Question, questions } from "../queries.ts";
+import { bestOf, median, missingRow, type PeerValue, quantile, type Row, ratioRow, valueRow } from "../row.ts";
+
+/** Systems with all history in them, running. */
+export type Loaded = { hub: HubProcess; peers: readonly PeerProcess[]; endMs: number };
+
+/** Requests in a row before the next system has its turn, and such rounds; the first round warms up and is not counted. */
+const burst = 25;
+const rounds = 7;
+const coldRounds = 3;
+
+/** Our median by the best peer's, as the issue demands it. Undefined: shown only. */
+const warmBounds: Record<keyof typeof questions, number | undefined> = {
+  day: 0.5,
+  week: 0.3,
+  month: 0.3,
+  pool: 0.4,
+  top: 0.15,
+  year: undefined,
+};
+
+async function timed(action: () => Promise<void>): Promise<number> {
+  const startedMs = performance.now();
+  await action();
+  return performance.now() - startedMs;
+}
+
+type Asked = { name: "hub" | PeerName; ask: (turn: number) => Promise<void> };
+
+/** Everybody who is asked this question. */
+function asked(question: Question, { hub, peers, endMs }: Loaded): Asked[] {
+  const { peer: path } = question;
+  const ours: Asked = {
+    name: "hub",
+    ask: async (turn) => {
+      const request = question.hub(turn, endMs);
+      if (request.kind === "range") await hub.query(request.query);
+      else await hub.top(request);
+    },
+  };
+  if (path === undefined) return [ours];
+  return [
+    ours,
+    ...peers.map((peer): Asked => ({ name: peer.name, ask: async (turn) => void (await peer.get(path(turn, endMs))) })),
+  ];
+}
+
+/** A fast answer without data would be no answer: asks once and looks. Returns what is wrong, or undefined. */
+async function answerProblem(question: Question, { hub, endMs }: Loaded): Promise<string | undefined> {
+  const request = question.hub(3, endMs);
+  if (request.kind === "top") {
+    const answer = await hub.top(request);
+    if ("missing" in answer) return answer.missing;
+    return answer.items === question.points ? undefined : `${answer.items} of ${question.points} guests in the answer`;
+  }
+  const series = parseColumns(await hub.query(request.query));
+  const least = Math.min(...series.map(({ columns }) => present(Object.values(columns)[0])));
+  const wanted = request.query.series.length;
+  if (series.length !== wanted) return `${series.length} of ${wanted} series in the answer`;
+  return least >= question.points * 0.98 ? undefined : `${least} of ${question.points} points in the answer`;
+}
+
+const present = (column: Float64Array | undefined) => column?.filter((value) => !Number.isNaN(value)).length ?? 0;
+
+async function askInTurns(systems: readonly Asked[]): Promise<Map<string, number[]>> {
+  const times = new Map<string, number[]>(systems.map(({ name }) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const { name, ask } of systems) {
+      for (let index = 0; index < burst; index++) {
+        const tookMs = await timed(() => ask(round * burst + index));
+        if (round > 0) times.get(name)?.push(tookMs);
+      }
+    }
+  }
+  return times;
+}
+
+const peersOf = (context: Context, pick: (name: PeerName) => number | undefined): PeerValue[] =>
+  peerNames.map((name) => peerValue(context, name, pick(name)));
+
+const quantileOf = (values: readonly number[] | undefined, share: number) =>
+  values === undefined || values.length === 0 ? undefined : quantile(values, share);
+
+export async function warmRows(context: Context, loaded: Loaded): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const key of Object.keys(questions) as (keyof typeof questions)[]) {
+    const question: Question = questions[key];
+    await loaded.hub.prepareRequests(burst * rounds + 1);
+    const problem = await answerProblem(question, loaded);
+    if (problem !== undefined) {
+      rows.push(missingRow(`query ${question.name}, p50`, "ms", problem));
+      continue;
+    }
+    const times = await askInTurns(asked(question, loaded));
+    const ours = times.get("hub") ?? [];
+    const p50 = quantile(ours, 0.5);
+    const p95 = quantile(ours, 0.95);
+    context.say(`query ${question.name}: hub p50 ${p50.toFixed(2)} ms`);
+    if (question.peer === undefined) {
+      rows.push(valueRow(`query ${question.name}, p50`, "ms", p50, 10), valueRow(`query ${question.name}, p95`, "ms", p95));
+      continue;
+    }
+    const best = bestOf(peersOf(context, (name) => quantileOf(times.get(name), 0.5)));
+    rows.push(ratioRow(`query ${question.name}, p50`, "ms", p50, best, warmBounds[key]));
+    rows.push(
+      ratioRow(`query ${question.name}, p95`, "ms", p95, bestOf(peersOf(context, (name) => quantileOf(times.get(name), 0.95)))),
+    );
+    for (const { name } of loaded.peers) {
+      rows.push(valueRow(`${name}: query ${question.name}, p50`, "ms", quantile(times.get(name) ?? [], 0.5)));
+    }
+  }
+  return rows;
+}
+
+/** The first question after kill -9 with nothing in the page cache. */
+export async function coldRows(context: Context, loaded: Loaded, evict: (dir: string) => void): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const key of ["day", "month", "pool", "top"] as const) {
+    const question: Question = questions[key];
+    const problem = await answerProblem(question, loaded);
+    if (problem !== undefined) {
+      rows.push(missingRow(`cold query ${question.name}`, "ms", problem));
+      continue;
+    }
+    const times = new Map<string, number[]>();
+    for (let round = 0; round < coldRounds; round++) {
+      for (const { name, ask } of asked(question, loaded)) {
+        const system = name === "hub" ? loaded.hub : loaded.peers.find((peer) => peer.name === name);
+        await system?.kill();
+        if (system !== undefined) evict(system.dir);
+        await system?.start();
+        times.set(name, [...(times.get(name) ?? []), await timed(() => ask(round * 7 + 3))]);
+      }
+    }
+    const best = bestOf(peersOf(context, (name) => quantileOf(times.get(name), 0.5)));
+    const bound = key === "month" ? 0.5 : undefined;
+    rows.push(ratioRow(`cold query ${question.name}`, "ms", median(times.get("hub") ?? []), best, bound));
+    for (const { name } of loaded.peers) {
+      rows.push(valueRow(`${name}: cold query ${question.name}`, "ms", median(times.get(name) ?? [])));
+    }
+  }
+  return rows;
+}
