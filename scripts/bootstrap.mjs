@@ -13,7 +13,10 @@ if (major < 20 || (major === 20 && minor < 19)) fail(`Node ${process.versions.no
 installNpmPackages();
 if (process.argv.includes("--debian")) installDebianPackages();
 
-/** `npm ci` unless node_modules was made from this very lock file by this Node. */
+/**
+ * Installs what the lock file says unless node_modules was made from this very lock file by this Node. Not `npm ci`: it refuses where a
+ * registry mirror lacks optional packages of other platforms.
+ */
 function installNpmPackages() {
   const wanted = createHash("sha256")
     .update(readFileSync(join(root, "package-lock.json")))
@@ -22,8 +25,8 @@ function installNpmPackages() {
   const stamp = join(root, "node_modules/.proven-lock");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   console.log("installing npm packages …");
-  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: root, stdio: "inherit" });
-  if (status !== 0) fail("npm ci failed: see above. Is the npm registry reachable?");
+  const { status } = spawnSync("npm", ["install", "--no-save", "--no-audit", "--no-fund"], { cwd: root, stdio: "inherit" });
+  if (status !== 0) fail("npm install failed: see above. Is the npm registry reachable?");
   writeFileSync(stamp, wanted);
 }
 
