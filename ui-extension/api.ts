@@ -1,4 +1,14 @@
-import type { ApiError, EventView, Health, Page, SeriesAnswer, SeriesQuery, SessionView, TaskView } from "#protocol/api.ts";
+import type {
+  ApiError,
+  EntityMetrics,
+  EventView,
+  Health,
+  Page,
+  SeriesAnswer,
+  SeriesQuery,
+  SessionView,
+  TaskView,
+} from "#protocol/api.ts";
 
 /** Why a request gave no answer. `unreachable`: no hub; `broken`: an answer that is none of the API's. */
 export type ApiProblem = { code: string; status: number; message: string; retryAfterSec: number | undefined };
@@ -36,6 +46,12 @@ export class Api {
 
   events(limit: number): Promise<Answer<Page<EventView>>> {
     return this.#request(`events?limit=${limit}`);
+  }
+
+  /** Current values of a node or guest, by its entity key. */
+  metrics(entity: string, cluster: string): Promise<Answer<EntityMetrics>> {
+    const [kind = "", name = ""] = entity.split("/");
+    return this.#request(`${kind}s/${encodeURIComponent(name)}/metrics?cluster=${encodeURIComponent(cluster)}`);
   }
 
   querySeries(query: SeriesQuery, signal?: AbortSignal): Promise<Answer<SeriesAnswer>> {

@@ -24,7 +24,7 @@ language.subscribe(() => {
 });
 document.documentElement.lang = language.value;
 const showTheme = () => {
-  document.documentElement.dataset["theme"] = themes.theme.value;
+  document.documentElement.dataset.theme = themes.theme.value;
 };
 themes.theme.subscribe(showTheme);
 themes.start();

@@ -1,6 +1,6 @@
-import type { SeriesAnswer, SeriesQuery, SeriesSelector } from "#protocol/api.ts";
+import type { EntityMetrics, SeriesAnswer, SeriesQuery, SeriesSelector } from "#protocol/api.ts";
 import { entityKind, parseEntityKey } from "#protocol/ids.ts";
-import { type Metric, metricByName } from "#protocol/metrics.ts";
+import { type Metric, metricByName, metrics } from "#protocol/metrics.ts";
 import { wave } from "./fake-cluster.ts";
 
 const gib = 2 ** 30;
@@ -53,7 +53,7 @@ const constant: Record<string, number> = {
   "zpool health": 0,
 };
 
-/** Answers a query as the hub does: steps begin on multiples of the step, a step without samples is null (in `gap`, and from `silentSince` on), what has no series is left out. */
+/** Answers a query as the hub does: steps begin on multiples of the step, a step without samples is null (in `gap`, and from `silentSince` on), a series never sampled has empty columns. */
 export function fakeHistory(
   query: SeriesQuery,
   gap: { from: number; to: number },
@@ -85,20 +85,40 @@ function seriesOf(
   const entity = parseEntityKey(selector.entity);
   const metric: Metric | undefined = entity === undefined ? undefined : metricByName(entityKind(entity), selector.metric);
   const key = metric === undefined ? "" : `${metric.entity} ${metric.name}`;
-  if (metric === undefined || (largest[key] === undefined && constant[key] === undefined)) return [];
-  const names = metric.instance === undefined ? [null] : (instances[`${metric.entity} ${metric.instance}`] ?? []);
-  return names.map((instance) => {
-    const valueAt = (time: number) =>
-      constant[key] ?? wave(`${selector.entity} ${metric.name}${instance ?? ""}`, time) * (largest[key] ?? 0);
-    const column = (factor: number) => at.map((time) => (silent(time) ? null : valueAt(time + stepMs / 2) * factor));
-    const spread = constant[key] !== undefined || stepMs <= 20_000 ? 0 : 0.22;
-    const last = wanted?.includes("last") === true;
-    const columns =
-      metric.kind === "counter"
-        ? { rate: column(1) }
-        : last
-          ? { last: column(1) }
-          : { avg: column(1), min: column(1 - spread), max: column(1 + spread) };
-    return { entity: selector.entity, metric: metric.name, instance, unit: metric.unit, source: "fake", at, columns };
-  });
+  if (metric === undefined) return [];
+  const instance = selector.instance ?? null;
+  const about = { entity: selector.entity, metric: metric.name, instance, unit: metric.unit };
+  const sampled = largest[key] !== undefined || constant[key] !== undefined;
+  if (!sampled || (metric.instance !== undefined) !== (instance !== null)) {
+    return [
+      { ...about, source: null, at: [], columns: metric.kind === "counter" ? { rate: [] } : { avg: [], min: [], max: [] } },
+    ];
+  }
+  const valueAt = (time: number) =>
+    constant[key] ?? wave(`${selector.entity} ${metric.name}${instance ?? ""}`, time) * (largest[key] ?? 0);
+  const column = (factor: number) => at.map((time) => (silent(time) ? null : valueAt(time + stepMs / 2) * factor));
+  const spread = constant[key] !== undefined || stepMs <= 20_000 ? 0 : 0.22;
+  const last = wanted?.includes("last") === true;
+  const columns =
+    metric.kind === "counter"
+      ? { rate: column(1) }
+      : last
+        ? { last: column(1) }
+        : { avg: column(1), min: column(1 - spread), max: column(1 + spread) };
+  return [{ ...about, source: "fake", at, columns }];
+}
+
+/** What `…/metrics` tells the charts: which instances there are. Values are left absent. */
+export function fakeMetrics(cluster: string, entity: string): EntityMetrics {
+  const kind = entity.split("/")[0];
+  const own = metrics.filter((metric) => metric.entity === kind);
+  return {
+    cluster,
+    entity,
+    metrics: own.flatMap((metric: Metric) => {
+      const names = metric.instance === undefined ? [null] : (instances[`${metric.entity} ${metric.instance}`] ?? []);
+      const about = { metric: metric.name, unit: metric.unit, source: "fake", state: "absent" as const, value: null, at: null };
+      return names.map((instance) => ({ ...about, instance }));
+    }),
+  };
 }

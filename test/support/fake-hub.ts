@@ -6,7 +6,7 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { SeriesQuery, StreamEvents } from "#protocol/api.ts";
 import { type ClusterSetup, fakeCluster } from "./fake-cluster.ts";
-import { fakeHistory } from "./fake-history.ts";
+import { fakeHistory, fakeMetrics } from "./fake-history.ts";
 
 export type FakeHubOptions = Partial<ClusterSetup> & {
   /** Files by name, `index.html` first of all. */
@@ -98,6 +98,8 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
   app.get("/api/v1/storages", (c) => c.json(page(world.storages(Date.now()))));
   app.get("/api/v1/tasks", (c) => c.json(page(world.tasks(Date.now()))));
   app.get("/api/v1/events", (c) => c.json(page(world.events(Date.now()))));
+  app.get("/api/v1/nodes/:node/metrics", (c) => c.json(fakeMetrics(world.cluster, `node/${c.req.param("node")}`)));
+  app.get("/api/v1/guests/:vmid/metrics", (c) => c.json(fakeMetrics(world.cluster, `guest/${c.req.param("vmid")}`)));
   app.post("/api/v1/series/query", async (c) => {
     const query = (await c.req.json()) as SeriesQuery;
     queries.push(query);

@@ -26,11 +26,11 @@ function parts(at: number, timeZone: string): { day: string; month: string; year
   }
   const found = Object.fromEntries(format.formatToParts(at).map((part) => [part.type, part.value]));
   return {
-    day: found["day"] ?? "",
-    month: found["month"] ?? "",
-    year: found["year"] ?? "",
-    time: `${found["hour"]}:${found["minute"]}`,
-    seconds: found["second"] ?? "",
+    day: found.day ?? "",
+    month: found.month ?? "",
+    year: found.year ?? "",
+    time: `${found.hour}:${found.minute}`,
+    seconds: found.second ?? "",
   };
 }
 

@@ -1,6 +1,7 @@
-import type { GuestView, SeriesSelector } from "#protocol/api.ts";
+import type { EntityMetrics, GuestView, SeriesSelector } from "#protocol/api.ts";
 import type { MetricName } from "#protocol/metrics.ts";
 import { type Column, columnKey, divideColumns, type Grid, sumColumns } from "./columns.ts";
+import { groupBy } from "./group.ts";
 import { memorySourceText } from "./guests.ts";
 import type { Translate } from "./text.ts";
 import type { DisplayUnit } from "./units.ts";
@@ -27,14 +28,33 @@ export type ChartSpec = {
 
 type Style = Pick<ChartLine, "label" | "colour" | "style">;
 
-/** Every series the charts of one entity need, each once. Without `instance` the hub answers all instances of a metric. */
-export function selectorsOf(charts: readonly ChartSpec[], entity: string, cluster: string): SeriesSelector[] {
-  const metrics = new Set(charts.flatMap((chart) => chart.metrics));
-  return [...metrics].map((metric) => ({ cluster, entity, metric }));
+/** Instances by metric: which NICs, disks or drives an entity has samples of. */
+export type Instances = ReadonlyMap<string, readonly string[]>;
+
+/** Reads them out of an entity's current metrics. */
+export function instancesOf({ metrics }: EntityMetrics): Instances {
+  const found = metrics.flatMap(({ metric, instance }) => (instance === null ? [] : [{ metric, instance }]));
+  return new Map(
+    [...groupBy(found, ({ metric }) => metric)].map(([metric, group]) => [metric, group.map(({ instance }) => instance)]),
+  );
 }
 
-/** True where at least one value of at least one line is known. */
-export const hasValues = (lines: readonly ChartLine[]) => lines.some((line) => line.values.some((value) => value !== null));
+/** Every series the charts of one entity need, each once. */
+export function selectorsOf(
+  charts: readonly ChartSpec[],
+  entity: string,
+  cluster: string,
+  instances: Instances,
+): SeriesSelector[] {
+  const metrics = new Set(charts.flatMap((chart) => chart.metrics));
+  return [...metrics].flatMap((metric): SeriesSelector[] => {
+    const names = instances.get(metric);
+    return names === undefined ? [{ cluster, entity, metric }] : names.map((instance) => ({ cluster, entity, metric, instance }));
+  });
+}
+
+/** A chart's lines that have a value somewhere: what this entity has no samples of is left out. */
+export const knownLines = (lines: readonly ChartLine[]) => lines.filter((line) => line.values.some((value) => value !== null));
 
 function gauge(grid: Grid, entity: string, metric: MetricName, style: Style, factor = 1): ChartLine[] {
   const column = (aggregate: "avg" | "min" | "max" | "last") => {

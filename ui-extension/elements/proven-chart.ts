@@ -174,11 +174,11 @@ export class ProvenChart extends LitElement {
   #moveTo(index: number | undefined): void {
     const plot = this.#plot;
     if (plot === undefined) return;
-    // As the mouse would do it, since only that moves the cursors of the other charts too; events without movement are ignored by uPlot.
+    // As the mouse would do it: only that moves the cursors of the other charts too.
     const { left, top } = plot.over.getBoundingClientRect();
     const clientX = left + (index === undefined ? 0 : plot.valToPos((this.at[index] ?? 0) / 1000, "x"));
     const type = index === undefined ? "mouseleave" : "mousemove";
-    plot.over.dispatchEvent(new MouseEvent(type, { clientX, clientY: top + 20, movementX: 1 }));
+    plot.over.dispatchEvent(new MouseEvent(type, { clientX, clientY: top + 20 }));
   }
 }
 customElements.define("proven-chart", ProvenChart);

@@ -1,7 +1,7 @@
 import { css, html, nothing, type PropertyValues } from "lit";
 import type { SeriesAnswer } from "#protocol/api.ts";
 import type { ApiProblem } from "../api.ts";
-import { type ChartLine, type ChartSpec, hasValues, selectorsOf } from "../core/charts.ts";
+import { type ChartLine, type ChartSpec, type Instances, instancesOf, knownLines, selectorsOf } from "../core/charts.ts";
 import { gridOf } from "../core/columns.ts";
 import { type RangeName, type RangeWindow, rangeNames, tailWindow, windowOf } from "../core/range.ts";
 import { t } from "../i18n.ts";
@@ -33,6 +33,7 @@ export class ProvenCharts extends PanelElement {
       .ranges { display: flex; gap: 4px; flex-wrap: wrap; align-items: center; margin-bottom: 8px; }
       .ranges h2 { font-size: 14px; font-weight: 500; color: var(--pv-title); margin-right: auto; }
       .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 430px), 1fr)); gap: 8px; }
+      .grid:not(:has(> :nth-child(2))) { grid-template-columns: minmax(0, 1fr); }
       .note { padding: 14px; border: 1px solid var(--pv-line); background: var(--pv-panel); color: var(--pv-dim); }
       .problem { background: var(--pv-warn-tint); padding: 6px 10px; margin-bottom: 8px; border: 1px solid var(--pv-line); }
     `,
@@ -45,6 +46,7 @@ export class ProvenCharts extends PanelElement {
   declare problem: ApiProblem | undefined;
   #abort: AbortController | undefined;
   #asking: string | undefined;
+  #instances: Instances = new Map();
   #at: readonly number[] = [];
   #drawn: readonly { chart: ChartSpec; lines: readonly ChartLine[] }[] = [];
 
@@ -76,7 +78,9 @@ export class ProvenCharts extends PanelElement {
     const { from, to, stepMs } = this.history.window;
     const grid = gridOf(this.history.pieces, from, to, stepMs);
     this.#at = grid.at;
-    this.#drawn = this.charts.map((chart) => ({ chart, lines: chart.lines(grid) })).filter(({ lines }) => hasValues(lines));
+    this.#drawn = this.charts
+      .map((chart) => ({ chart, lines: knownLines(chart.lines(grid)) }))
+      .filter(({ lines }) => lines.length > 0);
   }
 
   async #ask(range: RangeName, about: string, known: History | undefined): Promise<void> {
@@ -87,7 +91,9 @@ export class ProvenCharts extends PanelElement {
     const askedAt = this.panel.now.value;
     const window = windowOf(range, askedAt);
     const asked = known === undefined ? window : tailWindow(window, known.window.to - known.window.stepMs);
-    const series = selectorsOf(this.charts, this.entity, this.cluster);
+    if (known === undefined) this.#instances = await this.#readInstances();
+    if (abort.signal.aborted) return;
+    const series = selectorsOf(this.charts, this.entity, this.cluster, this.#instances);
     const answer = await this.panel.api.querySeries({ series, ...asked }, abort.signal);
     if (abort.signal.aborted) return;
     this.#asking = undefined;
@@ -96,6 +102,13 @@ export class ProvenCharts extends PanelElement {
     // Asked again after the usual time, not at once: the hub may be overloaded.
     else if (this.history !== undefined) this.history = { ...this.history, askedAt };
     else this.history = { range, about, window, pieces: [], askedAt };
+  }
+
+  /** A history query names its NICs, disks and drives; which there are, the current values tell. Storages have none. */
+  async #readInstances(): Promise<Instances> {
+    if (this.entity.startsWith("storage/")) return new Map();
+    const metrics = await this.panel.api.metrics(this.entity, this.cluster);
+    return metrics.ok ? instancesOf(metrics.value) : new Map();
   }
 
   protected override render() {

@@ -17,7 +17,7 @@ export class ProvenHeader extends PanelElement {
       header { display: flex; align-items: center; gap: 6px 14px; background: var(--pv-top); padding: 6px 12px; min-height: 42px; flex-wrap: wrap; }
       .brand { display: flex; align-items: center; gap: 6px; font-size: 17px; font-weight: 600; color: var(--pv-text); }
       .brand:hover { text-decoration: none; }
-      nav a { text-decoration: underline; }
+      nav a { text-decoration: underline; color: var(--pv-text); }
       .where { min-width: 0; }
       .end { margin-left: auto; display: flex; gap: 6px; align-items: center; flex-wrap: wrap; }
       select { background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 3px; min-height: 26px; }

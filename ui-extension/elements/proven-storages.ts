@@ -80,7 +80,7 @@ export class ProvenStorages extends PanelElement {
       {
         id: "size",
         title: t("Of"),
-        priority: 1,
+        priority: 2,
         width: "128px",
         right: true,
         sort: (storage) => sortValue(storage.total, now),

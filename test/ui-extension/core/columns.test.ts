@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SeriesAnswer } from "#protocol/api.ts";
-import { nodeCharts } from "../../../ui-extension/core/charts.ts";
+import { instancesOf, nodeCharts, selectorsOf } from "../../../ui-extension/core/charts.ts";
 import {
   columnKey,
   currentValue,
@@ -86,4 +86,23 @@ test("the value of now is unknown once it is older than 45 s, or two steps where
   assert.equal(currentValue([2, null, null, null, null], 20_000), undefined);
   assert.equal(currentValue([2, null, null], 3_600_000), 2);
   assert.equal(currentValue([2, null, null, null], 3_600_000), undefined);
+});
+
+test("a query names each NIC the node has samples of, and metrics without instances once", () => {
+  const reading = { unit: "bytes", source: "proc", state: "absent" as const, value: null, at: null };
+  const metrics = [
+    { ...reading, metric: "cpu", instance: null },
+    { ...reading, metric: "nic_in", instance: "eno1" },
+    { ...reading, metric: "nic_in", instance: "vmbr0" },
+  ];
+  const instances = instancesOf({ cluster: "c", entity: "node/pve1", metrics });
+  const network = nodeCharts("node/pve1", inEnglish).filter((chart) => chart.id === "cpu" || chart.id === "network");
+  const about = { cluster: "c", entity: "node/pve1" };
+  assert.deepEqual(selectorsOf(network, "node/pve1", "c", instances), [
+    { ...about, metric: "cpu" },
+    { ...about, metric: "iowait" },
+    { ...about, metric: "nic_in", instance: "eno1" },
+    { ...about, metric: "nic_in", instance: "vmbr0" },
+    { ...about, metric: "nic_out" },
+  ]);
 });
