@@ -64,7 +64,9 @@ function ownExpression(metric: Metric): Expression {
   const stem = metric.name.replace(/_(ms|ns)$/, "");
   const unit = stem.endsWith(suffix) ? "" : suffix;
   const total = metric.kind === "counter" ? "_total" : "";
-  const name = `proven_${metric.entity}_${stem}${unit}${total}`;
+  // `_total` says counter: nodes_total, a gauge, becomes nodes.
+  const bare = unit === "" && metric.kind === "gauge" ? stem.replace(/_total$/, "") : stem;
+  const name = `proven_${metric.entity}_${bare}${unit}${total}`;
   return { family: { name, type: metric.kind, help: metric.help }, divisor, exporter: false };
 }
 
