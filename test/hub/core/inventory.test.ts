@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { EpochMs, NodeName } from "#protocol/ids.ts";
+import { type AgentInventory, guestChanges, guestName, ownersOf, sameGuest, stepInventory } from "../../../hub/core/inventory.ts";
+import { agentOf, inventoryOf } from "../../support/test-hub.ts";
+
+const at = (ms: number) => ms as EpochMs;
+const says = (node: string, vmids: number[], when: number, before?: AgentInventory) =>
+  stepInventory(
+    before,
+    agentOf(node),
+    inventoryOf({ guests: vmids.map((vmid) => ({ vmid, identity: [`uuid:${vmid}`] })) }),
+    at(when),
+  );
+const homes = (inventories: AgentInventory[]) =>
+  Object.fromEntries([...ownersOf(inventories)].map(([vmid, { owner }]) => [vmid, owner.agent.node]));
+const none: ReadonlySet<NodeName> = new Set();
+
+test("each guest belongs to the agent that lists it", () => {
+  assert.deepEqual(homes([says("pve1", [100, 101], 0), says("pve2", [200], 0)]), { 100: "pve1", 101: "pve1", 200: "pve2" });
+});
+
+test("a guest on two agents belongs to the newer claim", () => {
+  assert.deepEqual(homes([says("pve1", [100], 0), says("pve2", [100], 5)]), { 100: "pve2" });
+});
+
+test("a claim that is only repeated gets no newer by it", () => {
+  const source = says("pve1", [100], 20, says("pve1", [100], 0));
+  assert.deepEqual(homes([source, says("pve2", [100], 5)]), { 100: "pve2" });
+});
+
+test("a guest that went away and came back is claimed anew", () => {
+  const back = says("pve1", [100], 20, says("pve1", [], 10, says("pve1", [100], 0)));
+  assert.deepEqual(homes([back, says("pve2", [100], 5)]), { 100: "pve1" });
+});
+
+const change = (before: AgentInventory[], after: AgentInventory[], newcomers = none) =>
+  guestChanges(ownersOf(before), ownersOf(after), newcomers).map(({ facts, ...rest }) => rest);
+
+test("a new guest was created, unless its agent is heard for the first time", () => {
+  assert.deepEqual(change([says("pve1", [], 0)], [says("pve1", [100], 5)]), [{ kind: "created", vmid: 100, node: "pve1" }]);
+  assert.deepEqual(change([], [says("pve1", [100], 5)], new Set([agentOf("pve1").node])), []);
+});
+
+test("a guest that another agent claims has migrated", () => {
+  const [one, two] = [says("pve1", [100], 0), says("pve2", [100], 5)];
+  assert.deepEqual(change([one], [one, two]), [{ kind: "migrated", vmid: 100, node: "pve2", from: "pve1" }]);
+});
+
+test("a guest that nobody lists has vanished, which is not yet deleted", () => {
+  assert.deepEqual(change([says("pve1", [100], 0)], [says("pve1", [], 5)]), [{ kind: "vanished", vmid: 100, node: "pve1" }]);
+});
+
+test("another guest with the same vmid replaces it", () => {
+  const other = stepInventory(
+    undefined,
+    agentOf("pve1"),
+    inventoryOf({ guests: [{ vmid: 100, identity: ["uuid:other"] }] }),
+    at(5),
+  );
+  assert.deepEqual(change([says("pve1", [100], 0)], [other]), [{ kind: "replaced", vmid: 100, node: "pve1" }]);
+});
+
+const identities: [name: string, a: string[], b: string[], same: boolean][] = [
+  ["one shared string is enough", ["uuid:1", "mac:a"], ["uuid:2", "mac:a"], true],
+  ["nothing shared is another guest", ["uuid:1"], ["uuid:2"], false],
+  ["nothing known is no evidence", ["uuid:1"], [], true],
+];
+for (const [name, a, b, same] of identities) {
+  test(`identity: ${name}`, () => assert.equal(sameGuest({ type: "qemu", identity: a }, { type: "qemu", identity: b }), same));
+}
+
+test("guests without a name get PVE's default", () => {
+  assert.equal(guestName({ vmid: 100, type: "qemu" }), "VM 100");
+  assert.equal(guestName({ vmid: 200, type: "lxc" }), "CT200");
+});

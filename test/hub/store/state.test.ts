@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { open } from "lmdb";
+import type { TaskView } from "#protocol/api.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import { describeEvent } from "../../../hub/core/events.ts";
+import { createKey, listKeys, revokeKey } from "../../../hub/keys.ts";
+import { verifyChain } from "../../../hub/store/audit.ts";
+import { StateStore, StoreError } from "../../../hub/store/state.ts";
+import { temporaryDir } from "../../support/test-hub.ts";
+
+const by = { actor: "root", reason: "test" };
+const now = 1_700_000_000_000 as EpochMs;
+const openIn = (dir: string) => StateStore.open({ dir, now: () => now });
+const wanted = { name: "ci", scopes: ["read" as const], expiresInDays: 1 };
+
+test("a document outlives the process, and two processes see each other's changes", async (t) => {
+  const dir = temporaryDir(t);
+  const [one, two] = [openIn(dir), openIn(dir)];
+  const { stored } = createKey(one, wanted, by, now);
+  assert.deepEqual(
+    listKeys(two).map((key) => key.id),
+    [stored.id],
+  );
+  await one.close();
+  assert.equal(revokeKey(two, stored.id, by, now), true);
+  await two.close();
+  const three = openIn(dir);
+  assert.deepEqual(listKeys(three), []);
+  await three.close();
+});
+
+test("a document that isn't valid is neither written nor believed", async (t) => {
+  const state = openIn(temporaryDir(t));
+  t.after(() => state.close());
+  assert.throws(() => state.put("apiKey", "x", { id: "x" } as never, by), StoreError);
+  assert.deepEqual(state.auditLog(), []);
+});
+
+test("the audit log tells who changed what and why, and holds no secret", async (t) => {
+  const state = openIn(temporaryDir(t));
+  t.after(() => state.close());
+  const { stored, key } = createKey(state, wanted, { actor: "anna", reason: "for CI" }, now);
+  revokeKey(state, stored.id, { actor: "bert", reason: "leaked" }, now);
+
+  const log = state.auditLog();
+
+  assert.deepEqual(
+    log.map(({ seq, actor, action, kind, id, reason }) => ({ seq, actor, action, kind, id, reason })),
+    [
+      { seq: 1, actor: "anna", action: "create", kind: "apiKey", id: stored.id, reason: "for CI" },
+      { seq: 2, actor: "bert", action: "update", kind: "apiKey", id: stored.id, reason: "leaked" },
+    ],
+  );
+  assert.deepEqual(state.verifyAudit(), { ok: true, entries: 2, head: log[1]?.hash });
+  const secret = key.split("_")[2] ?? "";
+  assert.equal(JSON.stringify(log).includes(secret) || JSON.stringify(log).includes(stored.secretHash), false);
+});
+
+test("changed, removed, reordered and cut-off audit entries are noticed", async (t) => {
+  const state = openIn(temporaryDir(t));
+  t.after(() => state.close());
+  for (let i = 0; i < 3; i++) createKey(state, { ...wanted, name: `key ${i}` }, by, now);
+  const [first, second, third] = state.auditLog();
+  const documents = state.list("apiKey").map(({ id, document }) => ({ kind: "apiKey", id, document }));
+  const problem = (entries: unknown[], current = documents) => {
+    const verdict = verifyChain(entries, current);
+    return verdict.ok ? "none" : `${verdict.seq}: ${verdict.problem}`;
+  };
+  assert.equal(problem([first, second, third]), "none");
+  assert.equal(problem([first, { ...second, actor: "nobody" }, third]), "2: the entry was changed");
+  assert.equal(problem([first, third]), "2: the entry is missing");
+  assert.equal(problem([second, first, third]), "1: the entry is missing");
+  assert.equal(problem([first, { ...second, prev: third?.hash }, third]), "2: the entry does not follow the one before");
+  assert.match(problem([first, second]), /was changed outside the audit log/);
+  assert.match(problem([first, second, third], documents.slice(1)), /was removed outside the audit log/);
+});
+
+test("a document changed behind the hub's back is noticed", async (t) => {
+  const dir = temporaryDir(t);
+  const state = openIn(dir);
+  const { stored } = createKey(state, wanted, by, now);
+  await state.close();
+  const raw = open<unknown, string>({ path: join(dir, "state"), encoding: "json", maxDbs: 8, overlappingSync: false });
+  const documents = raw.openDB<unknown, [string, string]>("documents", { encoding: "json" });
+  documents.putSync(["apiKey", stored.id], { ...stored, scopes: ["admin"] });
+  await raw.close();
+  const again = openIn(dir);
+  t.after(() => again.close());
+  assert.deepEqual(again.verifyAudit(), { ok: false, seq: 1, problem: `apiKey ${stored.id} was changed outside the audit log` });
+});
+
+test("a store of another version, or a file that is none, is refused with a remedy and left as it is", async (t) => {
+  const dir = temporaryDir(t);
+  const raw = open<unknown, string>({ path: join(dir, "state"), encoding: "json", maxDbs: 8, overlappingSync: false });
+  raw.putSync("version", 99);
+  await raw.close();
+  assert.throws(() => openIn(dir), /has version 99, this hub reads 1: use the proven-hub that wrote it/);
+
+  const other = temporaryDir(t);
+  mkdirSync(join(other, "state"));
+  writeFileSync(join(other, "state", "data.mdb"), "this is no database, but somebody's text ".repeat(500));
+  assert.throws(() => openIn(other), /can't be opened as the hub's state store .* Restore it from a backup/);
+});
+
+const task = (n: number, startedAt: number, more: Partial<TaskView> = {}): TaskView => ({
+  cluster: "00000000000000aa",
+  upid: `UPID:pve1:${n}`,
+  node: "pve1",
+  type: "vzdump",
+  id: "100",
+  user: "root@pam",
+  startedAt,
+  endedAt: null,
+  state: "running",
+  status: null,
+  ...more,
+});
+
+test("tasks are kept once, move on when they end, and never back", async (t) => {
+  const state = openIn(temporaryDir(t));
+  t.after(() => state.close());
+  const ended = task(1, 1000, { state: "ok", status: "OK", endedAt: 5000 });
+  assert.equal(state.history.upsertTasks([task(1, 1000)]).length, 1);
+  assert.deepEqual(state.history.upsertTasks([ended]), [{ task: ended, known: true }]);
+  assert.deepEqual(state.history.upsertTasks([task(1, 1000), ended]), []);
+  assert.deepEqual(state.history.tasks({}, { limit: 10, cursor: undefined }).items, [ended]);
+});
+
+test("pages of tasks go on where the page before ended, also among tasks of the same second", async (t) => {
+  const state = openIn(temporaryDir(t));
+  t.after(() => state.close());
+  state.history.upsertTasks([1, 2, 3, 4, 5].map((n) => task(n, n < 4 ? 1000 : 2000)));
+  const seen: string[] = [];
+  let cursor: number | undefined;
+  for (let pages = 0; pages < 4; pages++) {
+    const { items, next } = state.history.tasks({}, { limit: 2, cursor });
+    seen.push(...items.map((one) => one.upid));
+    cursor = next ?? undefined;
+    if (next === null) break;
+  }
+  assert.deepEqual(seen, ["UPID:pve1:5", "UPID:pve1:4", "UPID:pve1:3", "UPID:pve1:2", "UPID:pve1:1"]);
+});
+
+test("tasks are filtered by guest, state and time", async (t) => {
+  const state = openIn(temporaryDir(t));
+  t.after(() => state.close());
+  state.history.upsertTasks([
+    task(1, 1000),
+    task(2, 2000, { id: "101" }),
+    task(3, 3000, { id: "100@local", state: "failed", status: "x" }),
+  ]);
+  const found = (filter: Parameters<typeof state.history.tasks>[0]) =>
+    state.history.tasks(filter, { limit: 10, cursor: undefined }).items.map((one) => one.upid.split(":")[2]);
+  assert.deepEqual(found({ guest: 100 }), ["3", "1"]);
+  assert.deepEqual(found({ state: "failed" }), ["3"]);
+  assert.deepEqual(found({ since: 2000 }), ["3", "2"]);
+  assert.deepEqual(found({ node: "pve2" }), []);
+});
+
+test("event ids grow, also after old events were dropped", async (t) => {
+  const state = openIn(temporaryDir(t));
+  t.after(() => state.close());
+  const event = (at: number) => describeEvent("hub.started", { version: "1" }, {}, at);
+  state.history.addEvents([event(1), event(2)]);
+  assert.equal(state.history.prune(1000 as EpochMs), 1);
+  assert.deepEqual(
+    state.history.addEvents([event(3)]).map((stored) => stored.id),
+    [3],
+  );
+});
