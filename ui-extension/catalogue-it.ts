@@ -207,6 +207,7 @@ export const italian: Readonly<Record<string, string>> = {
   "not live": "non in diretta",
   "not set up yet": "non ancora configurata",
   "number {n} with this VMID": "numero {n} con questo VMID",
+  "of its {n} core": "del suo {n} core",
   "of its {n} cores": "dei suoi {n} core",
   "of {n} threads": "di {n} thread",
   offline: "offline",

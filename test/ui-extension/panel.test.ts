@@ -227,6 +227,26 @@ test("of 5,000 guests a few dozen rows are drawn, and / leads to the filter", as
   await close();
 });
 
+test("going to and fro between pages thirty times leaves no listener behind", async () => {
+  const hub = await startHub({ everyMs: 60_000 });
+  const { page, complaints, close } = await visit(browser, hub);
+  await page.locator("proven-nodes").getByRole("link", { name: "pve1" }).waitFor();
+  const listeners = () =>
+    page.locator("proven-app").evaluate((app) => {
+      const { panel } = app as unknown as { panel: { now: { listeners: number }; store: { picture: { listeners: number } } } };
+      return [panel.now.listeners, panel.store.picture.listeners];
+    });
+  const before = await listeners();
+  for (let round = 0; round < 30; round++) {
+    await page.locator("proven-nodes").getByRole("link", { name: "pve2" }).click();
+    await page.getByRole("link", { name: "Overview" }).click();
+  }
+  await page.locator("proven-nodes").getByRole("link", { name: "pve1" }).waitFor();
+  assert.deepEqual(await listeners(), before);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("Italian is spoken where the browser does, and the theme can be chosen", async () => {
   const hub = await startHub();
   const { page, close } = await visit(browser, hub, { locale: "it-IT" });

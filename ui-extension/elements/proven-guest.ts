@@ -3,7 +3,7 @@ import type { GuestView } from "#protocol/api.ts";
 import { formatMoment } from "../core/age.ts";
 import { type ChartSpec, guestCharts } from "../core/charts.ts";
 import { lastHeardAt, memorySourceText } from "../core/guests.ts";
-import { t, timeZone } from "../i18n.ts";
+import { t, timeZone, tn } from "../i18n.ts";
 import { guestState } from "./figures.ts";
 import { icon } from "./icon.ts";
 import { entityLink } from "./link.ts";
@@ -63,7 +63,7 @@ export class ProvenGuest extends EntityPage {
 
   #tiles(guest: GuestView) {
     const { panel } = this;
-    const cores = guest.cpus.value === null ? undefined : t("of its {n} cores", { n: guest.cpus.value });
+    const cores = guest.cpus.value === null ? undefined : tn(guest.cpus.value, "of its {n} core", "of its {n} cores");
     return html`<div class="tiles">
       <proven-tile .panel=${panel} .label=${t("CPU")} .reading=${guest.cpu} .unit=${"percent"} .note=${cores} .levels=${{ warn: 0.8, crit: 0.95 }}></proven-tile>
       <proven-tile

@@ -68,7 +68,7 @@ export class ProvenNode extends EntityPage {
       <proven-tile .panel=${panel} .label=${t("CPU")} .reading=${node.cpu} .unit=${"percent"} .note=${threads} .levels=${{ warn: 0.8, crit: 0.95 }}></proven-tile>
       <proven-tile .panel=${panel} .label=${t("Memory")} .reading=${node.memUsed} .total=${node.memTotal} .unit=${"bytes"} .levels=${{ warn: 0.85, crit: 0.95 }}></proven-tile>
       <proven-tile .panel=${panel} .label=${t("Root disk")} .reading=${node.rootUsed} .total=${node.rootTotal} .unit=${"bytes"} .levels=${{ warn: 0.85, crit: 0.95 }}></proven-tile>
-      <proven-tile .panel=${panel} .label=${t("Uptime")} .reading=${node.uptime} .unit=${"seconds"} .note=${t("{running} of {total} guests run", { running: node.guests.running, total: node.guests.total })}></proven-tile>
+      <proven-tile .panel=${panel} .label=${t("Uptime")} .reading=${node.uptime} .unit=${"seconds"} .note=${t(node.guests.unknown > 0 ? "{running} run, {unknown} unknown, {total} in all" : "{running} of {total} guests run", node.guests)}></proven-tile>
     </div>`;
   }
 

@@ -9,6 +9,9 @@ import { PanelElement } from "./panel-element.ts";
 import "./proven-age.ts";
 import { shared } from "./styles.ts";
 
+/** Keeps a number and its unit on one line. */
+const unbroken = (text: string) => text.replaceAll(" ", "\u00a0");
+
 /** One live figure with its age. With `total` it is a share and gets a bar. */
 export class ProvenTile extends PanelElement {
   static override properties = {
@@ -26,7 +29,7 @@ export class ProvenTile extends PanelElement {
       :host { background: var(--pv-panel); border: 1px solid var(--pv-line); padding: 7px 11px 9px; min-width: 0; }
       .top { display: flex; justify-content: space-between; gap: 8px; color: var(--pv-dim); font-size: 12px; }
       .value { font-size: 20px; line-height: 1.35; font-variant-numeric: tabular-nums; white-space: nowrap; }
-      .past { font-size: 12px; color: var(--pv-dim); white-space: normal; }
+      .past { font-size: 12px; color: var(--pv-dim); white-space: normal; display: inline-block; line-height: 1.3; max-width: calc(100% - 22px); vertical-align: middle; }
       .note { color: var(--pv-dim); font-size: 12px; min-height: 1.45em; }
       .bar { margin-top: 4px; }
     `,
@@ -61,7 +64,7 @@ export class ProvenTile extends PanelElement {
     if (shown.state === "absent") return html`<span class="dim" title=${t("no value: its source says nothing")}>–</span>`;
     const value = this.total === undefined ? formatValue(shown.value, this.unit) : formatPercent(shown.value);
     if (shown.state === "fresh") return value;
-    return html`<span class="dim">– <span class="past">${t("last {age} ago: {value}", { age: formatAge(now - shown.at), value })}</span></span>`;
+    return html`<span class="dim">– <span class="past">${t("last {age} ago: {value}", { age: unbroken(formatAge(now - shown.at)), value: unbroken(value) })}</span></span>`;
   }
 
   #note() {
