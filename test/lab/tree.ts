@@ -67,7 +67,9 @@ export class Tree {
 
   /** Makes everything that stays; `at` is the lab's time. */
   create(at: number): void {
-    this.clear();
+    this.clearGuests();
+    for (const node of this.world.nodes.keys())
+      rmSync(join(this.root(node), "var/log/pve/tasks"), { recursive: true, force: true });
     this.createCluster();
     for (const node of this.world.nodes.values()) this.createNode(node);
     for (const guest of this.world.guestsNow()) this.writeGuest(guest, at);
@@ -225,11 +227,10 @@ export class Tree {
     for (const node of this.world.nodes.keys()) chmodSync(join(this.pmxcfs, "nodes", node), quorate ? 0o755 : 0o555);
   }
 
-  /** Removes what a former run left: guests may be elsewhere now, and its tasks are of another life. */
-  private clear(): void {
+  /** Removes the configurations that a former run left: the guests may be elsewhere now. */
+  clearGuests(): void {
     for (const node of this.world.nodes.keys()) {
       for (const type of ["qemu-server", "lxc"]) rmSync(join(this.pmxcfs, "nodes", node, type), { recursive: true, force: true });
-      rmSync(join(this.root(node), "var/log/pve/tasks"), { recursive: true, force: true });
     }
   }
 }
