@@ -4,6 +4,7 @@ import { type Database, open, type RootDatabase } from "lmdb";
 import type { EpochMs } from "#protocol/ids.ts";
 import { type AuditEntry, type AuditVerdict, auditEntrySchema, type Change, chain, verifyChain } from "./audit.ts";
 import { type DocumentOf, type Kind, kinds } from "./documents.ts";
+import { envFileProblem, envPageSize } from "./env-file.ts";
 import { History } from "./history.ts";
 
 /** Written into a new store; a store of another version is refused. */
@@ -30,21 +31,18 @@ export class StateStore {
   /** @throws StoreError when the directory holds no readable store of this version. */
   static open(options: { dir: string; now: () => EpochMs }): StateStore {
     const path = join(options.dir, "state");
+    const problem = envFileProblem(path);
+    if (problem !== undefined) throw unusable(path, problem);
     mkdirSync(path, { recursive: true, mode: 0o700 });
     try {
       // Without overlappingSync a transaction is on the disk when it returns.
-      const root = open<unknown, string>({ path, encoding: "json", maxDbs: 8, overlappingSync: false });
+      const root = open<unknown, string>({ path, encoding: "json", maxDbs: 8, pageSize: envPageSize, overlappingSync: false });
       const documents = root.openDB<unknown, [Kind, string]>("documents", { encoding: "json" });
       const audit = root.openDB<unknown, number>("audit", { encoding: "json" });
       checkVersion(root, path);
       return new StateStore(root, documents, audit, History.open(root), options.now);
     } catch (cause) {
-      if (cause instanceof StoreError) throw cause;
-      const problem = cause instanceof Error ? cause.message : String(cause);
-      throw new StoreError(
-        `${path} can't be opened as the hub's state store (${problem}). Restore it from a backup, or move it away to start with an empty one`,
-        { cause },
-      );
+      throw cause instanceof StoreError ? cause : unusable(path, cause instanceof Error ? cause.message : String(cause), cause);
     }
   }
 
@@ -129,6 +127,12 @@ export class StateStore {
     this.audit.putSync(entry.seq, entry);
   }
 }
+
+const unusable = (path: string, problem: string, cause?: unknown) =>
+  new StoreError(
+    `${path} can't be opened as the hub's state store (${problem}). Restore it from a backup, or move it away to start with an empty one`,
+    { cause },
+  );
 
 const actionOf = (before: unknown, after: unknown): AuditEntry["action"] =>
   before === undefined ? "create" : after === undefined ? "delete" : "update";

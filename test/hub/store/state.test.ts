@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { open } from "lmdb";
@@ -102,7 +102,20 @@ test("a store of another version, or a file that is none, is refused with a reme
   const other = temporaryDir(t);
   mkdirSync(join(other, "state"));
   writeFileSync(join(other, "state", "data.mdb"), "this is no database, but somebody's text ".repeat(500));
-  assert.throws(() => openIn(other), /can't be opened as the hub's state store .* Restore it from a backup/);
+  assert.throws(
+    () => openIn(other),
+    /can't be opened as the hub's state store \(data.mdb is no LMDB file\)\. Restore it from a backup/,
+  );
+});
+
+test("a store file that was cut off is refused before it can end the process", async (t) => {
+  const dir = temporaryDir(t);
+  const state = openIn(dir);
+  for (let i = 0; i < 50; i++) createKey(state, { ...wanted, name: `key ${i}` }, by, now);
+  await state.close();
+  const file = join(dir, "state", "data.mdb");
+  truncateSync(file, Math.floor(statSync(file).size / 8192) * 4096);
+  assert.throws(() => openIn(dir), /data.mdb is cut off/);
 });
 
 const task = (n: number, startedAt: number, more: Partial<TaskView> = {}): TaskView => ({
