@@ -135,11 +135,13 @@ export class WatchLoop {
   ): void {
     for (const node of nodesOf(picture, sight.now).keys()) {
       const entity = nodeKey(node);
-      const { known, news } = stepKnown(watched.nodes.get(entity), nodeState(picture, node, sight.now));
-      const differs = known.unknown !== watched.nodes.get(entity)?.unknown;
+      const before = watched.nodes.get(entity);
+      const { known, news } = stepKnown(before, nodeState(picture, node, sight.now));
       watched.nodes.set(entity, known);
-      if (news !== undefined) this.ports.journal.emit(`node.${news.to}`, { node }, { cluster: picture.cluster, node, entity });
-      if (!this.isWatched || !(news !== undefined || differs || isDirty(entity))) continue;
+      // That sight was lost was told, so that it is back is news too.
+      const told = news?.to ?? (before?.unknown && !known.unknown ? before.state : undefined);
+      if (told !== undefined) this.ports.journal.emit(`node.${told}`, { node }, { cluster: picture.cluster, node, entity });
+      if (!this.isWatched || !(known.unknown !== before?.unknown || told !== undefined || isDirty(entity))) continue;
       const view = nodeView(sight, picture, node);
       if (view !== undefined) batch.nodes.push(view);
     }

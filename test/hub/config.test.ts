@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ConfigError, parseConfig } from "../../hub/config.ts";
+import { formatLine } from "../../hub/log.ts";
+import { readJoinKey, setup } from "../../hub/setup.ts";
+import { loadCertificate } from "../../hub/tls.ts";
+import { temporaryDir } from "../support/test-hub.ts";
+
+test("an empty configuration is complete", () => {
+  const { panel, ...rest } = parseConfig("");
+  assert.deepEqual(rest, { listen: "0.0.0.0", port: 8420, state: "/var/lib/proven-hub", join: { pmxcfs: "/etc/pve" } });
+  assert.match(panel, /\/panel$/);
+});
+
+test("all wrong keys are told at once, unknown ones with the nearest known", () => {
+  const text = 'prot = 1\nport = 99999\nlisten = "everywhere"\nstate = "relative"\n[join]\npmxfs = "/etc/pve"\n';
+  assert.throws(
+    () => parseConfig(text, "hub.toml"),
+    (error) => {
+      assert.ok(error instanceof ConfigError);
+      const lines = error.message.split("\n");
+      assert.equal(lines.length, 5);
+      for (const start of ["port: ", "listen: ", "state: "])
+        assert.ok(lines.some((line) => line.startsWith(`hub.toml: ${start}`)));
+      assert.ok(lines.includes("hub.toml: unknown key prot: did you mean port?"));
+      assert.ok(lines.includes("hub.toml: unknown key join.pmxfs: did you mean pmxcfs?"));
+      return true;
+    },
+  );
+  assert.throws(() => parseConfig("port = ", "hub.toml"), ConfigError);
+});
+
+test("the certificate is made once, is for ten years and this host, and only its owner reads the key", async (t) => {
+  const dir = temporaryDir(t);
+  const now = Date.UTC(2026, 0, 5);
+  const first = await loadCertificate(dir, now);
+  assert.deepEqual(await loadCertificate(dir, now), first);
+  assert.match(first.fingerprint, /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
+  assert.equal(statSync(join(dir, "tls.pem")).mode & 0o777, 0o600);
+  const certificate = new X509Certificate(first.cert);
+  assert.equal(certificate.checkIP("127.0.0.1"), "127.0.0.1");
+  assert.equal(certificate.checkHost("localhost"), "localhost");
+  assert.equal(new Date(certificate.validTo).getUTCFullYear(), 2036);
+});
+
+test("a damaged certificate file is refused, not replaced", async (t) => {
+  const dir = temporaryDir(t);
+  writeFileSync(join(dir, "tls.pem"), "rubbish");
+  await assert.rejects(loadCertificate(dir, 0), /holds no certificate and key/);
+  assert.equal(readFileSync(join(dir, "tls.pem"), "utf8"), "rubbish");
+});
+
+test("setup writes what agents need; run again it changes nothing, and a join key stays", (t) => {
+  const stateDir = temporaryDir(t);
+  const pmxcfs = temporaryDir(t);
+  const options = { pmxcfs, stateDir, url: "wss://pve1:8420/agent", fingerprint: "AA:BB" };
+  setup(options);
+  assert.deepEqual(JSON.parse(readFileSync(join(pmxcfs, "proven/hub.json"), "utf8")), {
+    url: "wss://pve1:8420/agent",
+    fingerprint: "AA:BB",
+  });
+  const keyFile = join(pmxcfs, "priv/proven/join.key");
+  const key = readFileSync(keyFile, "utf8");
+  assert.equal(statSync(keyFile).mode & 0o777, 0o600);
+  assert.equal(Buffer.from(key, "base64").length, 32);
+  assert.deepEqual(readJoinKey(stateDir), Buffer.from(key, "base64"));
+
+  assert.ok(setup(options).every((line) => line.endsWith(": unchanged")));
+  setup({ ...options, fingerprint: "CC:DD" });
+  assert.equal(readFileSync(keyFile, "utf8"), key);
+});
+
+test("setup refuses a machine that is no Proxmox VE node, and a join key that is none", (t) => {
+  const stateDir = temporaryDir(t);
+  const pmxcfs = temporaryDir(t);
+  const options = { pmxcfs: join(pmxcfs, "absent"), stateDir, url: "wss://x/agent", fingerprint: "AA" };
+  assert.throws(() => setup(options), /token create/);
+  mkdirSync(join(pmxcfs, "priv/proven"), { recursive: true });
+  writeFileSync(join(pmxcfs, "priv/proven/join.key"), "short");
+  assert.throws(() => setup({ ...options, pmxcfs }), /holds no join key/);
+  assert.equal(readJoinKey(stateDir), undefined);
+});
+
+test("a line of the log can't be forged by what it holds", () => {
+  assert.equal(
+    formatLine("agent\nsays", { node: "pve1", text: 'a "b"\n<3>c', absent: undefined }),
+    'agent says node=pve1 text="a \\"b\\" <3>c"',
+  );
+});
