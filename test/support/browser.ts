@@ -1,5 +1,4 @@
-import { type Browser, chromium, type Page } from "playwright-core";
-import type { FakeHub } from "./fake-hub.ts";
+import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 
 /** Headless Chromium as Debian installs it. */
 export function launchBrowser(): Promise<Browser> {
@@ -17,12 +16,13 @@ export type Visit = {
 export type VisitOptions = { path?: string; dark?: boolean; width?: number; height?: number; locale?: string };
 
 /** Opens the panel in a fresh browser profile; the default path signs in as `npm start`'s link does. */
-export async function visit(browser: Browser, hub: FakeHub, options: VisitOptions = {}): Promise<Visit> {
+export async function visit(browser: Browser, hub: { url: string; key: string }, options: VisitOptions = {}): Promise<Visit> {
   const context = await browser.newContext({
     viewport: { width: options.width ?? 1366, height: options.height ?? 768 },
     colorScheme: options.dark === true ? "dark" : "light",
     locale: options.locale ?? "en-GB",
     reducedMotion: "reduce",
+    ignoreHTTPSErrors: true, // a real hub shows its own certificate
   });
   const page = await context.newPage();
   page.setDefaultTimeout(5000);
@@ -36,4 +36,20 @@ export async function visit(browser: Browser, hub: FakeHub, options: VisitOption
   });
   await page.goto(`${hub.url}/${options.path ?? `#key=${hub.key}`}`);
   return { page, complaints, close: () => context.close() };
+}
+
+/** Colours on a chart's canvas; an empty one has one. */
+export function coloursDrawn(chart: Locator): Promise<number> {
+  return chart
+    .locator("canvas")
+    .first()
+    .evaluate((canvas) => {
+      const context = canvas instanceof HTMLCanvasElement ? canvas.getContext("2d") : null;
+      if (context === null) return 0;
+      const { data } = context.getImageData(0, 0, context.canvas.width, context.canvas.height);
+      const colours = new Set<number>();
+      for (let index = 0; index < data.length; index += 4)
+        colours.add(((data[index] ?? 0) << 16) | ((data[index + 1] ?? 0) << 8) | (data[index + 2] ?? 0));
+      return colours.size;
+    });
 }

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
-import { launchBrowser, visit } from "../support/browser.ts";
+import { coloursDrawn, launchBrowser, visit } from "../support/browser.ts";
 import { type FakeHub, type FakeHubOptions, panelFiles, startFakeHub } from "../support/fake-hub.ts";
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -25,22 +25,6 @@ async function startHub(options: Partial<FakeHubOptions> = {}): Promise<FakeHub>
   const hub = await startFakeHub({ files, ...options });
   hubs.push(hub);
   return hub;
-}
-
-/** Colours drawn on the first chart's canvas; an empty one has one. */
-async function coloursDrawn(page: Page): Promise<number> {
-  return await page
-    .locator("proven-chart canvas")
-    .first()
-    .evaluate((canvas) => {
-      const context = canvas instanceof HTMLCanvasElement ? canvas.getContext("2d") : null;
-      if (context === null) return 0;
-      const { data } = context.getImageData(0, 0, context.canvas.width, context.canvas.height);
-      const colours = new Set<number>();
-      for (let index = 0; index < data.length; index += 4)
-        colours.add(((data[index] ?? 0) << 16) | ((data[index + 1] ?? 0) << 8) | (data[index + 2] ?? 0));
-      return colours.size;
-    });
 }
 
 const widerThanScreen = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
@@ -82,14 +66,14 @@ test("the link of npm start signs in, leaves no key in the address, and leads fr
   await page.getByRole("heading", { name: "pve1", exact: true }).waitFor();
   await page.locator("proven-chart[data-chart=load] canvas").waitFor();
   assert.equal(await page.locator("proven-chart").count(), 6);
-  assert.ok((await coloursDrawn(page)) > 10);
+  assert.ok((await coloursDrawn(page.locator("proven-chart").first())) > 10);
 
   await page.locator("proven-guests").getByRole("link", { name: "102 mail01" }).click();
   await page.getByRole("heading", { name: "102 mail01" }).waitFor();
   assert.equal(await page.evaluate(() => location.hash), "#/guest/102");
   await page.getByText("as its control group counts").first().waitFor();
   await page.locator("proven-chart[data-chart=pressure] canvas").waitFor();
-  assert.ok((await coloursDrawn(page)) > 10);
+  assert.ok((await coloursDrawn(page.locator("proven-chart").first())) > 10);
   assert.deepEqual(complaints, []);
   await close();
 });
