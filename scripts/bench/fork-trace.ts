@@ -1,9 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
-/** New processes and programs in a traced window. Threads are not counted: clone with CLONE_THREAD makes one. */
-export function countForks(trace: string): number {
-  return trace.split("\n").filter((line) => /\b(fork|vfork|execve|execveat)\(|\bclone3?\((?!.*CLONE_THREAD)/.test(line)).length;
+/** Processes that the given threads made. Clones with CLONE_THREAD are threads; what a child does itself is not counted again. */
+export function countForks(trace: string, ownThreads: readonly number[]): number {
+  const own = new Set(ownThreads.map(String));
+  return trace.split("\n").filter((line) => {
+    const call = /^(\d+) +(.*)$/.exec(line);
+    return call !== null && own.has(call[1] ?? "") && /^(v?fork|clone3?)\((?!.*CLONE_THREAD)/.test(call[2] ?? "");
+  }).length;
 }
 
 /** Forks of the whole machine since boot: an upper bound where nothing can be traced. */
@@ -11,19 +15,20 @@ const machineForks = () => Number(/^processes (\d+)/m.exec(readFileSync("/proc/s
 
 export type ForkCount = { count: number; how: "strace" | "/proc/stat of the whole machine" };
 
-/** Watches a running process and its children; `stop` gives what happened since. */
+const tracerPath = "/usr/bin/strace";
+
+/** Watches a running process; `stop` gives what it started since. */
 export function watchForks(pid: number, outFile: string): { stop(): Promise<ForkCount> } {
-  if (!existsSync("/usr/bin/strace")) {
+  if (!existsSync(tracerPath)) {
     const before = machineForks();
     return { stop: async () => ({ count: machineForks() - before, how: "/proc/stat of the whole machine" }) };
   }
-  const tracer = spawn("/usr/bin/strace", ["-f", "-qq", "-e", "trace=process", "-o", outFile, "-p", String(pid)], {
-    stdio: "ignore",
-  });
+  const threads = readdirSync(`/proc/${pid}/task`).map(Number);
+  const tracer = spawn(tracerPath, ["-f", "-qq", "-e", "trace=process", "-o", outFile, "-p", String(pid)], { stdio: "ignore" });
   return {
     async stop() {
       await endTracer(tracer);
-      return { count: countForks(existsSync(outFile) ? readFileSync(outFile, "utf8") : ""), how: "strace" };
+      return { count: countForks(readFileSync(outFile, "utf8"), threads), how: "strace" };
     },
   };
 }

@@ -13,6 +13,10 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const hubBundle = join(root, "dist/hub.mjs");
 export const agentBundle = join(root, "dist/agent.mjs");
 
+/** Tests run the hub from its sources, so that they need no build; what is measured is always the bundle. */
+export const runsFromSource = process.env.PROVEN_BENCH_SOURCE === "1";
+const program = runsFromSource ? ["--import", "tsx", join(root, "hub/main.ts")] : [hubBundle];
+
 /** As the hub's systemd unit starts it. */
 const nodeFlags = ["--max-semi-space-size=4"];
 
@@ -48,11 +52,15 @@ export class HubProcess {
     return pid;
   }
 
+  get running(): boolean {
+    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   /** Time until it answers on its API, ms. The first start makes configuration, certificate and join key before. */
   async start(): Promise<number> {
     if (!existsSync(this.config)) await this.prepare();
     const log = openSync(join(this.dir, "hub.log"), "a");
-    this.child = spawn(process.execPath, [...nodeFlags, hubBundle, "--config", this.config], { stdio: ["ignore", log, log] });
+    this.child = spawn(process.execPath, [...nodeFlags, ...program, "--config", this.config], { stdio: ["ignore", log, log] });
     closeSync(log);
     const child = this.child;
     return waitUntil(
@@ -125,11 +133,11 @@ export class HubProcess {
 
   /** Output of a command of the hub's bundle. */
   command(...args: string[]): string {
-    return execFileSync(process.execPath, [hubBundle, ...args, "--config", this.config], { encoding: "utf8" });
+    return execFileSync(process.execPath, [...program, ...args, "--config", this.config], { encoding: "utf8" });
   }
 
   private async prepare(): Promise<void> {
-    if (!existsSync(hubBundle)) throw new Error("dist/hub.mjs is not there: npm run build");
+    if (!runsFromSource && !existsSync(hubBundle)) throw new Error("dist/hub.mjs is not there: npm run build");
     this.port = await freePort();
     for (const path of ["state", "panel"]) mkdirSync(join(this.dir, path), { recursive: true });
     mkdirSync(this.pmxcfs, { recursive: true });
@@ -147,7 +155,7 @@ export class HubProcess {
 
   private async end(signal: NodeJS.Signals): Promise<void> {
     const child = this.child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || !this.running) return;
     const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     child.kill(signal);
     await gone;

@@ -9,7 +9,7 @@ import type { Identity } from "../../agent/identity.ts";
 /** Where the hub is and how an agent gets in: what the cluster's `hub.json` and `join.key` say. */
 export type HubDoor = { url: string; fingerprint: string; joinKey: Buffer };
 
-export type ClientIdentity = { node: NodeName; clusterId: ClusterId; stream: string; identity: Identity };
+export type ClientIdentity = { node: NodeName; clusterId: ClusterId; clusterName?: string; stream: string; identity: Identity };
 
 export const newStream = () => randomBytes(16).toString("hex");
 
@@ -118,7 +118,7 @@ export class LinkClient {
   }
 
   private hello({ nonce }: MessageOf<"challenge">["body"]): void {
-    const { node, clusterId, stream, identity } = this.self;
+    const { node, clusterId, clusterName, stream, identity } = this.self;
     const { publicKey } = identity;
     const sentAt = Date.now();
     const signed = { nonce, fingerprint: this.socket.fingerprint, node, clusterId, stream, publicKey, sentAt };
@@ -129,7 +129,7 @@ export class LinkClient {
       encodeMessage("hello", {
         node,
         clusterId,
-        clusterName: "bench",
+        ...(clusterName !== undefined && { clusterName }),
         publicKey,
         signature: identity.sign(helloBytes(signed)),
         ...linkVersions,

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Context, type Measure, peerFinder } from "./context.ts";
-import { agentBundle, hubBundle } from "./hub-process.ts";
+import { agentBundle, hubBundle, runsFromSource } from "./hub-process.ts";
 import { agent } from "./measures/agent.ts";
 import { bulk } from "./measures/bulk.ts";
 import { history } from "./measures/history.ts";
@@ -37,7 +37,7 @@ async function runMeasure(name: MeasureName, context: Context): Promise<Row[]> {
 }
 
 async function bench(options: BenchOptions): Promise<number> {
-  for (const path of [hubBundle, agentBundle]) {
+  for (const path of runsFromSource ? [] : [hubBundle, agentBundle]) {
     if (!existsSync(path)) throw new Error(`${path} is not there: npm run build`);
   }
   printPlan(options);

@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 export type Usage = {
   /** User and system time, seconds; children that ended and were waited for included. */
   cpuSec: number;
+  /** Of these, the time of children that have ended. */
+  endedChildrenSec: number;
   /** Voluntary context switches of all threads: how often it woke up. */
   wakeups: number;
   /** Bytes it caused to be written to the block layer, cancelled ones (deleted before they were written) taken off. */
@@ -44,19 +46,22 @@ export function processTree(pid: number): number[] {
 }
 
 /** Fields 14–17 of proc(5) `stat`; the command before them may hold spaces and parentheses. */
-export function parseCpuSec(stat: string): number {
+export function parseCpuSec(stat: string): { own: number; endedChildren: number } {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index] ?? 0), 0) / ticksPerSec;
+  const seconds = (index: number) => Number(fields[index] ?? 0) / ticksPerSec;
+  return { own: seconds(11) + seconds(12), endedChildren: seconds(13) + seconds(14) };
 }
 
 export function readUsage(pid: number): Usage {
-  const usage: Usage = { cpuSec: 0, wakeups: 0, writtenBytes: 0, threads: 0, processes: 0 };
+  const usage: Usage = { cpuSec: 0, endedChildrenSec: 0, wakeups: 0, writtenBytes: 0, threads: 0, processes: 0 };
   for (const one of processTree(pid)) {
     const threads = listThreads(one);
     if (threads.length === 0) continue;
     usage.processes++;
     usage.threads += threads.length;
-    usage.cpuSec += parseCpuSec(readProc(`/proc/${one}/stat`));
+    const { own, endedChildren } = parseCpuSec(readProc(`/proc/${one}/stat`));
+    usage.cpuSec += own + endedChildren;
+    usage.endedChildrenSec += endedChildren;
     const io = readProc(`/proc/${one}/io`);
     usage.writtenBytes += field(io, "write_bytes") - field(io, "cancelled_write_bytes");
     for (const thread of threads)

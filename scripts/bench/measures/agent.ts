@@ -90,6 +90,7 @@ async function run(context: Context): Promise<Row[]> {
   if (!("problem" in limit)) limit.remove();
 
   const cpu = (after.plain.cpuSec - before.plain.cpuSec) * perHour;
+  const ofCommands = (after.plain.endedChildrenSec - before.plain.endedChildrenSec) * perHour;
   const theirs =
     after.exporter === undefined || before.exporter === undefined
       ? undefined
@@ -97,8 +98,9 @@ async function run(context: Context): Promise<Row[]> {
   const name = `agent, ${guestsPerNode} guests every 10 s:`;
   const limitedName = `${name} PSS under MemoryHigh`;
   return [
-    valueRow(`${name} forks and execs in ${options.minutes} min (${how})`, "processes", count, 0),
+    valueRow(`${name} forks in ${options.minutes} min (${how})`, "processes", count, 0),
     valueRow(`${name} CPU`, "CPU s / h", cpu, 2),
+    valueRow(`${name} CPU without the (simulated) commands it ran`, "CPU s / h", cpu - ofCommands),
     ratioRow(`${name} CPU`, "CPU s / h", cpu, peerValue(context, "prometheus-node-exporter", theirs), 0.25),
     valueRow(`${name} wake-ups`, "/ min", ((after.plain.wakeups - before.plain.wakeups) * perHour) / 60, 12),
     valueRow(`${name} threads`, "threads", after.plain.threads, 12),
