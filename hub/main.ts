@@ -6,6 +6,7 @@ import { softwareVersion } from "#protocol/version.ts";
 import { commands, UsageError } from "./commands.ts";
 import { ConfigError, type HubConfig, parseConfig } from "./config.ts";
 import { startHub } from "./hub.ts";
+import { lockInstance } from "./instance-lock.ts";
 import { describeError, openLog } from "./log.ts";
 import { systemClock } from "./ports.ts";
 import { defaultUrl, setup } from "./setup.ts";
@@ -93,15 +94,25 @@ async function check(config: HubConfig): Promise<void> {
   await state.close();
   if (!audit.ok) throw new StoreError(`audit log: entry ${audit.seq}: ${audit.problem}`);
   say(`state   ${config.state}: ok, ${audit.entries} audited changes`);
+  await checkSeries(config);
+  say(`cert    ${(await loadCertificate(config.state, systemClock.now())).fingerprint}`);
+}
+
+async function checkSeries(config: HubConfig): Promise<void> {
+  const lock = await lockInstance(config.state);
+  if (lock === undefined) return void say("series  in use: the hub is running");
   const series = await openSeries({ dir: join(config.state, "series"), now: systemClock.now });
   await series.close();
+  lock.release();
   say("series  ok");
-  say(`cert    ${(await loadCertificate(config.state, systemClock.now())).fingerprint}`);
 }
 
 async function serve(config: HubConfig): Promise<void> {
   const log = openLog((line) => process.stderr.write(line), { journal: process.env.JOURNAL_STREAM !== undefined });
   const clock = systemClock;
+  if ((await lockInstance(config.state)) === undefined) {
+    throw new UsageError(`another proven-hub runs on ${config.state}: stop it, or set another \`state\` in the configuration`);
+  }
   const state = StateStore.open({ dir: config.state, now: clock.now });
   const series = await openSeries({ dir: join(config.state, "series"), now: clock.now });
   const certificate = await loadCertificate(config.state, clock.now());

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ConfigError, parseConfig } from "../../hub/config.ts";
+import { lockInstance } from "../../hub/instance-lock.ts";
 import { formatLine } from "../../hub/log.ts";
 import { readJoinKey, setup } from "../../hub/setup.ts";
 import { loadCertificate } from "../../hub/tls.ts";
@@ -89,4 +90,14 @@ test("a line of the log can't be forged by what it holds", () => {
     formatLine("agent\nsays", { node: "pve1", text: 'a "b"\n<3>c', absent: undefined }),
     'agent says node=pve1 text="a \\"b\\" <3>c"',
   );
+});
+
+test("only one hub works on a state directory, and the next may when it is gone", async (t) => {
+  const dir = temporaryDir(t);
+  const lock = await lockInstance(dir);
+  assert.equal(await lockInstance(join(dir, ".")), undefined);
+  lock?.release();
+  const next = await lockInstance(dir);
+  assert.ok(next);
+  next.release();
 });
