@@ -13,7 +13,8 @@ export type Upid = Brand<string, "Upid">;
 export type ClusterId = Brand<string, "ClusterId">;
 /**
  * What a series or an alert is about, unique inside its cluster:
- * `cluster` · `node/<node>` · `guest/<vmid>` · `storage/<id>` (shared) · `storage/<node>/<id>` (local) · `zpool/<node>/<pool>`.
+ * `cluster` · `node/<node>` · `guest/<vmid>` · `storage/<id>` (shared) · `storage/<node>/<id>` (local) · `zpool/<node>/<pool>` ·
+ * `disk/<node>/<serial, or device name>` · `thinpool/<node>/<vg>/<lv>` · `datastore/<16 hex digits of the server>/<name>` (Backup Server).
  */
 export type EntityKey = Brand<string, "EntityKey">;
 
@@ -46,15 +47,25 @@ export function parseEpochMs(value: unknown): EpochMs | undefined {
 }
 
 const name = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}";
+const lvmName = "[A-Za-z0-9_+.-]{1,127}";
 const entityPattern = new RegExp(
-  `^(cluster|node/${name}|guest/[1-9][0-9]{2,8}|storage/${name}(/${name})?|zpool/${name}/[A-Za-z][A-Za-z0-9_.: -]{0,99})$`,
+  `^(${[
+    "cluster",
+    `node/${name}`,
+    "guest/[1-9][0-9]{2,8}",
+    `storage/${name}(/${name})?`,
+    `zpool/${name}/[A-Za-z][A-Za-z0-9_.: -]{0,99}`,
+    `disk/${name}/${name}`,
+    `thinpool/${name}/${lvmName}/${lvmName}`,
+    `datastore/[0-9a-f]{16}/${name}`,
+  ].join("|")})$`,
 );
 
 export function parseEntityKey(value: unknown): EntityKey | undefined {
   return typeof value === "string" && entityPattern.test(value) ? (value as EntityKey) : undefined;
 }
 
-export type EntityKind = "cluster" | "node" | "guest" | "storage" | "zpool";
+export type EntityKind = "cluster" | "node" | "guest" | "storage" | "zpool" | "disk" | "thinpool" | "datastore";
 
 /** The kind is the key's first word. */
 export function entityKind(key: EntityKey): EntityKind {
@@ -65,6 +76,11 @@ export function entityKind(key: EntityKey): EntityKind {
 export const guestKey = (vmid: Vmid) => `guest/${vmid}` as EntityKey;
 export const nodeKey = (node: NodeName) => `node/${node}` as EntityKey;
 export const zpoolKey = (node: NodeName, pool: string) => `zpool/${node}/${pool}` as EntityKey;
+/** `id`: the disk's serial number, its device name where it tells none. */
+export const diskKey = (node: NodeName, id: string) => `disk/${node}/${id}` as EntityKey;
+export const thinpoolKey = (node: NodeName, vg: string, lv: string) => `thinpool/${node}/${vg}/${lv}` as EntityKey;
+/** `server`: first 16 hex digits of the pinned certificate's SHA-256; where none is pinned, of the SHA-256 of `host:port`. */
+export const datastoreKey = (server: string, store: string) => `datastore/${server}/${store}` as EntityKey;
 /** A shared storage exists once per cluster, a local one once per node. */
 export const storageKey = (storage: StorageId, node: NodeName, shared: boolean) =>
   (shared ? `storage/${storage}` : `storage/${node}/${storage}`) as EntityKey;

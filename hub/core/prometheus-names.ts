@@ -96,4 +96,8 @@ export const instanceLabels: Readonly<Record<InstanceKind, string>> = {
   nic: "nic",
   disk: "disk",
   filesystem: "mountpoint",
+  sensor: "sensor",
+  certificate: "file",
+  replication: "job",
+  namespace: "namespace",
 };

@@ -41,7 +41,7 @@ export function pictureWith(
 /** The node whose agent stamps an entity's samples; undefined for what exists once in the cluster. */
 export function nodeOfEntity(picture: ClusterPicture, entity: EntityKey): NodeName | undefined {
   const [kind, first, second] = entity.split("/");
-  if (kind === "node" || kind === "zpool") return parseNodeName(first);
+  if (kind === "node" || kind === "zpool" || kind === "disk" || kind === "thinpool") return parseNodeName(first);
   if (kind === "guest") {
     for (const { facts, owner } of picture.owners.values()) if (String(facts.vmid) === first) return owner.agent.node;
   }
