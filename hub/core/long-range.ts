@@ -1,10 +1,13 @@
 import type { Aggregate } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
-import type { SeriesColumns, SeriesInfo, SeriesRange } from "./series.ts";
+import type { SeriesColumns, SeriesInfo, SeriesRange, SeriesReader } from "./series.ts";
+
+/** The other engine did not answer, or with something else: the message says which and what. */
+export class RemoteReadError extends Error {}
 
 /** History that another engine keeps longer than the hub does. */
 export interface LongRangeReader {
-  /** Columns of the series in their order, as SeriesReader gives them. Rejects when the other engine doesn't answer. */
+  /** Columns of the series in their order, as SeriesReader gives them. Rejects with RemoteReadError when the other engine doesn't answer. */
   read(series: readonly SeriesInfo[], range: SeriesRange): Promise<SeriesColumns[]>;
 }
 
@@ -35,4 +38,34 @@ export function joinColumns(older: SeriesColumns, newer: SeriesColumns, aggregat
     join(older.columns[name] ?? unknown(older), newer.columns[name] ?? unknown(newer)),
   ]);
   return { at: join(older.at, newer.at), columns: Object.fromEntries(columns) };
+}
+
+/** How long the hub keeps its own history, and from which step on its rollups answer (SeriesReader.read). */
+const rawKeptMs = 14 * 86_400_000;
+const rollupKeptMs = 400 * 86_400_000;
+const rollupStepMs = 900_000;
+
+/** Start of what the hub itself can answer for a range. */
+export function oldestLocal({ stepMs }: SeriesRange, now: EpochMs): EpochMs {
+  return (now - (stepMs !== undefined && stepMs >= rollupStepMs ? rollupKeptMs : rawKeptMs)) as EpochMs;
+}
+
+/** As SeriesReader.read; what is older than the hub's own history comes from `remote`, where there is one. Rejects when that doesn't answer. */
+export async function readHistory(
+  local: SeriesReader,
+  remote: LongRangeReader | undefined,
+  series: readonly SeriesInfo[],
+  range: SeriesRange,
+  now: EpochMs,
+): Promise<{ tier: "raw" | "rollup"; series: SeriesColumns[] }> {
+  const parts = remote === undefined ? { remote: undefined, local: range } : splitRange(range, oldestLocal(range, now));
+  const newer = parts.local === undefined ? undefined : local.read(series, parts.local);
+  if (remote === undefined || parts.remote === undefined) return newer ?? { tier: "raw", series: [] };
+  const older = await remote.read(series, parts.remote);
+  if (newer === undefined) return { tier: range.stepMs === undefined ? "raw" : "rollup", series: older };
+  const joined = newer.series.map((columns, index) => {
+    const before = older[index];
+    return before === undefined ? columns : joinColumns(before, columns, range.aggregates);
+  });
+  return { tier: newer.tier, series: joined };
 }

@@ -9,8 +9,14 @@ import { type Sight, skewOf } from "./views.ts";
 /** Name and labels of a series of an exposition. */
 export type Labelled = { family: Family; labels: Labels };
 export type Row = Labelled & { value: number };
-/** Where a series of the store goes: its value divided by `divisor`. */
-export type Target = Labelled & { divisor: number };
+/** Where a series of the store goes, and how its values become base units. */
+export type Target = Labelled & Conversion;
+export type Conversion = { divisor: number; scale: number };
+
+/** Of the integer that is stored, so that 0.7 % is 0.007 and not a neighbour of it. */
+export function toBaseUnit(value: number, { divisor, scale }: Conversion): number {
+  return divisor === 1 ? value : Math.round(value * scale) / (scale * divisor);
+}
 
 /** What ids of one cluster are made of. */
 export type ClusterNames = {
@@ -78,6 +84,9 @@ function idsOf(names: ClusterNames, entity: EntityKey, exporter: boolean): reado
       return exporter && names.storageNodes.has(entity) ? sharedStorageIds(names, entity) : [entity];
     case "node":
     case "zpool":
+    case "disk":
+    case "thinpool":
+    case "datastore":
       return [entity];
   }
 }
@@ -97,6 +106,7 @@ export function targetsOf(names: ClusterNames, info: SeriesInfo): Target[] {
     idsOf(names, info.entity, exporter).map((id) => ({
       family,
       divisor,
+      scale: info.metric.scale,
       labels: [["id", id], ...instance, ...names.extra] satisfies Labels,
     })),
   );
@@ -134,6 +144,6 @@ export function seriesRows(sight: Sight, names: ClusterNames, entity: EntityKey,
     if ((newest.get(key)?.at ?? 0) < latest.at) newest.set(key, { info, at: latest.at, value: latest.value });
   }
   return [...newest.values()].flatMap(({ info, value }) =>
-    targetsOf(names, info).map(({ family, labels, divisor }) => ({ family, labels, value: value / divisor })),
+    targetsOf(names, info).map((target) => ({ family: target.family, labels: target.labels, value: toBaseUnit(value, target) })),
   );
 }

@@ -19,8 +19,12 @@ const functions: Readonly<Record<Aggregate, string>> = {
   rate: "rate",
 };
 
-export const aggregateQuery = (series: string, aggregate: Aggregate, stepMs: number) =>
-  `${functions[aggregate]}(${series}[${stepMs}ms])`;
+/** VictoriaMetrics' rate takes a window without samples for one without change: unknown must not become 0, so two samples are asked for. */
+export function aggregateQuery(series: string, aggregate: Aggregate, stepMs: number): string {
+  const window = `${series}[${stepMs}ms]`;
+  const query = `${functions[aggregate]}(${window})`;
+  return aggregate === "rate" ? `${query} and count_over_time(${window}) >= 2` : query;
+}
 
 /**
  * Instants at which a window that looks back one step covers the steps [t, t + step) of a range: PromQL's windows hold their end, ours don't,

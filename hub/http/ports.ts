@@ -1,6 +1,7 @@
 import type { EventView, StreamEvents } from "#protocol/api.ts";
 import type { ClusterPicture } from "../core/cluster.ts";
 import type { EventFacts, EventPlace, EventType } from "../core/events.ts";
+import type { LongRangeReader } from "../core/long-range.ts";
 import type { Row } from "../core/prometheus-series.ts";
 import type { IngestCounters, LiveTable, SeriesReader } from "../core/series.ts";
 import type { Clock, Log } from "../ports.ts";
@@ -27,6 +28,8 @@ export interface HttpPorts {
   };
   onBatch(listener: (batch: Partial<Pick<StreamEvents, "nodes" | "guests" | "storages" | "gone" | "tasks">>) => void): () => void;
   startedAt: number;
+  /** History older than the hub's own, where another engine keeps it. */
+  longRange?: LongRangeReader | undefined;
   /** A secret that opens `/metrics` and nothing else: a scraper's configuration should hold no more. */
   scrapeToken?: string | undefined;
   /** Rows for `/metrics` of parts that report on themselves, such as remote write. */

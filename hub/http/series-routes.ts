@@ -3,9 +3,10 @@ import * as z from "zod";
 import { type SeriesSelector, seriesAnswerSchema, seriesQuerySchema } from "#protocol/api.ts";
 import { type EntityKey, type EpochMs, entityKind, parseEntityKey } from "#protocol/ids.ts";
 import { type Metric, metricByName } from "#protocol/metrics.ts";
+import { RemoteReadError, readHistory } from "../core/long-range.ts";
 import { columnsOf, planQuery, type QueryPlan } from "../core/query.ts";
 import { Refusal } from "../core/refusal.ts";
-import type { SeriesColumns, SeriesInfo } from "../core/series.ts";
+import type { SeriesColumns, SeriesInfo, SeriesRange } from "../core/series.ts";
 import { type Answered, columnsType, toBinary, toJson } from "./columns.ts";
 import type { HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
@@ -36,11 +37,11 @@ sampled is answered with empty columns.`,
 type Wanted = { selector: SeriesSelector; metric: Metric; info: SeriesInfo | undefined };
 
 export function seriesRoutes(app: HubApp, ports: HttpPorts): void {
-  app.openapi(queryRoute, (c) => {
+  app.openapi(queryRoute, async (c) => {
     const query = c.req.valid("json");
     const plan = planQuery(query);
     const wanted = query.series.map((selector, index) => find(ports, selector, `series.${index}`));
-    const answer = read(ports, wanted, plan, query.aggregates);
+    const answer = await read(ports, wanted, plan, query.aggregates);
     if (!(c.req.header("Accept") ?? "").includes(columnsType)) return c.json(toJson(answer), 200);
     return c.body(toBinary(answer), 200, { "Content-Type": columnsType });
   });
@@ -71,7 +72,12 @@ function clustersOf(ports: HttpPorts, entity: EntityKey, cluster: string | undef
 }
 
 /** Series that want the same columns are read together, so that the store can walk them in its own order. */
-function read(ports: HttpPorts, wanted: readonly Wanted[], plan: QueryPlan, asked: Parameters<typeof columnsOf>[1]): Answered {
+async function read(
+  ports: HttpPorts,
+  wanted: readonly Wanted[],
+  plan: QueryPlan,
+  asked: Parameters<typeof columnsOf>[1],
+): Promise<Answered> {
   const groups = new Map<string, { infos: SeriesInfo[]; aggregates: ReturnType<typeof columnsOf> }>();
   for (const { info, metric } of wanted) {
     if (info === undefined) continue;
@@ -84,7 +90,7 @@ function read(ports: HttpPorts, wanted: readonly Wanted[], plan: QueryPlan, aske
   let tier: "raw" | "rollup" = "raw";
   const range = { from: plan.from as EpochMs, to: plan.to as EpochMs, stepMs: plan.stepMs };
   for (const { infos, aggregates } of groups.values()) {
-    const part = ports.reader.read(infos, { ...range, aggregates });
+    const part = await readPart(ports, infos, { ...range, aggregates });
     if (part.tier === "rollup") tier = "rollup";
     part.series.forEach((data, index) => {
       const info = infos[index];
@@ -102,6 +108,19 @@ function read(ports: HttpPorts, wanted: readonly Wanted[], plan: QueryPlan, aske
       emptyColumns(columnsOf(metric, asked, plan.stepMs === undefined)),
   }));
   return { from: plan.from, to: plan.to, stepMs: plan.stepMs ?? null, tier, series };
+}
+
+/** A range that only the other engine has is refused while that doesn't answer: half a chart would look like a gap in the data. */
+async function readPart(ports: HttpPorts, infos: readonly SeriesInfo[], range: SeriesRange) {
+  try {
+    return await readHistory(ports.reader, ports.longRange, infos, range, ports.clock.now());
+  } catch (error) {
+    if (!(error instanceof RemoteReadError)) throw error;
+    ports.log(4, error.message);
+    throw new Refusal("overloaded", "older history is kept by another server, which does not answer: ask for a later `from`", {
+      field: "from",
+    });
+  }
 }
 
 function emptyColumns(names: ReturnType<typeof columnsOf>): SeriesColumns {

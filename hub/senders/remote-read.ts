@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { Aggregate } from "#protocol/api.ts";
-import type { LongRangeReader } from "../core/long-range.ts";
+import { type LongRangeReader, RemoteReadError } from "../core/long-range.ts";
 import type { Labels } from "../core/prometheus-names.ts";
 import { type ClusterNames, type Target, targetsOf } from "../core/prometheus-series.ts";
 import { aggregateQuery, evaluationParts, selector } from "../core/promql.ts";
@@ -127,14 +127,23 @@ export class RemoteRead implements LongRangeReader {
       timeoutMs,
       answerMaxBytes,
     });
-    if (!result.ok) throw new Error(`${target.host} does not answer: ${result.problem}`);
+    if (!result.ok) throw new RemoteReadError(`${target.host} does not answer: ${result.problem}`);
     const { status, body: text } = result.answer;
-    const parsed = status === 200 ? answerSchema.safeParse(JSON.parse(text.toString())) : undefined;
-    if (!parsed?.success) throw new Error(`${target.host} answered ${status} ${text.toString("utf8", 0, 300)}`);
+    const parsed = status === 200 ? answerSchema.safeParse(parseJson(text)) : undefined;
+    if (!parsed?.success) throw new RemoteReadError(`${target.host} answered ${status} ${text.toString("utf8", 0, 300)}`);
     const { result: found } = parsed.data.data;
     if (found.length > 1)
-      throw new Error(`${target.host} has ${found.length} series for ${parameters.query}: set labels in [remote_read]`);
+      throw new RemoteReadError(`${target.host} has ${found.length} series for ${parameters.query}: set labels in [remote_read]`);
     return (found[0]?.values ?? []).map(([at, value]) => [Math.round(at * 1000), Number(value)]);
+  }
+}
+
+/** Undefined: no JSON. */
+function parseJson(text: Buffer): unknown {
+  try {
+    return JSON.parse(text.toString());
+  } catch {
+    return undefined;
   }
 }
 

@@ -74,6 +74,13 @@ async function startPeer(
   let running: RunningPeer | undefined;
   const start = async () => {
     running = await run();
+    // VictoriaMetrics says that it has started before it listens.
+    const answers = () =>
+      fetch(`${url}/api/v1/labels`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    while (!(await answers())) await new Promise<void>((resolve) => setImmediate(resolve));
   };
   const stop = async () => {
     await running?.stop();
@@ -95,7 +102,10 @@ async function startPeer(
     samples: async (selector, atMs, windowMs) =>
       (await ask(`${selector}[${windowMs}ms]`, atMs)).map(({ metric, values }) => ({
         labels: metric,
-        points: (values ?? []).map(([at, value]) => [Math.round(at * 1000), Number(value)] as const),
+        // VictoriaMetrics shows the marks at which a series ends.
+        points: (values ?? []).flatMap(([at, value]) =>
+          value === "NaN" ? [] : [[Math.round(at * 1000), Number(value)] as const],
+        ),
       })),
     valueAt: async (selector, atMs) => (await ask(selector, atMs)).map(({ value }) => Number(value?.[1])),
   };

@@ -1,7 +1,14 @@
 import type { EntityKey, EpochMs } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
-import type { Row } from "../../core/prometheus-series.ts";
-import { type ClusterNames, idsKey, type Labelled, targetsOf } from "../../core/prometheus-series.ts";
+import {
+  type ClusterNames,
+  type Conversion,
+  idsKey,
+  type Labelled,
+  type Row,
+  targetsOf,
+  toBaseUnit,
+} from "../../core/prometheus-series.ts";
 import type { AgentId, LiveTable, SeriesInfo, SeriesReader } from "../../core/series.ts";
 import type { Fed } from "./queue.ts";
 
@@ -20,7 +27,7 @@ export type FeedPorts = {
   monotonicMs(): number;
 };
 
-type Encoded = { labels: Uint8Array; divisor: number };
+type Encoded = Conversion & { labels: Uint8Array };
 /** One series as the receiver sees it: series of the store that differ by source only are one there. */
 type Slot = { infos: SeriesInfo[]; targets: Encoded[]; at: number; by: string; heardMs: number; ended: boolean };
 type Tracked = { ids: string; seriesCount: number; slots: Slot[] };
@@ -73,7 +80,7 @@ export class Feed {
       if (latest === undefined || latest.at !== at || !Number.isFinite(latest.value)) continue;
       // After a migration the other node's clock may be behind: Prometheus refuses what is not newer.
       if (at > slot.at) {
-        for (const { labels, divisor } of slot.targets) sink.add(labels, latest.value / divisor, at);
+        for (const target of slot.targets) sink.add(target.labels, toBaseUnit(latest.value, target), at);
         Object.assign(slot, { at, by, ended: false });
       }
       slot.heardMs = this.ports.monotonicMs();
@@ -92,7 +99,7 @@ export class Feed {
     samples.sort(([a], [b]) => a - b);
     for (const [at, value] of samples) {
       if (!Number.isFinite(value) || at <= slot.at) continue;
-      for (const { labels, divisor } of slot.targets) sink.add(labels, value / divisor, at);
+      for (const target of slot.targets) sink.add(target.labels, toBaseUnit(value, target), at);
       slot.at = at;
     }
   }
@@ -122,7 +129,7 @@ export class Feed {
       const old = before.find((slot) => slot.infos.some(({ id }) => group.some((info) => info.id === id)));
       if (old !== undefined) return Object.assign(old, { infos: group });
       const [first] = group as [SeriesInfo];
-      const targets = targetsOf(names, first).map((target) => ({ labels: this.ports.encode(target), divisor: target.divisor }));
+      const targets = targetsOf(names, first).map((target) => ({ ...target, labels: this.ports.encode(target) }));
       return { infos: group, targets, at: 0, by: "", heardMs: this.ports.monotonicMs(), ended: true };
     });
   }
