@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import type { EpochMs } from "#protocol/ids.ts";
 import { softwareVersion } from "#protocol/version.ts";
@@ -25,8 +26,8 @@ export type OpenSeries = {
   reader: SeriesReader;
   live: LiveTable;
   sink: RecordSink;
-  /** A bounded piece of background work: compaction, rollups, retention. */
-  maintain(now: EpochMs): Promise<void> | void;
+  /** A bounded piece of background work: compaction, rollups, retention. `due`: there is more to do at once. */
+  maintain(now: EpochMs): Promise<{ due: boolean }>;
   close(): Promise<void>;
 };
 
@@ -110,7 +111,7 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
 
   const stopTicks = repeat(clock, tickMs, log, () => watch.tick());
   const stopMaintain = repeat(clock, maintainMs, log, async () => {
-    await series.maintain(clock.now());
+    while ((await series.maintain(clock.now())).due) await setImmediate();
     state.history.prune((clock.now() - historyMs) as EpochMs);
     state.removeEndedSessions(clock.now());
   });

@@ -114,7 +114,7 @@ async function serve(config: HubConfig): Promise<void> {
     throw new UsageError(`another proven-hub runs on ${config.state}: stop it, or set another \`state\` in the configuration`);
   }
   const state = StateStore.open({ dir: config.state, now: clock.now });
-  const series = await openSeries({ dir: join(config.state, "series"), now: clock.now });
+  const series = openSeries({ dir: join(config.state, "series"), now: clock.now, log });
   const certificate = await loadCertificate(config.state, clock.now());
   const hub = await startHub({ config, clock, log, state, series, certificate });
   say(`proven-hub ${softwareVersion} ready: ${hub.url} fingerprint ${certificate.fingerprint}`);

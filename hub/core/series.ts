@@ -48,6 +48,23 @@ export interface SeriesReader {
   read(series: readonly SeriesInfo[], range: SeriesRange): { tier: "raw" | "rollup"; series: SeriesColumns[] };
 }
 
+/** One place of a ranking. `value`: average over the window, counters per second. */
+export type Ranked = { series: SeriesInfo; value: number };
+
+/** Ranks what is alive: entities that no agent reports any more are not ranked. */
+export interface SeriesRanker {
+  /** The `count` series of a metric with the highest (or lowest) average over [from, to). Without a sample there: not ranked. */
+  top(selector: {
+    /** Undefined: all. */
+    cluster: ClusterId | undefined;
+    metric: Metric;
+    from: EpochMs;
+    to: EpochMs;
+    count: number;
+    lowest?: boolean;
+  }): Ranked[];
+}
+
 /** Newest sample of a series. For counters `rate` is the change per second since the sample before; NaN after a reset or a gap. */
 export type Latest = { at: EpochMs; value: number; rate: number };
 

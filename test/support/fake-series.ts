@@ -98,7 +98,9 @@ export class FakeSeries implements OpenSeries {
     open: (agent: AgentId, stream: string): RecordStream => this.openStream(agent, stream),
   };
 
-  maintain(): void {}
+  async maintain(): Promise<{ due: boolean }> {
+    return { due: false };
+  }
 
   async close(): Promise<void> {
     this.closed = true;

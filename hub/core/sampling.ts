@@ -1,0 +1,185 @@
+import type { Aggregate } from "#protocol/api.ts";
+import { limits } from "#protocol/limits.ts";
+import type { Metric } from "#protocol/metrics.ts";
+
+/** Present samples of one series in order of time, as the store holds them: scaled integers. Grows; only the first `length` count. */
+export class Track {
+  at = new Float64Array(64);
+  values = new Float64Array(64);
+  length = 0;
+  /** False: something older than the newest was added; `settle` puts it right. */
+  private ordered = true;
+
+  clear(): void {
+    this.length = 0;
+    this.ordered = true;
+  }
+
+  reserve(more: number): void {
+    const need = this.length + more;
+    if (need <= this.at.length) return;
+    const size = Math.max(need, this.at.length * 2);
+    const at = new Float64Array(size);
+    const values = new Float64Array(size);
+    at.set(this.at.subarray(0, this.length));
+    values.set(this.values.subarray(0, this.length));
+    this.at = at;
+    this.values = values;
+  }
+
+  /** Adds the rows [from, to) whose value is present. `values[row * stride + column]`. */
+  add(times: Float64Array, values: Float64Array, from: number, to: number, stride = 1, column = 0): void {
+    if (to <= from) return;
+    this.reserve(to - from);
+    const { at: outAt, values: outValues } = this;
+    let n = this.length;
+    if (n > 0 && (times[from] as number) <= (outAt[n - 1] as number)) this.ordered = false;
+    for (let row = from, i = from * stride + column; row < to; row++, i += stride) {
+      const value = values[i] as number;
+      outAt[n] = times[row] as number;
+      outValues[n] = value;
+      if (!Number.isNaN(value)) n++;
+    }
+    this.length = n;
+  }
+
+  /** Sorts by time and drops samples of a time that an earlier added one has. */
+  settle(): void {
+    if (this.ordered) return;
+    this.ordered = true;
+    const { at, values } = this;
+    const order = Array.from({ length: this.length }, (_, i) => i);
+    order.sort((a, b) => (at[a] as number) - (at[b] as number) || a - b);
+    const kept = order.filter((one, i) => i === 0 || at[one] !== at[order[i - 1] as number]);
+    this.at = Float64Array.from(kept, (i) => at[i] as number);
+    this.values = Float64Array.from(kept, (i) => values[i] as number);
+    this.length = kept.length;
+  }
+}
+
+/** First index whose time is not before `time`. */
+export function firstAtOrAfter(at: Float64Array, length: number, time: number): number {
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((at[middle] as number) < time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Change per second from the sample before to each sample, in scaled units; NaN for the first, behind a gap and at most resets. A gap is
+ * longer than limits.staleAfterMs and than three times the shorter of the intervals beside it, so that coarse history is none. A counter
+ * that fell was reset: what it counted since then is its rate, if that is no faster than it was just before; else it's a glitch of the
+ * source or unknowable, and NaN.
+ */
+export function ratesOf(track: Track, counter: boolean): Float64Array {
+  const { at, values, length } = track;
+  const rates = new Float64Array(length);
+  if (length > 0) rates[0] = Number.NaN;
+  let intervalBefore = Number.POSITIVE_INFINITY;
+  let known = Number.NaN;
+  for (let i = 1; i < length; i++) {
+    const interval = (at[i] as number) - (at[i - 1] as number);
+    let allowed: number = limits.staleAfterMs;
+    if (interval > allowed) {
+      const next = i + 1 < length ? (at[i + 1] as number) - (at[i] as number) : Number.POSITIVE_INFINITY;
+      const beside = Math.min(intervalBefore, next);
+      allowed = Math.max(allowed, beside === Number.POSITIVE_INFINITY ? 0 : 3 * beside);
+    }
+    intervalBefore = interval;
+    if (interval > allowed) {
+      rates[i] = known = Number.NaN;
+      continue;
+    }
+    const value = values[i] as number;
+    let rate = ((value - (values[i - 1] as number)) * 1000) / interval;
+    if (counter && rate < 0) {
+      rate = (value * 1000) / interval;
+      if (!(rate <= known)) rate = Number.NaN;
+    }
+    rates[i] = known = rate;
+  }
+  return rates;
+}
+
+/** Averages, extremes and last values of consecutive steps from `start` on. Takes samples and rollups alike. */
+export class Buckets {
+  readonly sum: Float64Array;
+  readonly weight: Float64Array;
+  readonly min: Float64Array;
+  readonly max: Float64Array;
+  readonly last: Float64Array;
+  readonly rateSum: Float64Array;
+  readonly rateWeight: Float64Array;
+
+  constructor(
+    readonly start: number,
+    readonly stepMs: number,
+    readonly count: number,
+  ) {
+    this.sum = new Float64Array(count);
+    this.weight = new Float64Array(count);
+    this.min = new Float64Array(count).fill(Number.POSITIVE_INFINITY);
+    this.max = new Float64Array(count).fill(Number.NEGATIVE_INFINITY);
+    this.last = new Float64Array(count).fill(Number.NaN);
+    this.rateSum = new Float64Array(count);
+    this.rateWeight = new Float64Array(count);
+  }
+
+  /** Samples of a gauge, or rates of a counter where `rates` is given: weighted by the time that each covers. */
+  addSamples(track: Track, from: number, to: number, rates: Float64Array | undefined, counter: boolean): void {
+    const { at, values } = track;
+    const { start, stepMs, count, sum, weight, min, max, last } = this;
+    for (let i = from; i < to; i++) {
+      const bucket = Math.floor(((at[i] as number) - start) / stepMs);
+      if (bucket < 0 || bucket >= count) continue;
+      const rate = rates === undefined ? Number.NaN : (rates[i] as number);
+      if (!Number.isNaN(rate)) {
+        const seconds = ((at[i] as number) - (at[i - 1] as number)) / 1000;
+        this.rateSum[bucket] = (this.rateSum[bucket] as number) + rate * seconds;
+        this.rateWeight[bucket] = (this.rateWeight[bucket] as number) + seconds;
+      }
+      const value = counter ? rate : (values[i] as number);
+      if (Number.isNaN(value)) continue;
+      sum[bucket] = (sum[bucket] as number) + value;
+      weight[bucket] = (weight[bucket] as number) + 1;
+      if (value < (min[bucket] as number)) min[bucket] = value;
+      if (value > (max[bucket] as number)) max[bucket] = value;
+      last[bucket] = value;
+    }
+  }
+
+  /** One step of a rollup at the bucket that holds `at`. */
+  addRollup(at: number, weight: number, avg: number, min: number, max: number, counter: boolean): void {
+    const bucket = Math.floor((at - this.start) / this.stepMs);
+    if (bucket < 0 || bucket >= this.count) return;
+    this.sum[bucket] = (this.sum[bucket] as number) + avg * weight;
+    this.weight[bucket] = (this.weight[bucket] as number) + weight;
+    if (min < (this.min[bucket] as number)) this.min[bucket] = min;
+    if (max > (this.max[bucket] as number)) this.max[bucket] = max;
+    this.last[bucket] = avg;
+    if (!counter) return;
+    const seconds = (weight * limits.sampleEveryMs) / 1000;
+    this.rateSum[bucket] = (this.rateSum[bucket] as number) + avg * seconds;
+    this.rateWeight[bucket] = (this.rateWeight[bucket] as number) + seconds;
+  }
+
+  /** A column in the metric's unit; NaN: no sample in that step. For counters avg is the increase over the time covered. */
+  column(aggregate: Aggregate, metric: Metric): Float64Array {
+    const { count } = this;
+    const out = new Float64Array(count);
+    const ofTime = aggregate === "rate" || (aggregate === "avg" && metric.kind === "counter");
+    const weight = ofTime ? this.rateWeight : this.weight;
+    const sum = ofTime ? this.rateSum : this.sum;
+    const plain = aggregate === "min" ? this.min : aggregate === "max" ? this.max : this.last;
+    const averaged = ofTime || aggregate === "avg";
+    for (let i = 0; i < count; i++) {
+      if (weight[i] === 0) out[i] = Number.NaN;
+      else out[i] = (averaged ? (sum[i] as number) / (weight[i] as number) : (plain[i] as number)) / metric.scale;
+    }
+    return out;
+  }
+}

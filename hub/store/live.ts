@@ -1,0 +1,99 @@
+import type { EntityKey, EpochMs } from "#protocol/ids.ts";
+import { limits } from "#protocol/limits.ts";
+import type { AgentId, Latest, LiveTable } from "../core/series.ts";
+import type { Layout } from "./catalogue.ts";
+import type { Chunk } from "./head.ts";
+import type { Lane } from "./lane.ts";
+
+type FrameListener = Parameters<LiveTable["onFrame"]>[0];
+
+/** Newest samples, straight from the rows in memory. */
+export class Live implements LiveTable {
+  private readonly listeners = new Set<FrameListener>();
+
+  constructor(private readonly lanes: () => Iterable<Lane>) {}
+
+  latest(seriesId: number): Latest | undefined {
+    let newest: Latest | undefined;
+    for (const lane of this.lanes()) {
+      const found = newestIn(lane, seriesId);
+      if (found && (newest === undefined || found.at > newest.at)) newest = found;
+    }
+    return newest;
+  }
+
+  newestFrame(agent: AgentId): EpochMs | undefined {
+    let newest: EpochMs | undefined;
+    for (const lane of this.lanes()) {
+      if (lane.agent.cluster !== agent.cluster || lane.agent.node !== agent.node || lane.newestAt === 0) continue;
+      if (newest === undefined || lane.newestAt > newest) newest = lane.newestAt as EpochMs;
+    }
+    return newest;
+  }
+
+  newestFrameOfAll(): EpochMs | undefined {
+    let newest = 0;
+    for (const lane of this.lanes()) if (lane.newestAt > newest) newest = lane.newestAt;
+    return newest === 0 ? undefined : (newest as EpochMs);
+  }
+
+  onFrame(listener: FrameListener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  tell({ agent }: Lane, at: EpochMs, entities: readonly EntityKey[]): void {
+    for (const listener of this.listeners) listener({ agent, at, entities });
+  }
+}
+
+/** The two newest samples of a series in a lane's rows; at −∞: none. */
+type Newest = { at: number; value: number; beforeAt: number; beforeValue: number };
+
+function lookBack(chunk: Chunk, column: number, newest: Newest): void {
+  for (let row = chunk.rows - 1; row >= 0; row--) {
+    const at = chunk.times[row] as number;
+    if (at <= newest.beforeAt) return;
+    const value = chunk.valueAt(row, column);
+    if (Number.isNaN(value) || at === newest.at) continue;
+    if (at > newest.at) {
+      newest.beforeAt = newest.at;
+      newest.beforeValue = newest.value;
+      newest.at = at;
+      newest.value = value;
+    } else {
+      newest.beforeAt = at;
+      newest.beforeValue = value;
+      return;
+    }
+  }
+}
+
+function newestIn(lane: Lane, id: number): Latest | undefined {
+  const none = Number.NEGATIVE_INFINITY;
+  const newest: Newest = { at: none, value: Number.NaN, beforeAt: none, beforeValue: Number.NaN };
+  let layout: Layout | undefined;
+  for (let i = lane.chunks.length - 1; i >= 0; i--) {
+    const chunk = lane.chunks[i] as Chunk;
+    if (chunk.lastAt <= newest.beforeAt) continue;
+    const column = chunk.layout.columnOf(id);
+    if (column < 0) continue;
+    layout ??= chunk.layout;
+    lookBack(chunk, column, newest);
+  }
+  const carried = lane.carried.get(id);
+  if (newest.at === none) return carried;
+  if (layout === undefined) return undefined;
+  return latestOf(newest, layout, layout.columnOf(id));
+}
+
+function latestOf(newest: Newest, layout: Layout, column: number): Latest {
+  const scale = layout.scales[column] as number;
+  const at = newest.at as EpochMs;
+  const value = newest.value / scale;
+  const interval = newest.at - newest.beforeAt;
+  const delta = newest.value - newest.beforeValue;
+  const reset = layout.counters[column] === 1 && delta < 0;
+  const told = interval <= limits.staleAfterMs && !reset;
+  return { at, value, rate: told ? (delta * 1000) / interval / scale : Number.NaN };
+}

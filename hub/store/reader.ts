@@ -1,0 +1,271 @@
+import type { ClusterId, EntityKey } from "#protocol/ids.ts";
+import { limits } from "#protocol/limits.ts";
+import { openBlock, readColumn, readTimes } from "../core/block.ts";
+import { decodeRollup, emptyRollup, rollupDayMs, rollupRows, rollupStepMs } from "../core/rollup.ts";
+import { Buckets, firstAtOrAfter, ratesOf, Track } from "../core/sampling.ts";
+import type { Ranked, SeriesColumns, SeriesInfo, SeriesRange, SeriesRanker, SeriesReader } from "../core/series.ts";
+import type { Catalogue } from "./catalogue.ts";
+import { dayMs, hourOf, spanKey } from "./keys.ts";
+import type { Lane } from "./lane.ts";
+import type { Pending } from "./pending.ts";
+import type { SeriesEnv } from "./series-env.ts";
+
+/** A range of at least so long, asked for in steps of at least a rollup's, is read from rollups. */
+const rollupRangeMs = 86_400_000;
+/** Steps of one answer and series: a limit against a mistaken range, far above what a panel draws. */
+const stepsMax = 500_000;
+
+/** One series being read: from which groups, into which track. */
+type Reading = {
+  series: SeriesInfo;
+  track: Track;
+  buckets: Buckets | undefined;
+  groups: readonly { group: number; agent: number }[];
+};
+
+/** Answers from blocks, rollups and rows in memory as if they were one. */
+export class Reader implements SeriesReader, SeriesRanker {
+  private times = new Float64Array(512);
+  private values = new Float64Array(512);
+  private readonly day = emptyRollup();
+
+  constructor(
+    private readonly env: SeriesEnv,
+    private readonly catalogue: Catalogue,
+    private readonly pending: Pending,
+    private readonly lanes: () => Iterable<Lane>,
+    private readonly options: { now(): number; rawMs: number },
+  ) {}
+
+  find(selector: Parameters<SeriesReader["find"]>[0]): SeriesInfo | undefined {
+    const { cluster, entity, metric, instance, incarnation } = selector;
+    return this.catalogue
+      .seriesOf(cluster, entity, incarnation)
+      .find((series) => series.metric.name === metric && series.instance === instance);
+  }
+
+  seriesOf(cluster: ClusterId, entity: EntityKey, incarnation?: number): readonly SeriesInfo[] {
+    return this.catalogue.seriesOf(cluster, entity, incarnation);
+  }
+
+  incarnationOf(cluster: ClusterId, entity: EntityKey): number | undefined {
+    return this.catalogue.incarnationOf(cluster, entity);
+  }
+
+  read(series: readonly SeriesInfo[], range: SeriesRange): ReturnType<SeriesReader["read"]> {
+    const rolled = this.usesRollups(range);
+    const stepMs = rolled ? Math.max(range.stepMs ?? rollupStepMs, rollupStepMs) : range.stepMs;
+    if (range.to <= range.from) {
+      return { tier: rolled ? "rollup" : "raw", series: series.map(() => columnsOfNothing(range)) };
+    }
+    if (stepMs === undefined) return { tier: "raw", series: this.readRaw(series, range) };
+    return { tier: rolled ? "rollup" : "raw", series: this.readSteps(series, range, stepMs, rolled) };
+  }
+
+  private usesRollups({ from, to, stepMs }: SeriesRange): boolean {
+    if (from < this.options.now() - this.options.rawMs) return true;
+    return stepMs !== undefined && stepMs >= rollupStepMs && to - from > rollupRangeMs;
+  }
+
+  private readingsOf(series: readonly SeriesInfo[], make: (series: SeriesInfo) => Buckets | undefined): Reading[] {
+    return series.map((one) => ({ series: one, track: new Track(), buckets: make(one), groups: this.catalogue.placesOf(one) }));
+  }
+
+  private readRaw(series: readonly SeriesInfo[], { from, to, aggregates }: SeriesRange): SeriesColumns[] {
+    const readings = this.readingsOf(series, () => undefined);
+    this.collect(readings, from - limits.staleAfterMs, to);
+    return readings.map(({ series: { metric }, track }) => {
+      track.settle();
+      const first = firstAtOrAfter(track.at, track.length, from);
+      const counter = metric.kind === "counter";
+      const rates = counter || aggregates.includes("rate") ? ratesOf(track, counter) : undefined;
+      const scaled = (source: Float64Array) => source.slice(first, track.length).map((value) => value / metric.scale);
+      const values = scaled(counter ? (rates as Float64Array) : track.values);
+      const columns: SeriesColumns["columns"] = {};
+      for (const aggregate of aggregates) columns[aggregate] = aggregate === "rate" && rates ? scaled(rates) : values;
+      return { at: track.at.slice(first, track.length), columns };
+    });
+  }
+
+  private readSteps(series: readonly SeriesInfo[], range: SeriesRange, stepMs: number, rolled: boolean): SeriesColumns[] {
+    const { from, to, aggregates } = range;
+    const start = Math.floor(from / stepMs) * stepMs;
+    const count = Math.min(stepsMax, Math.ceil((to - start) / stepMs));
+    const readings = this.readingsOf(series, () => new Buckets(start, stepMs, count));
+    const end = Math.min(to, start + count * stepMs);
+    if (rolled) this.collectDays(readings, start, end, aggregates.includes("rate"));
+    else {
+      this.collect(readings, start - limits.staleAfterMs, end);
+      for (const reading of readings) this.fill(reading, start, end, aggregates.includes("rate"));
+    }
+    const at = Float64Array.from({ length: count }, (_, i) => start + i * stepMs);
+    return readings.map(({ series: { metric }, buckets }) => {
+      const columns: SeriesColumns["columns"] = {};
+      for (const aggregate of aggregates) columns[aggregate] = (buckets as Buckets).column(aggregate, metric);
+      return { at, columns };
+    });
+  }
+
+  /** Moves what the track holds of [from, to) into the buckets and empties it. */
+  private fill({ series, track, buckets }: Reading, from: number, to: number, rate: boolean): void {
+    track.settle();
+    const counter = series.metric.kind === "counter";
+    const rates = counter || rate ? ratesOf(track, counter) : undefined;
+    const first = firstAtOrAfter(track.at, track.length, from);
+    const end = firstAtOrAfter(track.at, track.length, to);
+    buckets?.addSamples(track, first, end, rates, counter);
+    track.clear();
+  }
+
+  /** Day after day: from its rollup, or from samples where those are newer. A day with neither has no samples: see Pending. */
+  private collectDays(readings: readonly Reading[], from: number, to: number, rate: boolean): void {
+    const inMemory = this.daysInMemory();
+    const rawDay = Math.floor((this.options.now() - this.options.rawMs) / dayMs);
+    for (const reading of readings) {
+      let rawFrom: number | undefined;
+      for (let day = Math.floor(from / dayMs); day * dayMs < to; day++) {
+        const start = Math.max(from, day * dayMs);
+        const newer = inMemory.has(day) || reading.groups.some(({ group }) => this.pending.has(day, group));
+        // Of old days samples may be gone: what the rollup has of them is the fuller answer.
+        const useSamples = newer && !(day <= rawDay && this.hasRollup(reading, day));
+        if (useSamples) rawFrom ??= start;
+        else {
+          if (rawFrom !== undefined) this.collectAndFill(reading, rawFrom, start, rate);
+          rawFrom = undefined;
+          this.addRollups(reading, day, from, to);
+        }
+      }
+      if (rawFrom !== undefined) this.collectAndFill(reading, rawFrom, to, rate);
+    }
+  }
+
+  private collectAndFill(reading: Reading, from: number, to: number, rate: boolean): void {
+    this.collect([reading], from - limits.staleAfterMs, to);
+    this.fill(reading, from, to, rate);
+  }
+
+  /** Days with rows that are in no block yet. */
+  private daysInMemory(): Set<number> {
+    const days = new Set<number>();
+    for (const lane of this.lanes()) {
+      for (const chunk of lane.chunks) {
+        for (let row = chunk.stored; row < chunk.rows; ) {
+          const day = Math.floor((chunk.times[row] as number) / dayMs);
+          days.add(day);
+          row = firstAtOrAfter(chunk.times, chunk.rows, (day + 1) * dayMs);
+        }
+      }
+    }
+    return days;
+  }
+
+  private hasRollup({ series, groups }: Reading, day: number): boolean {
+    return groups.some(({ group }) => {
+      const bytes = this.env.rollups.getBinaryFast(spanKey(day, group));
+      return bytes !== undefined && openBlock(bytes).positionOf(series.id) >= 0;
+    });
+  }
+
+  private addRollups({ series, groups, buckets }: Reading, day: number, from: number, to: number): void {
+    const counter = series.metric.kind === "counter";
+    const { count, avg, min, max } = this.day;
+    for (const { group } of groups) {
+      const bytes = this.env.rollups.getBinaryFast(spanKey(day, group));
+      if (bytes === undefined) continue;
+      const block = openBlock(bytes);
+      const position = block.positionOf(series.id);
+      if (position < 0) continue;
+      decodeRollup(bytes, block.columnAt(position), this.day);
+      const first = Math.max(0, Math.floor((from - day * rollupDayMs) / rollupStepMs));
+      const end = Math.min(rollupRows, Math.ceil((to - day * rollupDayMs) / rollupStepMs));
+      for (let row = first; row < end; row++) {
+        const weight = count[row] as number;
+        if (weight === 0) continue;
+        const middle = day * rollupDayMs + (row + 0.5) * rollupStepMs;
+        buckets?.addRollup(middle, weight, avg[row] as number, min[row] as number, max[row] as number, counter);
+      }
+    }
+  }
+
+  /** Adds all samples of [from, to), blocks first: they hold the older ones, and win where both have one. */
+  private collect(readings: readonly Reading[], from: number, to: number): void {
+    const byGroup = new Map<number, { agent: number; readings: Reading[] }>();
+    for (const reading of readings) {
+      for (const { group, agent } of reading.groups) {
+        const entry = byGroup.get(group);
+        if (entry) entry.readings.push(reading);
+        else byGroup.set(group, { agent, readings: [reading] });
+      }
+    }
+    for (const [group, { agent, readings: wanted }] of byGroup) this.collectGroup(group, agent, wanted, from, to);
+    for (const lane of this.lanes()) {
+      for (const chunk of lane.chunks) {
+        if (chunk.stored >= chunk.rows || chunk.lastAt < from || chunk.firstAt >= to) continue;
+        for (const { series, track } of readings) {
+          const column = chunk.layout.columnOf(series.id);
+          if (column >= 0) chunk.collect(column, from, to, track);
+        }
+      }
+    }
+  }
+
+  private collectGroup(group: number, agent: number, readings: readonly Reading[], from: number, to: number): void {
+    const last = hourOf(to - 1, agent);
+    for (let hour = hourOf(Math.max(0, from), agent); hour <= last; hour++) {
+      const bytes = this.env.blocks.getBinaryFast(spanKey(hour, group));
+      if (bytes === undefined) continue;
+      const block = openBlock(bytes);
+      const { rows } = block;
+      if (this.times.length < rows) {
+        this.times = new Float64Array(rows);
+        this.values = new Float64Array(rows);
+      }
+      readTimes(bytes, block, this.times);
+      const first = firstAtOrAfter(this.times, rows, from);
+      const end = firstAtOrAfter(this.times, rows, to);
+      for (const { series, track } of readings) {
+        const position = block.positionOf(series.id);
+        if (position < 0) continue;
+        readColumn(bytes, block, position, this.values);
+        track.add(this.times, this.values, first, end);
+      }
+    }
+  }
+
+  /** Averages over the whole window, without steps. */
+  top(selector: Parameters<SeriesRanker["top"]>[0]): Ranked[] {
+    const { cluster, metric, from, to, count, lowest = false } = selector;
+    const all = this.catalogue.activeSeries(cluster, metric.id);
+    const readings = this.readingsOf(all, () => undefined);
+    this.collect(readings, from - (metric.kind === "counter" ? limits.staleAfterMs : 0), to);
+    const ranked: Ranked[] = [];
+    for (const { series, track } of readings) {
+      track.settle();
+      const value = averageOf(track, from, metric.kind === "counter") / metric.scale;
+      if (!Number.isNaN(value)) ranked.push({ series, value });
+    }
+    ranked.sort((a, b) => (lowest ? a.value - b.value : b.value - a.value) || a.series.id - b.series.id);
+    return ranked.slice(0, count);
+  }
+}
+
+function averageOf(track: Track, from: number, counter: boolean): number {
+  const first = firstAtOrAfter(track.at, track.length, from);
+  const rates = counter ? ratesOf(track, true) : undefined;
+  let sum = 0;
+  let weight = 0;
+  for (let i = first; i < track.length; i++) {
+    const value = rates === undefined ? (track.values[i] as number) : (rates[i] as number);
+    if (Number.isNaN(value)) continue;
+    const share = rates === undefined ? 1 : (track.at[i] as number) - (track.at[i - 1] as number);
+    sum += value * share;
+    weight += share;
+  }
+  return sum / weight;
+}
+
+function columnsOfNothing({ aggregates }: SeriesRange): SeriesColumns {
+  const columns: SeriesColumns["columns"] = {};
+  for (const aggregate of aggregates) columns[aggregate] = new Float64Array(0);
+  return { at: new Float64Array(0), columns };
+}

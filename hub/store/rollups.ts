@@ -1,0 +1,130 @@
+import { metricById } from "#protocol/metrics.ts";
+import { openBlock, packBlock, readTimes } from "../core/block.ts";
+import { decodeColumn } from "../core/column.ts";
+import {
+  decodeRollup,
+  emptyRollup,
+  encodeRollup,
+  keepFuller,
+  type RollupDay,
+  rollUp,
+  rollupCapacity,
+  rollupRows,
+} from "../core/rollup.ts";
+import { Track } from "../core/sampling.ts";
+import type { Catalogue } from "./catalogue.ts";
+import { inOneCommit } from "./commit.ts";
+import { dayMs, hourMs, hourOf, spanKey } from "./keys.ts";
+import type { Pending } from "./pending.ts";
+import type { SeriesEnv } from "./series-env.ts";
+
+/** A day is rolled up when it is so long over: its last hour is in blocks then. */
+const afterDayMs = 2 * hourMs;
+
+type OpenBlock = { bytes: Uint8Array; block: ReturnType<typeof openBlock>; times: Float64Array };
+
+/** Makes each finished day's rollup, one group of series at a time. What is late makes it anew. */
+export class Roller {
+  constructor(
+    private readonly env: SeriesEnv,
+    private readonly catalogue: Catalogue,
+    private readonly pending: Pending,
+  ) {}
+
+  /** Returns whether there was one to make. `all`: days that are not over too. */
+  async step(now: number, all = false): Promise<boolean> {
+    const lastDay = all ? Number.MAX_SAFE_INTEGER : Math.floor((now - afterDayMs) / dayMs) - 1;
+    const next = this.pending.oldest(lastDay);
+    if (next === undefined) return false;
+    await this.roll(next.day, next.group);
+    return true;
+  }
+
+  private async roll(day: number, group: number): Promise<void> {
+    const doc = this.catalogue.groupDoc(group);
+    const members = doc?.members ?? [];
+    const counters = this.countersOf(members);
+    const blocks = doc ? this.blocksOf(day, group, doc.agent) : [];
+    const key = spanKey(day, group);
+    const before = this.env.rollups.get(key);
+    const ids = unitedIds(blocks, before);
+    const block = ids.length === 0 ? undefined : packRollups(ids, blocks, before, counters, day * dayMs);
+    for (const member of members) if (blocks.length > 0) this.noteDay(member, ids, day);
+    let flushed = () => {};
+    await inOneCommit(this.env, () => {
+      flushed = this.catalogue.flush();
+      if (block) void this.env.rollups.put(key, block);
+      this.pending.clear(day, group);
+    });
+    flushed();
+    this.pending.cleared(day, group);
+  }
+
+  private countersOf(members: readonly string[]): Set<number> {
+    const counters = new Set<number>();
+    for (const member of members) {
+      for (const { id, metric } of this.catalogue.entityDoc(member)?.series ?? []) {
+        if (metricById(metric)?.kind === "counter") counters.add(id);
+      }
+    }
+    return counters;
+  }
+
+  private noteDay(member: string, ids: Uint32Array, day: number): void {
+    const series = this.catalogue.entityDoc(member)?.series ?? [];
+    if (series.some(({ id }) => ids.includes(id))) this.catalogue.sawDay(member, day);
+  }
+
+  /** Blocks that touch the day, and the hour before it: its last sample makes the day's first rate. */
+  private blocksOf(day: number, group: number, agent: number): OpenBlock[] {
+    const blocks: OpenBlock[] = [];
+    const last = hourOf((day + 1) * dayMs - 1, agent);
+    for (let hour = hourOf(day * dayMs, agent) - 1; hour <= last; hour++) {
+      const bytes = hour < 0 ? undefined : this.env.blocks.get(spanKey(hour, group));
+      if (bytes === undefined) continue;
+      const block = openBlock(bytes);
+      const times = new Float64Array(block.rows);
+      readTimes(bytes, block, times);
+      blocks.push({ bytes, block, times });
+    }
+    return blocks;
+  }
+}
+
+function unitedIds(blocks: readonly OpenBlock[], before: Uint8Array | undefined): Uint32Array {
+  const ids = new Set<number>(before ? openBlock(before).ids() : []);
+  for (const { block } of blocks) for (const id of block.ids()) ids.add(id);
+  return Uint32Array.from(ids).sort();
+}
+
+function packRollups(
+  ids: Uint32Array,
+  blocks: readonly OpenBlock[],
+  before: Uint8Array | undefined,
+  counters: ReadonlySet<number>,
+  dayStart: number,
+): Uint8Array {
+  const known = before && openBlock(before);
+  const fresh = emptyRollup();
+  const stored: RollupDay = emptyRollup();
+  const track = new Track();
+  let values = new Float64Array(512);
+  return packBlock(ids, rollupRows, rollupCapacity, undefined, (index) => {
+    const id = ids[index] as number;
+    track.clear();
+    for (const { bytes, block, times } of blocks) {
+      const position = block.positionOf(id);
+      if (position < 0) continue;
+      if (values.length < block.rows) values = new Float64Array(block.rows);
+      decodeColumn({ bytes, position: block.columnAt(position) }, block.rows, values);
+      track.add(times, values, 0, block.rows);
+    }
+    rollUp(track, counters.has(id), dayStart, fresh);
+    const position = known ? known.positionOf(id) : -1;
+    if (known && before && position >= 0) {
+      decodeRollup(before, known.columnAt(position), stored);
+      keepFuller(fresh, stored);
+    }
+    return (out, at) => encodeRollup(fresh, out, at);
+  });
+}

@@ -1,0 +1,223 @@
+import { existsSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import type { EpochMs } from "#protocol/ids.ts";
+import { openBlock, unpackSamples } from "../core/block.ts";
+import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "../core/series.ts";
+import type { Log } from "../ports.ts";
+import { Catalogue } from "./catalogue.ts";
+import type { Schedule } from "./commit.ts";
+import { Compactor } from "./compaction.ts";
+import { Ingest } from "./ingest.ts";
+import type { Lane } from "./lane.ts";
+import { Live } from "./live.ts";
+import { Pending } from "./pending.ts";
+import { Reader } from "./reader.ts";
+import { Ageing, defaultRetention, type Retention } from "./retention.ts";
+import { decodeRingValue } from "./ring.ts";
+import { Roller } from "./rollups.ts";
+import { openSeriesEnv, type SeriesEnv } from "./series-env.ts";
+import { StoreError } from "./state.ts";
+
+export type SeriesOptions = {
+  /** Directory of its own: the store takes no other's. */
+  dir: string;
+  now(): EpochMs;
+  log?: Log;
+  retention?: Retention;
+  /** Timer of the commit window; default: real time. */
+  schedule?: Schedule;
+};
+
+/** What the store takes on the disk and in memory, in bytes unless said otherwise. */
+export type SeriesSize = {
+  fileBytes: number;
+  freeDiskBytes: number;
+  blocks: { count: number; bytes: number };
+  rollups: { count: number; bytes: number };
+  ring: { count: number; bytes: number };
+  headBytes: number;
+  headRows: number;
+  activeEntities: number;
+  pendingRollups: number;
+};
+
+export interface SeriesHub {
+  readonly reader: SeriesReader & SeriesRanker;
+  readonly live: LiveTable;
+  readonly sink: RecordSink;
+  /**
+   * One step of background work (compaction, rollups, retention), ≤ 50 ms. `due`: more waits, call again soon; else in about ten seconds.
+   * `problem`: the disk refused; nothing is lost, a later step does it again.
+   */
+  maintain(now: EpochMs): Promise<{ due: boolean; problem?: string }>;
+  /** Reads everything; what is damaged, one line each. */
+  check(): { blocks: number; rollups: number; frames: number; problems: string[] };
+  size(): Promise<SeriesSize>;
+  /** A consistent copy while the store runs, into a directory that must not exist. */
+  backup(path: string): Promise<void>;
+  /** Commits what came, and closes. Rows in memory come back from the ring. */
+  close(): Promise<void>;
+}
+
+/** Opens (or makes) the series store. @throws StoreError with the remedy when the directory holds anything else or a damaged store. */
+export function openSeries(options: SeriesOptions): SeriesHub {
+  const env = openSeriesEnv(options.dir);
+  try {
+    return new Store(env, options);
+  } catch (cause) {
+    void env.root.close();
+    if (cause instanceof StoreError) throw cause;
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new StoreError(
+      `${options.dir}: the series store is damaged (${problem}). Restore it from a backup, or move it away to start with an empty one`,
+      { cause },
+    );
+  }
+}
+
+const realTime: Schedule = (ms, callback) => {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+};
+
+class Store implements SeriesHub {
+  readonly reader: Reader;
+  readonly live: Live;
+  readonly sink: Ingest;
+  private readonly compactor: Compactor;
+  private readonly roller: Roller;
+  private readonly ageing: Ageing;
+  private readonly pending: Pending;
+  private readonly catalogue: Catalogue;
+  /** Background work of the maintenance and of crowded commits takes turns. */
+  private turn: Promise<unknown> = Promise.resolve();
+  private closed = false;
+  private readonly log: Log;
+
+  constructor(
+    private readonly env: SeriesEnv,
+    private readonly options: SeriesOptions,
+  ) {
+    this.log = options.log ?? (() => {});
+    const retention = options.retention ?? defaultRetention;
+    const lanes = (): Iterable<Lane> => this.sink.lanes.values();
+    this.catalogue = new Catalogue(env);
+    this.pending = new Pending(env);
+    this.live = new Live(lanes);
+    this.sink = new Ingest(env, this.catalogue, this.live, options.schedule ?? realTime, this.log, () => this.relieve());
+    this.compactor = new Compactor(env, this.catalogue, this.pending, lanes);
+    this.roller = new Roller(env, this.catalogue, this.pending);
+    this.ageing = new Ageing(env, this.catalogue, this.pending, retention, (lane) => this.sink.lanes.has(lane));
+    this.reader = new Reader(env, this.catalogue, this.pending, lanes, { now: options.now, rawMs: retention.rawMs });
+    const started = performance.now();
+    const { frames } = this.sink.replay(options.now());
+    this.log(6, "series store is open", { dir: options.dir, frames, ms: Math.round(performance.now() - started) });
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => undefined);
+    return done;
+  }
+
+  private async relieve(): Promise<void> {
+    while (!this.closed && this.compactor.crowded()) {
+      const did = await this.inTurn(() => this.compactor.step(this.options.now(), () => performance.now()));
+      if (!did) return;
+    }
+  }
+
+  maintain(now: EpochMs): Promise<{ due: boolean; problem?: string }> {
+    return this.inTurn(async () => {
+      if (this.closed) return { due: false };
+      try {
+        const due =
+          (await this.compactor.step(now, () => performance.now())) ||
+          (await this.roller.step(now)) ||
+          (await this.ageing.step(now));
+        this.sink.forgetSilent(now);
+        return { due };
+      } catch (cause) {
+        const problem = cause instanceof Error ? cause.message : String(cause);
+        this.log(3, "background work of the series store failed, it will be done again", { problem });
+        return { due: false, problem };
+      }
+    });
+  }
+
+  check(): ReturnType<SeriesHub["check"]> {
+    const problems: string[] = [];
+    const attempt = (what: string, read: () => void) => {
+      try {
+        read();
+      } catch (cause) {
+        problems.push(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`);
+      }
+    };
+    let [blocks, rollups, frames] = [0, 0, 0];
+    for (const { key, value } of this.env.blocks.getRange({})) {
+      blocks++;
+      attempt(`samples ${Buffer.from(key).toString("hex")}`, () => checkSamples(value));
+    }
+    for (const { key, value } of this.env.rollups.getRange({})) {
+      rollups++;
+      attempt(`rollup ${Buffer.from(key).toString("hex")}`, () => void openBlock(value).ids());
+    }
+    for (const { key, value } of this.env.ring.getRange({})) {
+      attempt(`frames ${key}`, () => {
+        frames += decodeRingValue(value).length;
+      });
+    }
+    return { blocks, rollups, frames, problems };
+  }
+
+  async size(): Promise<SeriesSize> {
+    const disk = await statfs(this.options.dir);
+    const lanes = [...this.sink.lanes.values()];
+    const root = this.env.root.getStats() as { lastPageNumber: number; pageSize: number };
+    return {
+      fileBytes: (root.lastPageNumber + 1) * root.pageSize,
+      freeDiskBytes: disk.bavail * disk.bsize,
+      blocks: sizeOf(this.env.blocks),
+      rollups: sizeOf(this.env.rollups),
+      ring: sizeOf(this.env.ring),
+      headBytes: lanes.reduce((sum, lane) => sum + lane.bytes, 0),
+      headRows: lanes.reduce((sum, lane) => sum + lane.unstoredRows, 0),
+      activeEntities: this.catalogue.activeEntities,
+      pendingRollups: this.pending.size,
+    };
+  }
+
+  async backup(path: string): Promise<void> {
+    if (existsSync(path)) throw new StoreError(`${path} exists: a backup needs a new directory`);
+    await this.sink.committer.flush();
+    await this.env.root.backup(path, false);
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    await this.sink.committer.flush();
+    this.closed = true;
+    await this.turn;
+    await this.env.root.close();
+  }
+}
+
+function checkSamples(bytes: Uint8Array): void {
+  const { times } = unpackSamples(bytes);
+  for (let i = 1; i < times.length; i++) {
+    if (!((times[i] as number) > (times[i - 1] as number))) throw new Error(`times do not ascend at row ${i}`);
+  }
+}
+
+function sizeOf(database: { getStats(): object }): { count: number; bytes: number } {
+  const stats = database.getStats() as {
+    entryCount: number;
+    pageSize: number;
+    treeBranchPageCount: number;
+    treeLeafPageCount: number;
+    overflowPages: number;
+  };
+  const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
+  return { count: stats.entryCount, bytes: pages * stats.pageSize };
+}

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { agentOf, cluster, day0, guest, ms, schemaOf, TestAgent, TestStore, temporaryDir } from "../../support/series-store.ts";
+
+const { dir, remove } = temporaryDir();
+after(remove);
+let stores = 0;
+const newStore = () => new TestStore(`${dir}/${++stores}`);
+
+const vm100 = { key: guest(100), identity: ["uuid:a"] };
+const cpuAndNet = schemaOf([
+  { entity: vm100, metric: "cpu" },
+  { entity: vm100, metric: "net_in" },
+]);
+const hour = 3_600_000;
+
+/** Two hours of frames from day0: cpu = frame number / 10000, net_in grows by 1000 bytes a frame. */
+async function twoHours(store: TestStore, agent: TestAgent): Promise<void> {
+  void agent.declare(cpuAndNet);
+  for (let i = 0; i < 720; i++) void agent.frame(day0 + i * 10_000, [i, i * 1000]);
+  store.clock = day0 + 2 * hour;
+  store.commit();
+  await store.hub.sink.open(agent.agent, agent.stream);
+}
+
+test("raw samples read back as sent, before and after they were compacted", async () => {
+  const store = newStore();
+  await twoHours(store, new TestAgent(store, agentOf("pve1")));
+  const range = { from: ms(day0), to: ms(day0 + 2 * hour), stepMs: undefined, aggregates: ["avg"] as const };
+  const read = () => store.hub.reader.read([store.find(guest(100), "cpu")], range).series[0];
+  const before = read();
+  assert.equal(before?.at.length, 720);
+  assert.equal(before?.columns.avg?.[719], 0.0719);
+  await store.settle();
+  assert.deepEqual(read(), before);
+  assert.ok((await store.hub.size()).blocks.count >= 1);
+  await store.reopen();
+  assert.deepEqual(read(), before);
+  await store.hub.close();
+});
+
+test("a counter is read as its rate per second, a step as the increase over its time", async () => {
+  const store = newStore();
+  await twoHours(store, new TestAgent(store, agentOf("pve1")));
+  const net = store.find(guest(100), "net_in");
+  const { series } = store.hub.reader.read([net], {
+    from: ms(day0),
+    to: ms(day0 + hour),
+    stepMs: 600_000,
+    aggregates: ["avg", "min", "max", "rate", "last"],
+  });
+  assert.deepEqual(
+    [...(series[0]?.at ?? [])],
+    [0, 1, 2, 3, 4, 5].map((i) => day0 + i * 600_000),
+  );
+  for (const aggregate of ["avg", "min", "max", "rate", "last"] as const) {
+    assert.deepEqual([...(series[0]?.columns[aggregate] ?? [])], [100, 100, 100, 100, 100, 100], aggregate);
+  }
+  await store.hub.close();
+});
+
+test("the live table has the newest value and rate before the frame is durable", async () => {
+  const store = newStore();
+  const agent = new TestAgent(store, agentOf("pve1"));
+  const seen: number[] = [];
+  store.hub.live.onFrame(({ at }) => seen.push(at));
+  void agent.declare(cpuAndNet);
+  void agent.frame(day0, [10, 5000]);
+  void agent.frame(day0 + 10_000, [Number.NaN, 7000]);
+  assert.deepEqual(seen, [day0, day0 + 10_000]);
+  assert.deepEqual(store.hub.live.latest(store.find(guest(100), "net_in").id), { at: day0 + 10_000, value: 7000, rate: 200 });
+  const cpu = store.hub.live.latest(store.find(guest(100), "cpu").id);
+  assert.deepEqual(cpu, { at: day0, value: 0.001, rate: Number.NaN });
+  assert.equal(store.hub.sink.lastSeq(agent.agent, agent.stream), 0);
+  await store.hub.close();
+});
+
+test("the busiest guests are ranked over a window", async () => {
+  const store = newStore();
+  const guests = Array.from({ length: 30 }, (_, i) => ({ key: guest(100 + i), identity: [`uuid:${i}`] }));
+  const agent = new TestAgent(store, agentOf("pve1"));
+  void agent.declare(schemaOf(guests.map((entity) => ({ entity, metric: "cpu" as const }))));
+  for (let i = 0; i < 400; i++)
+    void agent.frame(
+      day0 + i * 10_000,
+      guests.map((_, g) => (g * 7) % 30),
+    );
+  store.commit();
+  await store.settle();
+  const metric = store.find(guest(100), "cpu").metric;
+  const top = store.hub.reader.top({ cluster, metric, from: ms(day0), to: ms(day0 + 4_000_000), count: 3 });
+  assert.deepEqual(
+    top.map(({ series, value }) => [series.entity, value]),
+    [
+      ["guest/117", 0.0029],
+      ["guest/104", 0.0028],
+      ["guest/121", 0.0027],
+    ],
+  );
+  await store.hub.close();
+});
