@@ -6,6 +6,7 @@ import { nodesOf, quorumOf, speaks } from "./cluster.ts";
 import type { OwnedGuest } from "./inventory.ts";
 import type { Family, Labels } from "./prometheus-names.ts";
 import { type ClusterNames, type Row, sharedStorageIds } from "./prometheus-series.ts";
+import { haRows, replicationRows } from "./prometheus-services.ts";
 import { guestView, nodeViews, type Sight, storageViews } from "./views.ts";
 
 const gauge = (name: string, help: string): Family => ({ name, type: "gauge", help });
@@ -56,6 +57,8 @@ export function factRows(sight: Sight, names: ClusterNames): Row[] {
     ...nodes.flatMap((node) => nodeRows(names, node, members, sight.now)),
     ...[...picture.owners.values()].flatMap((owned) => guestRows(sight, names, owned)),
     ...storageViews(sight, picture).flatMap((storage) => storageRows(names, storage)),
+    ...haRows(names, sight.now),
+    ...replicationRows(sight, names),
   ];
   return extra.length === 0 ? rows : rows.map((row) => ({ ...row, labels: [...row.labels, ...extra] }));
 }

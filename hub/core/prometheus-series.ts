@@ -1,5 +1,15 @@
 import type { EntityKey, EpochMs, NodeName, StorageId } from "#protocol/ids.ts";
-import { clusterKey, entityKind, guestKey, nodeKey, parseVmid, storageKey, zpoolKey } from "#protocol/ids.ts";
+import {
+  clusterKey,
+  diskKey,
+  entityKind,
+  guestKey,
+  nodeKey,
+  parseVmid,
+  storageKey,
+  thinpoolKey,
+  zpoolKey,
+} from "#protocol/ids.ts";
 import { type ClusterPicture, nodesOf, spokesman, storagesOf } from "./cluster.ts";
 import { isFresh } from "./freshness.ts";
 import { expressionsOf, type Family, instanceLabels, type Labels } from "./prometheus-names.ts";
@@ -112,24 +122,35 @@ export function targetsOf(names: ClusterNames, info: SeriesInfo): Target[] {
   );
 }
 
+type Place = { entity: EntityKey; node: NodeName | undefined };
+
 /** Everything of a cluster that can have series, and the node whose clock stamps it (undefined: what exists once in the cluster). */
-export function entitiesOf(picture: ClusterPicture, now: EpochMs): { entity: EntityKey; node: NodeName | undefined }[] {
+export function entitiesOf(picture: ClusterPicture, now: EpochMs): Place[] {
   const nodes = [...nodesOf(picture, now).keys()];
-  const zpools = nodes.flatMap((node) =>
-    (picture.agents.get(node)?.inventory?.inventory.node.zpools ?? []).map((pool) => ({ entity: zpoolKey(node, pool), node })),
-  );
   const guests = [...picture.owners].map(([vmid, { owner }]) => ({ entity: guestKey(vmid), node: owner.agent.node }));
   const storages = storagesOf(picture, now).map(({ facts, node }) => ({
     entity: storageKey(facts.storage as StorageId, node ?? ("" as NodeName), facts.shared),
     node,
   }));
+  const datastores = [...picture.agents.values()].flatMap(({ inventory }) => inventory?.inventory.datastores ?? []);
   return [
     { entity: clusterKey, node: undefined },
     ...nodes.map((node) => ({ entity: nodeKey(node), node })),
     ...guests.sort((a, b) => (a.entity < b.entity ? -1 : 1)),
     ...storages,
-    ...zpools,
+    ...nodes.flatMap((node) => partsOf(picture, node)),
+    ...[...new Set(datastores.map(({ key }) => key as EntityKey))].map((entity) => ({ entity, node: undefined })),
   ];
+}
+
+function partsOf(picture: ClusterPicture, node: NodeName): Place[] {
+  const facts = picture.agents.get(node)?.inventory?.inventory.node;
+  const keys = [
+    ...(facts?.zpools ?? []).map((pool) => zpoolKey(node, pool)),
+    ...(facts?.disks ?? []).map(({ id }) => diskKey(node, id)),
+    ...(facts?.thinpools ?? []).map(({ vg, lv }) => thinpoolKey(node, vg, lv)),
+  ];
+  return keys.map((entity) => ({ entity, node }));
 }
 
 /** Rows of one entity's fresh values; of a metric with several sources the one sampled last. Counters as they are, not as rates. */

@@ -1,6 +1,6 @@
 import type { ClusterId, EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
 import { entityKind } from "#protocol/ids.ts";
-import type { GuestFacts, Inventory, StorageFacts } from "#protocol/messages.ts";
+import type { GuestFacts, HaFacts, Inventory, ReplicationFacts, StorageFacts } from "#protocol/messages.ts";
 import { metricByName } from "#protocol/metrics.ts";
 import { encodeFrame, encodeSchema, FrameState, type Schema } from "#protocol/records.ts";
 import type { AgentStatus, ClusterPicture } from "../../hub/core/cluster.ts";
@@ -22,19 +22,32 @@ export type PictureSetup = {
   nodes: Record<string, GuestSetup[]>;
   storages?: StorageSetup[];
   zpools?: string[];
+  thinpools?: { vg: string; lv: string }[];
+  ha?: HaFacts;
+  /** Jobs of the first node. */
+  replication?: ReplicationFacts[];
   at: EpochMs;
 };
 
 /** The hub's picture of a cluster whose agents are connected and just spoke. */
-export function testPicture({ nodes, name, at, storages = [], zpools = [], ...rest }: PictureSetup): ClusterPicture {
+export function testPicture({
+  nodes,
+  name,
+  at,
+  storages = [],
+  zpools = [],
+  thinpools = [],
+  ha,
+  ...rest
+}: PictureSetup): ClusterPicture {
   const id = rest.cluster ?? cluster;
   const names = Object.keys(nodes);
   const members = names.map((node, index) => ({ node, nodeId: index + 1, online: true }));
   const agents = names.map((node): AgentStatus => {
     const inventory: Inventory = {
       at,
-      cluster: { ...(name === undefined ? {} : { name }), quorate: true, members },
-      node: { pveVersion: "pve-manager/9.2.11/14a22df35955d97d", zpools, sources: [{ source: "proc" }] },
+      cluster: { ...(name === undefined ? {} : { name }), quorate: true, members, ...(ha === undefined ? {} : { ha }) },
+      node: { pveVersion: "pve-manager/9.2.11/14a22df35955d97d", zpools, thinpools, sources: [{ source: "proc" }] },
       guests: (nodes[node] ?? []).map((guest) => ({
         type: "qemu",
         identity: [],
@@ -45,6 +58,7 @@ export function testPicture({ nodes, name, at, storages = [], zpools = [], ...re
         ...guest,
       })),
       storages: storages.map((storage) => ({ type: "dir", shared: false, content: [], enabled: true, nodes: [], ...storage })),
+      replication: node === names[0] ? (rest.replication ?? []) : [],
     };
     return {
       node: node as NodeName,

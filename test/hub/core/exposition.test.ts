@@ -174,6 +174,44 @@ test("exposition: units become base units and instances labels", () => {
   assert.ok(lines.includes('proven_zpool_fragmentation_ratio{id="zpool/pve1/tank"} 0.17'));
 });
 
+test("exposition: HA states as the exporter writes them, and none where HA was never used", () => {
+  const ha = { nodes: [{ node: "pve1", state: "maintenance" }] };
+  const lines = linesOf(new FakeSeries(), [{ name: "prod", ha, nodes: { pve1: [{ vmid: 100, ha: "started" }, { vmid: 101 }] } }]);
+  assert.deepEqual(
+    about(lines, "pve_ha_state").filter((line) => line.endsWith(" 1")),
+    ['pve_ha_state{id="node/pve1",state="maintenance"} 1', 'pve_ha_state{id="qemu/100",state="started"} 1'],
+  );
+  assert.equal(about(lines, "pve_ha_state").length, 5 + 11 + 11);
+  assert.deepEqual(about(linesOf(new FakeSeries(), [{ nodes: { pve1: [guest] } }]), "pve_ha_state"), []);
+});
+
+test("exposition: replication jobs as the exporter writes them", () => {
+  const series = new FakeSeries();
+  const put = (metric: string, value: number) =>
+    series.put(pve1, "guest/100" as EntityKey, metric, now, value, { instance: "100-0" });
+  put("replication_age", 600);
+  put("replication_fails", 2);
+  const replication = [{ id: "100-0", vmid: 100, target: "pve2", enabled: true }];
+  const lines = linesOf(series, [{ name: "prod", nodes: { pve1: [guest], pve2: [] }, replication }]);
+  assert.deepEqual(about(lines, "pve_replication_info"), [
+    'pve_replication_info{id="100-0",type="local",source="node/pve1",target="node/pve2",guest="qemu/100"} 1',
+  ]);
+  assert.deepEqual(about(lines, "pve_replication_failed_syncs"), ['pve_replication_failed_syncs{id="100-0"} 2']);
+  assert.deepEqual(about(lines, "pve_replication_last_sync_timestamp_seconds"), [
+    `pve_replication_last_sync_timestamp_seconds{id="100-0"} ${Date.UTC(2026, 0, 5, 11, 50) / 1000}`,
+  ]);
+  assert.deepEqual(about(lines, "pve_replication_duration_seconds"), []);
+});
+
+test("exposition: parts of a node are there under their own ids", () => {
+  const series = new FakeSeries();
+  series.put(pve1, "thinpool/pve1/pve/data" as EntityKey, "metadata", now, 0.5);
+  const lines = linesOf(series, [{ nodes: { pve1: [] }, thinpools: [{ vg: "pve", lv: "data" }] }]);
+  assert.deepEqual(about(lines, "proven_thinpool_metadata_ratio"), [
+    'proven_thinpool_metadata_ratio{id="thinpool/pve1/pve/data"} 0.5',
+  ]);
+});
+
 test("exposition: labels and help are escaped, HELP and TYPE come once, a row comes once", () => {
   const exposition = new Exposition();
   const family = { name: "x", type: "gauge", help: 'back\\slash, "quote" and\nline' } as const;
