@@ -2,6 +2,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, TomlError } from "smol-toml";
 import * as z from "zod";
+import { remoteReadConfig } from "./senders/remote-read.ts";
+import { remoteWriteConfig } from "./senders/remote-write/config.ts";
 
 /** `/etc/proven/hub.toml`. An unknown key is an error: a setting that is silently ignored is worse than none. */
 const configSchema = z.strictObject({
@@ -16,6 +18,14 @@ const configSchema = z.strictObject({
       pmxcfs: z.string().startsWith("/", "must be an absolute path").default("/etc/pve"),
     })
     .prefault({}),
+  metrics: z
+    .strictObject({
+      /** A file with a secret that opens `/metrics` and nothing else; API keys with the scope read open it in any case. */
+      token_file: z.string().startsWith("/", "must be an absolute path").optional(),
+    })
+    .prefault({}),
+  remote_write: remoteWriteConfig.optional(),
+  remote_read: remoteReadConfig.optional(),
 });
 
 export type HubConfig = Readonly<z.infer<typeof configSchema>>;
@@ -42,7 +52,13 @@ export function parseConfig(text: string, source = "hub.toml"): HubConfig {
   );
 }
 
-const knownKeys: Record<string, string[]> = { "": Object.keys(configSchema.shape), join: ["pmxcfs"] };
+const knownKeys: Record<string, string[]> = {
+  "": Object.keys(configSchema.shape),
+  join: ["pmxcfs"],
+  metrics: ["token_file"],
+  remote_write: Object.keys(remoteWriteConfig.shape),
+  remote_read: Object.keys(remoteReadConfig.shape),
+};
 
 function describeIssue(issue: z.core.$ZodIssue): string[] {
   const path = issue.path.join(".");

@@ -6,8 +6,11 @@ import type { EpochMs } from "#protocol/ids.ts";
 import { softwareVersion } from "#protocol/version.ts";
 import type { HubConfig } from "./config.ts";
 import type { LiveTable, RecordSink, SeriesReader } from "./core/series.ts";
+import { openExchange } from "./exchange.ts";
 import { Fleet } from "./fleet.ts";
 import { createApp } from "./http/app.ts";
+import { hubMetricRows } from "./http/metrics.ts";
+import type { HttpPorts } from "./http/ports.ts";
 import { Journal } from "./journal.ts";
 import { Gate } from "./link/gate.ts";
 import { LinkServer } from "./link/server.ts";
@@ -78,7 +81,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     sendDuties: (agent) => link.sendDuties(agent, fleet.dutiesOf(agent)),
     dismiss: (agent) => link.revoke(agent),
   });
-  const app = createApp({
+  const ports = {
     clock,
     log,
     state,
@@ -93,14 +96,17 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     onBatch: (listener) => watch.onBatch(listener),
     startedAt: clock.now(),
     panelDir: config.panel,
-  });
-  return { app, link, watch, fleet, tasks, journal, gate };
+  } satisfies HttpPorts;
+  const { reader, live, pictures } = ports;
+  const exchange = openExchange({ config, clock, log, reader, live, pictures, hubRows: () => hubMetricRows(ports) });
+  const app = createApp({ ...ports, ...exchange });
+  return { app, link, watch, fleet, tasks, journal, gate, exchange };
 }
 
 /** Serves, and runs what runs in the background. @throws what listening threw (`EADDRINUSE` …). */
 export async function startHub(parts: HubParts): Promise<RunningHub> {
   const { clock, log, state, series, config, certificate } = parts;
-  const { app, link, watch, journal } = assembleHub(parts);
+  const { app, link, watch, journal, exchange } = assembleHub(parts);
   const server = createServer(
     { cert: certificate.cert, key: certificate.key, minVersion: "TLSv1.2" },
     getRequestListener(app.fetch),
@@ -122,6 +128,7 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     await stopMaintain();
     watch.close();
     journal.emit("hub.stopped", {});
+    await exchange.stop();
     await series.close();
     await state.close();
   };

@@ -29,6 +29,8 @@ export type SeriesRange = {
   /** Undefined: raw samples. */
   stepMs: number | undefined;
   aggregates: readonly Aggregate[];
+  /** Raw samples only: counters as they are stored, instead of their rates. */
+  stored?: boolean;
 };
 
 /** What queries, rules and the panel ask of history. Reads are synchronous. */

@@ -54,7 +54,7 @@ export function openReceiver(config: ReceiverConfig): Receiver {
 }
 
 /** A trailing newline, which editors write, is not part of a secret. */
-function readSecret(path: string): string {
+export function readSecret(path: string): string {
   const secret = readFileSync(path, "utf8").replace(/\r?\n$/, "");
   if (!/^[\x21-\x7e]+$/.test(secret)) throw new Error(`${path} holds no secret: one line of printable characters is expected`);
   return secret;

@@ -71,7 +71,7 @@ export class Reader implements SeriesReader, SeriesRanker {
     return series.map((one) => ({ series: one, track: new Track(), buckets: make(one), groups: this.catalogue.placesOf(one) }));
   }
 
-  private readRaw(series: readonly SeriesInfo[], { from, to, aggregates }: SeriesRange): SeriesColumns[] {
+  private readRaw(series: readonly SeriesInfo[], { from, to, aggregates, stored = false }: SeriesRange): SeriesColumns[] {
     const readings = this.readingsOf(series, () => undefined);
     this.collect(readings, from - limits.staleAfterMs, to);
     return readings.map(({ series: { metric }, track }) => {
@@ -80,7 +80,7 @@ export class Reader implements SeriesReader, SeriesRanker {
       const counter = metric.kind === "counter";
       const rates = counter || aggregates.includes("rate") ? ratesOf(track, counter) : undefined;
       const scaled = (source: Float64Array) => source.slice(first, track.length).map((value) => value / metric.scale);
-      const values = scaled(counter ? (rates as Float64Array) : track.values);
+      const values = scaled(counter && rates && !stored ? rates : track.values);
       const columns: SeriesColumns["columns"] = {};
       for (const aggregate of aggregates) columns[aggregate] = aggregate === "rate" && rates ? scaled(rates) : values;
       return { at: track.at.slice(first, track.length), columns };

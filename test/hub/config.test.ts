@@ -12,7 +12,13 @@ import { temporaryDir } from "../support/test-hub.ts";
 
 test("an empty configuration is complete", () => {
   const { panel, ...rest } = parseConfig("");
-  assert.deepEqual(rest, { listen: "0.0.0.0", port: 8420, state: "/var/lib/proven-hub", join: { pmxcfs: "/etc/pve" } });
+  assert.deepEqual(rest, {
+    listen: "0.0.0.0",
+    port: 8420,
+    state: "/var/lib/proven-hub",
+    join: { pmxcfs: "/etc/pve" },
+    metrics: {},
+  });
   assert.match(panel, /\/panel$/);
 });
 

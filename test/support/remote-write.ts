@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import type { OpenSeries } from "../../hub/hub.ts";
 import { remoteWriteConfig } from "../../hub/senders/remote-write/config.ts";
 import { RemoteWrite } from "../../hub/senders/remote-write/remote-write.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -12,7 +13,6 @@ import { type PictureSetup, testPicture } from "./test-cluster.ts";
 export class RemoteWriteBench {
   readonly clock = new FakeClock();
   readonly epoch = this.clock.now();
-  readonly series = new FakeSeries();
   readonly log: string[] = [];
   readonly stateDir: string;
   private running: RemoteWrite | undefined;
@@ -23,6 +23,7 @@ export class RemoteWriteBench {
     private readonly url: string,
     private readonly setup: Omit<PictureSetup, "at">,
     private readonly settings: Record<string, unknown> = {},
+    readonly series: Pick<OpenSeries, "reader" | "live" | "sink"> = new FakeSeries(),
   ) {
     this.stateDir = mkdtempSync(join(tmpdir(), "proven-remote-write-"));
     t.after(async () => {
@@ -43,7 +44,12 @@ export class RemoteWriteBench {
     const never = new Promise<void>(() => undefined);
     this.running = new RemoteWrite(remoteWriteConfig.parse({ url: this.url, allow_loopback: true, ...this.settings }), {
       reader: series.reader,
-      live: { ...series.live, onFrame: (listener) => series.live.onFrame((frame) => life.over || listener(frame)) },
+      live: {
+        latest: (id) => series.live.latest(id),
+        newestFrame: (agent) => series.live.newestFrame(agent),
+        newestFrameOfAll: () => series.live.newestFrameOfAll(),
+        onFrame: (listener) => series.live.onFrame((frame) => life.over || listener(frame)),
+      },
       pictures: () => [testPicture({ ...this.setup, at: clock.now() })],
       hubRows: () => [],
       clock: {

@@ -5,9 +5,7 @@ import { metricByName } from "#protocol/metrics.ts";
 import { encodeFrame, encodeSchema, FrameState, type Schema } from "#protocol/records.ts";
 import type { AgentStatus, ClusterPicture } from "../../hub/core/cluster.ts";
 import { ownersOf } from "../../hub/core/inventory.ts";
-import type { AgentId, RecordStream } from "../../hub/core/series.ts";
-
-import type { FakeSeries } from "./fake-series.ts";
+import type { AgentId, RecordSink, RecordStream } from "../../hub/core/series.ts";
 
 export const cluster = "0123456789abcdef" as ClusterId;
 export const agentOf = (node: string, id = cluster): AgentId => ({ cluster: id, node: node as NodeName });
@@ -89,7 +87,7 @@ export class TestAgent {
   private readonly state: FrameState;
 
   constructor(
-    series: FakeSeries,
+    series: { sink: Pick<RecordSink, "open"> },
     readonly agent: AgentId,
     private readonly wanted: readonly Wanted[],
   ) {

@@ -92,7 +92,7 @@ export class Feed {
   /** What the store took while the queue had no time to: between a crash and the last batch before it. */
   private catchUp(slot: Slot, from: EpochMs, to: EpochMs, sink: SampleSink): void {
     if (from >= to) return;
-    const { series } = this.ports.reader.read(slot.infos, { from, to, stepMs: undefined, aggregates: ["last"] });
+    const { series } = this.ports.reader.read(slot.infos, { from, to, stepMs: undefined, aggregates: ["last"], stored: true });
     const samples = series.flatMap(({ at, columns }) =>
       [...at].map((time, index) => [time, columns.last?.[index] ?? Number.NaN] as const),
     );

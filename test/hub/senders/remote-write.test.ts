@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { EntityKey } from "#protocol/ids.ts";
 import { remoteWriteConfig } from "../../../hub/senders/remote-write/config.ts";
 import { settle } from "../../support/fake-clock.ts";
 import { RemoteWriteBench } from "../../support/remote-write.ts";
+import { TestStore, temporaryDir } from "../../support/series-store.ts";
 import { agentOf, TestAgent } from "../../support/test-cluster.ts";
 import { WriteReceiver } from "../../support/write-receiver.ts";
 
@@ -170,24 +170,52 @@ test("remote write: a request the receiver refuses is dropped, counted and told;
 
 test("remote write: after a crash the store fills what the queue had no time for, and nothing is sent twice", async (t) => {
   const receiver = await WriteReceiver.start(t);
-  const bench = new RemoteWriteBench(t, receiver.url, setup);
-  const wanted = [{ entity: "guest/100", metric: "cpu" }];
-  const agent = new TestAgent(bench.series, agentOf("pve1"), wanted);
-  agent.frame(bench.epoch, [0.1]);
+  const { dir, remove } = temporaryDir();
+  const store = new TestStore(dir);
+  t.after(async () => {
+    await store.hub.close();
+    remove();
+  });
+  const bench = new RemoteWriteBench(t, receiver.url, setup, {}, store.hub);
+  store.clock = bench.epoch;
+  const agent = new TestAgent(store.hub, agentOf("pve1"), cpuAndNet);
+  agent.frame(bench.epoch, [0.1, 1000]);
   await bench.delivered();
   // Taken by the store, not yet by the queue when the hub dies.
-  agent.frame(bench.epoch + 10_000, [0.2]);
-  agent.frame(bench.epoch + 20_000, [0.3]);
+  agent.frame(bench.epoch + 10_000, [0.2, 2000]);
+  agent.frame(bench.epoch + 20_000, [0.3, 3000]);
+  store.commit();
   bench.open();
-  // The agent sends again what was not acknowledged.
-  bench.series.frameCame(agentOf("pve1"), bench.epoch, ["guest/100" as EntityKey]);
-  agent.frame(bench.epoch + 30_000, [0.4]);
+  agent.frame(bench.epoch + 30_000, [0.4, 4000]);
   await bench.delivered();
   assert.deepEqual(receiver.samplesOf("pve_cpu_usage_ratio", bench.epoch), [
     ["qemu/100", 0, 0.1],
     ["qemu/100", 10_000, 0.2],
     ["qemu/100", 20_000, 0.3],
     ["qemu/100", 30_000, 0.4],
+  ]);
+  assert.deepEqual(receiver.samplesOf("pve_network_receive_bytes_total", bench.epoch), [
+    ["qemu/100", 0, 1000],
+    ["qemu/100", 10_000, 2000],
+    ["qemu/100", 20_000, 3000],
+    ["qemu/100", 30_000, 4000],
+  ]);
+});
+
+test("remote write: records an agent sends again after a crash of the hub are not queued again", async (t) => {
+  const receiver = await WriteReceiver.start(t);
+  const bench = new RemoteWriteBench(t, receiver.url, setup);
+  const wanted = [{ entity: "guest/100", metric: "cpu" }];
+  new TestAgent(bench.series, agentOf("pve1"), wanted).frame(bench.epoch, [0.1]);
+  await bench.delivered();
+  bench.open();
+  const again = new TestAgent(bench.series, agentOf("pve1"), wanted);
+  again.frame(bench.epoch, [0.1]);
+  again.frame(bench.epoch + 10_000, [0.2]);
+  await bench.delivered();
+  assert.deepEqual(receiver.samplesOf("pve_cpu_usage_ratio", bench.epoch), [
+    ["qemu/100", 0, 0.1],
+    ["qemu/100", 10_000, 0.2],
   ]);
 });
 

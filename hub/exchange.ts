@@ -1,0 +1,57 @@
+import { ConfigError, type HubConfig } from "./config.ts";
+import type { ClusterPicture } from "./core/cluster.ts";
+import type { LongRangeReader } from "./core/long-range.ts";
+import { clusterNames, type Row } from "./core/prometheus-series.ts";
+import type { LiveTable, SeriesReader } from "./core/series.ts";
+import type { Clock, Log } from "./ports.ts";
+import { readSecret } from "./senders/receiver.ts";
+import { RemoteRead } from "./senders/remote-read.ts";
+import { RemoteWrite } from "./senders/remote-write/remote-write.ts";
+
+export type ExchangePorts = {
+  config: HubConfig;
+  clock: Clock;
+  log: Log;
+  reader: SeriesReader;
+  live: LiveTable;
+  pictures(): ClusterPicture[];
+  hubRows(): Row[];
+};
+
+/** What the hub has in common with other time series engines, as far as it is configured. */
+export type Exchange = {
+  scrapeToken: string | undefined;
+  longRange: LongRangeReader | undefined;
+  moreRows(): Row[];
+  stop(): Promise<void>;
+};
+
+/** @throws ConfigError a file that a section names can't be read. */
+export function openExchange(ports: ExchangePorts): Exchange {
+  const { config, clock, log, reader, live, pictures, hubRows } = ports;
+  const { metrics, remote_write, remote_read } = config;
+  const token = metrics.token_file;
+  const scrapeToken = token === undefined ? undefined : section("metrics", () => readSecret(token));
+  const names = () => clusterNames(pictures(), clock.now());
+  const remoteRead = remote_read === undefined ? undefined : section("remote_read", () => new RemoteRead(remote_read, names));
+  const writePorts = { reader, live, pictures, hubRows, clock, log, random: Math.random, stateDir: config.state };
+  const remoteWrite =
+    remote_write === undefined ? undefined : section("remote_write", () => new RemoteWrite(remote_write, writePorts));
+  return {
+    scrapeToken,
+    longRange: remoteRead,
+    moreRows: () => remoteWrite?.rows() ?? [],
+    stop: async () => {
+      remoteRead?.close();
+      await remoteWrite?.stop();
+    },
+  };
+}
+
+function section<T>(name: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    throw new ConfigError(`${name}: ${(error as Error).message}`, { cause: error });
+  }
+}
