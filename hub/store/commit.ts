@@ -1,3 +1,4 @@
+import { limits } from "#protocol/limits.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { schemaKey } from "./keys.ts";
 import type { Lane } from "./lane.ts";
@@ -10,8 +11,8 @@ export type Schedule = (ms: number, callback: () => void) => () => void;
 type Batch = {
   records: RingRecord[];
   bytes: number;
-  /** Last seq of each lane in it. */
-  lanes: Map<Lane, number>;
+  /** Last seq of each lane in it, and how many of its records. */
+  lanes: Map<Lane, { seq: number; records: number }>;
   bases: { lane: Lane; seq: number; schema: Uint8Array | undefined }[];
   done: Promise<void>;
   resolve(): void;
@@ -22,6 +23,8 @@ type Batch = {
 const windowMs = 1000;
 /** A fuller batch is committed at once. */
 const batchBytesMax = 4 << 20;
+/** So many records of one agent mean that it catches up: it must not wait for the window's end with each half of what it may send. */
+const laneRecordsMax = limits.unackedRecords / 2;
 
 /** Puts records on the disk, all lanes together, one commit at a time. */
 export class Committer {
@@ -51,9 +54,10 @@ export class Committer {
     const kept = record.slice();
     batch.records.push({ lane: lane.key, record: kept });
     batch.bytes += kept.length;
-    batch.lanes.set(lane, seq);
+    const records = (batch.lanes.get(lane)?.records ?? 0) + 1;
+    batch.lanes.set(lane, { seq, records });
     if (base) batch.bases.push({ lane, seq, schema: base === "schema" ? kept : undefined });
-    if (batch.bytes >= batchBytesMax) this.start();
+    if (batch.bytes >= batchBytesMax || records >= laneRecordsMax) this.start();
     return batch.done;
   }
 
@@ -113,7 +117,7 @@ export class Committer {
         lane.keyFrames.push({ seq, ringKey: key });
         if (schema) lane.schemas.push(seq);
       }
-      for (const [lane, seq] of batch.lanes) lane.durableSeq = Math.max(lane.durableSeq, seq);
+      for (const [lane, { seq }] of batch.lanes) lane.durableSeq = Math.max(lane.durableSeq, seq);
     } catch (cause) {
       this.ports.onFailure([...batch.lanes.keys()], cause);
       batch.reject(cause);
