@@ -27,6 +27,7 @@ async function declaredBy(system: System, node: string, duties: boolean) {
   };
   await collect();
   await collector.check(); // has asked every source when it resolves
+  lab.writeAll(); // a share of time needs two readings
   await collect();
   const self = await collector.identify();
   collector.close();
