@@ -182,6 +182,8 @@ export class NodeApi {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const { status, message, errors } = error;
+      if (status === 400 || status === 501)
+        this.options.onMisuse(`${method} ${url.pathname}: ${JSON.stringify(errors ?? message)}`);
       const text = status === 501 ? message : `${message}\n`;
       return { status, reason: message, body: { message: text, ...(errors === undefined ? {} : { errors }), data: null } };
     }
@@ -190,14 +192,12 @@ export class NodeApi {
   private async call(method: string, path: string, given: Record<string, string | string[]>, user: string): Promise<unknown> {
     const match = matchEndpoint(method, path);
     if (match === undefined) {
-      this.options.onMisuse(`${method} ${path}: not an endpoint of the table`);
       throw new ApiError(501, `Method '${method} ${path}' not implemented`);
     }
     const { endpoint, fromPath } = match;
     checkNode(endpoint, fromPath.node ?? "", this.options);
     const checked = checkParams(endpoint, { ...given, ...fromPath });
     if (!checked.ok) {
-      this.options.onMisuse(`${method} ${path}: ${JSON.stringify(checked.errors)}`);
       throw new ApiError(400, "Parameter verification failed.", checked.errors);
     }
     const call: Call = { node: this.options.node, user, params: checked.params, permissions: this.options.permissions };

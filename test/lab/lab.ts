@@ -16,6 +16,7 @@ import { permissionsOf } from "./permissions.ts";
 import { readHandlers } from "./read-handlers.ts";
 import { mintTicket, type Secrets, secretsIn } from "./secrets.ts";
 import { buildSpec } from "./spec.ts";
+import { storageHandlers } from "./storage-handlers.ts";
 import { Tasks } from "./tasks.ts";
 import { Tree } from "./tree.ts";
 import { Vzdump } from "./vzdump.ts";
@@ -176,7 +177,12 @@ function makeApis({
   const now = () => schedule.now();
   const wait = (ms: number) => clock.sleep(ms);
   const context = { world, secrets, now, wait, backups: () => backups, tasks };
-  const handlers = { ...readHandlers(context), ...jobHandlers(context), ...writeHandlers({ world, now, operations, vzdump }) };
+  const handlers = {
+    ...readHandlers(context),
+    ...storageHandlers(context),
+    ...jobHandlers(context),
+    ...writeHandlers({ world, now, operations, vzdump }),
+  };
   const permissions = permissionsOf(world.spec);
   return new Map(
     [...world.nodes.values()].map((node) => {
