@@ -1,11 +1,11 @@
-import { statfs } from "node:fs/promises";
 import { clusterKey, type EpochMs, type NodeName, nodeKey, parseNodeName } from "#protocol/ids.ts";
 import type { Duty, Inventory, TaskReport } from "#protocol/messages.ts";
 import type { SampleTable } from "./core/table.ts";
-import type { Clock, Collector, Log, RunCommand, SourceReport } from "./ports.ts";
-import type { PveApi } from "./pve/api.ts";
+import type { Collector, Log, SourceReport } from "./ports.ts";
 import { checkSources } from "./sources/check-sources.ts";
+import { ClusterFiles } from "./sources/cluster-files.ts";
 import { errorCode, fileProblem, NowReader, readText } from "./sources/files.ts";
+import { type Space, statSpace } from "./sources/filesystems.ts";
 import { GuestFeed } from "./sources/guest-feed.ts";
 import { HostSource } from "./sources/host.ts";
 import { Lane } from "./sources/lane.ts";
@@ -13,18 +13,16 @@ import { idsOf } from "./sources/metric-ids.ts";
 import { NodeFactsSource } from "./sources/node-facts.ts";
 import { PmxcfsSource } from "./sources/pmxcfs.ts";
 import { parseRrd, type Rrd } from "./sources/rrd.ts";
+import type { NodeSight } from "./sources/slow-source.ts";
+import { type SlowDeps, SlowSources } from "./sources/slow-sources.ts";
 import { TaskSource } from "./sources/tasks.ts";
 import { MetricsWatch } from "./sources/watch.ts";
-import { ZpoolSource } from "./sources/zpool.ts";
 
-export type CollectorDeps = { root: string; api: PveApi; run: RunCommand; clock: Clock; log: Log };
+export type CollectorDeps = SlowDeps & { log: Log };
 
 /** How long one tick, or one answer, waits for a file system that may hang. */
 const deadlineMs = 1500;
 const pmxcfsFreshMs = 500;
-const zpoolEveryMs = 60_000;
-/** Values of a slow source are lent to samples no longer than this. */
-const lendMs = 180_000;
 const factsEveryMs = 3_600_000;
 const factsRetryMs = 300_000;
 
@@ -41,16 +39,17 @@ class NodeCollector implements Collector {
   private readonly host: HostSource;
   private readonly pmxcfs: PmxcfsSource;
   private readonly feed: GuestFeed;
-  private readonly zpool: ZpoolSource;
+  private readonly clusterFiles: ClusterFiles;
+  private readonly slow: SlowSources;
   private readonly tasksSource: TaskSource;
   private readonly facts: NodeFactsSource;
   private readonly watch: MetricsWatch;
-  private readonly lanes: Record<"pmxcfs" | "rrd" | "root" | "zpool" | "facts" | "tasks", Lane>;
+  private readonly lanes: Record<"pmxcfs" | "rrd" | "root" | "facts" | "tasks", Lane>;
 
   private duties: ReadonlySet<Duty> = new Set();
   private rrd: Rrd | undefined;
   private rrdProblem: string | undefined;
-  private rootUse: { total: number; used: number } | undefined;
+  private rootUse: Space | undefined;
   private rootProblem: string | undefined;
   private pendingTasks: TaskReport[] = [];
   /** The picture handed out last; `mark` says from what it was made. */
@@ -58,21 +57,21 @@ class NodeCollector implements Collector {
   private readonly logged = new Map<string, string>();
 
   constructor(private readonly deps: CollectorDeps) {
-    const { root, api, run, clock, log } = deps;
+    const { root, api, clock, log } = deps;
     const read = readText(root);
     this.files = new NowReader(root);
     this.host = new HostSource(this.files);
     this.pmxcfs = new PmxcfsSource(read);
     this.feed = new GuestFeed(root, this.files, clock, log);
-    this.zpool = new ZpoolSource(root, run);
+    this.clusterFiles = new ClusterFiles(read);
+    this.slow = new SlowSources(deps);
     this.tasksSource = new TaskSource(root);
     this.facts = new NodeFactsSource(this.files, api);
     this.watch = new MetricsWatch(root, clock);
     this.lanes = {
-      pmxcfs: new Lane(clock, () => this.pmxcfs.refresh()),
+      pmxcfs: new Lane(clock, () => this.refreshPmxcfs()),
       rrd: new Lane(clock, () => this.readRrd()),
       root: new Lane(clock, () => this.readRootUse()),
-      zpool: new Lane(clock, () => this.zpool.refresh()),
       facts: new Lane(clock, () => this.facts.refresh()),
       tasks: new Lane(clock, async () => {
         this.pendingTasks.push(...(await this.tasksSource.read(clock.now())));
@@ -90,7 +89,7 @@ class NodeCollector implements Collector {
   }
 
   async collect(table: SampleTable, now: EpochMs): Promise<void> {
-    this.startSlow();
+    this.startFacts();
     this.feed.refresh(now);
     const { needsRrd } = this.feed;
     const [members] = await Promise.all([
@@ -104,40 +103,43 @@ class NodeCollector implements Collector {
     if (!this.feed.putRoot(table, node)) await this.putRoot(table, node);
     this.feed.putGuests(table, this.pmxcfs, rrd, now);
     this.feed.putStorages(table, this.pmxcfs, node, this.duties.has("shared-storage"), rrd, now);
-    if (this.lanes.zpool.ageMs() <= lendMs) this.zpool.put(table, node);
+    const sight = this.sight(node);
+    this.slow.start(sight);
+    this.slow.put(table, sight, now);
     if (members && this.pmxcfs.problem === undefined && this.duties.has("cluster")) this.putCluster(table);
     this.tellProblems();
   }
 
   async inventory(now: EpochMs): Promise<{ version: number; inventory: Inventory }> {
-    this.startSlow();
+    this.startFacts();
     // Asked right after a tick, which has just looked.
     if (this.lanes.pmxcfs.ageMs() > pmxcfsFreshMs) await this.lanes.pmxcfs.run(deadlineMs);
     const sources = this.sources();
-    const zpools = this.zpool.pools.map(({ pool }) => pool).slice(0, 256);
-    const mark = JSON.stringify([this.pmxcfs.version, this.facts.version, zpools, sources]);
+    const versions = [this.pmxcfs, this.clusterFiles, this.facts, this.slow].map(({ version }) => version);
+    const mark = JSON.stringify([versions, sources]);
     if (this.newest === undefined || mark !== this.newest.mark) {
-      this.newest = { mark, version: (this.newest?.version ?? 0) + 1, inventory: this.makeInventory(zpools, sources) };
+      this.newest = { mark, version: (this.newest?.version ?? 0) + 1, inventory: this.makeInventory(sources) };
     }
     return { version: this.newest.version, inventory: { ...this.newest.inventory, at: now } };
   }
 
-  private makeInventory(zpools: string[], sources: Inventory["node"]["sources"]): Inventory {
+  private makeInventory(sources: Inventory["node"]["sources"]): Inventory {
     const { members, name } = this.pmxcfs;
+    const [ha, backupJobs] = [this.clusterFiles.haFacts.value, this.clusterFiles.backupJobs.value];
     return {
       at: this.deps.clock.now(),
       cluster: {
         ...(name === undefined ? {} : { name }),
         quorate: members?.quorate ?? false,
         members: members?.members ?? [],
+        ...(ha === undefined ? {} : { ha }),
+        ...this.slow.clusterFacts(),
       },
-      node: {
-        ...this.facts.read(),
-        zpools,
-        sources,
-      },
-      guests: this.pmxcfs.facts(),
+      node: { ...this.facts.read(), ...this.slow.nodeFacts(), sources },
+      guests: this.pmxcfs.facts((guest) => this.slow.guestFacts(guest, { files: this.clusterFiles })),
       storages: [...this.pmxcfs.storages],
+      ...(backupJobs === undefined ? {} : { backupJobs }),
+      ...this.slow.facts(),
     };
   }
 
@@ -165,10 +167,23 @@ class NodeCollector implements Collector {
     this.deps.api.close();
   }
 
-  /** Starts what runs beside the samples, when it is due. */
-  private startSlow(): void {
+  private startFacts(): void {
     this.lanes.facts.start(this.facts.problem === undefined ? factsEveryMs : factsRetryMs);
-    if (this.zpool.present()) this.lanes.zpool.start(zpoolEveryMs);
+  }
+
+  private async refreshPmxcfs(): Promise<void> {
+    await this.pmxcfs.refresh();
+    await this.clusterFiles.refresh(this.pmxcfs.counters);
+  }
+
+  private sight(node: NodeName): NodeSight {
+    return {
+      node,
+      guests: this.pmxcfs.guests,
+      files: this.clusterFiles,
+      duties: this.duties,
+      isRunning: (vmid) => this.feed.isRunning(vmid),
+    };
   }
 
   private nodeName(): NodeName | undefined {
@@ -183,8 +198,7 @@ class NodeCollector implements Collector {
 
   private async readRootUse(): Promise<void> {
     try {
-      const { bsize, blocks, bfree } = await statfs(this.deps.root);
-      this.rootUse = { total: blocks * bsize, used: (blocks - bfree) * bsize };
+      this.rootUse = await (this.deps.statSpace ?? statSpace)(this.deps.root);
       this.rootProblem = undefined;
     } catch (error) {
       this.rootUse = undefined;
@@ -198,6 +212,9 @@ class NodeCollector implements Collector {
     const entity = table.entity(nodeKey(node));
     table.put(entity, nodeIds.root_total, "statfs", this.rootUse.total);
     table.put(entity, nodeIds.root_used, "statfs", this.rootUse.used);
+    table.put(entity, nodeIds.fs_total, "statfs", this.rootUse.total, "/");
+    table.put(entity, nodeIds.fs_used, "statfs", this.rootUse.used, "/");
+    table.put(entity, nodeIds.fs_avail, "statfs", this.rootUse.avail, "/");
   }
 
   private putCluster(table: SampleTable): void {
@@ -215,12 +232,12 @@ class NodeCollector implements Collector {
     const problems: [source: string, problem: string | undefined][] = [
       ["proc", this.host.problem],
       ["statfs", late(this.lanes.root, "/") ?? this.rootProblem],
-      ["pmxcfs", late(this.lanes.pmxcfs, "/etc/pve") ?? this.pmxcfs.problem],
+      ["pmxcfs", late(this.lanes.pmxcfs, "/etc/pve") ?? this.pmxcfs.problem ?? this.clusterFiles.problem],
       ["pve-metrics", this.feed.problem],
       ["rrd", this.feed.problem === undefined ? undefined : (late(this.lanes.rrd, "/etc/pve/.rrd") ?? this.rrdProblem)],
-      ["zpool", late(this.lanes.zpool, "zpool") ?? this.zpool.problem],
       ["tasks", late(this.lanes.tasks, "/var/log/pve/tasks") ?? this.tasksSource.problem],
       ["api", this.facts.problem],
+      ...this.slow.problems(),
     ];
     return problems.map(([source, problem]) => (problem === undefined ? { source } : { source, problem: problem.slice(0, 500) }));
   }

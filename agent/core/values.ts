@@ -9,6 +9,11 @@ export function asObject(value: unknown): JsonObject | undefined {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
 }
 
+/** The objects of a list; no list has none. */
+export function asObjects(value: unknown): JsonObject[] {
+  return Array.isArray(value) ? value.map(asObject).filter((item) => item !== undefined) : [];
+}
+
 export function parseJsonObject(text: string): JsonObject | undefined {
   try {
     return asObject(JSON.parse(text));

@@ -1,26 +1,30 @@
 import { statfs } from "node:fs/promises";
-import type { EntityKey } from "#protocol/ids.ts";
+import { type EntityKey, parseNodeName, type Vmid } from "#protocol/ids.ts";
+import { duties } from "#protocol/messages.ts";
 import { SampleTable } from "../core/table.ts";
-import type { Clock, RunCommand, SourceReport } from "../ports.ts";
+import type { Clock, Log, SourceReport } from "../ports.ts";
 import type { PveApi } from "../pve/api.ts";
+import { ClusterFiles } from "./cluster-files.ts";
 import { fileProblem, NowReader, readText } from "./files.ts";
+import { GuestFeed } from "./guest-feed.ts";
 import { HostSource } from "./host.ts";
 import { Lane } from "./lane.ts";
 import { metricsPath, metricsSections, readMetricsLine } from "./metrics-line.ts";
 import { NodeFactsSource } from "./node-facts.ts";
 import { PmxcfsSource } from "./pmxcfs.ts";
 import { parseRrd } from "./rrd.ts";
+import { counted, type NodeSight, type SlowSource } from "./slow-source.ts";
+import { type SlowDeps, SlowSources } from "./slow-sources.ts";
 import { TaskSource } from "./tasks.ts";
-import { ZpoolSource } from "./zpool.ts";
 
 type Finding = { found: string; problem?: string | undefined };
-type Deps = { root: string; api: PveApi; run: RunCommand; clock: Clock };
 
 const checkDeadlineMs = 5000;
 const anyNode = "node/any" as EntityKey; // the values are counted, not kept
 
 /** Reads every source once, with fresh eyes: what it gives, what that cost, and what is missing and why. Sources are asked one after the other. */
-export async function checkSources({ root, api, run, clock }: Deps): Promise<SourceReport[]> {
+export async function checkSources(deps: SlowDeps): Promise<SourceReport[]> {
+  const { root, api, clock } = deps;
   const files = new NowReader(root);
   const checks: [source: string, check: () => Promise<Finding>][] = [
     ["proc", async () => checkHost(files)],
@@ -28,22 +32,25 @@ export async function checkSources({ root, api, run, clock }: Deps): Promise<Sou
     ["pmxcfs", () => checkPmxcfs(root)],
     ["pve-metrics", async () => checkMetrics(files)],
     ["rrd", () => checkRrd(root)],
-    ["zpool", () => checkZpool(root, run)],
     ["tasks", () => checkTasks(root, clock)],
     ["api", () => checkApi(files, api)],
   ];
   const reports: SourceReport[] = [];
-  for (const [source, check] of checks) reports.push(await report(source, check, clock));
+  for (const [source, check] of checks) reports.push(await report(source, check, checkDeadlineMs, clock));
+  const sight = await lookAround(root, files, clock, () => undefined);
+  for (const source of sight === undefined ? [] : new SlowSources(deps).all) {
+    reports.push(await report(source.name, () => checkSlow(source, sight as NodeSight), source.patienceMs, clock));
+  }
   return reports;
 }
 
-async function report(source: string, check: () => Promise<Finding>, clock: Clock): Promise<SourceReport> {
-  let finding: Finding = { found: "nothing", problem: `does not answer within ${checkDeadlineMs} ms` };
+async function report(source: string, check: () => Promise<Finding>, deadlineMs: number, clock: Clock): Promise<SourceReport> {
+  let finding: Finding = { found: "nothing", problem: `does not answer within ${deadlineMs} ms` };
   const lane = new Lane(clock, async () => {
     finding = await check();
   });
   const startedMs = clock.monotonicMs();
-  await lane.run(checkDeadlineMs);
+  await lane.run(deadlineMs);
   const problem = lane.bug ?? finding.problem;
   return {
     source,
@@ -52,8 +59,6 @@ async function report(source: string, check: () => Promise<Finding>, clock: Cloc
     ...(problem === undefined ? {} : { problem }),
   };
 }
-
-const counted = (count: number, one: string, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
 function checkHost(files: NowReader): Finding {
   const host = new HostSource(files);
@@ -105,11 +110,32 @@ async function checkRrd(root: string): Promise<Finding> {
   return { found: `${counted(guests.size, "guest")}, ${counted(storages.length, "storage")} of the cluster` };
 }
 
-async function checkZpool(root: string, run: RunCommand): Promise<Finding> {
-  const zpool = new ZpoolSource(root, run);
-  if (!zpool.present()) return { found: "no ZFS" };
-  await zpool.refresh();
-  return { found: counted(zpool.pools.length, "pool"), problem: zpool.problem };
+/** Every slow source once, with all duties. */
+async function checkSlow(source: SlowSource, sight: NodeSight): Promise<Finding> {
+  const everyMs = source.everyMs(sight);
+  if (everyMs === undefined) return { found: "not used here" };
+  await source.refresh(sight);
+  const cadence =
+    everyMs < 60_000 ? `${everyMs / 1000} s` : everyMs < 3_600_000 ? `${everyMs / 60_000} min` : `${everyMs / 3_600_000} h`;
+  return { found: everyMs === 0 ? source.found() : `${source.found()}, looked at every ${cadence}`, problem: source.problem };
+}
+
+/** The node as one look shows it; undefined without pmxcfs. */
+async function lookAround(root: string, files: NowReader, clock: Clock, log: Log): Promise<NodeSight | undefined> {
+  const read = readText(root);
+  const pmxcfs = new PmxcfsSource(read);
+  const clusterFiles = new ClusterFiles(read);
+  const lane = new Lane(clock, async () => {
+    await pmxcfs.refresh();
+    await clusterFiles.refresh(pmxcfs.counters);
+  });
+  await lane.run(checkDeadlineMs);
+  const node = pmxcfs.members?.node ?? parseNodeName(files.tryRead("/proc/sys/kernel/hostname")?.trim().split(".")[0]);
+  if (node === undefined) return undefined;
+  const feed = new GuestFeed(root, files, clock, log);
+  feed.refresh(clock.now());
+  const isRunning = (vmid: Vmid) => feed.isRunning(vmid);
+  return { node, guests: pmxcfs.guests, files: clusterFiles, duties: new Set(duties), isRunning };
 }
 
 async function checkTasks(root: string, clock: Clock): Promise<Finding> {

@@ -1,4 +1,4 @@
-import { asText, parsePropertyString, splitList } from "../core/values.ts";
+import { asFlag, asText, parsePropertyString, splitList } from "../core/values.ts";
 
 /** What Proven needs of a guest's configuration. */
 export type GuestConfig = {
@@ -11,6 +11,8 @@ export type GuestConfig = {
   onboot: boolean;
   /** Storage of a container's root disk; undefined for VMs, bind mounts and configurations without one. */
   rootfsStorage?: string;
+  /** The guest's own agent is enabled. Says nothing about whether it answers. Virtual machines only. */
+  guestAgent?: true;
 };
 
 const identityPattern = /^[\x21-\x7e]{1,200}$/;
@@ -38,7 +40,14 @@ export function parseGuestConfig(text: string, type: "qemu" | "lxc"): GuestConfi
     ...(lock === undefined ? {} : { lock }),
     onboot: keys.get("onboot") === "1",
     ...(rootfsStorage === undefined ? {} : { rootfsStorage }),
+    ...(type === "qemu" && enablesAgent(keys.get("agent")) ? { guestAgent: true } : {}),
   };
+}
+
+/** `agent: 1`, `agent: enabled=1,type=virtio` (`parse_guest_agent` in qemu-server `PVE/QemuServer/Agent.pm`). */
+function enablesAgent(text: string | undefined): boolean {
+  const agent = parsePropertyString(text ?? "");
+  return asFlag(agent.get("enabled") ?? agent.get(""));
 }
 
 function currentKeys(text: string): Map<string, string> {

@@ -4,7 +4,7 @@ import type { NodeName, Vmid } from "#protocol/ids.ts";
 import { nodeKey, parseStorageId, parseVmid, storageKey } from "#protocol/ids.ts";
 import { FeedAge, feedMaxAgeMs } from "../core/feed.ts";
 import type { SampleTable } from "../core/table.ts";
-import { asFlag, asNumber, asObject, type JsonObject } from "../core/values.ts";
+import { asFlag, asNumber, asObject, asText, type JsonObject } from "../core/values.ts";
 import type { Clock, Log } from "../ports.ts";
 import type { NowReader } from "./files.ts";
 import { putLxc, putQemu, putVeth, type Target } from "./guest-samples.ts";
@@ -63,6 +63,12 @@ export class GuestFeed {
     }
   }
 
+  /** True when pvestatd says, and not too long ago, that this VM runs. */
+  isRunning(vmid: Vmid): boolean {
+    const entry = asObject(this.fresh.qemu?.data[vmid]);
+    return (asText(entry?.qmpstatus) ?? entry?.status) === "running";
+  }
+
   /** `rrd`: undefined when it was not needed or could not be read. */
   putGuests(table: SampleTable, pmxcfs: PmxcfsSource, rrd: Rrd | undefined, now: number): void {
     for (const type of ["qemu", "lxc"] as const) {
@@ -110,6 +116,9 @@ export class GuestFeed {
     const entity = table.entity(nodeKey(node));
     table.put(entity, nodeIds.root_total, "pve-metrics", asNumber(root.blocks));
     table.put(entity, nodeIds.root_used, "pve-metrics", asNumber(root.blocks) - asNumber(root.bfree));
+    table.put(entity, nodeIds.fs_total, "pve-metrics", asNumber(root.blocks), "/");
+    table.put(entity, nodeIds.fs_used, "pve-metrics", asNumber(root.blocks) - asNumber(root.bfree), "/");
+    table.put(entity, nodeIds.fs_avail, "pve-metrics", asNumber(root.bavail), "/");
     return true;
   }
 

@@ -31,7 +31,12 @@ export class HostSource {
     this.putDisks(table, node);
     this.putNics(table, node);
     const arc = this.files.tryRead("/proc/spl/kstat/zfs/arcstats");
-    if (arc !== undefined) table.put(node, ids.arc, source, proc.parseArcSize(arc));
+    if (arc === undefined) return;
+    const cache = proc.parseArcstats(arc);
+    table.put(node, ids.arc, source, cache.size);
+    table.put(node, ids.arc_max, source, cache.max);
+    table.put(node, ids.arc_hits, source, cache.hits);
+    table.put(node, ids.arc_misses, source, cache.misses);
   }
 
   private putCpu(table: SampleTable, node: number): void {

@@ -2,6 +2,7 @@ import type { NodeFacts } from "#protocol/messages.ts";
 import { type NodeStatus, parseNodeStatus } from "../pve/answer.ts";
 import type { PveApi } from "../pve/api.ts";
 import type { NowReader } from "./files.ts";
+import { apiProblem } from "./node-api.ts";
 import * as proc from "./proc.ts";
 
 export type HostFacts = Omit<NodeFacts, "zpools" | "sources">;
@@ -28,8 +29,7 @@ export class NodeFactsSource {
       this.problem = this.status.pveVersion === undefined ? "the node's status has no version" : undefined;
       return;
     }
-    const { status, reason } = result.error;
-    this.problem = status === 0 ? `local API: ${apiReason(reason)}` : `local API: ${status} ${reason}`;
+    this.problem = apiProblem(result.error);
   }
 
   get pveVersion(): string | undefined {
@@ -53,9 +53,4 @@ export class NodeFactsSource {
       ...(Number.isInteger(bootedAtSec) ? { bootedAt: bootedAtSec * 1000 } : {}),
     };
   }
-}
-
-function apiReason(reason: string): string {
-  if (reason === "ECONNREFUSED") return "nobody listens, is pvedaemon running?";
-  return reason;
 }

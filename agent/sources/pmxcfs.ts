@@ -22,6 +22,8 @@ export class PmxcfsSource {
   /** Grows when something that `facts` or `storages` say may have changed. */
   version = 0;
   problem: string | undefined;
+  /** The newest `.version`: a counter for each file, and pmxcfs' `starttime`. Empty until it was read. */
+  counters: ReadonlyMap<string, number> = new Map();
 
   private seen = new Map<string, number>();
   private entries: readonly config.VmlistEntry[] = [];
@@ -40,6 +42,7 @@ export class PmxcfsSource {
     this.problem = undefined;
     const version = await this.readParsed("/etc/pve/.version", config.parseVersion);
     if (version === undefined) return;
+    this.counters = version;
     if (version.get("starttime") !== this.seen.get("starttime")) this.seen = new Map();
     await this.refreshMembers();
     await this.whenChanged(version, "vmlist", () => this.refreshGuests());
@@ -73,8 +76,10 @@ export class PmxcfsSource {
     return this.clusterName ?? this.members?.clusterName;
   }
 
-  facts(): GuestFacts[] {
-    return [...this.guests.values()].map(({ vmid, type, config: known }) => {
+  /** `more`: what other sources know of the guest. */
+  facts(more: (guest: LocalGuest) => Partial<GuestFacts>): GuestFacts[] {
+    return [...this.guests.values()].map((guest) => {
+      const { vmid, type, config: known } = guest;
       const pool = this.pools.get(vmid);
       return {
         vmid,
@@ -87,6 +92,7 @@ export class PmxcfsSource {
         onboot: known?.onboot ?? false,
         ...(pool === undefined ? {} : { pool }),
         configured: known !== undefined,
+        ...more(guest),
       };
     });
   }

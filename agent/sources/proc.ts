@@ -109,9 +109,13 @@ export function parseNetDev(text: string): NicCounters[] {
   return nics;
 }
 
-/** `size` of /proc/spl/kstat/zfs/arcstats (lines `name type data`), bytes. */
-export function parseArcSize(text: string): number {
-  return number(/^size\s+\d+\s+(\d+)\s*$/m.exec(text)?.[1]);
+/** Bytes and reads; NaN for what is not there. */
+export type ArcStats = { size: number; max: number; hits: number; misses: number };
+
+/** /proc/spl/kstat/zfs/arcstats: lines `name type data`. */
+export function parseArcstats(text: string): ArcStats {
+  const of = (name: string) => number(new RegExp(`^${name}\\s+\\d+\\s+(\\d+)\\s*$`, "m").exec(text)?.[1]);
+  return { size: of("size"), max: of("c_max"), hits: of("hits"), misses: of("misses") };
 }
 
 /** First `model name` of /proc/cpuinfo. */

@@ -1,133 +1,80 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { EntityKey, NodeName } from "#protocol/ids.ts";
 import { parseEntityKey, zpoolKey } from "#protocol/ids.ts";
-import { zpoolHealthCodes } from "#protocol/metrics.ts";
+import { zpoolHealthCodes, zpoolScanCodes } from "#protocol/metrics.ts";
 import type { SampleTable } from "../core/table.ts";
-import { asNumber, asObject, asText, parseJsonObject } from "../core/values.ts";
 import type { RunCommand } from "../ports.ts";
+import type { NowReader } from "./files.ts";
 import { idsOf } from "./metric-ids.ts";
+import { counted, minuteMs, type NodeSight, type SlowSource, Told } from "./slow-source.ts";
+import * as output from "./zpool-output.ts";
 
 const ids = idsOf("zpool");
 const source = "zpool";
+const kstats = "/proc/spl/kstat/zfs";
 
-/** Bytes; `fragmentation` 0 … 1. NaN where zpool says `-`. */
-export type Zpool = { pool: string; size: number; allocated: number; free: number; fragmentation: number; health: string };
-export type ZpoolErrors = { read: number; write: number; checksum: number };
+/**
+ * Two commands every quarter of an hour. In between the kernel's own files are looked at in every tick: a pool that changes its state, comes or
+ * goes is asked for at once, and how full it is pvestatd says anyway. Without those files it is asked for every five minutes.
+ */
+const quietEveryMs = 15 * minuteMs;
+const blindEveryMs = 5 * minuteMs;
 
-/** `zpool list -j --json-int` of OpenZFS ≥ 2.3; after its manual page and source, never seen from a real system. */
-export function parseZpoolListJson(text: string): Zpool[] | undefined {
-  const pools = asObject(parseJsonObject(text)?.pools);
-  if (pools === undefined) return undefined;
-  return Object.entries(pools).flatMap(([pool, value]) => {
-    const entry = asObject(value);
-    if (entry === undefined) return [];
-    const properties = asObject(entry.properties);
-    const of = (name: string) => asObject(properties?.[name])?.value;
-    return [
-      {
-        pool,
-        size: asNumber(of("size")),
-        allocated: asNumber(of("allocated")),
-        free: asNumber(of("free")),
-        fragmentation: asNumber(of("fragmentation")) / 100,
-        health: asText(of("health")) ?? asText(entry.state) ?? "",
-      },
-    ];
-  });
-}
+type PoolState = output.Zpool & { status: output.ZpoolStatus | undefined };
 
-/** Columns of `zpool list -Hp -o …`, tab-separated. */
-export const zpoolListColumns = "name,size,allocated,free,fragmentation,health";
-
-export function parseZpoolListTabs(text: string): Zpool[] {
-  return text.split("\n").flatMap((line) => {
-    const [pool, size, allocated, free, fragmentation, health] = line.split("\t");
-    if (pool === undefined || pool === "" || health === undefined) return [];
-    return [
-      {
-        pool,
-        size: asNumber(size),
-        allocated: asNumber(allocated),
-        free: asNumber(free),
-        fragmentation: asNumber(fragmentation) / 100,
-        health: health.trim(),
-      },
-    ];
-  });
-}
-
-/** `zpool status -j --json-int`: reads and writes of the root vdev, checksum errors of all below it. Never seen from a real system either. */
-export function parseZpoolStatusJson(text: string): Map<string, ZpoolErrors> | undefined {
-  const pools = asObject(parseJsonObject(text)?.pools);
-  if (pools === undefined) return undefined;
-  const errors = new Map<string, ZpoolErrors>();
-  for (const [pool, value] of Object.entries(pools)) {
-    const root = asObject(Object.values(asObject(asObject(value)?.vdevs) ?? {})[0]);
-    if (root === undefined) continue;
-    errors.set(pool, {
-      read: asNumber(root.read_errors),
-      write: asNumber(root.write_errors),
-      checksum: sumChecksums(root.vdevs, 0),
-    });
-  }
-  return errors;
-}
-
-function sumChecksums(vdevs: unknown, depth: number): number {
-  if (depth > 8) return 0;
-  return Object.values(asObject(vdevs) ?? {}).reduce<number>((sum, value) => {
-    const vdev = asObject(value);
-    const own = asNumber(vdev?.checksum_errors);
-    return sum + (Number.isFinite(own) ? own : 0) + sumChecksums(vdev?.vdevs, depth + 1);
-  }, 0);
-}
-
-/** The table `NAME STATE READ WRITE CKSUM` of `zpool status -p`, one for each `pool:`. */
-export function parseZpoolStatusText(text: string): Map<string, ZpoolErrors> {
-  const errors = new Map<string, ZpoolErrors>();
-  let pool: string | undefined;
-  for (const line of text.split("\n")) {
-    const head = /^\s*pool:\s*(\S.*?)\s*$/.exec(line);
-    if (head !== null) pool = head[1];
-    const row = /^\t(\s*)(\S+)\s+[A-Z]+\s+(\d+)\s+(\d+)\s+(\d+)/.exec(line);
-    if (row === null || pool === undefined) continue;
-    const known = errors.get(pool);
-    if (known !== undefined) known.checksum += Number(row[5]);
-    else if (row[2] === pool) errors.set(pool, { read: Number(row[3]), write: Number(row[4]), checksum: 0 });
-  }
-  return errors;
-}
-
-type PoolState = Zpool & { errors: ZpoolErrors | undefined };
-
-/** The node's ZFS pools. Slow: zpool is a command and waits for a pool that hangs, so it runs beside the samples and lends them what it knew last. */
-export class ZpoolSource {
+/** The node's ZFS pools. */
+export class ZpoolSource implements SlowSource {
+  readonly name = source;
+  readonly lendMs = 2 * quietEveryMs + minuteMs;
+  readonly patienceMs = minuteMs;
   problem: string | undefined;
   pools: readonly PoolState[] = [];
+  /** States by pool as the kernel shows them now; undefined: it does not. */
+  private states: ReadonlyMap<string, string> | undefined;
+  private asked = "";
+  private readonly told = new Told<string[]>([]);
   private readonly keys = new Map<string, EntityKey>();
   private json = true;
 
   constructor(
     private readonly root: string,
     private readonly run: RunCommand,
+    private readonly files: NowReader,
   ) {}
 
-  /** False: no ZFS here, nothing is run. */
-  present(): boolean {
-    return existsSync(join(this.root, "/proc/spl/kstat/zfs")) || existsSync(join(this.root, "/sys/module/zfs"));
+  get version(): number {
+    return this.told.version;
+  }
+
+  get names(): string[] {
+    return this.told.value;
+  }
+
+  everyMs(): number | undefined {
+    this.states = this.readStates();
+    if (this.states === undefined) return existsSync(join(this.root, "/sys/module/zfs")) ? blindEveryMs : undefined;
+    if (this.states.size === 0 && this.pools.length === 0) return undefined;
+    if (this.mark() !== this.asked) return 0;
+    return [...this.states.values()].includes("") ? blindEveryMs : quietEveryMs;
+  }
+
+  found(): string {
+    return counted(this.pools.length, "pool");
   }
 
   /** Runs zpool twice. On a problem the pools stay as they were. */
   async refresh(): Promise<void> {
     this.problem = undefined;
+    this.asked = this.mark();
     const pools = await this.list();
     if (pools === undefined) return;
-    const errors = pools.length === 0 ? new Map<string, ZpoolErrors>() : await this.status();
-    this.pools = pools.map((pool) => ({ ...pool, errors: errors?.get(pool.pool) }));
+    const status = pools.length === 0 ? new Map<string, output.ZpoolStatus>() : await this.status();
+    this.pools = pools.map((pool) => ({ ...pool, status: status?.get(pool.pool) }));
+    this.told.set(pools.map(({ pool }) => pool).slice(0, 256));
   }
 
-  put(table: SampleTable, node: NodeName): void {
+  put(table: SampleTable, { node }: Pick<NodeSight, "node">, now: number): void {
     for (const pool of this.pools) {
       const key = this.keyOf(node, pool.pool);
       if (key === undefined) continue;
@@ -136,12 +83,23 @@ export class ZpoolSource {
       table.put(entity, ids.allocated, source, pool.allocated);
       table.put(entity, ids.free, source, pool.free);
       table.put(entity, ids.fragmentation, source, pool.fragmentation);
-      const health = (zpoolHealthCodes as readonly string[]).indexOf(pool.health);
-      if (health >= 0) table.put(entity, ids.health, source, health);
-      if (pool.errors === undefined) continue;
-      table.put(entity, ids.read_errors, source, pool.errors.read);
-      table.put(entity, ids.write_errors, source, pool.errors.write);
-      table.put(entity, ids.checksum_errors, source, pool.errors.checksum);
+      putCode(table, entity, ids.health, zpoolHealthCodes, this.states?.get(pool.pool) || pool.health);
+      if (pool.status !== undefined) putStatus(table, entity, pool.status, now);
+    }
+  }
+
+  private mark(): string {
+    return JSON.stringify([...(this.states ?? [])]);
+  }
+
+  /** `<pool>/state` is `spa_state_to_name` of OpenZFS: what `zpool list` calls health. An empty one could not be read. */
+  private readStates(): ReadonlyMap<string, string> | undefined {
+    try {
+      const entries = readdirSync(join(this.root, kstats), { withFileTypes: true });
+      const pools = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+      return new Map(pools.sort().map((pool) => [pool, this.files.tryRead(`${kstats}/${pool}/state`)?.trim() ?? ""]));
+    } catch {
+      return undefined;
     }
   }
 
@@ -153,21 +111,21 @@ export class ZpoolSource {
     return key;
   }
 
-  private async list(): Promise<Zpool[] | undefined> {
+  private async list(): Promise<output.Zpool[] | undefined> {
     if (this.json) {
       const text = await this.zpool(["list", "-j", "--json-int"]);
-      const pools = text === undefined ? undefined : parseZpoolListJson(text);
+      const pools = text === undefined ? undefined : output.parseZpoolListJson(text);
       if (pools !== undefined || this.problem !== undefined) return pools;
       this.json = false;
     }
-    const text = await this.zpool(["list", "-Hp", "-o", zpoolListColumns]);
-    return text === undefined ? undefined : parseZpoolListTabs(text);
+    const text = await this.zpool(["list", "-Hp", "-o", output.zpoolListColumns]);
+    return text === undefined ? undefined : output.parseZpoolListTabs(text);
   }
 
-  private async status(): Promise<Map<string, ZpoolErrors> | undefined> {
+  private async status(): Promise<Map<string, output.ZpoolStatus> | undefined> {
     const text = await this.zpool(this.json ? ["status", "-j", "--json-int"] : ["status", "-p"]);
     if (text === undefined) return undefined;
-    return this.json ? parseZpoolStatusJson(text) : parseZpoolStatusText(text);
+    return this.json ? output.parseZpoolStatusJson(text) : output.parseZpoolStatusText(text);
   }
 
   /** Output of a run that worked. Undefined without a problem: this zpool does not know `-j`. */
@@ -180,4 +138,22 @@ export class ZpoolSource {
     }
     return undefined;
   }
+}
+
+function putStatus(table: SampleTable, entity: number, status: output.ZpoolStatus, now: number): void {
+  table.put(entity, ids.read_errors, source, status.read);
+  table.put(entity, ids.write_errors, source, status.write);
+  table.put(entity, ids.checksum_errors, source, status.checksum);
+  table.put(entity, ids.data_errors, source, status.dataErrors);
+  const { scan } = status;
+  if (scan === undefined) return;
+  putCode(table, entity, ids.scan_state, zpoolScanCodes, scan.state);
+  table.put(entity, ids.scrub_errors, source, scan.errors);
+  const scrubbed = scan.what === "scrub" && scan.state === "finished";
+  if (scrubbed) table.put(entity, ids.scrub_age, source, Math.max(0, now / 1000 - scan.endedSec));
+}
+
+function putCode(table: SampleTable, entity: number, metric: number, codes: readonly string[], word: string): void {
+  const code = codes.indexOf(word);
+  if (code >= 0) table.put(entity, metric, source, code);
 }

@@ -1,0 +1,165 @@
+import { parseUpid, type Vmid } from "#protocol/ids.ts";
+import { type Asked, askEveryMs, planRound } from "../core/ask-plan.ts";
+import type { SampleTable } from "../core/table.ts";
+import { asNumber, asObject, asText } from "../core/values.ts";
+import type { Clock, ReadText } from "../ports.ts";
+import type { PveApi } from "../pve/api.ts";
+import { fileProblem } from "./files.ts";
+import { parseGuestConfig } from "./guest-config.ts";
+import { idsOf } from "./metric-ids.ts";
+import type { LocalGuest } from "./pmxcfs.ts";
+import { counted, instanceName, minuteMs, type NodeSight, type SlowSource } from "./slow-source.ts";
+import { parseTaskLine } from "./tasks.ts";
+
+const ids = idsOf("guest");
+const source = "agent";
+const activeTasks = "/var/log/pve/tasks/active";
+const lendAnswerMs = 30 * minuteMs;
+/** A dead agent costs 3 s; a round ends after this, whoever is left comes next. */
+const roundMs = 8000;
+const filesystemsMax = 64;
+
+export type GuestFilesystem = { mount: string; total: number; used: number };
+
+// Full by nature: images that can't be written.
+const readOnlyTypes = new Set(["squashfs", "iso9660", "udf", "cdfs", "cramfs", "erofs"]);
+
+/**
+ * Data of `GET …/agent/get-fsinfo`: `{result: […]}` of QEMU's `guest-get-fsinfo` (its qga/qapi-schema.json); never seen from a real system, the
+ * recorded one had no guest agent. A file system that is mounted in several places counts once, at its shortest path.
+ */
+export function parseFsinfo(data: unknown): GuestFilesystem[] | undefined {
+  const result = asObject(data)?.result;
+  if (!Array.isArray(result)) return undefined;
+  const byDevice = new Map<string, GuestFilesystem>();
+  for (const value of result) {
+    const entry = asObject(value);
+    const mount = asText(entry?.mountpoint);
+    const [total, used] = [asNumber(entry?.["total-bytes"]), asNumber(entry?.["used-bytes"])];
+    const type = asText(entry?.type)?.toLowerCase() ?? "";
+    if (entry === undefined || mount === undefined || !(total > 0) || !(used >= 0) || readOnlyTypes.has(type)) continue;
+    const device = asText(entry.name) ?? mount;
+    const known = byDevice.get(device);
+    if (known === undefined || mount.length < known.mount.length) byDevice.set(device, { mount, total, used });
+  }
+  return [...byDevice.values()].slice(0, filesystemsMax);
+}
+
+/** Guests that a running backup task of this node may touch: those it names, or all when it names none (a job over several). */
+export type RunningBackups = { all: boolean; vmids: ReadonlySet<string> };
+
+export function runningBackups(active: string): RunningBackups {
+  const ids = active.split("\n").flatMap((line) => {
+    const task = parseTaskLine(line, "active");
+    const upid = task?.endedAt === undefined ? parseUpid(task?.upid) : undefined;
+    return upid?.type === "vzdump" ? [upid.id] : [];
+  });
+  return { all: ids.includes(""), vmids: new Set(ids) };
+}
+
+type Known = Asked & { answeredMs: number; filesystems: readonly GuestFilesystem[] };
+
+/**
+ * File systems of virtual machines, from their own agents through PVE's API: one guest after the other, each every five minutes, and never one that
+ * has a lock or may be in a backup, whose frozen file systems a second client of its agent would endanger. Right before each question both are
+ * looked up again. fsfreeze-status is not asked: it is one more conversation over the same socket, and a frozen agent refuses get-fsinfo itself.
+ */
+export class GuestAgentSource implements SlowSource {
+  readonly name = "guest-agent";
+  readonly lendMs = lendAnswerMs;
+  readonly patienceMs = minuteMs;
+  problem: string | undefined;
+  version = 0;
+  private readonly known = new Map<Vmid, Known>();
+  private asking = 0;
+
+  constructor(
+    private readonly api: PveApi,
+    private readonly read: ReadText,
+    private readonly clock: Clock,
+  ) {}
+
+  everyMs(): number | undefined {
+    return 5000;
+  }
+
+  found(): string {
+    const answered = [...this.known.values()].filter(({ failures }) => failures === 0).length;
+    return `${answered} of ${counted(this.asking, "guest agent")} answered`;
+  }
+
+  /** What became of the newest question, for the inventory. */
+  stateOf(guest: LocalGuest): "off" | "unasked" | "answers" | "silent" | undefined {
+    if (guest.type !== "qemu" || guest.config === undefined) return undefined;
+    if (guest.config.guestAgent !== true) return "off";
+    const known = this.known.get(guest.vmid);
+    if (known === undefined) return "unasked";
+    return known.failures === 0 ? "answers" : "silent";
+  }
+
+  async refresh(sight: NodeSight): Promise<void> {
+    for (const vmid of this.known.keys()) if (!sight.guests.has(vmid)) this.known.delete(vmid);
+    const guests = [...sight.guests.values()].filter((guest) => mayAnswer(guest, sight));
+    this.asking = guests.length;
+    const startedMs = this.clock.monotonicMs();
+    const vmids = guests.map(({ vmid }) => vmid);
+    for (const vmid of planRound(vmids, this.known, startedMs)) {
+      if (this.clock.monotonicMs() - startedMs > roundMs) return;
+      if (await this.isUntouched(vmid, sight)) await this.ask(vmid);
+    }
+  }
+
+  put(table: SampleTable, sight: NodeSight): void {
+    const nowMs = this.clock.monotonicMs();
+    for (const [vmid, { answeredMs, failures, atMs, filesystems }] of this.known) {
+      const guest = sight.guests.get(vmid);
+      if (guest === undefined || !mayAnswer(guest, sight)) continue;
+      const entity = table.entity(guest.key, guest.config?.identity);
+      if (nowMs - atMs <= 2 * lendAnswerMs + askEveryMs) table.put(entity, ids.agent_up, source, failures === 0 ? 1 : 0);
+      if (nowMs - answeredMs > lendAnswerMs) continue;
+      for (const { mount, total, used } of filesystems) {
+        const instance = instanceName(mount);
+        table.put(entity, ids.fs_total, source, total, instance);
+        table.put(entity, ids.fs_used, source, used, instance);
+      }
+    }
+  }
+
+  /** The last look before the question. What can't be read is no permission. */
+  private async isUntouched(vmid: Vmid, { node }: NodeSight): Promise<boolean> {
+    const config = await this.read(`/etc/pve/nodes/${node}/qemu-server/${vmid}.conf`, 1 << 20);
+    if (!config.ok) return false;
+    const { lock, guestAgent } = parseGuestConfig(config.text, "qemu");
+    if (lock !== undefined || guestAgent !== true) return false;
+    const active = await this.read(activeTasks, 4 << 20);
+    if (!active.ok && active.code !== "ENOENT") {
+      this.problem = `${fileProblem(activeTasks, active.code)}, so no guest is asked`;
+      return false;
+    }
+    const backups = runningBackups(active.ok ? active.text : "");
+    return !backups.all && !backups.vmids.has(String(vmid));
+  }
+
+  private async ask(vmid: Vmid): Promise<void> {
+    const before = this.known.get(vmid);
+    const result = await this.api.get(`/nodes/localhost/qemu/${vmid}/agent/get-fsinfo`);
+    const atMs = this.clock.monotonicMs();
+    const filesystems = result.ok ? parseFsinfo(result.data) : undefined;
+    if (filesystems !== undefined) {
+      this.known.set(vmid, { atMs, failures: 0, answeredMs: atMs, filesystems });
+      this.problem = undefined;
+    } else {
+      const failures = (before?.failures ?? 0) + 1;
+      const kept = { answeredMs: before?.answeredMs ?? Number.NEGATIVE_INFINITY, filesystems: before?.filesystems ?? [] };
+      this.known.set(vmid, { atMs, failures, ...kept });
+      // A guest without an answer is the guest's matter; no API at all is ours.
+      if (!result.ok && result.error.status === 0) this.problem = `local API: ${result.error.reason}`;
+    }
+    if ((before === undefined ? -1 : Math.min(1, before.failures)) !== (filesystems === undefined ? 1 : 0)) this.version++;
+  }
+}
+
+function mayAnswer(guest: LocalGuest, sight: NodeSight): boolean {
+  const { type, config, vmid } = guest;
+  return type === "qemu" && config?.guestAgent === true && config.lock === undefined && !config.template && sight.isRunning(vmid);
+}

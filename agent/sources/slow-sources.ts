@@ -1,0 +1,145 @@
+import { clusterKey } from "#protocol/ids.ts";
+import type { GuestFacts, Inventory } from "#protocol/messages.ts";
+import { haStateCodes } from "#protocol/metrics.ts";
+import type { SampleTable } from "../core/table.ts";
+import { createPbsApi } from "../pbs/client.ts";
+import type { Clock, RunCommand } from "../ports.ts";
+import type { PveApi } from "../pve/api.ts";
+import { CephSource } from "./ceph.ts";
+import { CertificateSource } from "./certificates.ts";
+import { NowReader, readText } from "./files.ts";
+import { FilesystemSource, type StatSpace, statSpace } from "./filesystems.ts";
+import { GuestAgentSource } from "./guest-agent.ts";
+import { Lane } from "./lane.ts";
+import { idsOf } from "./metric-ids.ts";
+import { type ConnectPbs, PbsSource } from "./pbs.ts";
+import type { LocalGuest } from "./pmxcfs.ts";
+import { ReplicationSource } from "./replication.ts";
+import { SensorSource } from "./sensors.ts";
+import type { NodeSight, SlowSource } from "./slow-source.ts";
+import { SmartSource } from "./smart.ts";
+import { ThinpoolSource } from "./thinpools.ts";
+import { UpdateSource } from "./updates.ts";
+import { ZpoolSource } from "./zpool.ts";
+
+export type SlowDeps = {
+  root: string;
+  api: PveApi;
+  run: RunCommand;
+  clock: Clock;
+  /** Default: the real ones. */
+  statSpace?: StatSpace;
+  connectPbs?: ConnectPbs;
+};
+
+const guestIds = idsOf("guest");
+const clusterIds = idsOf("cluster");
+
+/** All sources that are read beside the samples, each in its lane, and what they tell the inventory. */
+export class SlowSources {
+  readonly all: readonly SlowSource[];
+  private readonly lanes: readonly { source: SlowSource; lane: Lane }[];
+  private readonly zpool: ZpoolSource;
+  private readonly smart: SmartSource;
+  private readonly thinpools: ThinpoolSource;
+  private readonly certificates: CertificateSource;
+  private readonly updates: UpdateSource;
+  private readonly agents: GuestAgentSource;
+  private readonly replication: ReplicationSource;
+  private readonly ceph: CephSource;
+  private readonly pbs: PbsSource;
+  private sight: NodeSight | undefined;
+
+  constructor({ root, api, run, clock, ...edges }: SlowDeps) {
+    const files = new NowReader(root);
+    const read = readText(root);
+    this.zpool = new ZpoolSource(root, run, files);
+    this.smart = new SmartSource(root, files, run, clock);
+    this.thinpools = new ThinpoolSource(root, run);
+    this.certificates = new CertificateSource(read);
+    this.updates = new UpdateSource(api);
+    this.agents = new GuestAgentSource(api, read, clock);
+    this.replication = new ReplicationSource(api);
+    this.ceph = new CephSource(api);
+    this.pbs = new PbsSource(read, clock, edges.connectPbs ?? createPbsApi);
+    const filesystems = new FilesystemSource(root, files, clock, edges.statSpace ?? statSpace);
+    const { zpool, thinpools, smart, agents, replication, ceph, pbs, certificates, updates } = this;
+    const sensors = new SensorSource(root, read);
+    this.all = [zpool, thinpools, filesystems, sensors, smart, agents, replication, ceph, pbs, certificates, updates];
+    this.lanes = this.all.map((source) => ({ source, lane: new Lane(clock, () => this.refresh(source)) }));
+  }
+
+  /** Starts what is due. Never waits. */
+  start(sight: NodeSight): void {
+    this.sight = sight;
+    for (const { source, lane } of this.lanes) {
+      const everyMs = source.everyMs(sight);
+      if (everyMs !== undefined) lane.start(everyMs);
+    }
+  }
+
+  put(table: SampleTable, sight: NodeSight, now: number): void {
+    for (const { source, lane } of this.lanes) if (lane.ageMs() <= source.lendMs) source.put(table, sight, now);
+    putHa(table, sight, now);
+  }
+
+  /** Each source with its present problem. */
+  problems(): [source: string, problem: string | undefined][] {
+    return this.lanes.map(({ source, lane }) => {
+      const late = lane.hangs(source.patienceMs) ? "does not answer" : lane.bug;
+      return [source.name, late ?? source.problem];
+    });
+  }
+
+  /** Changes when something changed that the functions below tell. */
+  get version(): number {
+    return this.all.reduce((sum, { version }) => sum + version, 0);
+  }
+
+  nodeFacts(): Pick<Inventory["node"], "zpools" | "disks" | "thinpools" | "certificates" | "updates"> {
+    const updates = this.updates.told.value;
+    return {
+      zpools: this.zpool.names,
+      disks: this.smart.told.value,
+      thinpools: this.thinpools.told.value,
+      certificates: this.certificates.told.value,
+      ...(updates === undefined ? {} : { updates }),
+    };
+  }
+
+  clusterFacts(): Pick<Inventory["cluster"], "ceph"> {
+    const ceph = this.ceph.told.value;
+    return ceph === undefined ? {} : { ceph };
+  }
+
+  facts(): Pick<Inventory, "replication" | "datastores"> {
+    const [replication, datastores] = [this.replication.told.value, this.pbs.told.value];
+    return { ...(replication === undefined ? {} : { replication }), ...(datastores === undefined ? {} : { datastores }) };
+  }
+
+  guestFacts(guest: LocalGuest, { files }: Pick<NodeSight, "files">): Pick<GuestFacts, "agent" | "ha"> {
+    const agent = this.agents.stateOf(guest);
+    const ha = files.ha?.services.get(guest.vmid);
+    return { ...(agent === undefined ? {} : { agent }), ...(ha === undefined ? {} : { ha }) };
+  }
+
+  private refresh(source: SlowSource): Promise<void> {
+    return this.sight === undefined ? Promise.resolve() : source.refresh(this.sight);
+  }
+}
+
+/** HA state of this node's guests; how old the manager's word is says the agent that has the duty `cluster`. */
+function putHa(table: SampleTable, { guests, files, duties }: NodeSight, now: number): void {
+  const { ha } = files;
+  if (ha === undefined) return;
+  for (const [vmid, state] of ha.services) {
+    const guest = guests.get(vmid);
+    if (guest?.config === undefined) continue;
+    const code = (haStateCodes as readonly string[]).indexOf(state);
+    const entity = table.entity(guest.key, guest.config.identity);
+    table.put(entity, guestIds.ha_state, "ha", code < 0 ? haStateCodes.indexOf("other") : code);
+  }
+  if (duties.has("cluster")) {
+    table.put(table.entity(clusterKey), clusterIds.ha_manager_age, "ha", Math.max(0, now / 1000 - ha.atSec));
+  }
+}
