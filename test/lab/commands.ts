@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { kernelRelease, pveVersion } from "./config-files.ts";
 import type { CommandResult } from "./control-server.ts";
+import { chipCelsius } from "./hardware.ts";
 import { lvm } from "./lvm-command.ts";
 import { smartctl } from "./smart-command.ts";
 import type { LabNode, World } from "./world.ts";
@@ -21,8 +22,7 @@ const pveversion: Command = (_, argv) => {
 /** lm-sensors' `sensors -j`; shape after its manual page, never seen from a real node. */
 const sensors: Command = ({ world, node, at }, argv) => {
   if (argv.join(" ") !== "-j") return failed(1, "Usage: sensors [OPTION]... [CHIP]...\n");
-  const load = world.nodeReading(node, at).load[0] / node.spec.cpus;
-  const celsius = Math.round((38 + 35 * load) * 10) / 10;
+  const celsius = chipCelsius(world, node, at);
   return ok(`${JSON.stringify({ "k10temp-pci-00c3": { Adapter: "PCI adapter", Tctl: { temp1_input: celsius } } }, null, 3)}\n`);
 };
 

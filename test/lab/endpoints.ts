@@ -73,6 +73,7 @@ const reads: Endpoint[] = [
   onCluster("/cluster/ha/resources", "haResources", audit, { type: { ...word, enum: ["ct", "vm"] } }),
   onCluster("/cluster/ha/status/current", "haStatus", audit),
   onCluster("/cluster/ha/status/manager_status", "haManager", audit),
+  onCluster("/cluster/ceph/status", "cephStatus", { path: "/", privileges: ["Sys.Audit", "Datastore.Audit"] }),
   onCluster("/cluster/replication", "replicationJobs", "all"),
   onCluster("/access/permissions", "permissions", "all", { path: word, userid: word }),
   onCluster("/storage", "storageConfig", "all", {

@@ -1,5 +1,6 @@
 import { ApiError, type Call, type Handler } from "./api.ts";
 import * as config from "./config-files.ts";
+import { cephStatus, guestFilesystems, haManagerStatus } from "./hardware.ts";
 import { localGuest, mayGuest, type ReadContext } from "./read-handlers.ts";
 import { isSuccess, type Task, type Tasks } from "./tasks.ts";
 
@@ -115,14 +116,8 @@ function haStatus({ world, now }: JobContext, call: Call): Json[] {
 
 function haManager({ world, now }: JobContext, call: Call): Json {
   const at = now();
-  const states = [...world.nodes.values()].map((node) => [node.spec.name, world.isDown(node, at) ? "unknown" : "online"]);
   return {
-    manager_status: {
-      master_node: [...world.nodes.keys()][0],
-      node_status: Object.fromEntries(states),
-      service_status: {},
-      timestamp: Math.floor(at / 1000),
-    },
+    manager_status: haManagerStatus(world, at),
     quorum: { node: call.node, quorate: world.quorate(at) ? "1" : "0" },
   };
 }
@@ -301,16 +296,21 @@ async function agentInterfaces(context: JobContext, call: Call): Promise<Json> {
 
 async function agentFsinfo(context: JobContext, call: Call): Promise<Json> {
   const guest = await answeringGuest(context, call);
-  const total = guest.life.spec.drives[0]?.sizeBytes ?? 0;
-  const root = {
-    name: "sda1",
-    mountpoint: "/",
-    type: "ext4",
+  const entries = guestFilesystems(guest).map(({ name, mountpoint, type, total, used }) => ({
+    name,
+    mountpoint,
+    type,
     "total-bytes": total,
-    "used-bytes": Math.floor(total * 0.4),
+    "used-bytes": used,
     disk: [],
-  };
-  return { result: [root] };
+  }));
+  return { result: entries };
+}
+
+/** Without ceph.conf: `rados_connect`'s words are not known, PVE's own check says this (PVE::Ceph::Tools check_ceph_inited). */
+function ceph({ world }: JobContext): Json {
+  if (world.ceph === undefined) throw new ApiError(500, "binary not installed: /usr/bin/ceph-mon");
+  return cephStatus(world.ceph);
 }
 
 export function jobHandlers(context: JobContext): Record<string, Handler> {
@@ -319,6 +319,7 @@ export function jobHandlers(context: JobContext): Record<string, Handler> {
     notBackedUp: () => notBackedUp(context),
     haResources: (call) => haResources(context, call),
     haStatus: (call) => haStatus(context, call),
+    cephStatus: () => ceph(context),
     haManager: (call) => haManager(context, call),
     replication: (call) => replication(context, call),
     replicationJobs: (call) => replicationJobs(context, call),

@@ -1,14 +1,12 @@
 import type { Command } from "./commands.ts";
-import { readStorage } from "./storage-reading.ts";
+import { readThinpool } from "./hardware.ts";
 
 /** `lvs`/`vgs --reportformat json --units b --nosuffix -o …`: all values are strings (LVM's json report). Never seen from a real node. */
 
 type Row = Record<string, string>;
 
 function volumes({ world, node, at }: Parameters<Command>[0]): Row[] {
-  const storage = world.storage("local-lvm");
-  const { total, used } = storage === undefined ? { total: 0, used: 0 } : readStorage(world, node, storage, at);
-  const percent = total === 0 ? 0 : (used / total) * 100;
+  const thin = readThinpool(world, node, at);
   const row = (values: Row): Row => ({
     vg_name: "pve",
     lv_name: "",
@@ -23,11 +21,11 @@ function volumes({ world, node, at }: Parameters<Command>[0]): Row[] {
   });
   const pool = row({
     lv_name: "data",
-    lv_size: String(total),
+    lv_size: String(thin.size),
     lv_attr: "twi-aotz--",
-    data_percent: percent.toFixed(2),
-    metadata_percent: (percent / 6 + 0.8).toFixed(2),
-    lv_metadata_size: String(8 * 2 ** 30),
+    data_percent: thin.dataPercent,
+    metadata_percent: thin.metadataPercent,
+    lv_metadata_size: String(thin.metadataSize),
   });
   const guests = world.guestsOn(node.spec.name, at).flatMap(({ guest }) =>
     guest.life.spec.drives

@@ -1,6 +1,15 @@
 import type { EntityKind } from "#protocol/ids.ts";
 import { guestStatusCodes, metricByName, zpoolHealthCodes } from "#protocol/metrics.ts";
 import type { DriveReading, GuestReading } from "./guest-reading.ts";
+import {
+  cephTruth,
+  datastoreTruth,
+  diskTruth,
+  guestHardware,
+  nodeHardware,
+  scrubTruth,
+  thinpoolTruth,
+} from "./hardware-model.ts";
 import { cpuShares, type NodeReading } from "./node-reading.ts";
 import { readPool, readStorage } from "./storage-reading.ts";
 import type { Guest, LabNode, World } from "./world.ts";
@@ -62,6 +71,9 @@ const nodeMetrics: Record<string, OfNode> = {
   mem_used: (reading) => reading.memTotal - reading.memAvailable,
   mem_available: (reading) => reading.memAvailable,
   arc: (reading) => reading.arcBytes,
+  arc_max: (reading) => reading.arcMax,
+  arc_hits: (reading) => reading.uptimeSec * 900,
+  arc_misses: (reading) => reading.uptimeSec * 30,
   swap_total: (reading) => reading.swapTotal,
   swap_used: (reading) => reading.swapTotal - reading.swapFree,
   psi_cpu_some: (reading) => reading.psiCpu,
@@ -94,10 +106,14 @@ export function nodeCpu(world: World, node: LabNode, at: number): { cpu: number;
 function guestSeries(world: World, vmid: number, metric: string, instance: string): SeriesTruth | undefined {
   const of = guestMetrics[metric];
   const always = guestAlways(world)[metric];
-  if (of === undefined && always === undefined) return undefined;
   return (at) => {
     const guest = world.guestAt(vmid, at);
     if (guest === undefined) return undefined;
+    if (of === undefined && always === undefined) {
+      const state = world.state(guest, at);
+      const running = state?.running === true && !state.paused;
+      return state?.known === true ? guestHardware(world, guest, metric, instance, running, at) : undefined;
+    }
     if (always !== undefined) return always(guest, at);
     const reading = world.reading(guest, at);
     return reading === undefined ? undefined : (of as OfGuest)(reading, guest, instance);
@@ -131,7 +147,8 @@ function nodeSeries(world: World, node: LabNode, metric: string, instance: strin
   if (metric === "cpus") return alive(() => node.spec.cpus);
   if (metric === "cpu" || metric === "iowait" || metric === "steal") return alive((at) => nodeCpu(world, node, at)[metric]);
   const of = nodeMetrics[metric];
-  return of && alive((at) => of(world.nodeReading(node, at), instance));
+  if (of !== undefined) return alive((at) => of(world.nodeReading(node, at), instance));
+  return alive((at) => nodeHardware(world, node, metric, instance, at));
 }
 
 function storageSeries(world: World, id: string, nodeName: string | undefined, metric: string): SeriesTruth | undefined {
@@ -163,7 +180,7 @@ function poolSeries(world: World, node: LabNode, metric: string): SeriesTruth | 
     const reading = readPool(world, node, at);
     if (metric === "health") return zpoolHealthCodes.indexOf(reading.health as (typeof zpoolHealthCodes)[number]);
     const field = fields[metric as keyof typeof fields];
-    return field === undefined ? undefined : reading[field];
+    return field === undefined ? scrubTruth(metric, at) : reading[field];
   };
 }
 
@@ -171,7 +188,8 @@ function clusterSeries(world: World, metric: string): SeriesTruth | undefined {
   if (metric === "quorate") return (at) => (world.quorate(at) ? 1 : 0);
   if (metric === "nodes_total") return () => world.nodes.size;
   if (metric === "nodes_online") return (at) => [...world.nodes.values()].filter((node) => !world.isDown(node, at)).length;
-  return undefined;
+  if (metric === "ha_manager_age") return (at) => (at % 10_000) / 1000;
+  return () => cephTruth(world, metric);
 }
 
 /** One series with its names resolved; undefined when the lab has no such series. */
@@ -185,8 +203,15 @@ export function seriesTruth(world: World, entity: string, metric: string, instan
     const [id, node] = second === undefined ? [first, undefined] : [second, first];
     return storageSeries(world, id, node, metric);
   }
+  if (kind === "datastore") return (at) => (second === "main" ? datastoreTruth(world, metric, at) : undefined);
   const node = world.nodes.get(first);
   if (node === undefined) return undefined;
+  const alive =
+    (of: SeriesTruth): SeriesTruth =>
+    (at) =>
+      world.isDown(node, at) ? undefined : of(at);
+  if (kind === "disk") return alive((at) => diskTruth(world, node, second ?? "", metric, at));
+  if (kind === "thinpool") return alive((at) => thinpoolTruth(world, node, metric, at));
   if (kind === "zpool") return second === "tank" ? poolSeries(world, node, metric) : undefined;
   return kind === "node" ? nodeSeries(world, node, metric, instance) : undefined;
 }

@@ -1,11 +1,11 @@
 import type { Command } from "./commands.ts";
-import { between } from "./random.ts";
+import { type DiskReading, readDisk } from "./hardware.ts";
 import type { DiskSpec } from "./spec.ts";
 
 /** `smartctl --json=c -a [-n standby] /dev/X` of smartmontools 7; shape after its manual, never seen from a real node. */
 
-function report(disk: DiskSpec, path: string, node: string, uptimeHours: number): Record<string, unknown> {
-  const worn = Math.round(between(`${node} ${disk.serial} worn`, 1, 12));
+function report(disk: DiskSpec, path: string, reading: DiskReading): Record<string, unknown> {
+  const { wornPercent: worn, powerOnHours } = reading;
   const common = {
     json_format_version: [1, 0],
     smartctl: { version: [7, 4], argv: ["smartctl", "--json=c", "-a", path], exit_status: 0 },
@@ -18,9 +18,9 @@ function report(disk: DiskSpec, path: string, node: string, uptimeHours: number)
     model_name: disk.model,
     serial_number: disk.serial,
     user_capacity: { blocks: disk.sizeBytes / 512, bytes: disk.sizeBytes },
-    smart_status: { passed: true },
-    temperature: { current: Math.round(between(`${disk.serial} temperature`, 31, 46)) },
-    power_on_time: { hours: 9000 + uptimeHours },
+    smart_status: { passed: reading.passed },
+    temperature: { current: reading.celsius },
+    power_on_time: { hours: powerOnHours },
     power_cycle_count: 42,
   };
   if (disk.kind === "nvme") {
@@ -34,9 +34,9 @@ function report(disk: DiskSpec, path: string, node: string, uptimeHours: number)
         percentage_used: worn,
         data_units_read: 91_204_332,
         data_units_written: 120_331_204,
-        power_on_hours: 9000 + uptimeHours,
+        power_on_hours: powerOnHours,
         unsafe_shutdowns: 11,
-        media_errors: 0,
+        media_errors: reading.mediaErrors,
         num_err_log_entries: 0,
       },
     };
@@ -51,11 +51,11 @@ function report(disk: DiskSpec, path: string, node: string, uptimeHours: number)
     raw: { value: raw, string: String(raw) },
   });
   const table = [
-    attribute(5, "Reallocated_Sector_Ct", 100, 0),
-    attribute(9, "Power_On_Hours", 97, 9000 + uptimeHours),
+    attribute(5, "Reallocated_Sector_Ct", 100, reading.reallocated),
+    attribute(9, "Power_On_Hours", 97, powerOnHours),
     attribute(177, "Wear_Leveling_Count", 100 - worn, worn * 30),
-    attribute(197, "Current_Pending_Sector", 100, 0),
-    attribute(199, "CRC_Error_Count", 100, 0),
+    attribute(197, "Current_Pending_Sector", 100, reading.pending),
+    attribute(199, "CRC_Error_Count", 100, reading.crcErrors),
   ];
   return { ...common, rotation_rate: 0, ata_smart_attributes: { revision: 1, table } };
 }
@@ -81,6 +81,13 @@ export const smartctl: Command = ({ world, node, at }, argv) => {
       stderr: "",
     };
   }
-  const hours = Math.floor(world.nodeReading(node, at).uptimeSec / 3600);
-  return { code: 0, stdout: `${JSON.stringify(report(disk, path, node.spec.name, hours))}\n`, stderr: "" };
+  const standby = argv[argv.indexOf("-n") + 1]?.startsWith("standby") === true && argv.includes("-n");
+  if (standby && world.sleepingDisks.has(`${node.spec.name}/${disk.name}`)) {
+    const messages = [{ string: "Device is in STANDBY mode, exit(2)", severity: "information" }];
+    const body = { json_format_version: [1, 0], smartctl: { messages, exit_status: 2 }, device: { name: path } };
+    return { code: 2, stdout: `${JSON.stringify(body)}\n`, stderr: "" };
+  }
+  const reading = readDisk(world, node, disk, at);
+  // Bit 3: the disk says that it is failing (smartctl(8), EXIT STATUS).
+  return { code: reading.passed ? 0 : 8, stdout: `${JSON.stringify(report(disk, path, reading))}\n`, stderr: "" };
 };

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import * as config from "./config-files.ts";
+import { changingSysFiles, fixedSysFiles, haManagerStatus, sysLinks } from "./hardware.ts";
 import { guestDevices, metricsLine } from "./metrics-line.ts";
 import * as pmxcfs from "./pmxcfs-files.ts";
 import * as proc from "./proc-files.ts";
@@ -22,6 +23,7 @@ const sharedEntries = [
   "datacenter.cfg",
   "corosync.conf",
   "replication.cfg",
+  "ceph.conf",
   "pve-root-ca.pem",
   "pve-www.key",
   "authkey.pub",
@@ -110,6 +112,7 @@ export class Tree {
       "proc/net",
       "proc/pressure",
       "proc/spl/kstat/zfs",
+      "proc/spl/kstat/zfs/tank",
       "sys/fs/cgroup",
       "var/log/pve/tasks",
     ]) {
@@ -130,7 +133,15 @@ export class Tree {
       "proc/version": proc.versionText,
       "proc/mounts": proc.mountsText,
     };
-    for (const [path, text] of Object.entries(fixed)) replaceFile(join(root, path), text);
+    for (const [path, text] of Object.entries({ ...fixed, ...fixedSysFiles(node) })) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      replaceFile(join(root, path), text);
+    }
+    for (const [path, target] of Object.entries(sysLinks(node))) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      rmSync(join(root, path), { force: true });
+      symlinkSync(target, join(root, path));
+    }
   }
 
   private link(node: string, entry: string): void {
@@ -186,6 +197,7 @@ export class Tree {
 
   /** `.version`, `.vmlist` and every living node's `.members`. */
   writeCluster(at: number): void {
+    this.writeManagers(at);
     replaceFile(join(this.pmxcfs, ".version"), pmxcfs.versionText(this.world, this.options.startedAt));
     replaceFile(join(this.pmxcfs, ".vmlist"), pmxcfs.vmlistText(this.world, at));
     for (const node of this.world.nodes.values()) {
@@ -194,13 +206,32 @@ export class Tree {
     }
   }
 
+  /** The HA manager's state, and the configuration of Ceph where there is one. */
+  private writeManagers(at: number): void {
+    const count = (file: string) => this.world.versions.set(file, (this.world.versions.get(file) ?? 1) + 1);
+    const status = `${JSON.stringify(haManagerStatus(this.world, at))}\n`;
+    const path = join(this.pmxcfs, "ha/manager_status");
+    if (!existsSync(path) || readFileSync(path, "utf8") !== status) {
+      replaceFile(path, status);
+      count("ha/manager_status");
+    }
+    const ceph = join(this.pmxcfs, "ceph.conf");
+    if (this.world.ceph === undefined || existsSync(ceph)) return;
+    replaceFile(ceph, "[global]\n\tauth_client_required = cephx\n");
+    count("ceph.conf");
+  }
+
   /** What the kernel of a living node shows, and what pvestatd last wrote where it runs. */
   writeNode(node: LabNode, at: number): void {
     if (this.world.isDown(node, at)) return;
     const root = this.root(node.spec.name);
     const reading = this.world.nodeReading(node, at);
     const devices = guestDevices(this.world, node.spec.name, at);
-    for (const [path, text] of Object.entries(proc.procFiles(node.spec, reading, this.world.bootedAt(node, at), devices))) {
+    const changing = {
+      ...proc.procFiles(node.spec, reading, this.world.bootedAt(node, at), devices),
+      ...changingSysFiles(this.world, node, at),
+    };
+    for (const [path, text] of Object.entries(changing)) {
       replaceFile(join(root, path), text);
     }
     if (node.statsStoppedAt !== undefined || this.hangs(at)) return;

@@ -1,4 +1,5 @@
 import { GuestLoad, type GuestReading } from "./guest-reading.ts";
+import type { CephState } from "./hardware.ts";
 import { type Jiffies, NodeLoad, type NodeReading } from "./node-reading.ts";
 import { type Override, overrideGuest, overrideJiffies, overrideNode } from "./override.ts";
 import type { ClusterSpec, GuestSpec, NodeSpec, StorageSpec } from "./spec.ts";
@@ -45,6 +46,10 @@ export class World {
   /** Counters of .version, by file. */
   readonly versions = new Map<string, number>();
   quorumLostAt: number | undefined;
+  /** A Ceph cluster, once a test has given the lab one. */
+  ceph: CephState | undefined;
+  /** `<node>/<disk>` that stand still: smartctl -n standby leaves them alone. */
+  readonly sleepingDisks = new Set<string>();
   membersVersion = 4;
   private memo = new WeakMap<Guest, { at: number; state: RunState | undefined; reading: GuestReading | undefined }>();
   private nodeMemo = new WeakMap<LabNode, { at: number; reading: NodeReading }>();

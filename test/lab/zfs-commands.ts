@@ -1,4 +1,5 @@
 import type { Command } from "./commands.ts";
+import { lastScrub } from "./hardware.ts";
 import { hash32 } from "./random.ts";
 import { readPool } from "./storage-reading.ts";
 
@@ -131,6 +132,23 @@ function list(context: Parameters<Command>[0], argv: readonly string[]) {
   return { code: 0, stdout: `${head}${line}\n`, stderr: "" };
 }
 
+/** `scan_status_nvlist` in cmd/zpool/zpool_main.c: what the newest scrub did. */
+function scanStats(at: number, number: (value: number) => string | number): Json {
+  const { startSec, endSec } = lastScrub(at);
+  return {
+    function: "SCRUB",
+    state: "FINISHED",
+    start_time: number(startSec),
+    end_time: number(endSec),
+    to_examine: number(1_600_000_000_000),
+    examined: number(1_600_000_000_000),
+    skipped: number(0),
+    processed: number(0),
+    errors: number(0),
+    scrub_pause: number(0),
+  };
+}
+
 function status(context: Parameters<Command>[0], argv: readonly string[]) {
   const usage =
     "\tstatus [-dDegiLPpstvx] [-c script1[,script2,...]] ...\n\t    [-j|--json [--json-flat-vdevs | --json-int | ...\n\t    --json-pool-key-guid]] ...\n\t    [-T d|u] [--power] [pool] [interval [count]]";
@@ -181,6 +199,7 @@ function status(context: Parameters<Command>[0], argv: readonly string[]) {
     zpl_version: number(5),
     vdevs: { tank: vdev("tank", "root", 0, health, { "mirror-0": mirror }) },
     error_count: number(0),
+    scan_stats: scanStats(context.at, number),
   };
   return {
     code: 0,
