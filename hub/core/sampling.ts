@@ -4,11 +4,17 @@ import type { Metric } from "#protocol/metrics.ts";
 
 /** Present samples of one series in order of time, as the store holds them: scaled integers. Grows; only the first `length` count. */
 export class Track {
-  at = new Float64Array(64);
-  values = new Float64Array(64);
+  at: Float64Array;
+  values: Float64Array;
   length = 0;
   /** False: something older than the newest was added; `settle` puts it right. */
   private ordered = true;
+
+  /** `expected`: about how many samples will come. */
+  constructor(expected = 64) {
+    this.at = new Float64Array(expected);
+    this.values = new Float64Array(expected);
+  }
 
   clear(): void {
     this.length = 0;
@@ -55,6 +61,13 @@ export class Track {
     this.values = Float64Array.from(kept, (i) => values[i] as number);
     this.length = kept.length;
   }
+}
+
+/** source[from … to) in another unit. */
+export function scaledDown(source: Float64Array, from: number, to: number, scale: number): Float64Array {
+  const out = new Float64Array(to - from);
+  for (let i = from; i < to; i++) out[i - from] = (source[i] as number) / scale;
+  return out;
 }
 
 /** First index whose time is not before `time`. */

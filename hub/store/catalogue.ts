@@ -1,5 +1,5 @@
 import { type ClusterId, type EntityKey, type EpochMs, entityKind, type NodeName } from "#protocol/ids.ts";
-import { metricById } from "#protocol/metrics.ts";
+import { type Metric, metricById } from "#protocol/metrics.ts";
 import type { Schema, SchemaEntity } from "#protocol/records.ts";
 import { type Incarnation, resolveIncarnation } from "../core/incarnation.ts";
 import type { AgentId, SeriesInfo } from "../core/series.ts";
@@ -36,7 +36,11 @@ export type Layout = {
 function columnFinder(ids: Uint32Array): (id: number) => number {
   const order = Uint32Array.from(ids, (_, column) => column).sort((a, b) => (ids[a] as number) - (ids[b] as number));
   const sorted = Uint32Array.from(order, (column) => ids[column] as number);
+  const least = sorted[0] ?? 0;
+  const greatest = sorted[sorted.length - 1] ?? -1;
   return (id) => {
+    // Ids of one agent's series are close together: most questions end here.
+    if (id < least || id > greatest) return -1;
     let low = 0;
     let high = sorted.length - 1;
     while (low <= high) {
@@ -251,33 +255,39 @@ export class Catalogue {
     return this.current.get(`${cluster} ${entity}`)?.incarnation ?? this.get<number>(currentKey(cluster, entity));
   }
 
-  seriesOf(cluster: ClusterId, entity: EntityKey, incarnation?: number): SeriesInfo[] {
+  /** Series of an incarnation (default: the present one) that `wanted` takes; default: all. */
+  seriesOf(
+    cluster: ClusterId,
+    entity: EntityKey,
+    incarnation?: number,
+    wanted?: (metric: Metric, instance: string | undefined) => boolean,
+  ): SeriesInfo[] {
     const number = incarnation ?? this.incarnationOf(cluster, entity);
     const doc = number === undefined ? undefined : this.entityDoc(entityDocKey(cluster, entity, number));
     if (doc === undefined || number === undefined) return [];
-    return doc.series.flatMap((series) => {
+    const found: SeriesInfo[] = [];
+    for (const series of doc.series) {
       const metric = metricById(series.metric);
       // A metric that this program no longer knows: its samples stay, nothing can show them.
-      if (metric === undefined) return [];
+      if (metric === undefined || (wanted && !wanted(metric, series.instance))) continue;
       const { id, instance, source } = series;
-      return [{ id, cluster, entity, incarnation: number, metric, instance, source }];
-    });
+      found.push({ id, cluster, entity, incarnation: number, metric, instance, source });
+    }
+    return found;
   }
 
-  /** All series of a metric over the entities in memory: what can be ranked. */
-  activeSeries(cluster: ClusterId | undefined, metric: number): SeriesInfo[] {
-    const found: SeriesInfo[] = [];
+  /** All series of a metric over the entities in memory, and where their samples are: what can be ranked. */
+  activeSeries(cluster: ClusterId | undefined, metric: Metric): { series: SeriesInfo; groups: EntityDoc["groups"] }[] {
+    const found: { series: SeriesInfo; groups: EntityDoc["groups"] }[] = [];
     for (const [name, { incarnation }] of this.current) {
       const space = name.indexOf(" ");
       const owner = name.slice(0, space) as ClusterId;
-      if (cluster !== undefined && owner !== cluster) continue;
       const entity = name.slice(space + 1) as EntityKey;
+      if ((cluster !== undefined && owner !== cluster) || entityKind(entity) !== metric.entity) continue;
       const doc = this.active.get(entityDocKey(owner, entity, incarnation))?.doc;
-      const known = metricById(metric);
-      for (const series of doc?.series ?? []) {
-        if (series.metric !== metric || known === undefined) continue;
-        const { id, instance, source } = series;
-        found.push({ id, cluster: owner, entity, incarnation, metric: known, instance, source });
+      for (const { id, metric: row, instance, source } of doc?.series ?? []) {
+        if (doc === undefined || row !== metric.id) continue;
+        found.push({ series: { id, cluster: owner, entity, incarnation, metric, instance, source }, groups: doc.groups });
       }
     }
     return found;

@@ -115,7 +115,7 @@ export class Committer {
       flushed();
       for (const { lane, seq, schema } of batch.bases) {
         lane.keyFrames.push({ seq, ringKey: key });
-        if (schema) lane.schemas.push(seq);
+        if (schema && !lane.schemas.includes(seq)) lane.schemas = [...lane.schemas, seq].sort((a, b) => a - b);
       }
       for (const [lane, { seq }] of batch.lanes) lane.durableSeq = Math.max(lane.durableSeq, seq);
     } catch (cause) {

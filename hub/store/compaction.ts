@@ -103,7 +103,8 @@ export class Compactor {
     lane.storedSeq = storedSeq;
     for (const { chunk, rows } of done) chunk.stored = Math.max(chunk.stored, rows);
     lane.dropStored();
-    if (now - lane.heardAt > silentMs && lane.unstoredRows === 0) lane.sleep();
+    const idle = lane.unstoredRows === 0 && lane.acceptedSeq === lane.durableSeq;
+    if (idle && now - lane.heardAt > silentMs) lane.sleep();
     await this.trimRing(now);
   }
 

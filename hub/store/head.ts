@@ -2,10 +2,12 @@ import type { Samples } from "../core/block.ts";
 import { firstAtOrAfter, type Track } from "../core/sampling.ts";
 import type { Layout } from "./catalogue.ts";
 
-/** Rows of one piece of memory: small enough for a short-lived layout, large enough to seldom need one. */
+/** Rows of one piece of memory: small enough for a short-lived layout, large enough that reading a column jumps seldom. */
 const slabRows = 32;
 
-/** Frames of one layout in strictly ascending time, row-major, NaN = absent: what is not in blocks yet. */
+/**
+ * Frames of one layout in strictly ascending time: what is not in blocks yet. A slab holds 32 rows, column after column, NaN = absent.
+ */
 export class Chunk {
   times = new Float64Array(slabRows * 2);
   /** Sequence numbers of the rows' frames. */
@@ -14,6 +16,8 @@ export class Chunk {
   /** So many leading rows are in blocks already; they stay a while for the live table. */
   stored = 0;
   private slabs: Float64Array[] = [];
+  /** Rows of the first slab that were dropped. */
+  private skipped = 0;
 
   constructor(readonly layout: Layout) {}
 
@@ -30,7 +34,7 @@ export class Chunk {
   }
 
   get bytes(): number {
-    return this.slabs.reduce((sum, slab) => sum + slab.byteLength, this.times.byteLength);
+    return this.slabs.reduce((sum, slab) => sum + slab.byteLength, this.times.byteLength + this.seqs.byteLength);
   }
 
   /** Takes a row: `values` where `present`. */
@@ -39,12 +43,12 @@ export class Chunk {
       this.times = resized(this.times, 0, this.rows, this.rows * 2);
       this.seqs = resized(this.seqs, 0, this.rows, this.rows * 2);
     }
-    const slot = this.rows % slabRows;
+    const slot = (this.skipped + this.rows) % slabRows;
     if (slot === 0) this.slabs.push(new Float64Array(slabRows * this.width));
     const slab = this.slabs[this.slabs.length - 1] as Float64Array;
-    const base = slot * this.width;
-    slab.set(values, base);
-    for (let i = 0; i < present.length; i++) if (present[i] === 0) slab[base + i] = Number.NaN;
+    for (let i = 0, to = slot; i < present.length; i++, to += slabRows) {
+      slab[to] = present[i] === 0 ? Number.NaN : (values[i] as number);
+    }
     this.seqs[this.rows] = seq;
     this.times[this.rows++] = at;
   }
@@ -55,51 +59,93 @@ export class Chunk {
 
   /** Gives back the memory that its rows don't need: nothing will be appended. */
   freeze(): void {
-    const used = this.rows % slabRows;
+    const used = (this.skipped + this.rows) % slabRows;
     const last = this.slabs.at(-1);
-    if (used > 0 && last) this.slabs[this.slabs.length - 1] = last.slice(0, used * this.width);
+    if (used > 0 && last) {
+      const packed = new Float64Array(used * this.width);
+      for (let i = 0; i < this.width; i++) packed.set(last.subarray(i * slabRows, i * slabRows + used), i * used);
+      this.slabs[this.slabs.length - 1] = packed;
+    }
     this.times = this.times.slice(0, this.rows);
     this.seqs = this.seqs.slice(0, this.rows);
   }
 
   valueAt(row: number, column: number): number {
-    return (this.slabs[Math.floor(row / slabRows)] as Float64Array)[(row % slabRows) * this.width + column] as number;
+    const place = this.skipped + row;
+    const slab = this.slabs[Math.floor(place / slabRows)] as Float64Array;
+    return slab[(column * slab.length) / this.width + (place % slabRows)] as number;
+  }
+
+  /** Calls with each piece of the rows [from, to): slab[column * stride + slot] for `length` rows from `row` on. */
+  private eachPiece(
+    from: number,
+    to: number,
+    take: (slab: Float64Array, stride: number, slot: number, row: number, length: number) => void,
+  ): void {
+    for (let row = from; row < to; ) {
+      const place = this.skipped + row;
+      const slot = place % slabRows;
+      const length = Math.min(slabRows - slot, to - row);
+      const slab = this.slabs[Math.floor(place / slabRows)] as Float64Array;
+      take(slab, slab.length / this.width, slot, row, length);
+      row += length;
+    }
+  }
+
+  private firstUnstored(from: number): number {
+    return Math.max(this.stored, firstAtOrAfter(this.times, this.rows, from));
   }
 
   /** Adds the samples of one column in [from, to) that are not in blocks. */
   collect(column: number, from: number, to: number, track: Track): void {
     const end = firstAtOrAfter(this.times, this.rows, to);
-    for (let row = Math.max(this.stored, firstAtOrAfter(this.times, this.rows, from)); row < end; ) {
-      const slot = row % slabRows;
-      const take = Math.min(slabRows - slot, end - row);
-      const slab = this.slabs[Math.floor(row / slabRows)] as Float64Array;
-      track.add(this.times.subarray(row - slot), slab, slot, slot + take, this.width, column);
-      row += take;
-    }
+    this.eachPiece(this.firstUnstored(from), end, (slab, stride, slot, row, length) => {
+      track.add(this.times.subarray(row), slab.subarray(column * stride + slot), 0, length);
+    });
+  }
+
+  /** Adds each column's samples of [from, to) that are not in blocks to its sum, and their number to its count. */
+  sumColumns(columns: Uint32Array, from: number, to: number, sums: Float64Array, counts: Float64Array): void {
+    const end = firstAtOrAfter(this.times, this.rows, to);
+    this.eachPiece(this.firstUnstored(from), end, (slab, stride, slot, _, length) => {
+      for (let i = 0; i < columns.length; i++) {
+        const first = (columns[i] as number) * stride + slot;
+        let sum = 0;
+        let count = 0;
+        for (let at = first; at < first + length; at++) {
+          const value = slab[at] as number;
+          if (Number.isNaN(value)) continue;
+          sum += value;
+          count++;
+        }
+        sums[i] = (sums[i] as number) + sum;
+        counts[i] = (counts[i] as number) + count;
+      }
+    });
   }
 
   /** Forgets the first `count` rows; as many of the stored ones are gone then. */
   dropFirst(count: number): void {
-    const whole = Math.floor(count / slabRows);
-    const shift = count - whole * slabRows;
+    const skipped = this.skipped + count;
+    this.slabs = this.slabs.slice(Math.floor(skipped / slabRows));
+    this.skipped = skipped % slabRows;
     const rest = this.rows - count;
-    const kept = this.slabs.slice(whole);
-    this.slabs = shift === 0 ? kept : shifted(kept, shift, rest, this.width);
     this.times = resized(this.times, count, this.rows, Math.max(slabRows * 2, rest));
     this.seqs = resized(this.seqs, count, this.rows, Math.max(slabRows * 2, rest));
     this.rows = rest;
     this.stored = Math.max(0, this.stored - count);
   }
 
-  /** Rows [from, to) of the series of one group, column after column. */
+  /** Rows [from, to) of these columns, column after column. */
   samplesOf(columns: Uint32Array, from: number, to: number): Samples {
     const rows = to - from;
     const values = new Float64Array(rows * columns.length);
-    for (let row = 0; row < rows; row++) {
-      const slab = this.slabs[Math.floor((from + row) / slabRows)] as Float64Array;
-      const base = ((from + row) % slabRows) * this.width;
-      for (let i = 0, to = row; i < columns.length; i++, to += rows) values[to] = slab[base + (columns[i] as number)] as number;
-    }
+    this.eachPiece(from, to, (slab, stride, slot, row, length) => {
+      for (let i = 0; i < columns.length; i++) {
+        const first = (columns[i] as number) * stride + slot;
+        values.set(slab.subarray(first, first + length), i * rows + row - from);
+      }
+    });
     return {
       times: this.times.slice(from, to),
       ids: Uint32Array.from(columns, (column) => this.layout.ids[column] as number),
@@ -114,19 +160,6 @@ function resized(array: Float64Array, from: number, to: number, size: number): F
   const copy = new Float64Array(size);
   copy.set(array.subarray(from, to));
   return copy;
-}
-
-/** `rows` rows from row `shift` on, in pieces of their own. */
-function shifted(slabs: readonly Float64Array[], shift: number, rows: number, width: number): Float64Array[] {
-  const moved: Float64Array[] = [];
-  for (let row = 0; row < rows; row++) {
-    if (row % slabRows === 0) moved.push(new Float64Array(slabRows * width));
-    const from = shift + row;
-    const base = (from % slabRows) * width;
-    const source = slabs[Math.floor(from / slabRows)] as Float64Array;
-    (moved[moved.length - 1] as Float64Array).set(source.subarray(base, base + width), (row % slabRows) * width);
-  }
-  return moved;
 }
 
 /** Columns of a layout by group, each group's in ascending order of their ids. */

@@ -63,13 +63,20 @@ export class Ingest implements RecordSink {
     const { value } = decoded;
     lane.heardAt = now;
     this.counters.records++;
-    if (value.seq <= lane.acceptedSeq) return { ok: true, value: { durable: this.duplicate(lane, value, record, now) } };
+    const base = value.kind === "schema" ? "schema" : value.key ? "key" : undefined;
+    if (value.seq <= lane.acceptedSeq) {
+      if (base && !lane.based) lane.based = lane.rebasing = true;
+      if (lane.rebasing) void this.committer.add(lane, value.seq, record, base);
+      return { ok: true, value: { durable: this.duplicate(lane, value, record, now) } };
+    }
+    lane.rebasing = false;
     if (value.kind === "schema") this.takeSchema(lane, value, record, now);
-    else if (lane.asleep) return { ok: false, problem: "the stream was silent too long" };
+    else if (!value.key && !lane.based)
+      return { ok: false, problem: "the stream was silent too long to go on without a key frame" };
     const layout = lane.layout;
     if (layout === undefined) return { ok: false, problem: "frame without a schema" };
     lane.acceptedSeq = value.seq;
-    const base = value.kind === "schema" ? "schema" : value.key ? "key" : undefined;
+    if (base) lane.based = true;
     const durable = this.committer.add(lane, value.seq, record, base).then(() => value.seq);
     // Whoever acknowledges sees the failure; nobody may be left to see it.
     durable.catch(() => undefined);
@@ -94,7 +101,6 @@ export class Ingest implements RecordSink {
     const body = JSON.stringify(schema);
     const repeats = lane.layout !== undefined && lane.schema !== undefined && JSON.stringify(lane.schema.value) === body;
     lane.schema = { seq, record: record.slice(), value: schema };
-    lane.asleep = false;
     if (!repeats) this.useLayout(lane, this.catalogue.resolve(lane.agent, schema, now));
   }
 
@@ -109,6 +115,7 @@ export class Ingest implements RecordSink {
     for (const lane of lanes) {
       lane.acceptedSeq = lane.durableSeq;
       lane.schema = undefined;
+      lane.based = lane.keyFrames.length > 0;
     }
     const reason =
       cause instanceof Error && cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : String(cause);
@@ -118,8 +125,8 @@ export class Ingest implements RecordSink {
   /** Lets go of lanes that sleep: after a day, or at once where their agent has another stream now. */
   forgetSilent(now: number): void {
     for (const lane of this.lanes.values()) {
-      if (!lane.asleep) continue;
-      const replaced = [...this.lanes.values()].some((other) => other.agentRef === lane.agentRef && !other.asleep);
+      if (lane.based) continue;
+      const replaced = [...this.lanes.values()].some((other) => other.agentRef === lane.agentRef && other.based);
       if (!replaced && now - lane.heardAt < 86_400_000) continue;
       this.lanes.delete(lane.key);
       if (lane.layout) this.catalogue.release(lane.layout);
@@ -185,9 +192,13 @@ export class Ingest implements RecordSink {
     if (value.kind === "schema") {
       this.takeSchema(lane, value, record, now);
       lane.keyFrames.push({ seq: value.seq, ringKey });
+      lane.based = true;
       return false;
     }
-    if (value.key) lane.keyFrames.push({ seq: value.seq, ringKey });
+    if (value.key) {
+      lane.keyFrames.push({ seq: value.seq, ringKey });
+      lane.based = true;
+    }
     const layout = lane.layout;
     if (layout === undefined || value.seq <= lane.storedSeq) return false;
     lane.append(value.at, value.seq, layout, value.state);

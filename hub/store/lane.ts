@@ -53,11 +53,18 @@ export class Lane {
     this.heardAt = now;
   }
 
-  /** Its ring was let go because it was silent: only a schema can wake it. */
-  asleep = false;
+  /**
+   * The ring has, or is about to get, a record that decoding can begin at. Without one nothing may be taken but such a record: what came
+   * behind it could not be read again after a crash.
+   */
+  based = false;
 
+  /** An agent came back to a lane without base, and repeats its records from a key frame on: these go into the ring too. */
+  rebasing = false;
+
+  /** Lets the ring forget this lane: it is silent, and all its rows are in blocks. */
   sleep(): void {
-    this.asleep = true;
+    this.based = false;
     this.keyFrames = [];
     this.schema = undefined;
   }

@@ -1,13 +1,14 @@
 import type { ClusterId, EntityKey } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
-import { openBlock, readColumn, readTimes } from "../core/block.ts";
+import { type BlockLayout, openBlock, readColumn, readTimes } from "../core/block.ts";
 import { decodeRollup, emptyRollup, rollupDayMs, rollupRows, rollupStepMs } from "../core/rollup.ts";
-import { Buckets, firstAtOrAfter, ratesOf, Track } from "../core/sampling.ts";
+import { Buckets, firstAtOrAfter, ratesOf, scaledDown, Track } from "../core/sampling.ts";
 import type { Ranked, SeriesColumns, SeriesInfo, SeriesRange, SeriesRanker, SeriesReader } from "../core/series.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { dayMs, hourOf, spanKey } from "./keys.ts";
 import type { Lane } from "./lane.ts";
 import type { Pending } from "./pending.ts";
+import { rank } from "./ranking.ts";
 import type { SeriesEnv } from "./series-env.ts";
 
 /** A range of at least so long, asked for in steps of at least a rollup's, is read from rollups. */
@@ -15,8 +16,11 @@ const rollupRangeMs = 86_400_000;
 /** Steps of one answer and series: a limit against a mistaken range, far above what a panel draws. */
 const stepsMax = 500_000;
 
+/** Samples that room is made for before they are counted: a day's. */
+const expectedMax = 8800;
+
 /** One series being read: from which groups, into which track. */
-type Reading = {
+export type Reading = {
   series: SeriesInfo;
   track: Track;
   buckets: Buckets | undefined;
@@ -33,15 +37,13 @@ export class Reader implements SeriesReader, SeriesRanker {
     private readonly env: SeriesEnv,
     private readonly catalogue: Catalogue,
     private readonly pending: Pending,
-    private readonly lanes: () => Iterable<Lane>,
+    readonly lanes: () => Iterable<Lane>,
     private readonly options: { now(): number; rawMs: number },
   ) {}
 
   find(selector: Parameters<SeriesReader["find"]>[0]): SeriesInfo | undefined {
     const { cluster, entity, metric, instance, incarnation } = selector;
-    return this.catalogue
-      .seriesOf(cluster, entity, incarnation)
-      .find((series) => series.metric.name === metric && series.instance === instance);
+    return this.catalogue.seriesOf(cluster, entity, incarnation, (row, named) => row.name === metric && named === instance)[0];
   }
 
   seriesOf(cluster: ClusterId, entity: EntityKey, incarnation?: number): readonly SeriesInfo[] {
@@ -67,19 +69,25 @@ export class Reader implements SeriesReader, SeriesRanker {
     return stepMs !== undefined && stepMs >= rollupStepMs && to - from > rollupRangeMs;
   }
 
-  private readingsOf(series: readonly SeriesInfo[], make: (series: SeriesInfo) => Buckets | undefined): Reading[] {
-    return series.map((one) => ({ series: one, track: new Track(), buckets: make(one), groups: this.catalogue.placesOf(one) }));
+  private readingsOf(series: readonly SeriesInfo[], rangeMs: number, make: () => Buckets | undefined): Reading[] {
+    const expected = Math.min(Math.ceil(rangeMs / limits.sampleEveryMs) + 16, expectedMax);
+    return series.map((one) => ({
+      series: one,
+      track: new Track(expected),
+      buckets: make(),
+      groups: this.catalogue.placesOf(one),
+    }));
   }
 
   private readRaw(series: readonly SeriesInfo[], { from, to, aggregates, stored = false }: SeriesRange): SeriesColumns[] {
-    const readings = this.readingsOf(series, () => undefined);
+    const readings = this.readingsOf(series, to - from, () => undefined);
     this.collect(readings, from - limits.staleAfterMs, to);
     return readings.map(({ series: { metric }, track }) => {
       track.settle();
       const first = firstAtOrAfter(track.at, track.length, from);
       const counter = metric.kind === "counter";
       const rates = counter || aggregates.includes("rate") ? ratesOf(track, counter) : undefined;
-      const scaled = (source: Float64Array) => source.slice(first, track.length).map((value) => value / metric.scale);
+      const scaled = (source: Float64Array) => scaledDown(source, first, track.length, metric.scale);
       const values = scaled(counter && rates && !stored ? rates : track.values);
       const columns: SeriesColumns["columns"] = {};
       for (const aggregate of aggregates) columns[aggregate] = aggregate === "rate" && rates ? scaled(rates) : values;
@@ -91,7 +99,7 @@ export class Reader implements SeriesReader, SeriesRanker {
     const { from, to, aggregates } = range;
     const start = Math.floor(from / stepMs) * stepMs;
     const count = Math.min(stepsMax, Math.ceil((to - start) / stepMs));
-    const readings = this.readingsOf(series, () => new Buckets(start, stepMs, count));
+    const readings = this.readingsOf(series, rolled ? 0 : to - from, () => new Buckets(start, stepMs, count));
     const end = Math.min(to, start + count * stepMs);
     if (rolled) this.collectDays(readings, start, end, aggregates.includes("rate"));
     else {
@@ -188,7 +196,7 @@ export class Reader implements SeriesReader, SeriesRanker {
   }
 
   /** Adds all samples of [from, to), blocks first: they hold the older ones, and win where both have one. */
-  private collect(readings: readonly Reading[], from: number, to: number): void {
+  collect(readings: readonly Reading[], from: number, to: number): void {
     const byGroup = new Map<number, { agent: number; readings: Reading[] }>();
     for (const reading of readings) {
       for (const { group, agent } of reading.groups) {
@@ -210,6 +218,24 @@ export class Reader implements SeriesReader, SeriesRanker {
   }
 
   private collectGroup(group: number, agent: number, readings: readonly Reading[], from: number, to: number): void {
+    this.eachBlock(group, agent, from, to, (bytes, block, first, end) => {
+      for (const { series, track } of readings) {
+        const position = block.positionOf(series.id);
+        if (position < 0) continue;
+        readColumn(bytes, block, position, this.values);
+        track.add(this.times, this.values, first, end);
+      }
+    });
+  }
+
+  /** Calls with each of a group's blocks that touches [from, to), its times in `times`, rows [first, end) being in it. */
+  eachBlock(
+    group: number,
+    agent: number,
+    from: number,
+    to: number,
+    take: (bytes: Uint8Array, block: BlockLayout, first: number, end: number) => void,
+  ): void {
     const last = hourOf(to - 1, agent);
     for (let hour = hourOf(Math.max(0, from), agent); hour <= last; hour++) {
       const bytes = this.env.blocks.getBinaryFast(spanKey(hour, group));
@@ -223,45 +249,13 @@ export class Reader implements SeriesReader, SeriesRanker {
       readTimes(bytes, block, this.times);
       const first = firstAtOrAfter(this.times, rows, from);
       const end = firstAtOrAfter(this.times, rows, to);
-      for (const { series, track } of readings) {
-        const position = block.positionOf(series.id);
-        if (position < 0) continue;
-        readColumn(bytes, block, position, this.values);
-        track.add(this.times, this.values, first, end);
-      }
+      if (end > first) take(bytes, block, first, end);
     }
   }
 
-  /** Averages over the whole window, without steps. */
   top(selector: Parameters<SeriesRanker["top"]>[0]): Ranked[] {
-    const { cluster, metric, from, to, count, lowest = false } = selector;
-    const all = this.catalogue.activeSeries(cluster, metric.id);
-    const readings = this.readingsOf(all, () => undefined);
-    this.collect(readings, from - (metric.kind === "counter" ? limits.staleAfterMs : 0), to);
-    const ranked: Ranked[] = [];
-    for (const { series, track } of readings) {
-      track.settle();
-      const value = averageOf(track, from, metric.kind === "counter") / metric.scale;
-      if (!Number.isNaN(value)) ranked.push({ series, value });
-    }
-    ranked.sort((a, b) => (lowest ? a.value - b.value : b.value - a.value) || a.series.id - b.series.id);
-    return ranked.slice(0, count);
+    return rank(selector, this.catalogue, this);
   }
-}
-
-function averageOf(track: Track, from: number, counter: boolean): number {
-  const first = firstAtOrAfter(track.at, track.length, from);
-  const rates = counter ? ratesOf(track, true) : undefined;
-  let sum = 0;
-  let weight = 0;
-  for (let i = first; i < track.length; i++) {
-    const value = rates === undefined ? (track.values[i] as number) : (rates[i] as number);
-    if (Number.isNaN(value)) continue;
-    const share = rates === undefined ? 1 : (track.at[i] as number) - (track.at[i - 1] as number);
-    sum += value * share;
-    weight += share;
-  }
-  return sum / weight;
 }
 
 function columnsOfNothing({ aggregates }: SeriesRange): SeriesColumns {

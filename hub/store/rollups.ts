@@ -1,6 +1,7 @@
+import { setImmediate } from "node:timers/promises";
+import { limits } from "#protocol/limits.ts";
 import { metricById } from "#protocol/metrics.ts";
-import { openBlock, packBlock, readTimes } from "../core/block.ts";
-import { decodeColumn } from "../core/column.ts";
+import { openBlock, packBlock, readColumn, readTimes } from "../core/block.ts";
 import {
   decodeRollup,
   emptyRollup,
@@ -48,7 +49,8 @@ export class Roller {
     const key = spanKey(day, group);
     const before = this.env.rollups.get(key);
     const ids = unitedIds(blocks, before);
-    const block = ids.length === 0 ? undefined : packRollups(ids, blocks, before, counters, day * dayMs);
+    const rolled = await rollSeries(ids, blocks, before, counters, day * dayMs);
+    const block = ids.length === 0 ? undefined : packRolled(ids, rolled);
     for (const member of members) if (blocks.length > 0) this.noteDay(member, ids, day);
     let flushed = () => {};
     await inOneCommit(this.env, () => {
@@ -97,34 +99,59 @@ function unitedIds(blocks: readonly OpenBlock[], before: Uint8Array | undefined)
   return Uint32Array.from(ids).sort();
 }
 
-function packRollups(
+/** Series rolled up before others get a turn: a group's day at once would be a pause of 30 ms and more. */
+const seriesAtOnce = 30;
+
+/** Each series' rollup, encoded. */
+async function rollSeries(
   ids: Uint32Array,
   blocks: readonly OpenBlock[],
   before: Uint8Array | undefined,
   counters: ReadonlySet<number>,
   dayStart: number,
-): Uint8Array {
+): Promise<Uint8Array[]> {
   const known = before && openBlock(before);
   const fresh = emptyRollup();
   const stored: RollupDay = emptyRollup();
-  const track = new Track();
-  let values = new Float64Array(512);
-  return packBlock(ids, rollupRows, rollupCapacity, undefined, (index) => {
-    const id = ids[index] as number;
-    track.clear();
-    for (const { bytes, block, times } of blocks) {
-      const position = block.positionOf(id);
-      if (position < 0) continue;
-      if (values.length < block.rows) values = new Float64Array(block.rows);
-      decodeColumn({ bytes, position: block.columnAt(position) }, block.rows, values);
-      track.add(times, values, 0, block.rows);
-    }
+  const track = new Track(rollupDayMs / limits.sampleEveryMs + 16);
+  const room = new Uint8Array(rollupCapacity);
+  const rolled: Uint8Array[] = [];
+  for (const [index, id] of ids.entries()) {
+    if (index % seriesAtOnce === seriesAtOnce - 1) await setImmediate();
+    collect(track, id, blocks);
     rollUp(track, counters.has(id), dayStart, fresh);
     const position = known ? known.positionOf(id) : -1;
     if (known && before && position >= 0) {
       decodeRollup(before, known.columnAt(position), stored);
       keepFuller(fresh, stored);
     }
-    return (out, at) => encodeRollup(fresh, out, at);
+    rolled.push(room.slice(0, encodeRollup(fresh, room, 0)));
+  }
+  return rolled;
+}
+
+function collect(track: Track, id: number, blocks: readonly OpenBlock[]): void {
+  track.clear();
+  for (const { bytes, block, times } of blocks) {
+    const position = block.positionOf(id);
+    if (position < 0) continue;
+    const values = roomOf(block.rows);
+    readColumn(bytes, block, position, values);
+    track.add(times, values, 0, block.rows);
+  }
+}
+
+let values = new Float64Array(512);
+
+function roomOf(rows: number): Float64Array {
+  if (values.length < rows) values = new Float64Array(rows);
+  return values;
+}
+
+function packRolled(ids: Uint32Array, rolled: readonly Uint8Array[]): Uint8Array {
+  return packBlock(ids, rollupRows, rollupCapacity, undefined, (index) => (out, at) => {
+    const bytes = rolled[index] as Uint8Array;
+    out.set(bytes, at);
+    return at + bytes.length;
   });
 }

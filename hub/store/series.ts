@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import type { EpochMs } from "#protocol/ids.ts";
 import { openBlock, unpackSamples } from "../core/block.ts";
@@ -191,6 +191,7 @@ class Store implements SeriesHub {
   async backup(path: string): Promise<void> {
     if (existsSync(path)) throw new StoreError(`${path} exists: a backup needs a new directory`);
     await this.sink.committer.flush();
+    mkdirSync(path, { recursive: true, mode: 0o700 });
     await this.env.root.backup(path, false);
   }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ClusterId, EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
@@ -27,9 +27,10 @@ export class TestStore {
   hub: SeriesHub;
   clock = day0;
   private readonly timers = new Set<() => void>();
+  private crashes = 0;
 
   constructor(
-    readonly dir: string,
+    public dir: string,
     private readonly retention?: Retention,
   ) {
     this.hub = this.open();
@@ -47,12 +48,28 @@ export class TestStore {
     });
   }
 
+  /** Set by the agents: acknowledges what they sent last. */
+  lastDurable: Promise<unknown> | undefined;
+
   /** Ends the window: what was accepted is committed. */
-  commit(): void {
+  async commit(): Promise<void> {
     for (const callback of [...this.timers]) {
       this.timers.delete(callback);
       callback();
     }
+    await this.lastDurable?.catch(() => undefined);
+  }
+
+  /** As if the machine stopped now: goes on with a copy of what is on the disk. No commit may be under way. */
+  async crash(): Promise<void> {
+    const copy = `${this.dir}-${++this.crashes}`;
+    mkdirSync(copy);
+    copyFileSync(join(this.dir, "data.mdb"), join(copy, "data.mdb"));
+    this.timers.clear();
+    await this.hub.close();
+    this.dir = copy;
+    this.lastDurable = undefined;
+    this.hub = this.open();
   }
 
   async reopen(): Promise<void> {
@@ -100,7 +117,10 @@ export function schemaOf(series: readonly Declared[]): Schema {
 export class TestAgent {
   seq = 0;
   private state = stateFor({ entities: [], series: [] });
-  private schemaRecord: Uint8Array | undefined;
+  private schema: Schema | undefined;
+  resyncs = 0;
+  /** Highest seq that the hub acknowledged: a real agent keeps nothing up to it. */
+  acked = 0;
   /** Everything ever sent, by seq. */
   readonly sent: { seq: number; record: Uint8Array; key: boolean }[] = [];
   private sinceKey = 0;
@@ -122,27 +142,48 @@ export class TestAgent {
   deliver(record: Uint8Array): Promise<number> {
     const taken = this.connection.accept(record, ms(this.store.clock));
     if (!taken.ok) throw new Error(taken.problem);
-    return taken.value.durable;
+    return this.sentOff(taken.value.durable);
+  }
+
+  private sentOff(durable: Promise<number>): Promise<number> {
+    const noted = durable.then((seq) => {
+      this.acked = Math.max(this.acked, seq);
+      return seq;
+    });
+    noted.catch(() => undefined);
+    this.store.lastDurable = noted;
+    return noted;
   }
 
   declare(schema: Schema): Promise<number> {
+    this.schema = schema;
     this.state = stateFor(schema);
-    this.schemaRecord = encodeSchema(++this.seq, schema);
+    const record = encodeSchema(++this.seq, schema);
     this.sinceKey = Number.POSITIVE_INFINITY;
-    return this.push(this.schemaRecord, true);
+    return this.push(record, true);
   }
 
-  /** One frame of scaled integers, NaN = absent. */
-  frame(at: number, values: readonly number[]): Promise<number> {
+  /** One frame of scaled integers, NaN = absent. Where the hub asks for a resync, schema and key frame go again. */
+  frame(at: number, values: readonly number[], again = false): Promise<number> {
     const key = this.sinceKey >= 30;
     this.sinceKey = key ? 1 : this.sinceKey + 1;
-    return this.push(encodeFrame(++this.seq, ms(at), key, Float64Array.from(values), this.state), key);
+    const record = encodeFrame(++this.seq, ms(at), key, Float64Array.from(values), this.state);
+    const taken = this.connection.accept(record, ms(this.store.clock));
+    if (taken.ok) {
+      this.sent.push({ seq: this.seq, record, key });
+      return this.sentOff(taken.value.durable);
+    }
+    if (this.schema === undefined || again) throw new Error(taken.problem);
+    this.resyncs++;
+    void this.declare(this.schema);
+    return this.frame(at, values, true);
   }
 
   /** Connects again: the schema, and everything from the last key frame up to what is durable. */
   reconnect(): Promise<number>[] {
     this.connection = this.store.hub.sink.open(this.agent, this.stream);
     const last = this.store.hub.sink.lastSeq(this.agent, this.stream);
+    if (last < this.acked) throw new Error(`the hub acknowledged ${this.acked} and now has ${last}`);
     const begin = this.sent.findLastIndex(({ seq, key }) => key && seq <= last + 1);
     const schema = this.sent.findLastIndex(({ seq, record }) => seq <= (this.sent[begin]?.seq ?? 0) && record[0] === 1);
     const again = [...(schema >= 0 && schema < begin ? [this.sent[schema]] : []), ...this.sent.slice(Math.max(begin, 0))];

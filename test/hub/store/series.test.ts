@@ -19,8 +19,7 @@ async function twoHours(store: TestStore, agent: TestAgent): Promise<void> {
   void agent.declare(cpuAndNet);
   for (let i = 0; i < 720; i++) void agent.frame(day0 + i * 10_000, [i, i * 1000]);
   store.clock = day0 + 2 * hour;
-  store.commit();
-  await store.hub.sink.open(agent.agent, agent.stream);
+  await store.commit();
 }
 
 test("raw samples read back as sent, before and after they were compacted", async () => {
@@ -85,7 +84,7 @@ test("the busiest guests are ranked over a window", async () => {
       day0 + i * 10_000,
       guests.map((_, g) => (g * 7) % 30),
     );
-  store.commit();
+  await store.commit();
   await store.settle();
   const metric = store.find(guest(100), "cpu").metric;
   const top = store.hub.reader.top({ cluster, metric, from: ms(day0), to: ms(day0 + 4_000_000), count: 3 });
