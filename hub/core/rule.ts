@@ -165,7 +165,8 @@ function onSignal(
 function agePlan(entity: EntityKind, { of, maxSec, graceSec = 0 }: Condition & { kind: "age" }): Parts | undefined {
   if (maxSec === "schedule") {
     const overdue = overdueSignals[of];
-    return overdue && onSignal(entity, { signal: overdue }, { kind: "bound", direction: "above", trigger: graceSec, clear: 0 });
+    if (overdue === undefined) return undefined;
+    return onSignal(entity, { signal: overdue }, { kind: "bound", direction: "above", trigger: graceSec, clear: 0 });
   }
   const direction = of === "certificate" ? "below" : "above";
   return onSignal(entity, { signal: ageSignals[of] }, { kind: "bound", direction, trigger: maxSec, clear: maxSec });

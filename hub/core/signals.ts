@@ -48,6 +48,7 @@ export const factSignals = {
 } as const satisfies Record<string, { entity: EntityKind; values?: readonly string[]; unit?: Unit; help: string }>;
 
 export type FactName = keyof typeof factSignals;
+const facts: Record<string, { entity: EntityKind; values?: readonly string[]; unit?: Unit }> = factSignals;
 
 /** A signal, resolved. `values`: its words, where it is a state. */
 export type Signal =
@@ -65,10 +66,9 @@ const boolWords = ["no", "yes"] as const;
 
 /** Undefined: this kind of entity has no such signal. */
 export function signalOf(entity: EntityKind, name: string, per?: string): Signal | undefined {
-  const fact = Object.hasOwn(factSignals, name) ? factSignals[name as FactName] : undefined;
+  const fact = Object.hasOwn(facts, name) ? facts[name] : undefined;
   if (fact !== undefined && fact.entity === entity && per === undefined) {
-    const { values, unit }: { values?: readonly string[]; unit?: Unit } = fact;
-    return { kind: "fact", name: name as FactName, values, unit };
+    return { kind: "fact", name: name as FactName, values: fact.values, unit: fact.unit };
   }
   const metric = metricByName(entity, name);
   const divisor = per === undefined ? undefined : metricByName(entity, per);
@@ -86,7 +86,6 @@ export function signalKey(signal: Signal): string {
 
 /** Index of a word; facts only. */
 export function factCode(name: FactName, word: string): number {
-  const { values }: { values?: readonly string[] } = factSignals[name];
-  const index = values?.indexOf(word) ?? -1;
+  const index = facts[name]?.values?.indexOf(word) ?? -1;
   return index < 0 ? Number.NaN : index;
 }

@@ -72,6 +72,11 @@ export class StateStore {
     });
   }
 
+  /** All writes of `work` become durable as one, or, when it throws, none. */
+  together<T>(work: () => T): T {
+    return this.root.transactionSync(work);
+  }
+
   put<K extends Kind>(kind: K, id: string, document: DocumentOf<K>, by: Actor): void {
     this.update(kind, id, by, () => document);
   }

@@ -1,0 +1,337 @@
+import type { AlertSubject } from "#protocol/alerting.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import { type Alert, alertIdOf, dueAt, type Holds, holdsOf, inactive, type Reading, rememberFiring, stepAlert } from "./alert.ts";
+import type { Plan, Test } from "./rule.ts";
+import type { RuleSet } from "./rule-set.ts";
+import { SampleWindow } from "./sample-window.ts";
+import { TimerWheel } from "./timer-wheel.ts";
+
+/** One rule about one subject that is not simply quiet. */
+export type Check = {
+  readonly id: string;
+  readonly slot: number;
+  plan: Plan;
+  alert: Alert;
+  /** Of the newest evaluation; NaN: none. */
+  value: number;
+  fires: readonly EpochMs[];
+  /** False: the slot or the rule is gone. */
+  alive: boolean;
+};
+
+/** A check's alert changed its state. `reason`: `breach`, `held`, `cleared`, `over-before-hold`, `gone`, `rule-changed`. */
+export type Change = { check: Check; before: Alert; reason: string };
+
+type Timer = { check: Check } | { slot: number; generation: number; plan: Plan };
+
+/** `value` as a rule sees it: `active` means that the breach is on, and its end is looked for. */
+export function readingOf(test: Test, value: number, active: boolean): Reading {
+  if (Number.isNaN(value)) return "absent";
+  if (test.kind === "absence") return "ok";
+  if (test.kind === "state") return test.codes.has(value) ? "breach" : "ok";
+  const { direction, trigger, clear } = test;
+  if (direction === "above") return (active ? value > clear : value > trigger) ? "breach" : "ok";
+  return (active ? value < clear : value < trigger) ? "breach" : "ok";
+}
+
+type Slot = {
+  subject: AlertSubject;
+  set: RuleSet;
+  staleMs: number;
+  generation: number;
+  active: Map<string, Check> | undefined;
+  windows: Map<string, SampleWindow> | undefined;
+};
+
+/**
+ * Judges samples as they come. A slot is one source of one subject; it keeps the open interval around its value in which no rule changes its
+ * mind, so that most samples cost two comparisons, however many rules there are. What time alone decides waits in a timer wheel.
+ */
+export class Evaluator {
+  private readonly slots: (Slot | undefined)[] = [];
+  private readonly free: number[] = [];
+  private last = new Float64Array(64);
+  private low = new Float64Array(64);
+  private high = new Float64Array(64);
+  private heard = new Float64Array(64);
+  private readonly wheel: TimerWheel<Timer>;
+  private generations = 0;
+
+  constructor(
+    now: EpochMs,
+    private readonly changed: (change: Change) => void,
+    /** Earlier firings of an alert that is quiet now, for flapping. */
+    private readonly firesOf: (id: string) => readonly EpochMs[] = () => [],
+  ) {
+    this.wheel = new TimerWheel(now);
+  }
+
+  /** `staleMs`: without a sample for so long nothing is known. */
+  open(subject: AlertSubject, set: RuleSet, staleMs: number, now: EpochMs): number {
+    const slot = this.free.pop() ?? this.slots.length;
+    this.slots[slot] = { subject, set, staleMs, generation: ++this.generations, active: undefined, windows: undefined };
+    if (slot >= this.last.length) this.grow();
+    this.heard[slot] = now;
+    this.forget(slot);
+    for (const plan of set.absences) this.awaitAbsence(slot, plan, now);
+    return slot;
+  }
+
+  /** The rules that count for a slot are others now. What goes on keeps its state. */
+  change(slot: number, set: RuleSet, now: EpochMs): void {
+    const one = this.slots[slot];
+    if (one === undefined || one.set === set) return;
+    const plans = new Map(plansOf(set).map((plan) => [plan.rule.id, plan]));
+    one.set = set;
+    one.generation = ++this.generations;
+    for (const check of one.active?.values() ?? []) {
+      const plan = plans.get(check.plan.rule.id);
+      if (plan === undefined) this.end(one, check, "rule-changed", now);
+      else {
+        check.plan = plan;
+        this.awaitDue(check, now);
+      }
+    }
+    for (const id of one.windows?.keys() ?? []) if (!set.windowed.some((plan) => plan.rule.id === id)) one.windows?.delete(id);
+    for (const plan of set.absences) this.awaitAbsence(slot, plan, now);
+    this.forget(slot);
+  }
+
+  /** The subject is gone, and its alerts with it. */
+  close(slot: number, reason: string, now: EpochMs): void {
+    const one = this.slots[slot];
+    if (one === undefined) return;
+    for (const check of one.active?.values() ?? []) this.end(one, check, reason, now);
+    this.slots[slot] = undefined;
+    this.free.push(slot);
+  }
+
+  /** Takes up an alert of an earlier life of the hub. False: no such rule counts for the slot. */
+  restore(slot: number, rule: string, alert: Alert, fires: readonly EpochMs[], value: number, now: EpochMs): boolean {
+    const one = this.slots[slot];
+    const plan = one && plansOf(one.set).find((candidate) => candidate.rule.id === rule);
+    if (one === undefined || plan === undefined || one.active?.has(rule)) return false;
+    const check: Check = { id: alertIdOf(rule, one.subject), slot, plan, alert, value, fires, alive: true };
+    one.active ??= new Map();
+    one.active.set(rule, check);
+    this.awaitDue(check, now);
+    this.forget(slot);
+    return true;
+  }
+
+  checkOf(slot: number, rule: string): Check | undefined {
+    return this.slots[slot]?.active?.get(rule);
+  }
+
+  /** Newest value, NaN where none is fresh. */
+  valueOf(slot: number, now: EpochMs): number {
+    const one = this.slots[slot];
+    return one !== undefined && this.isFresh(slot, one, now) ? (this.last[slot] as number) : Number.NaN;
+  }
+
+  /** A fresh sample. NaN is none. */
+  sample(slot: number, value: number, now: EpochMs): void {
+    if (Number.isNaN(value)) return;
+    this.heard[slot] = now;
+    if (value === this.last[slot] || (value > (this.low[slot] as number) && value < (this.high[slot] as number))) {
+      this.last[slot] = value;
+      return;
+    }
+    const one = this.slots[slot];
+    if (one !== undefined) this.judge(slot, one, value, now);
+  }
+
+  /** What time alone decides: holds that are over, absences. */
+  tick(now: EpochMs): void {
+    for (const timer of this.wheel.due(now)) {
+      if ("check" in timer) this.wake(timer.check, now);
+      else this.judgeAbsence(timer.slot, timer.generation, timer.plan, now);
+    }
+  }
+
+  /** The wall clock was set by `ms`; the alerts themselves are shifted by who keeps them. */
+  shift(ms: number): void {
+    this.wheel.shift(ms);
+    for (let slot = 0; slot < this.slots.length; slot++) {
+      this.heard[slot] = (this.heard[slot] as number) + ms;
+      for (const window of this.slots[slot]?.windows?.values() ?? []) window.shift(ms);
+    }
+  }
+
+  private judge(slot: number, one: Slot, value: number, now: EpochMs): void {
+    const { set } = one;
+    this.last[slot] = value;
+    if (one.active !== undefined) {
+      for (const check of one.active.values()) {
+        if (check.plan.window === undefined) this.step(one, check, readingOf(check.plan.test, value, true), value, now);
+      }
+    }
+    for (const plan of set.above) {
+      if (readingOf(plan.test, value, false) !== "breach") break;
+      this.begin(slot, one, plan, value, now);
+    }
+    for (const plan of set.below) {
+      if (readingOf(plan.test, value, false) !== "breach") break;
+      this.begin(slot, one, plan, value, now);
+    }
+    for (const plan of set.states) if (readingOf(plan.test, value, false) === "breach") this.begin(slot, one, plan, value, now);
+    for (const plan of set.windowed) this.judgeWindow(slot, one, plan, value, now);
+    this.settle(slot, one, value);
+  }
+
+  private judgeWindow(slot: number, one: Slot, plan: Plan, value: number, now: EpochMs): void {
+    const { window } = plan;
+    if (window === undefined) return;
+    one.windows ??= new Map();
+    let kept = one.windows.get(plan.rule.id);
+    if (kept === undefined) {
+      kept = new SampleWindow(window.kind, window.ms);
+      one.windows.set(plan.rule.id, kept);
+    }
+    const figure = kept.push(value, now);
+    const check = one.active?.get(plan.rule.id);
+    if (check !== undefined) this.step(one, check, readingOf(plan.test, figure, true), figure, now);
+    else if (readingOf(plan.test, figure, false) === "breach") this.begin(slot, one, plan, figure, now);
+  }
+
+  /** The interval around `value` in which every rule keeps its reading. */
+  private settle(slot: number, { set, active }: Slot, value: number): void {
+    if (Number.isNaN(value)) {
+      this.forget(slot);
+      return;
+    }
+    let [low, high] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (const plan of set.above) {
+      if (plan.test.kind !== "bound" || plan.test.trigger < value) continue;
+      high = plan.test.trigger;
+      break;
+    }
+    for (const plan of set.below) {
+      if (plan.test.kind !== "bound" || plan.test.trigger > value) continue;
+      low = plan.test.trigger;
+      break;
+    }
+    for (const { plan } of active?.values() ?? []) {
+      if (plan.test.kind !== "bound" || plan.window !== undefined) continue;
+      if (plan.test.direction === "above") low = Math.max(low, plan.test.clear);
+      else high = Math.min(high, plan.test.clear);
+    }
+    this.low[slot] = set.states.length > 0 ? Number.NaN : low;
+    this.high[slot] = high;
+    if (set.windowed.length > 0) this.forget(slot);
+  }
+
+  /** The next sample is judged, whatever it is. */
+  private forget(slot: number): void {
+    this.last[slot] = this.low[slot] = this.high[slot] = Number.NaN;
+  }
+
+  private begin(slot: number, one: Slot, plan: Plan, value: number, now: EpochMs): void {
+    if (one.active?.has(plan.rule.id)) return;
+    const id = alertIdOf(plan.rule.id, one.subject);
+    const check: Check = { id, slot, plan, alert: inactive, value, fires: this.firesOf(id), alive: true };
+    one.active ??= new Map();
+    one.active.set(plan.rule.id, check);
+    this.step(one, check, "breach", value, now);
+  }
+
+  private step(one: Slot, check: Check, reading: Reading, value: number, now: EpochMs): void {
+    const before = check.alert;
+    if (!Number.isNaN(value)) check.value = value;
+    const next = stepAlert(before, reading, this.holds(check, now), now);
+    if (next === before) return;
+    check.alert = next;
+    if (next.state === "firing" && before.state !== "firing") check.fires = rememberFiring(check.fires, now);
+    if (next.state === "inactive" || next.state === "resolved") this.drop(one, check, now);
+    else this.awaitDue(check, now);
+    this.changed({ check, before, reason: reasonOf(before, next) });
+  }
+
+  private holds({ plan, fires }: Check, now: EpochMs): Holds {
+    return holdsOf(plan, fires, now);
+  }
+
+  private end(one: Slot, check: Check, reason: string, now: EpochMs): void {
+    const before = check.alert;
+    const { activeAt, firedAt } = before.state === "firing" ? before : { activeAt: now, firedAt: now };
+    check.alert = before.state === "firing" ? { state: "resolved", activeAt, firedAt, resolvedAt: now } : inactive;
+    this.drop(one, check, now);
+    this.changed({ check, before, reason });
+  }
+
+  private drop(one: Slot, check: Check, now: EpochMs): void {
+    check.alive = false;
+    one.active?.delete(check.plan.rule.id);
+    if (one.active?.size === 0) one.active = undefined;
+    if (check.plan.test.kind === "absence") this.awaitAbsence(check.slot, check.plan, now);
+  }
+
+  private awaitDue(check: Check, now: EpochMs): void {
+    const due = dueAt(check.alert, this.holds(check, now));
+    if (due !== undefined) this.wheel.add({ check }, due);
+  }
+
+  private wake(check: Check, now: EpochMs): void {
+    const one = this.slots[check.slot];
+    if (one === undefined || !check.alive) return;
+    const due = dueAt(check.alert, this.holds(check, now));
+    if (due === undefined) return;
+    if (due > now) {
+      this.wheel.add({ check }, due);
+      return;
+    }
+    const { test } = check.plan;
+    if (test.kind === "absence") {
+      const silent = now - (this.heard[check.slot] as number) >= test.absentMs;
+      this.step(one, check, silent ? "breach" : "ok", Number.NaN, now);
+    } else if (this.isFresh(check.slot, one, now)) {
+      const value = check.plan.window === undefined ? (this.last[check.slot] as number) : check.value;
+      this.step(one, check, readingOf(test, Number.isNaN(value) ? check.value : value, true), Number.NaN, now);
+      if (check.alive) this.settle(check.slot, one, this.last[check.slot] as number);
+    }
+    // Not fresh: the next sample decides.
+    else this.forget(check.slot);
+  }
+
+  private awaitAbsence(slot: number, plan: Plan, now: EpochMs): void {
+    const one = this.slots[slot];
+    if (one === undefined || plan.test.kind !== "absence") return;
+    const since = Math.max(this.heard[slot] as number, 0);
+    this.wheel.add({ slot, generation: one.generation, plan }, Math.max(since + plan.test.absentMs, now));
+  }
+
+  private judgeAbsence(slot: number, generation: number, plan: Plan, now: EpochMs): void {
+    const one = this.slots[slot];
+    if (one === undefined || one.generation !== generation || plan.test.kind !== "absence") return;
+    if (one.active?.has(plan.rule.id)) return;
+    if (now - (this.heard[slot] as number) < plan.test.absentMs) {
+      this.awaitAbsence(slot, plan, now);
+      return;
+    }
+    this.begin(slot, one, plan, Number.NaN, now);
+    this.forget(slot);
+  }
+
+  private isFresh(slot: number, { staleMs }: Slot, now: EpochMs): boolean {
+    return now - (this.heard[slot] as number) < staleMs;
+  }
+
+  private grow(): void {
+    const wider = (old: Float64Array) => {
+      const next = new Float64Array(old.length * 2);
+      next.set(old);
+      return next;
+    };
+    [this.last, this.low, this.high, this.heard] = [wider(this.last), wider(this.low), wider(this.high), wider(this.heard)];
+  }
+}
+
+const plansOf = (set: RuleSet) => [...set.above, ...set.below, ...set.states, ...set.absences, ...set.windowed];
+
+function reasonOf(before: Alert, after: Alert): string {
+  if (after.state === "pending") return "breach";
+  if (after.state === "resolved") return "cleared";
+  if (after.state === "inactive") return "over-before-hold";
+  if (before.state === "firing") return after.state === "firing" && after.okSince !== null ? "clear-hold" : "breach-again";
+  return before.state === "pending" ? "held" : "breach";
+}

@@ -1,0 +1,110 @@
+import type { Rule, Scope } from "#protocol/alerting.ts";
+import { type Plan, planOf, type Source, sourceKey } from "./rule.ts";
+import { type EntityFacts, type Matcher, matcherOf } from "./scope.ts";
+
+/** The plans that judge one slot, sorted so that a value passes only those it crosses. One object serves all slots with the same plans. */
+export type RuleSet = {
+  /** By rising trigger. */
+  above: readonly Plan[];
+  /** By falling trigger. */
+  below: readonly Plan[];
+  states: readonly Plan[];
+  absences: readonly Plan[];
+  windowed: readonly Plan[];
+};
+
+/** All plans that read one source. */
+type SourceRules = {
+  source: Source;
+  rules: { rule: Rule; plans: (Plan | undefined)[]; scope: number; overrides: readonly number[] }[];
+};
+
+/** Compiles rules, and says which of them count for an entity. */
+export class RuleBook {
+  private readonly matchers: Matcher[] = [];
+  private readonly matcherIds = new Map<string, number>();
+  private readonly byKind = new Map<string, Map<string, SourceRules>>();
+  private readonly sets = new Map<string, RuleSet>();
+  private readonly planIds = new Map<Plan, number>();
+
+  constructor(rules: readonly Rule[]) {
+    for (const rule of rules) this.add(rule);
+  }
+
+  /** Sources that rules about this kind of entity read, by key. */
+  sourcesOf(kind: string): Iterable<[key: string, source: Source]> {
+    return [...(this.byKind.get(kind) ?? [])].map(([key, { source }]) => [key, source] as [string, Source]);
+  }
+
+  /** Asks about many entities: which of the scopes hold is found out once per entity and instance. */
+  setFor(key: string, facts: EntityFacts, instance: string | null): RuleSet | undefined {
+    const found = this.byKind.get(facts.kind)?.get(key);
+    if (found === undefined) return undefined;
+    const held = new Map<number, boolean>();
+    const holds = (id: number) => {
+      let known = held.get(id);
+      if (known === undefined) {
+        known = this.matchers[id]?.(facts, instance) ?? false;
+        held.set(id, known);
+      }
+      return known;
+    };
+    const plans: Plan[] = [];
+    for (const { plans: variants, scope, overrides } of found.rules) {
+      if (!holds(scope)) continue;
+      // Index 0 is the rule itself.
+      const plan = variants[overrides.findIndex(holds) + 1];
+      if (plan !== undefined) plans.push(plan);
+    }
+    return plans.length === 0 ? undefined : this.intern(plans);
+  }
+
+  private add(rule: Rule): void {
+    const variants = [-1, ...rule.overrides.keys()].map((override) => planOf(rule, override));
+    const sample = variants.find((plan) => plan !== undefined);
+    if (sample === undefined) return;
+    const sources = this.byKind.get(rule.entity) ?? new Map<string, SourceRules>();
+    this.byKind.set(rule.entity, sources);
+    const key = sourceKey(sample.source);
+    const entry = sources.get(key) ?? { source: sample.source, rules: [] };
+    sources.set(key, entry);
+    for (const plan of variants) if (plan !== undefined) this.planIds.set(plan, this.planIds.size);
+    entry.rules.push({
+      rule,
+      plans: variants,
+      scope: this.matcher(rule.scope),
+      overrides: rule.overrides.map((override) => this.matcher(override.scope)),
+    });
+  }
+
+  private matcher(scope: Scope): number {
+    const text = JSON.stringify(scope);
+    const known = this.matcherIds.get(text);
+    if (known !== undefined) return known;
+    this.matcherIds.set(text, this.matchers.length);
+    return this.matchers.push(matcherOf(scope)) - 1;
+  }
+
+  private intern(plans: readonly Plan[]): RuleSet {
+    const key = plans.map((plan) => this.planIds.get(plan)).join(" ");
+    const known = this.sets.get(key);
+    if (known !== undefined) return known;
+    const set = setOf(plans);
+    this.sets.set(key, set);
+    return set;
+  }
+}
+
+const triggerOf = (plan: Plan) => (plan.test.kind === "bound" ? plan.test.trigger : 0);
+
+export function setOf(plans: readonly Plan[]): RuleSet {
+  const plain = plans.filter((plan) => plan.window === undefined);
+  const bounds = (direction: string) => plain.filter(({ test }) => test.kind === "bound" && test.direction === direction);
+  return {
+    above: bounds("above").sort((a, b) => triggerOf(a) - triggerOf(b)),
+    below: bounds("below").sort((a, b) => triggerOf(b) - triggerOf(a)),
+    states: plain.filter(({ test }) => test.kind === "state"),
+    absences: plain.filter(({ test }) => test.kind === "absence"),
+    windowed: plans.filter((plan) => plan.window !== undefined),
+  };
+}

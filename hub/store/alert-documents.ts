@@ -1,0 +1,88 @@
+import * as z from "zod";
+import {
+  acknowledgementSchema,
+  alertSubjectSchema,
+  decisionSchema,
+  ruleSchema,
+  severitySchema,
+  silenceSchema,
+  suppressionSchema,
+  windowSchema,
+} from "#protocol/alerting.ts";
+import { type EpochMs, parseEpochMs } from "#protocol/ids.ts";
+import { deliverySchema, receiverSchema, routeSchema } from "#protocol/notifications.ts";
+
+const epochMs = z.custom<EpochMs>((value) => parseEpochMs(value) !== undefined, "not a time");
+
+const alertStateSchema = z.discriminatedUnion("state", [
+  z.strictObject({ state: z.literal("inactive") }),
+  z.strictObject({ state: z.literal("pending"), activeAt: epochMs }),
+  z.strictObject({ state: z.literal("firing"), activeAt: epochMs, firedAt: epochMs, okSince: epochMs.nullable() }),
+  z.strictObject({ state: z.literal("resolved"), activeAt: epochMs, firedAt: epochMs, resolvedAt: epochMs }),
+]);
+
+/** `AlertRecord` of hub/core/alert-record.ts. */
+const alertRecordSchema = z.strictObject({
+  id: z.string(),
+  rule: z.string(),
+  ruleName: z.string(),
+  severity: severitySchema,
+  subject: alertSubjectSchema,
+  alert: alertStateSchema,
+  reason: z.string(),
+  node: z.string().nullable(),
+  title: z.string(),
+  tags: z.array(z.string()),
+  pool: z.string().nullable(),
+  value: z.number().nullable(),
+  valueText: z.string().nullable(),
+  unit: z.string().nullable(),
+  threshold: z.number().nullable(),
+  text: z.string(),
+  remedy: z.string().nullable(),
+  inhibits: z.boolean(),
+  affected: z.array(z.string()),
+  fires: z.array(epochMs),
+  flapping: z.boolean(),
+  acknowledged: acknowledgementSchema.nullable(),
+  heldBy: suppressionSchema.nullable(),
+  wasHeld: z.boolean(),
+  told: z.array(z.strictObject({ receiver: z.string(), at: epochMs })),
+  groups: z.array(z.string()),
+  decisions: z.array(decisionSchema),
+});
+
+const toldSchema = z.strictObject({
+  sequence: z.int(),
+  at: epochMs,
+  step: z.int(),
+  episodes: z.array(
+    z.strictObject({ key: z.string(), alert: z.string(), firedAt: epochMs, toldAt: epochMs, resolvedAt: epochMs.nullable() }),
+  ),
+});
+
+/** Kinds of documents that alerting keeps. Rules, silences, windows, routes and receivers are decisions of people; their ids are their own. */
+export const alertKinds = {
+  rule: { audited: true, schema: ruleSchema },
+  silence: { audited: true, schema: silenceSchema },
+  window: { audited: true, schema: windowSchema },
+  route: { audited: true, schema: routeSchema },
+  receiver: { audited: true, schema: receiverSchema },
+  /** Who acknowledged which alert; id: the alert's episode, `<alert>~<firedAt>`. Removed with it. */
+  acknowledgement: { audited: true, schema: acknowledgementSchema },
+  /** Pending and firing alerts, and resolved ones until their end was told and they are history; id: the alert's. */
+  alert: { audited: false, schema: alertRecordSchema },
+  /** Ended episodes; id: end and episode, so that they sort by time. */
+  alertHistory: { audited: false, schema: alertRecordSchema },
+  alertGroup: {
+    audited: false,
+    schema: z.strictObject({
+      id: z.string(),
+      route: z.string(),
+      labels: z.record(z.string(), z.string()),
+      told: z.record(z.string(), toldSchema),
+    }),
+  },
+  /** Notifications on their way; id: the notification's. */
+  delivery: { audited: false, schema: deliverySchema },
+} as const;
