@@ -7,6 +7,7 @@ import type { PveApi } from "../pve/api.ts";
 import { fileProblem } from "./files.ts";
 import { parseGuestConfig } from "./guest-config.ts";
 import { idsOf } from "./metric-ids.ts";
+import { apiProblem } from "./node-api.ts";
 import type { LocalGuest } from "./pmxcfs.ts";
 import { counted, instanceName, minuteMs, type NodeSight, type SlowSource } from "./slow-source.ts";
 import { parseTaskLine } from "./tasks.ts";
@@ -57,7 +58,8 @@ export function runningBackups(active: string): RunningBackups {
   return { all: ids.includes(""), vmids: new Set(ids) };
 }
 
-type Known = Asked & { answeredMs: number; filesystems: readonly GuestFilesystem[] };
+/** `identity`: of the guest that was asked, as its vmid may be another one's by now. */
+type Known = Asked & { identity: readonly string[]; answeredMs: number; filesystems: readonly GuestFilesystem[] };
 
 /**
  * File systems of virtual machines, from their own agents through PVE's API: one guest after the other, each every five minutes, and never one that
@@ -98,23 +100,26 @@ export class GuestAgentSource implements SlowSource {
   }
 
   async refresh(sight: NodeSight): Promise<void> {
-    for (const vmid of this.known.keys()) if (!sight.guests.has(vmid)) this.known.delete(vmid);
+    for (const [vmid, { identity }] of this.known) if (!isSame(sight.guests.get(vmid), identity)) this.known.delete(vmid);
     const guests = [...sight.guests.values()].filter((guest) => mayAnswer(guest, sight));
     this.asking = guests.length;
+    const backups = await this.readBackups();
+    const free = guests.map(({ vmid }) => vmid).filter((vmid) => !touches(backups, vmid));
     const startedMs = this.clock.monotonicMs();
-    const vmids = guests.map(({ vmid }) => vmid);
-    for (const vmid of planRound(vmids, this.known, startedMs)) {
+    for (const vmid of planRound(free, this.known, startedMs)) {
       if (this.clock.monotonicMs() - startedMs > roundMs) return;
-      if (await this.isUntouched(vmid, sight)) await this.ask(vmid);
+      if (!(await this.isUntouched(vmid, sight))) continue;
+      if (!(await this.ask(vmid, sight.guests.get(vmid)?.config?.identity ?? []))) return;
     }
   }
 
   put(table: SampleTable, sight: NodeSight): void {
     const nowMs = this.clock.monotonicMs();
-    for (const [vmid, { answeredMs, failures, atMs, filesystems }] of this.known) {
+    for (const [vmid, { answeredMs, failures, atMs, filesystems, identity }] of this.known) {
       const guest = sight.guests.get(vmid);
-      if (guest === undefined || !mayAnswer(guest, sight)) continue;
-      const entity = table.entity(guest.key, guest.config?.identity);
+      // Lent also while it has a lock: only asking is forbidden then.
+      if (guest?.config?.guestAgent !== true || !isSame(guest, identity) || !sight.isRunning(vmid)) continue;
+      const entity = table.entity(guest.key, guest.config.identity);
       if (nowMs - atMs <= 2 * lendAnswerMs + askEveryMs) table.put(entity, ids.agent_up, source, failures === 0 ? 1 : 0);
       if (nowMs - answeredMs > lendAnswerMs) continue;
       for (const { mount, total, used } of filesystems) {
@@ -131,35 +136,48 @@ export class GuestAgentSource implements SlowSource {
     if (!config.ok) return false;
     const { lock, guestAgent } = parseGuestConfig(config.text, "qemu");
     if (lock !== undefined || guestAgent !== true) return false;
-    const active = await this.read(activeTasks, 4 << 20);
-    if (!active.ok && active.code !== "ENOENT") {
-      this.problem = `${fileProblem(activeTasks, active.code)}, so no guest is asked`;
-      return false;
-    }
-    const backups = runningBackups(active.ok ? active.text : "");
-    return !backups.all && !backups.vmids.has(String(vmid));
+    return !touches(await this.readBackups(), vmid);
   }
 
-  private async ask(vmid: Vmid): Promise<void> {
+  /** Undefined: nobody can say. */
+  private async readBackups(): Promise<RunningBackups | undefined> {
+    const active = await this.read(activeTasks, 4 << 20);
+    if (active.ok || active.code === "ENOENT") return runningBackups(active.ok ? active.text : "");
+    this.problem = `${fileProblem(activeTasks, active.code)}, so no guest is asked`;
+    return undefined;
+  }
+
+  /** False: the API itself does not answer, so nothing is known about this guest and no other is asked now. */
+  private async ask(vmid: Vmid, identity: readonly string[]): Promise<boolean> {
     const before = this.known.get(vmid);
     const result = await this.api.get(`/nodes/localhost/qemu/${vmid}/agent/get-fsinfo`);
     const atMs = this.clock.monotonicMs();
-    const filesystems = result.ok ? parseFsinfo(result.data) : undefined;
-    if (filesystems !== undefined) {
-      this.known.set(vmid, { atMs, failures: 0, answeredMs: atMs, filesystems });
-      this.problem = undefined;
-    } else {
-      const failures = (before?.failures ?? 0) + 1;
-      const kept = { answeredMs: before?.answeredMs ?? Number.NEGATIVE_INFINITY, filesystems: before?.filesystems ?? [] };
-      this.known.set(vmid, { atMs, failures, ...kept });
-      // A guest without an answer is the guest's matter; no API at all is ours.
-      if (!result.ok && result.error.status === 0) this.problem = `local API: ${result.error.reason}`;
+    if (!result.ok && result.error.status === 0 && !result.error.reason.startsWith("no answer within")) {
+      this.problem = apiProblem(result.error);
+      return false;
     }
-    if ((before === undefined ? -1 : Math.min(1, before.failures)) !== (filesystems === undefined ? 1 : 0)) this.version++;
+    this.problem = undefined;
+    const filesystems = result.ok ? parseFsinfo(result.data) : undefined;
+    if (filesystems !== undefined) this.known.set(vmid, { identity, atMs, failures: 0, answeredMs: atMs, filesystems });
+    else {
+      const kept = { answeredMs: before?.answeredMs ?? Number.NEGATIVE_INFINITY, filesystems: before?.filesystems ?? [] };
+      this.known.set(vmid, { identity, atMs, failures: (before?.failures ?? 0) + 1, ...kept });
+    }
+    const [was, is] = [before === undefined ? undefined : before.failures === 0, filesystems !== undefined];
+    if (was !== is) this.version++;
+    return true;
   }
 }
+
+const touches = (backups: RunningBackups | undefined, vmid: Vmid) =>
+  backups === undefined || backups.all || backups.vmids.has(String(vmid));
 
 function mayAnswer(guest: LocalGuest, sight: NodeSight): boolean {
   const { type, config, vmid } = guest;
   return type === "qemu" && config?.guestAgent === true && config.lock === undefined && !config.template && sight.isRunning(vmid);
+}
+
+function isSame(guest: LocalGuest | undefined, identity: readonly string[]): boolean {
+  const now = guest?.config?.identity;
+  return now === identity || now?.join(" ") === identity.join(" ");
 }

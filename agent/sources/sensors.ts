@@ -33,7 +33,7 @@ export class SensorSource implements SlowSource {
   readonly name = source;
   readonly version = 0;
   readonly lendMs = 2 * minuteMs;
-  readonly patienceMs = 10_000;
+  readonly patienceMs = minuteMs / 2;
   problem: string | undefined;
   private sensors: readonly { name: string; celsius: number }[] = [];
 

@@ -307,7 +307,7 @@ async function agentFsinfo(context: JobContext, call: Call): Promise<Json> {
   return { result: entries };
 }
 
-/** Without ceph.conf: `rados_connect`'s words are not known, PVE's own check says this (PVE::Ceph::Tools check_ceph_inited). */
+/** What a node without Ceph answers (PVE::Ceph::Tools check_ceph_installed); never recorded. */
 function ceph({ world }: JobContext): Json {
   if (world.ceph === undefined) throw new ApiError(500, "binary not installed: /usr/bin/ceph-mon");
   return cephStatus(world.ceph);

@@ -8,7 +8,7 @@ import { parseMetricsLine } from "../../../agent/sources/metrics-line.ts";
 import * as proc from "../../../agent/sources/proc.ts";
 import { parseRrd } from "../../../agent/sources/rrd.ts";
 import { parseTaskLine } from "../../../agent/sources/tasks.ts";
-import * as zpool from "../../../agent/sources/zpool.ts";
+import * as zpool from "../../../agent/sources/zpool-output.ts";
 import { recorded } from "../../support/recorded-node.ts";
 
 const kernelText =
@@ -24,7 +24,7 @@ const parsers: [name: string, parse: (text: string) => unknown, good: string][] 
   ["/proc/pressure", proc.parsePressure, kernelText],
   ["/proc/diskstats", proc.parseDiskstats, kernelText],
   ["/proc/net/dev", proc.parseNetDev, kernelText],
-  ["arcstats", proc.parseArcSize, "size 4 100\n"],
+  ["arcstats", proc.parseArcstats, "size 4 100\n"],
   ["/proc/cpuinfo", proc.parseCpuModel, "model name : x\n"],
   ["/proc/version", proc.parseKernelVersion, "Linux version 6.1 (x)"],
   [".version", cluster.parseVersion, recorded("etc-pve_dot-version")],

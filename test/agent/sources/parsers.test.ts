@@ -7,7 +7,7 @@ import { guestStatusCode } from "../../../agent/sources/guest-samples.ts";
 import { parseMetricsLine } from "../../../agent/sources/metrics-line.ts";
 import * as proc from "../../../agent/sources/proc.ts";
 import { parseRrd } from "../../../agent/sources/rrd.ts";
-import * as zpool from "../../../agent/sources/zpool.ts";
+import * as zpool from "../../../agent/sources/zpool-output.ts";
 import { recorded, recordedAt } from "../../support/recorded-node.ts";
 
 test("a VM's identity is its smbios uuid and the MACs of its NICs", () => {
@@ -187,7 +187,7 @@ test("/proc/net/dev: NICs, bonds and bridges; not the guests' ends, the firewall
 
 test("the size of ZFS' cache is read from arcstats", () => {
   assert.equal(
-    proc.parseArcSize("name                            type data\nhits 4 5\nsize                            4    8589934592\n"),
+    proc.parseArcstats("name                            type data\nhits 4 5\nsize                            4    8589934592\n"),
     8_589_934_592,
   );
 });
