@@ -40,6 +40,10 @@ export const guestFactsSchema = z.strictObject({
   agent: z.optional(z.enum(["off", "unasked", "answers", "silent"])),
   /** State as HA resource, PVE's word (`started`, `error` …); absent: it is none. */
   ha: z.optional(text(64)),
+  /** Storages of its volumes; absent while nobody could say. */
+  storages: z.optional(list(text(100), 64)),
+  /** Its snapshots (`snaptime` of each section of the configuration); absent while nobody could say. */
+  snapshots: z.optional(list(z.strictObject({ name: text(64), at: int }), 500)),
 });
 
 export const storageFactsSchema = z.strictObject({

@@ -1,0 +1,49 @@
+import type { AlertView } from "#protocol/alerting.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import type { AlertRecord } from "./alert-record.ts";
+import type { Placement } from "./group.ts";
+
+/** What became of a firing alert: told, taken, held back, without a route, or on its way. */
+export function dispositionOf(record: AlertRecord, placement: Placement | undefined, now: EpochMs): AlertView["disposition"] {
+  if (record.alert.state !== "firing") return null;
+  const { acknowledged } = record;
+  if (acknowledged !== null && (acknowledged.until === null || now < acknowledged.until)) return "acknowledged";
+  if (record.told.length > 0) return "notified";
+  if (record.heldBy !== null || (placement?.quiet !== undefined && placement.receivers > 0)) return "suppressed";
+  return placement === undefined || placement.receivers > 0 ? "waiting" : "no-route";
+}
+
+export function alertView(record: AlertRecord, placement: Placement | undefined, now: EpochMs): AlertView {
+  const { alert, subject } = record;
+  const quiet = placement?.quiet;
+  return {
+    ...subject,
+    id: record.id,
+    rule: record.rule,
+    ruleName: record.ruleName,
+    severity: record.severity,
+    state: alert.state,
+    activeAt: alert.state === "inactive" ? null : alert.activeAt,
+    firedAt: alert.state === "firing" || alert.state === "resolved" ? alert.firedAt : null,
+    resolvedAt: alert.state === "resolved" ? alert.resolvedAt : null,
+    node: record.node,
+    title: record.title,
+    tags: record.tags,
+    pool: record.pool,
+    value: record.value,
+    valueText: record.valueText,
+    unit: record.unit,
+    threshold: record.threshold,
+    text: record.text,
+    remedy: record.remedy,
+    reason: record.reason,
+    flapping: record.flapping,
+    acknowledged: record.acknowledged,
+    suppressedBy:
+      record.heldBy ??
+      (quiet === undefined ? null : { by: "quiet-hours", id: quiet, until: null, text: `Quiet hours of the route ${quiet}` }),
+    disposition: dispositionOf(record, placement, now),
+    notified: record.told,
+    affected: record.affected,
+  };
+}

@@ -1,0 +1,155 @@
+import type { Recurrence } from "#protocol/alerting.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import type { Receiver, Route } from "#protocol/notifications.ts";
+import { episodeOf } from "./alert.ts";
+import type { AlertGroup, AlertRecord, Told } from "./alert-record.ts";
+import { escalationOf, type Nagging, overdueFor } from "./escalation.ts";
+import { type Member, type Policy, type Telling, tellingOf } from "./notify.ts";
+import { factsOfRecord, groupIdOf, groupLabelsOf, isQuiet, routesFor } from "./route.ts";
+import type { EntityFacts } from "./scope.ts";
+
+export type NotifyInput = {
+  /** Firing ones. */
+  alerts: Iterable<AlertRecord>;
+  /** Open ones. */
+  groups: ReadonlyMap<string, AlertGroup>;
+  routes: readonly Route[];
+  receivers: ReadonlyMap<string, Pick<Receiver, "enabled">>;
+  factsOf(record: AlertRecord): EntityFacts | undefined;
+  isOn(times: Recurrence): boolean;
+  now: EpochMs;
+};
+
+/** One message that is due. */
+export type DueTelling = { group: AlertGroup; route: string; receiver: string; step: number; telling: Telling };
+
+/** Where a firing alert belongs. `quiet`: the route whose quiet hours hold it back everywhere. Without receivers nobody will hear of it. */
+export type Placement = { groups: string[]; receivers: number; quiet: string | undefined };
+
+type OpenGroup = { group: AlertGroup; route: Route | undefined; members: AlertRecord[] };
+
+/** Puts firing alerts into their groups and says which messages are due. Pure: what was told is recorded by who sends. */
+export function planTellings(input: NotifyInput): { due: DueTelling[]; placements: Map<string, Placement> } {
+  const routes = new Map(input.routes.map((route) => [route.id, route]));
+  const open = new Map<string, OpenGroup>();
+  for (const group of input.groups.values()) open.set(group.id, { group, route: routes.get(group.route), members: [] });
+  const placements = new Map<string, Placement>();
+  for (const record of input.alerts) placements.set(record.id, place(record, input, open));
+  const due: DueTelling[] = [];
+  for (const one of open.values()) due.push(...tellingsOf(one, input));
+  return { due, placements };
+}
+
+/** An alert stays in the groups that told of it; until then it follows the routes of the day. */
+function place(record: AlertRecord, input: NotifyInput, open: Map<string, OpenGroup>): Placement {
+  const placement: Placement = { groups: [], receivers: 0, quiet: undefined };
+  const pinned = record.groups.filter((id) => open.has(id));
+  if (pinned.length > 0) {
+    for (const id of pinned) join(record, open.get(id), placement, input);
+    return placement;
+  }
+  const facts = factsOfRecord(record, input.factsOf(record));
+  for (const route of routesFor(record, facts, input.routes, input.isOn)) {
+    const labels = groupLabelsOf(record, facts, route.groupBy);
+    const id = groupIdOf(route.id, labels);
+    let one = open.get(id);
+    if (one === undefined) {
+      one = { group: { id, route: route.id, labels, told: {} }, route, members: [] };
+      open.set(id, one);
+    }
+    join(record, one, placement, input);
+  }
+  return placement;
+}
+
+function join(record: AlertRecord, one: OpenGroup | undefined, placement: Placement, input: NotifyInput): void {
+  if (one === undefined) return;
+  one.members.push(record);
+  placement.groups.push(one.group.id);
+  placement.receivers += (one.route?.receivers ?? []).filter((id) => input.receivers.get(id)?.enabled).length;
+  if (one.route !== undefined && isQuiet(one.route, record.severity, input.isOn)) placement.quiet ??= one.route.id;
+}
+
+function memberOf(record: AlertRecord, quiet: boolean, now: EpochMs): Member {
+  const firedAt = record.alert.state === "firing" ? record.alert.firedAt : now;
+  const { acknowledged } = record;
+  return {
+    key: episodeOf(record.id, firedAt),
+    alert: record.id,
+    firedAt,
+    tellable: record.heldBy === null && !quiet,
+    acknowledged: acknowledged !== null && (acknowledged.until === null || now < acknowledged.until),
+    wasHeld: record.wasHeld,
+  };
+}
+
+function tellingsOf({ group, route, members: records }: OpenGroup, input: NotifyInput): DueTelling[] {
+  const { now, isOn } = input;
+  const quietFor = (severity: AlertRecord["severity"]) => route !== undefined && isQuiet(route, severity, isOn);
+  const members = records.map((record) => memberOf(record, quietFor(record.severity), now));
+  const policy: Policy = {
+    waitMs: (route?.groupWaitSec ?? 0) * 1000,
+    intervalMs: (route?.groupIntervalSec ?? 0) * 1000,
+    repeatMs: (route?.repeatSec ?? 0) * 1000,
+    holdsEnds: route !== undefined && quietFor("info"),
+  };
+  const overdue = overdueByStep(group, route, records, members, now);
+  const own = new Set(route?.receivers ?? []);
+  const due: DueTelling[] = [];
+  for (const receiver of receiversOf(group, route)) {
+    if (!input.receivers.get(receiver)?.enabled) continue;
+    const told = group.told[receiver];
+    const found = tellReceiver(receiver, told, own.has(receiver), route, members, overdue, policy, now);
+    if (found !== undefined) due.push({ group, route: group.route, receiver, ...found });
+  }
+  return due;
+}
+
+function tellReceiver(
+  receiver: string,
+  told: Told | undefined,
+  isOwn: boolean,
+  route: Route | undefined,
+  members: readonly Member[],
+  overdue: readonly (readonly Nagging[])[],
+  policy: Policy,
+  now: EpochMs,
+): { step: number; telling: Telling } | undefined {
+  const steps = (route?.escalation ?? []).map((step, index) => (step.receivers.includes(receiver) ? index : -1));
+  const reached = Math.max(-1, ...steps.filter((index) => index >= 0 && (overdue[index]?.length ?? 0) > 0));
+  if (reached >= 0) {
+    const telling = escalationOf(told, reached + 1, overdue[reached] ?? [], members);
+    if (telling !== undefined) return { step: reached + 1, telling };
+  }
+  // Who is only an escalation's receiver hears of what escalated, and how it goes on.
+  const known = new Set(told?.episodes.map(({ key }) => key));
+  const mine = isOwn ? members : members.filter(({ key }) => known.has(key));
+  const telling = tellingOf(told, mine, policy, now);
+  return telling === undefined ? undefined : { step: told?.step ?? 0, telling };
+}
+
+function receiversOf(group: AlertGroup, route: Route | undefined): Set<string> {
+  const escalated = (route?.escalation ?? []).flatMap((step) => step.receivers);
+  return new Set([...(route?.receivers ?? []), ...escalated, ...Object.keys(group.told)]);
+}
+
+/** For each step, what it is due for: judged by when the group first told of it to anybody. */
+function overdueByStep(
+  group: AlertGroup,
+  route: Route | undefined,
+  records: readonly AlertRecord[],
+  members: readonly Member[],
+  now: EpochMs,
+): Nagging[][] {
+  if (route?.escalation === undefined || route.escalation.length === 0) return [];
+  const firstTold = new Map<string, EpochMs>();
+  for (const { episodes } of Object.values(group.told)) {
+    for (const { key, toldAt } of episodes) firstTold.set(key, Math.min(toldAt, firstTold.get(key) ?? toldAt) as EpochMs);
+  }
+  const nagging = members.flatMap((member, index): Nagging[] => {
+    const toldAt = firstTold.get(member.key);
+    const severity = records[index]?.severity;
+    return toldAt === undefined || severity === undefined ? [] : [{ ...member, severity, toldAt }];
+  });
+  return route.escalation.map((step) => overdueFor(step, nagging, now));
+}

@@ -1,0 +1,99 @@
+import type { Severity } from "#protocol/alerting.ts";
+import { severities } from "#protocol/alerting.ts";
+import type { EntityKey } from "#protocol/ids.ts";
+import type { AlertRecord } from "./alert-record.ts";
+import type { EntityFacts } from "./scope.ts";
+
+/** What each entity stands on, directly. Keys are `<cluster> <entity>`. */
+export type Dependencies = ReadonlyMap<string, readonly string[]>;
+
+export const subjectKey = (cluster: string, entity: string) => `${cluster} ${entity}`;
+
+/**
+ * Facts, no guesses: a guest stands on its node and the storages of its volumes; what is local on its node; a storage of a Backup Server on
+ * its datastore; everything on its cluster (the hub's own trouble is an alert of the cluster). `datastoreOf`: by storage id.
+ */
+export function dependenciesOf(
+  entities: Iterable<EntityFacts>,
+  datastoreOf: (cluster: string, storage: string) => EntityKey | undefined,
+): Dependencies {
+  const all = new Map<string, EntityFacts>();
+  for (const facts of entities) all.set(subjectKey(facts.cluster, facts.entity), facts);
+  const dependencies = new Map<string, string[]>();
+  for (const [key, { cluster, entity, kind, node, storages }] of all) {
+    const on: string[] = kind === "cluster" ? [] : [subjectKey(cluster, "cluster")];
+    if (node !== undefined && kind !== "node") on.push(subjectKey(cluster, `node/${node}`));
+    for (const storage of storages) {
+      const datastore = kind === "storage" ? datastoreOf(cluster, storage) : undefined;
+      if (datastore !== undefined) on.push(subjectKey(cluster, datastore));
+      if (kind !== "guest") continue;
+      const places = [`storage/${storage}`, `storage/${node}/${storage}`].map((place) => subjectKey(cluster, place));
+      on.push(...places.filter((place) => all.has(place)));
+    }
+    if (on.length > 0)
+      dependencies.set(
+        key,
+        on.filter((one) => one !== subjectKey(cluster, entity)),
+      );
+  }
+  return dependencies;
+}
+
+/** Everything below, the nearest first. */
+export function standsOn(key: string, dependencies: Dependencies): ReadonlySet<string> {
+  const found = new Set<string>();
+  const open = [key];
+  for (let next = open.shift(); next !== undefined; next = open.shift()) {
+    for (const below of dependencies.get(next) ?? []) {
+      if (below === key || found.has(below)) continue;
+      found.add(below);
+      open.push(below);
+    }
+  }
+  return found;
+}
+
+/** Titles of what stands on an entity: what an alert of it takes along. */
+export function affectedBy(key: string, dependencies: Dependencies, titleOf: (key: string) => string | undefined): string[] {
+  const titles: string[] = [];
+  for (const other of dependencies.keys()) {
+    if (!standsOn(other, dependencies).has(key)) continue;
+    const title = titleOf(other);
+    if (title !== undefined) titles.push(title);
+  }
+  return titles.sort();
+}
+
+const rank = (severity: Severity) => severities.indexOf(severity);
+const keyOf = ({ subject }: AlertRecord) => subjectKey(subject.cluster, subject.entity);
+
+/**
+ * The pending or firing alert that this one is a consequence of; undefined: none. A cause's entity lies below this one's. On the same entity a
+ * worse cause counts (node down above agent silent), so that no two alerts can hold each other back.
+ */
+export function inhibitorOf(
+  alert: AlertRecord,
+  causes: ReadonlyMap<string, readonly AlertRecord[]>,
+  dependencies: Dependencies,
+): AlertRecord | undefined {
+  if (causes.size === 0) return undefined;
+  const key = keyOf(alert);
+  for (const below of standsOn(key, dependencies)) {
+    const cause = causes.get(below)?.find((one) => one.id !== alert.id);
+    if (cause !== undefined) return cause;
+  }
+  return causes.get(key)?.find((one) => one.id !== alert.id && rank(one.severity) > rank(alert.severity));
+}
+
+/** Alerts that hold others back, by entity. */
+export function causesAmong(alerts: Iterable<AlertRecord>): Map<string, AlertRecord[]> {
+  const causes = new Map<string, AlertRecord[]>();
+  for (const alert of alerts) {
+    if (!alert.inhibits || (alert.alert.state !== "pending" && alert.alert.state !== "firing")) continue;
+    const key = keyOf(alert);
+    const known = causes.get(key);
+    if (known === undefined) causes.set(key, [alert]);
+    else known.push(alert);
+  }
+  return causes;
+}
