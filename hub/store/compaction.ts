@@ -93,8 +93,9 @@ export class Compactor {
 
   private async finish({ lane, done, storedSeq }: Job, now: number): Promise<void> {
     const old = lane.schemas.filter((seq) => seq <= storedSeq).slice(0, -1);
+    const doc = docOf(lane, storedSeq, now);
     await inOneCommit(this.env, () => {
-      void this.env.lanes.put(lane.key, docOf(lane, storedSeq, now));
+      void this.env.lanes.put(lane.key, doc);
       for (const seq of old) void this.env.schemas.remove(schemaKey(lane.key, seq));
     });
     lane.schemas = lane.schemas.filter((seq) => !old.includes(seq));
@@ -103,8 +104,9 @@ export class Compactor {
     lane.storedSeq = storedSeq;
     for (const { chunk, rows } of done) chunk.stored = Math.max(chunk.stored, rows);
     lane.dropStored();
-    const idle = lane.unstoredRows === 0 && lane.acceptedSeq === lane.durableSeq;
-    if (idle && now - lane.heardAt > silentMs) lane.sleep();
+    // Only what was written counts: a commit may have ended meanwhile.
+    const told = doc.lastSeq === lane.acceptedSeq && doc.stored === doc.lastSeq && lane.unstoredRows === 0;
+    if (told && now - lane.heardAt > silentMs) lane.sleep();
     await this.trimRing(now);
   }
 
@@ -142,6 +144,9 @@ function firstRows(samples: Samples): Samples {
 function planJob(lane: Lane, now: number, all: boolean): Job | undefined {
   const last = lane.chunks.at(-1);
   const rows = lane.unstoredRows;
+  if (rows === 0 && lane.based && now - lane.heardAt > silentMs && lane.acceptedSeq === lane.durableSeq) {
+    return { lane, items: [], done: [], storedSeq: lane.durableSeq };
+  }
   if (last === undefined || rows === 0) return undefined;
   const everything = all || rows > rowsLimit || lane.chunks.length > chunksLimit || now - lane.heardAt > silentMs;
   const border = hourStart(hourOf(last.lastAt, lane.agentRef), lane.agentRef);

@@ -113,7 +113,7 @@ async function rollSeries(
   const known = before && openBlock(before);
   const fresh = emptyRollup();
   const stored: RollupDay = emptyRollup();
-  const track = new Track(rollupDayMs / limits.sampleEveryMs + 16);
+  const track = new Track(dayMs / limits.sampleEveryMs + 16);
   const room = new Uint8Array(rollupCapacity);
   const rolled: Uint8Array[] = [];
   for (const [index, id] of ids.entries()) {

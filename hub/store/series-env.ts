@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
+import { pageSize, walkPages } from "./page-walk.ts";
 import { StoreError } from "./state.ts";
 
 /** Version of the layout of all that is stored. A store of a newer one is refused, an older one is migrated (so far there is none). */
@@ -27,7 +28,6 @@ export type SeriesEnv = {
 
 /** Virtual address space, not memory or disk. */
 const mapSize = 2 ** 40;
-const pageSize = 4096;
 
 /** @throws StoreError when the directory holds something else, a damaged store or one of a newer version; nothing is written then. */
 export function openSeriesEnv(dir: string): SeriesEnv {
@@ -80,10 +80,7 @@ function checkVersion(env: SeriesEnv, dir: string): void {
   );
 }
 
-/**
- * What is wrong with the directory, before LMDB maps its file: reading a page that a cut file lacks would end the process. The offsets are
- * those of the LMDB version that lmdb 3.5 carries (`MDB_meta` behind a page header of 24 bytes).
- */
+/** What is wrong with the directory, before LMDB maps its file. */
 function inspect(dir: string): string | undefined {
   const file = join(dir, "data.mdb");
   if (!existsSync(file)) {
@@ -92,27 +89,11 @@ function inspect(dir: string): string | undefined {
   }
   const descriptor = openSync(file, "r");
   try {
-    const { size } = fstatSync(descriptor);
-    const head = Buffer.alloc(2 * pageSize);
-    if (size < head.length || readSync(descriptor, head, 0, head.length, 0) < head.length) return "data.mdb is cut off";
-    return inspectPages(head, size);
+    return walkPages(fstatSync(descriptor).size, (page) => {
+      const bytes = Buffer.alloc(pageSize);
+      return bytes.subarray(0, readSync(descriptor, bytes, 0, pageSize, page * pageSize));
+    });
   } finally {
     closeSync(descriptor);
   }
-}
-
-const metaAt = { magic: 0x18, pageSize: 0x30, lastPage: 0x90, transaction: 0x98 } as const;
-
-function inspectPages(head: Buffer, size: number): string | undefined {
-  let newest = -1n;
-  let lastPage = 0n;
-  for (const base of [0, pageSize]) {
-    if (head.readUInt32LE(base + metaAt.magic) !== 0xbeefc0de) return "data.mdb is no LMDB file";
-    if (head.readUInt32LE(base + metaAt.pageSize) !== pageSize) return "data.mdb has another page size";
-    const transaction = head.readBigUInt64LE(base + metaAt.transaction);
-    if (transaction <= newest) continue;
-    newest = transaction;
-    lastPage = head.readBigUInt64LE(base + metaAt.lastPage);
-  }
-  return (lastPage + 1n) * BigInt(pageSize) > BigInt(size) ? "data.mdb is cut off" : undefined;
 }

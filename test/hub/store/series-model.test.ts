@@ -176,7 +176,7 @@ test("whatever comes in whatever order, across compactions and restarts, is read
       assert.deepEqual(run.store.hub.check().problems, []);
       await run.store.hub.close();
     }),
-    { numRuns: Number(process.env.RUNS ?? 40), includeErrorInReport: true },
+    { numRuns: 60, includeErrorInReport: true },
   );
 });
 
