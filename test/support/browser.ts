@@ -44,9 +44,12 @@ export function coloursDrawn(chart: Locator): Promise<number> {
     .locator("canvas")
     .first()
     .evaluate((canvas) => {
-      const context = canvas instanceof HTMLCanvasElement ? canvas.getContext("2d") : null;
-      if (context === null) return 0;
-      const { data } = context.getImageData(0, 0, context.canvas.width, context.canvas.height);
+      if (!(canvas instanceof HTMLCanvasElement)) return 0;
+      // A copy: reading the chart's own canvas again and again makes Chromium complain.
+      const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+      if (copy === null) return 0;
+      copy.drawImage(canvas, 0, 0);
+      const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
       const colours = new Set<number>();
       for (let index = 0; index < data.length; index += 4)
         colours.add(((data[index] ?? 0) << 16) | ((data[index + 1] ?? 0) << 8) | (data[index + 2] ?? 0));

@@ -6,7 +6,7 @@ import { request } from "node:https";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { after, describe, test } from "node:test";
+import { after, describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Locator } from "playwright-core";
 import type { Health } from "#protocol/api.ts";
@@ -15,8 +15,8 @@ import { freePort } from "../support/system.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** `npm start -- …` as a user types it, in a process group of its own. */
-function npmStart(...args: string[]) {
+/** `npm start -- …` as a user types it, in a process group of its own, which ends with the test at the latest. */
+function npmStart(context: TestContext, ...args: string[]) {
   const child = spawn("npm", ["start", "--", ...args], { cwd: root, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   const heard = new Set<() => void>();
@@ -27,6 +27,10 @@ function npmStart(...args: string[]) {
     });
   }
   const exit = once(child, "close").then(([code]) => code as number | null);
+  context.after(async () => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-(child.pid as number), "SIGINT");
+    await exit;
+  });
   const said = (pattern: RegExp) =>
     new Promise<void>((resolve, reject) => {
       const look = () => {
@@ -69,8 +73,9 @@ function processesOf(path: string): string[] {
 }
 
 /** Overview → node → guest, as an admin clicks. Screenshots go to PROVEN_SHOTS when it is set. */
-async function walkThrough(hub: { url: string; key: string }): Promise<void> {
+async function walkThrough(context: TestContext, hub: { url: string; key: string }): Promise<void> {
   const browser = await launchBrowser();
+  context.after(() => browser.close());
   const { page, complaints } = await visit(browser, hub);
   page.setDefaultTimeout(15_000);
   const shot = async (name: string) => {
@@ -96,7 +101,6 @@ async function walkThrough(hub: { url: string; key: string }): Promise<void> {
   await page.locator("proven-chart[data-chart=cpu] canvas").first().waitFor();
   await shot("guest");
   assert.deepEqual(complaints, []);
-  await browser.close();
 }
 
 /** The line comes a moment after the answer. */
@@ -112,9 +116,9 @@ describe("npm start", () => {
   const state = mkdtempSync(join(tmpdir(), "proven-start-"));
   after(() => rmSync(state, { recursive: true, force: true }));
 
-  test("shows the whole system, writes a key that works, seeds a month, and leaves no process behind", async () => {
+  test("shows the whole system, writes a key that works, seeds a month, and leaves no process behind", async (context) => {
     const port = await freePort();
-    const start = npmStart("--base-port", String(port), "--state", state);
+    const start = npmStart(context, "--base-port", String(port), "--state", state);
     await start.said(/Ctrl-C stops everything/);
     assert.match(start.output(), new RegExp(`https://127\\.0\\.0\\.1:${port}/#key=pvn_`));
     assert.match(start.output(), /seeded 30 days of history/);
@@ -122,18 +126,19 @@ describe("npm start", () => {
     assert.equal(statSync(keyPath).mode & 0o777, 0o600);
     const health = await getHealth(port, readFileSync(keyPath, "utf8").trim());
     assert.deepEqual([health.status, health.agents], ["ok", { connected: 3, total: 3 }]);
-    await walkThrough({ url: `https://127.0.0.1:${port}`, key: readFileSync(keyPath, "utf8").trim() });
+    await walkThrough(context, { url: `https://127.0.0.1:${port}`, key: readFileSync(keyPath, "utf8").trim() });
     process.kill(-(start.child.pid as number), "SIGINT");
-    assert.equal(await start.exit, 0);
+    await start.exit;
+    assert.match(start.output(), /stopped\n$/);
     assert.deepEqual(processesOf(state), []);
     assert.equal(existsSync(join(state, "pid")), false);
   });
 
-  test("a busy port is an error that names the port and the option", async () => {
+  test("a busy port is an error that names the port and the option", async (context) => {
     const holder = createServer().listen(0, "127.0.0.1");
     await once(holder, "listening");
     const { port } = holder.address() as { port: number };
-    const start = npmStart("--base-port", String(port), "--state", join(state, "busy"));
+    const start = npmStart(context, "--base-port", String(port), "--state", join(state, "busy"));
     assert.notEqual(await start.exit, 0);
     holder.close();
     assert.match(start.output(), new RegExp(`port ${port} is in use: .*--base-port`));
