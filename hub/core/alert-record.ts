@@ -1,6 +1,6 @@
 import type { AlertSubject, Decision, Severity, Suppression } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
-import { type Alert, shiftAlert } from "./alert.ts";
+import { type Alert, episodeOf, shiftAlert } from "./alert.ts";
 
 /** An alert as it is stored: its state, and all that a message about it has to say even when its entity is gone. */
 export type AlertRecord = {
@@ -63,6 +63,8 @@ export type AlertGroup = {
   id: string;
   route: string;
   labels: Record<string, string>;
+  /** First message of this trouble; 0 before it. */
+  openedAt: EpochMs;
   /** By receiver. */
   told: Record<string, Told>;
 };
@@ -76,4 +78,18 @@ export function shiftRecord(record: AlertRecord, ms: number): AlertRecord {
     fires: record.fires.map(moved),
     told: record.told.map(({ receiver, at }) => ({ receiver, at: moved(at) })),
   };
+}
+
+/** As shiftRecord: when alerts were told, and when they fired, moves with the clock. */
+export function shiftGroup(group: AlertGroup, ms: number): AlertGroup {
+  const moved = (at: EpochMs) => (at + ms) as EpochMs;
+  const told = Object.entries(group.told).map(([receiver, one]): [string, Told] => {
+    const episodes = one.episodes.map((episode) => {
+      const firedAt = moved(episode.firedAt);
+      const resolvedAt = episode.resolvedAt === null ? null : moved(episode.resolvedAt);
+      return { ...episode, key: episodeOf(episode.alert, firedAt), firedAt, toldAt: moved(episode.toldAt), resolvedAt };
+    });
+    return [receiver, { ...one, at: moved(one.at), episodes }];
+  });
+  return { ...group, told: Object.fromEntries(told) };
 }

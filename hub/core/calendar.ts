@@ -248,3 +248,18 @@ export function recurrenceProblem(
   if (!parsed.ok) return { field: "calendar", problem: `'${parsed.part}' ${parsed.problem}` };
   return isTimezone(timezone) ? undefined : { field: "timezone", problem: `'${timezone}' is no timezone of the IANA database` };
 }
+
+const hourMs = 3_600_000;
+
+/** The newest instant at or before `at`, none older than about a year. */
+export function previousInstant(event: CalendarEvent, at: EpochMs, timezone: string): EpochMs | undefined {
+  for (const back of [hourMs, 26 * hourMs, 8 * 24 * hourMs, 40 * 24 * hourMs, 400 * 24 * hourMs]) {
+    let found: EpochMs | undefined;
+    for (let next = nextInstant(event, (at - back) as EpochMs, timezone); next !== undefined && next <= at; ) {
+      found = next;
+      next = nextInstant(event, next, timezone);
+    }
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

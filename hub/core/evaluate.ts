@@ -1,6 +1,17 @@
 import type { AlertSubject } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
-import { type Alert, alertIdOf, dueAt, type Holds, holdsOf, inactive, type Reading, rememberFiring, stepAlert } from "./alert.ts";
+import {
+  type Alert,
+  alertIdOf,
+  dueAt,
+  type Holds,
+  holdsOf,
+  inactive,
+  type Reading,
+  rememberFiring,
+  shiftAlert,
+  stepAlert,
+} from "./alert.ts";
 import type { Plan, Test } from "./rule.ts";
 import type { RuleSet } from "./rule-set.ts";
 import { SampleWindow } from "./sample-window.ts";
@@ -149,12 +160,16 @@ export class Evaluator {
     }
   }
 
-  /** The wall clock was set by `ms`; the alerts themselves are shifted by who keeps them. */
+  /** The wall clock was set by `ms`. */
   shift(ms: number): void {
     this.wheel.shift(ms);
     for (let slot = 0; slot < this.slots.length; slot++) {
       this.heard[slot] = (this.heard[slot] as number) + ms;
       for (const window of this.slots[slot]?.windows?.values() ?? []) window.shift(ms);
+      for (const check of this.slots[slot]?.active?.values() ?? []) {
+        check.alert = shiftAlert(check.alert, ms);
+        check.fires = check.fires.map((at) => (at + ms) as EpochMs);
+      }
     }
   }
 

@@ -54,7 +54,7 @@ function place(record: AlertRecord, input: NotifyInput, open: Map<string, OpenGr
     const id = groupIdOf(route.id, labels);
     let one = open.get(id);
     if (one === undefined) {
-      one = { group: { id, route: route.id, labels, told: {} }, route, members: [] };
+      one = { group: { id, route: route.id, labels, openedAt: 0 as EpochMs, told: {} }, route, members: [] };
       open.set(id, one);
     }
     join(record, one, placement, input);
@@ -97,10 +97,11 @@ function tellingsOf({ group, route, members: records }: OpenGroup, input: Notify
   const own = new Set(route?.receivers ?? []);
   const due: DueTelling[] = [];
   for (const receiver of receiversOf(group, route)) {
-    if (!input.receivers.get(receiver)?.enabled) continue;
     const told = group.told[receiver];
     const found = tellReceiver(receiver, told, own.has(receiver), route, members, overdue, policy, now);
-    if (found !== undefined) due.push({ group, route: group.route, receiver, ...found });
+    // Who was switched off is told nothing, but what he knew ends.
+    if (found !== undefined && (input.receivers.get(receiver)?.enabled || found.telling.reason === "all-resolved"))
+      due.push({ group, route: group.route, receiver, ...found });
   }
   return due;
 }

@@ -6,7 +6,8 @@ import { factSignals, type Signal, signalKey, signalOf } from "./signals.ts";
 
 /** Where a rule's values come from. Forecasts are days until full, baselines are distances in MADs: both are worked out now and then. */
 export type Source =
-  | { kind: "signal"; signal: Signal }
+  /** `raw`: a counter as it stands, not its rate. */
+  | { kind: "signal"; signal: Signal; raw: boolean }
   | { kind: "forecast"; metric: Metric; capacity: Metric | number }
   | { kind: "baseline"; metric: Metric; per: Metric | undefined };
 
@@ -35,7 +36,7 @@ export type Plan = {
 
 /** Sources with the same key share one slot per entity. */
 export function sourceKey(source: Source): string {
-  if (source.kind === "signal") return signalKey(source.signal);
+  if (source.kind === "signal") return `${signalKey(source.signal)}${source.raw ? "=raw" : ""}`;
   if (source.kind === "baseline") return `baseline:${source.metric.name}${source.per ? `/${source.per.name}` : ""}`;
   const { capacity } = source;
   return `forecast:${source.metric.name}/${typeof capacity === "number" ? capacity : capacity.name}`;
@@ -136,7 +137,11 @@ function partsOf(entity: EntityKind, condition: Condition): Parts | undefined {
       const signal = signalOf(entity, condition.signal);
       const codes = condition.is.map((word) => signal?.values?.indexOf(word) ?? -1);
       if (signal === undefined || codes.some((code) => code < 0)) return undefined;
-      return { source: { kind: "signal", signal }, test: { kind: "state", codes: new Set(codes) }, window: undefined };
+      return {
+        source: { kind: "signal", signal, raw: false },
+        test: { kind: "state", codes: new Set(codes) },
+        window: undefined,
+      };
     }
     case "age":
       return agePlan(entity, condition);
@@ -159,7 +164,8 @@ function onSignal(
   window?: Plan["window"],
 ): Parts | undefined {
   const signal = signalOf(entity, name, per);
-  return signal === undefined ? undefined : { source: { kind: "signal", signal }, test, window };
+  const raw = window?.kind === "increase";
+  return signal === undefined ? undefined : { source: { kind: "signal", signal, raw }, test, window };
 }
 
 function agePlan(entity: EntityKind, { of, maxSec, graceSec = 0 }: Condition & { kind: "age" }): Parts | undefined {

@@ -80,6 +80,7 @@ export const alertKinds = {
       id: z.string(),
       route: z.string(),
       labels: z.record(z.string(), z.string()),
+      openedAt: epochMs,
       told: z.record(z.string(), toldSchema),
     }),
   },

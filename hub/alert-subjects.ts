@@ -1,0 +1,214 @@
+import type { AlertSubject } from "#protocol/alerting.ts";
+import type { ClusterId, EntityKey, EpochMs } from "#protocol/ids.ts";
+import { limits } from "#protocol/limits.ts";
+import type { Evaluator } from "./core/evaluate.ts";
+import { isFresh } from "./core/freshness.ts";
+import { subjectKey } from "./core/inhibit.ts";
+import type { Source } from "./core/rule.ts";
+import type { RuleBook, RuleSet } from "./core/rule-set.ts";
+import type { EntityFacts } from "./core/scope.ts";
+import type { Latest, LiveTable, SeriesInfo, SeriesReader } from "./core/series.ts";
+
+/** One source of one subject, with the slot that judges it. */
+export type Watched = {
+  key: string;
+  slot: number;
+  facts: EntityFacts;
+  subject: AlertSubject;
+  sourceKey: string;
+  source: Source | undefined;
+  set: RuleSet;
+  /** Several where a metric comes from several sources: the newest sample counts. */
+  series: readonly SeriesInfo[];
+  per: readonly SeriesInfo[];
+};
+
+export type SubjectPorts = {
+  reader: SeriesReader;
+  live: LiveTable;
+  evaluator: Evaluator;
+  /** A slot was opened: alerts of an earlier life are taken up. */
+  opened(watched: Watched, now: EpochMs): void;
+};
+
+/** Derived figures (forecasts, baselines) are worked out every hour. */
+const derivedStaleMs = 3 * 3_600_000;
+/** Facts are told every few seconds; what is not told any more is unknown. */
+const factStaleMs = 30_000;
+
+const keyOf = ({ cluster, entity, incarnation, instance }: AlertSubject, source: string) =>
+  `${cluster} ${entity}#${incarnation} ${instance ?? ""} ${source}`;
+
+/** Which series and facts the rules watch: opens, changes and closes the evaluator's slots as entities and rules come and go. */
+export class AlertSubjects {
+  private readonly watched = new Map<string, Watched>();
+  private readonly byEntity = new Map<string, Set<Watched>>();
+  private readonly slots: (Watched | undefined)[] = [];
+  private entities = new Map<string, EntityFacts>();
+  private book: RuleBook | undefined;
+
+  constructor(private readonly ports: SubjectPorts) {}
+
+  entityOf(cluster: string, entity: string): EntityFacts | undefined {
+    return this.entities.get(subjectKey(cluster, entity));
+  }
+
+  all(): Iterable<EntityFacts> {
+    return this.entities.values();
+  }
+
+  of(subject: AlertSubject, source: string): Watched | undefined {
+    return this.watched.get(keyOf(subject, source));
+  }
+
+  bySlot(slot: number): Watched | undefined {
+    return this.slots[slot];
+  }
+
+  /** All that is watched of an entity. */
+  ofEntity(cluster: string, entity: string): Iterable<Watched> {
+    return this.byEntity.get(subjectKey(cluster, entity)) ?? [];
+  }
+
+  everything(): Iterable<Watched> {
+    return this.watched.values();
+  }
+
+  /** Follows entities and rules as they are now. */
+  rebuild(entities: readonly EntityFacts[], book: RuleBook, now: EpochMs): void {
+    this.book = book;
+    this.entities = new Map(entities.map((facts) => [subjectKey(facts.cluster, facts.entity), facts]));
+    for (const facts of entities) this.watchSeries(facts, book, now);
+    for (const one of [...this.watched.values()]) this.keepOrClose(one, book, now);
+  }
+
+  /** Judges the newest samples of what a frame is about. `skewMs`: its agent's clock minus the hub's. */
+  sampleFrame(cluster: ClusterId, entities: readonly EntityKey[], skewMs: number, now: EpochMs): void {
+    for (const entity of entities) {
+      for (const one of this.byEntity.get(subjectKey(cluster, entity)) ?? []) this.sampleSeries(one, skewMs, now);
+    }
+  }
+
+  /** A fact, or a derived figure. Its slot is opened with the first one. */
+  sample(cluster: ClusterId, entity: EntityKey, source: string, instance: string | null, value: number, now: EpochMs): void {
+    const facts = this.entityOf(cluster, entity);
+    if (facts === undefined || this.book === undefined) return;
+    const subject = { cluster, entity, incarnation: facts.incarnation, instance };
+    const known = this.of(subject, source);
+    if (known !== undefined) {
+      this.ports.evaluator.sample(known.slot, value, now);
+      return;
+    }
+    const set = this.book.setFor(source, facts, instance);
+    if (set === undefined) return;
+    const staleMs = source.includes(":") ? derivedStaleMs : factStaleMs;
+    const one = this.open(facts, subject, source, undefined, set, staleMs, now);
+    this.ports.evaluator.sample(one.slot, value, now);
+  }
+
+  private watchSeries(facts: EntityFacts, book: RuleBook, now: EpochMs): void {
+    const sources = [...book.sourcesOf(facts.kind)];
+    if (sources.length === 0) return;
+    const infos = this.ports.reader.seriesOf(facts.cluster, facts.entity, facts.incarnation);
+    for (const [key, source] of sources) {
+      if (source.kind !== "signal" || source.signal.kind !== "metric") continue;
+      const { metric, per } = source.signal;
+      for (const [instance, series] of byInstance(infos, metric.name)) {
+        const divisors = per === undefined ? [] : (byInstance(infos, per.name).get(instance) ?? []);
+        if (per !== undefined && divisors.length === 0) continue;
+        this.watch(facts, book, key, source, instance, series, divisors, now);
+      }
+    }
+  }
+
+  private watch(
+    facts: EntityFacts,
+    book: RuleBook,
+    key: string,
+    source: Source,
+    instance: string | null,
+    series: readonly SeriesInfo[],
+    per: readonly SeriesInfo[],
+    now: EpochMs,
+  ): void {
+    const { cluster, entity, incarnation } = facts;
+    const subject = { cluster, entity, incarnation, instance };
+    const set = book.setFor(key, facts, instance);
+    const known = this.of(subject, key);
+    if (set === undefined) return;
+    const one = known ?? this.open(facts, subject, key, source, set, limits.staleAfterMs, now);
+    one.series = series;
+    one.per = per;
+  }
+
+  private keepOrClose(one: Watched, book: RuleBook, now: EpochMs): void {
+    const facts = this.entityOf(one.facts.cluster, one.facts.entity);
+    const gone = facts === undefined || facts.incarnation !== one.subject.incarnation;
+    const set = gone ? undefined : book.setFor(one.sourceKey, facts, one.subject.instance);
+    if (gone || set === undefined) {
+      this.ports.evaluator.close(one.slot, gone ? "gone" : "rule-changed", now);
+      this.watched.delete(one.key);
+      this.slots[one.slot] = undefined;
+      this.byEntity.get(subjectKey(one.facts.cluster, one.facts.entity))?.delete(one);
+      return;
+    }
+    one.facts = facts;
+    if (set !== one.set) this.ports.evaluator.change(one.slot, set, now);
+    one.set = set;
+  }
+
+  private open(
+    facts: EntityFacts,
+    subject: AlertSubject,
+    key: string,
+    source: Source | undefined,
+    set: RuleSet,
+    staleMs: number,
+    now: EpochMs,
+  ): Watched {
+    const slot = this.ports.evaluator.open(subject, set, staleMs, now);
+    const one: Watched = { key: keyOf(subject, key), slot, facts, subject, sourceKey: key, source, set, series: [], per: [] };
+    this.watched.set(one.key, one);
+    this.slots[slot] = one;
+    const place = subjectKey(facts.cluster, facts.entity);
+    const others = this.byEntity.get(place);
+    if (others === undefined) this.byEntity.set(place, new Set([one]));
+    else others.add(one);
+    this.ports.opened(one, now);
+    return one;
+  }
+
+  private sampleSeries(one: Watched, skewMs: number, now: EpochMs): void {
+    if (one.series.length === 0 || one.source?.kind !== "signal") return;
+    const latest = this.newest(one.series);
+    if (latest === undefined || !isFresh(latest.at, now, skewMs)) return;
+    const isRate = one.series[0]?.metric.kind === "counter" && !one.source.raw;
+    const value = isRate ? latest.rate : latest.value;
+    if (one.per.length === 0) this.ports.evaluator.sample(one.slot, value, now);
+    else {
+      const whole = this.newest(one.per)?.value ?? Number.NaN;
+      if (whole > 0) this.ports.evaluator.sample(one.slot, value / whole, now);
+    }
+  }
+
+  private newest(series: readonly SeriesInfo[]): Latest | undefined {
+    let best: Latest | undefined;
+    for (const { id } of series) {
+      const latest = this.ports.live.latest(id);
+      if (latest !== undefined && (best === undefined || latest.at > best.at)) best = latest;
+    }
+    return best;
+  }
+}
+
+function byInstance(infos: readonly SeriesInfo[], metric: string): Map<string | null, SeriesInfo[]> {
+  const found = new Map<string | null, SeriesInfo[]>();
+  for (const info of infos) {
+    if (info.metric.name !== metric) continue;
+    const instance = info.instance ?? null;
+    const others = found.get(instance);
+    if (others === undefined) found.set(instance, [info]);
+    else others.push(info);
+  }
+  return found;
+}

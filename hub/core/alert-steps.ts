@@ -1,0 +1,136 @@
+import type { AlertSubject, AlertView, Decision, Suppression } from "#protocol/alerting.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import type { NotifyReason } from "#protocol/notifications.ts";
+import { type Alert, isFlapping } from "./alert.ts";
+import { type AlertRecord, type Told, withDecision } from "./alert-record.ts";
+import { alertText, sameFigure, stateWord, unitOf } from "./alert-text.ts";
+import type { Check } from "./evaluate.ts";
+import type { EntityFacts } from "./scope.ts";
+
+const finite = (value: number) => (Number.isFinite(value) ? value : null);
+
+/** What becomes of an alert's record when its state changed. A new firing is a new episode: what the one before was told does not count. */
+export function changeRecord(
+  known: AlertRecord | undefined,
+  check: Check,
+  before: Alert,
+  reason: string,
+  facts: EntityFacts,
+  subject: AlertSubject,
+  now: EpochMs,
+): AlertRecord {
+  const { alert } = check;
+  const isNew = before.state === "inactive" || before.state === "resolved";
+  const base: AlertRecord = isNew || known === undefined ? blankRecord(check, subject) : known;
+  const flapping = isFlapping(check.fires, now);
+  const described = {
+    ...describe(base, check, facts, check.value),
+    alert,
+    fires: [...check.fires],
+    flapping,
+    reason: flapping ? "flapping" : reason,
+  };
+  return withDecision(described, {
+    at: now,
+    what: whatOf(before, alert),
+    reason,
+    value: finite(check.value),
+    text: described.text,
+  });
+}
+
+function whatOf(before: Alert, after: Alert): string {
+  if (after.state === "pending") return "pending";
+  if (after.state === "resolved") return "resolved";
+  if (after.state === "inactive") return "not-fired";
+  return before.state === "firing" ? "held-firing" : "fired";
+}
+
+function blankRecord({ id, plan }: Check, subject: AlertSubject): AlertRecord {
+  return {
+    id,
+    rule: plan.rule.id,
+    ruleName: plan.rule.name,
+    severity: plan.severity,
+    subject,
+    alert: { state: "inactive" },
+    reason: "",
+    node: null,
+    title: "",
+    tags: [],
+    pool: null,
+    value: null,
+    valueText: null,
+    unit: null,
+    threshold: null,
+    text: "",
+    remedy: plan.rule.remedy ?? null,
+    inhibits: plan.rule.inhibits,
+    affected: [],
+    fires: [],
+    flapping: false,
+    acknowledged: null,
+    heldBy: null,
+    wasHeld: false,
+    told: [],
+    groups: [],
+    decisions: [],
+  };
+}
+
+/** The record with names, figures and the sentence of now. */
+function describe(record: AlertRecord, { plan, alert }: Check, facts: EntityFacts, figure: number): AlertRecord {
+  const value = finite(figure);
+  const word = value === null ? null : stateWord(plan, value);
+  const node = facts.node ?? null;
+  const { instance } = record.subject;
+  const activeAt = alert.state === "inactive" ? null : alert.activeAt;
+  return {
+    ...record,
+    ruleName: plan.rule.name,
+    severity: plan.severity,
+    node,
+    title: facts.title,
+    tags: [...facts.tags],
+    pool: facts.pool ?? null,
+    value,
+    valueText: word,
+    unit: unitOf(plan),
+    threshold: plan.threshold,
+    text: alertText(plan, { title: facts.title, node, instance, value, valueText: word, activeAt }),
+  };
+}
+
+/** For showing: the newest figure, where it is on record that the alert fires. An alert without data keeps its last one. */
+export function currentRecord(record: AlertRecord, check: Check, value: number, facts: EntityFacts): AlertRecord {
+  const figure = Number.isNaN(value) ? (record.value ?? Number.NaN) : value;
+  const isSame = sameFigure(record.value, finite(figure)) && record.node === (facts.node ?? null);
+  return isSame ? record : describe(record, check, facts, figure);
+}
+
+export function sameHold(a: Suppression | null, b: Suppression | null): boolean {
+  return a === b || (a !== null && b !== null && a.by === b.by && a.id === b.id && a.until === b.until);
+}
+
+/** Something holds the alert back now, or lets it go. */
+export function withHold(record: AlertRecord, hold: Suppression | null, now: EpochMs): AlertRecord {
+  const decision: Decision =
+    hold === null
+      ? { at: now, what: "let-go", reason: record.heldBy?.by ?? "", value: record.value, text: "Nothing holds it back any more" }
+      : { at: now, what: "held-back", reason: hold.by, value: record.value, text: hold.text };
+  return withDecision({ ...record, heldBy: hold, wasHeld: record.wasHeld || hold !== null }, decision);
+}
+
+/** A receiver is told of it. */
+export function markTold(record: AlertRecord, group: string, receiver: string, reason: NotifyReason, now: EpochMs): AlertRecord {
+  const isNew = !record.told.some((one) => one.receiver === receiver);
+  const told = isNew ? [...record.told, { receiver, at: now }] : record.told;
+  const groups = record.groups.includes(group) ? record.groups : [...record.groups, group];
+  const text = `${receiver} is told: ${reason}`;
+  return withDecision({ ...record, told, groups }, { at: now, what: "notified", reason, value: record.value, text });
+}
+
+/** How an episode ended, for a message; its alert may fire again already. */
+export function resolvedView(view: AlertView, { firedAt, resolvedAt }: Told["episodes"][number], now: EpochMs): AlertView {
+  return { ...view, state: "resolved", firedAt, resolvedAt: resolvedAt ?? now, suppressedBy: null, disposition: null };
+}

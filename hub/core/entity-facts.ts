@@ -1,0 +1,86 @@
+import type { EntityKey, EpochMs, NodeName, StorageId, Vmid } from "#protocol/ids.ts";
+import { clusterKey, diskKey, entityKind, guestKey, nodeKey, storageKey, thinpoolKey, zpoolKey } from "#protocol/ids.ts";
+import { type ClusterPicture, nodesOf, storagesOf } from "./cluster.ts";
+import { guestName, type OwnedGuest } from "./inventory.ts";
+import type { EntityFacts } from "./scope.ts";
+
+/** `web (VM 100)`, `CT101`. */
+export function titleOf(facts: OwnedGuest["facts"]): string {
+  const kind = facts.type === "qemu" ? "VM" : "CT";
+  return facts.name === undefined ? guestName(facts) : `${facts.name} (${kind} ${facts.vmid})`;
+}
+
+/** All that rules can be about in one cluster, templates aside. `incarnationOf`: of a guest whose vmid was used before. */
+export function entitiesOf(
+  picture: ClusterPicture,
+  incarnationOf: (entity: EntityKey) => number | undefined,
+  now: EpochMs,
+): EntityFacts[] {
+  const { cluster } = picture;
+  const plain = (entity: EntityKey, node: NodeName | undefined, name: string, rest: Partial<EntityFacts> = {}): EntityFacts => ({
+    cluster,
+    entity,
+    kind: entityKind(entity),
+    incarnation: 1,
+    node,
+    type: "",
+    name,
+    title: name,
+    tags: [],
+    pool: undefined,
+    storages: [],
+    ...rest,
+  });
+  const found: EntityFacts[] = [plain(clusterKey, undefined, picture.name)];
+  for (const node of nodesOf(picture, now).keys()) found.push(plain(nodeKey(node), node, node));
+  for (const owned of picture.owners.values()) {
+    const { facts, owner } = owned;
+    if (facts.template) continue;
+    const entity = guestKey(facts.vmid as Vmid);
+    const { type, tags, pool, storages = [] } = facts;
+    const rest = { incarnation: incarnationOf(entity) ?? 1, type, title: titleOf(facts), tags, pool, storages };
+    found.push(plain(entity, owner.agent.node, guestName(facts), rest));
+  }
+  for (const { facts, node } of storagesOf(picture, now)) {
+    if (!facts.enabled) continue;
+    const entity = storageKey(facts.storage as StorageId, node ?? ("" as NodeName), facts.shared);
+    const title = node === undefined ? facts.storage : `${facts.storage} on ${node}`;
+    found.push(plain(entity, node, facts.storage, { type: facts.type, title, storages: [facts.storage] }));
+  }
+  return [...found, ...hardwareOf(picture, plain)];
+}
+
+function hardwareOf(
+  picture: ClusterPicture,
+  plain: (entity: EntityKey, node: NodeName | undefined, name: string, rest?: Partial<EntityFacts>) => EntityFacts,
+): EntityFacts[] {
+  const found: EntityFacts[] = [];
+  const datastores = new Map<string, EntityFacts>();
+  for (const agent of picture.agents.values()) {
+    const { node } = agent;
+    const inventory = agent.inventory?.inventory;
+    if (inventory === undefined || agent.state === "revoked") continue;
+    for (const pool of inventory.node.zpools)
+      found.push(plain(zpoolKey(node, pool), node, pool, { title: `${pool} on ${node}` }));
+    for (const { id, name, model } of inventory.node.disks ?? []) {
+      found.push(plain(diskKey(node, id), node, name, { title: model === undefined ? name : `${name} (${model})` }));
+    }
+    for (const { vg, lv } of inventory.node.thinpools ?? []) {
+      found.push(plain(thinpoolKey(node, vg, lv), node, lv, { title: `${vg}/${lv} on ${node}` }));
+    }
+    for (const { key, store, server, storages } of inventory.datastores ?? []) {
+      const rest = { title: `${store} on ${server}`, storages: storages.map(({ storage }) => storage) };
+      datastores.set(key, plain(key as EntityKey, undefined, store, rest));
+    }
+  }
+  return [...found, ...datastores.values()];
+}
+
+/** The datastore behind a storage. */
+export function datastoreBehind(picture: ClusterPicture, storage: string): EntityKey | undefined {
+  for (const { inventory } of picture.agents.values()) {
+    const found = inventory?.inventory.datastores?.find((one) => one.storages.some((place) => place.storage === storage));
+    if (found !== undefined) return found.key as EntityKey;
+  }
+  return undefined;
+}

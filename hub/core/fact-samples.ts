@@ -1,0 +1,124 @@
+import type { EntityKey, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
+import { clusterKey, guestKey, nodeKey } from "#protocol/ids.ts";
+import type { BackupJobFacts } from "#protocol/messages.ts";
+import { backupFacts, type DueTimes, includesGuest } from "./backup-due.ts";
+import { type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, spokesman } from "./cluster.ts";
+import type { OwnedGuest } from "./inventory.ts";
+import { type FactName, factCode } from "./signals.ts";
+import type { TaskMemory } from "./task-memory.ts";
+import { guestState, type Sight } from "./views.ts";
+
+/** One fact, as a number: see factSignals. Unknown ones are not told. */
+export type FactSample = { entity: EntityKey; name: FactName; value: number; instance: string | null };
+
+export type FactSources = {
+  sight: Sight;
+  picture: ClusterPicture;
+  tasks: TaskMemory;
+  due: DueTimes;
+  /** The hub can't store what agents send. */
+  refusing: boolean;
+  /** When this hub last saw a guest run; kept by who asks. */
+  lastRunning: Map<string, EpochMs>;
+};
+
+/** A node's own guests start within this time after it booted. */
+const bootMs = 10 * 60_000;
+
+/** All facts of one cluster that are known now. */
+export function factSamplesOf(sources: FactSources): FactSample[] {
+  const { picture, sight } = sources;
+  const samples: FactSample[] = [];
+  const state = (entity: EntityKey, name: FactName, word: string) => {
+    const value = factCode(name, word);
+    if (!Number.isNaN(value)) samples.push({ entity, name, value, instance: null });
+  };
+  const quorate = quorumOf(picture, sight.now);
+  if (quorate !== undefined) state(clusterKey, "quorum", quorate ? "yes" : "no");
+  state(clusterKey, "hub_store", sources.refusing ? "refusing" : "ok");
+  for (const node of nodesOf(picture, sight.now).keys()) {
+    const agent = picture.agents.get(node);
+    state(nodeKey(node), "node_state", nodeState(picture, node, sight.now));
+    if (agent === undefined || agent.state === "revoked") continue;
+    state(nodeKey(node), "agent_state", agent.state === "away" ? "away" : speaks(agent, sight.now) ? "connected" : "silent");
+    if (agent.state !== "connected" || agent.clockSkewMs === null) continue;
+    samples.push({ entity: nodeKey(node), name: "clock_skew", value: Math.abs(agent.clockSkewMs) / 1000, instance: null });
+  }
+  const jobs = spokesman(picture, sight.now)?.inventory?.inventory.backupJobs;
+  for (const owned of picture.owners.values()) if (!owned.facts.template) samples.push(...guestSamples(sources, owned, jobs));
+  return samples;
+}
+
+function guestSamples(sources: FactSources, owned: OwnedGuest, jobs: readonly BackupJobFacts[] | undefined): FactSample[] {
+  const { facts } = owned;
+  const { now } = sources.sight;
+  const entity = guestKey(facts.vmid as Vmid);
+  const samples: FactSample[] = [];
+  const number = (name: FactName, value: number) => samples.push({ entity, name, value, instance: null });
+  const run = guestRun(sources, owned);
+  if (run !== undefined) number("guest_run", factCode("guest_run", run));
+  const oldest = facts.snapshots && Math.min(...facts.snapshots.map(({ at }) => at));
+  if (oldest !== undefined) number("snapshot_age", Number.isFinite(oldest) ? Math.max(0, now - oldest) / 1000 : 0);
+  if (jobs !== undefined) samples.push(...backupSamples(sources, owned, jobs, entity));
+  return samples;
+}
+
+function backupSamples(
+  sources: FactSources,
+  { facts, owner }: OwnedGuest,
+  all: readonly BackupJobFacts[],
+  entity: EntityKey,
+): FactSample[] {
+  const { tasks, due, picture } = sources;
+  const { now } = sources.sight;
+  const { node } = owner.agent;
+  const jobs = all.filter((job) => includesGuest(job, facts, node));
+  const { overdueMs, newest } = backupFacts(jobs, tasks.backupsOf(picture.cluster, node, facts.vmid), {
+    newestDue: (schedule) => due.newest(schedule, now),
+    knownSince: tasks.knownSince(picture.cluster, node) ?? now,
+    guestSince: owner.claims[facts.vmid] ?? owner.receivedAt,
+    now,
+  });
+  const samples: FactSample[] = [];
+  const number = (name: FactName, value: number) => samples.push({ entity, name, value, instance: null });
+  if (overdueMs !== undefined) number("backup_overdue", overdueMs / 1000);
+  if (newest !== undefined && jobs.length > 0) {
+    number("backup_age", (now - newest.at) / 1000);
+    const result = newest.state === "ok" || newest.state === "warnings" ? newest.state : "failed";
+    number("backup_result", factCode("backup_result", result));
+  }
+  return samples;
+}
+
+/**
+ * Whether a guest runs, and if not whether somebody wanted that. A guest is missed only where it should run: it starts with its node, or HA
+ * keeps it. Undefined: nobody can tell.
+ */
+export function guestRun(sources: FactSources, owned: OwnedGuest): string | undefined {
+  const { facts, owner } = owned;
+  const { picture, sight, lastRunning } = sources;
+  const key = `${picture.cluster} ${facts.vmid}`;
+  const state = guestState(sight, picture, owned);
+  if (state === "unknown") return undefined;
+  if (state === "io-error") return "io-error";
+  if (state === "paused" || state === "suspended") return "paused";
+  if (state !== "stopped") {
+    if (state === "running") lastRunning.set(key, sight.now);
+    return "running";
+  }
+  if (facts.lock !== undefined || !(facts.onboot || (facts.ha !== undefined && facts.ha === "started"))) return "stopped";
+  return stoppedRun(sources, facts.vmid, owner.agent.node, lastRunning.get(key));
+}
+
+function stoppedRun({ picture, sight, tasks }: FactSources, vmid: number, node: NodeName, ranAt: EpochMs | undefined): string {
+  const bootedAt = picture.agents.get(node)?.inventory?.inventory.node.bootedAt;
+  const power = tasks.powerOf(picture.cluster, vmid);
+  const stopAllAt = tasks.stopAllAt(picture.cluster, node) ?? 0;
+  const wantedStopAt = Math.max(power?.wants === "stop" ? power.at : 0, stopAllAt);
+  const startedAt = power?.wants === "start" ? power.at : 0;
+  if (bootedAt !== undefined && wantedStopAt < bootedAt && Math.max(ranAt ?? 0, startedAt) < bootedAt) {
+    return sight.now - bootedAt < bootMs ? "booting" : "not-started";
+  }
+  if (wantedStopAt > startedAt) return "stopped";
+  return startedAt > 0 || ranAt !== undefined ? "stopped-unasked" : "stopped";
+}

@@ -1,0 +1,59 @@
+import type { AlertView } from "#protocol/alerting.ts";
+import { severities } from "#protocol/alerting.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import type { Notification, NotifyReason } from "#protocol/notifications.ts";
+import type { AlertGroup } from "./alert-record.ts";
+import { severityOf, verdictOf } from "./alert-text.ts";
+
+/** Alerts one message lists; the rest is a number. */
+const listedMax = 100;
+
+const kinds: Record<NotifyReason, Notification["kind"]> = {
+  first: "firing",
+  "new-firing": "firing",
+  repeat: "repeat",
+  escalation: "escalation",
+  "catch-up": "catch-up",
+  "all-resolved": "resolved",
+  test: "test",
+};
+
+const worstFirst = (a: AlertView, b: AlertView) =>
+  severities.indexOf(b.severity) - severities.indexOf(a.severity) ||
+  (a.firedAt ?? 0) - (b.firedAt ?? 0) ||
+  (a.id < b.id ? -1 : 1);
+
+/** One message. Its id and group are the same whenever the same decision is made again. */
+export function notificationOf(
+  { id, route, openedAt }: Pick<AlertGroup, "id" | "route" | "openedAt">,
+  receiver: string,
+  step: number,
+  sequence: number,
+  reason: NotifyReason,
+  firing: readonly AlertView[],
+  over: readonly AlertView[],
+  now: EpochMs,
+): Notification {
+  const group = `${id}@${openedAt}`;
+  const all = [...[...firing].sort(worstFirst), ...[...over].sort(worstFirst)];
+  const alerts = all.slice(0, listedMax);
+  const places = new Map(
+    all.flatMap(({ cluster, node }) => (node === null ? [] : [[`${cluster} ${node}`, { cluster, node }] as const])),
+  );
+  return {
+    id: `${group}>${receiver}#${sequence}`,
+    kind: kinds[reason],
+    reason,
+    at: now,
+    group,
+    sequence,
+    route,
+    receiver,
+    step,
+    severity: severityOf(all),
+    verdict: verdictOf(reason, alerts, all.length - alerts.length, now),
+    alerts,
+    more: all.length - alerts.length,
+    nodes: [...places.values()],
+  };
+}

@@ -1,0 +1,80 @@
+import type { TaskView } from "#protocol/api.ts";
+
+/** What a power task wants of its guest. Types as in UPIDs: qemu-server `PVE/API2/Qemu.pm`, pve-container `PVE/API2/LXC/Status.pm`. */
+const powerTypes: Record<string, "start" | "stop"> = {
+  qmstart: "start",
+  vzstart: "start",
+  hastart: "start",
+  qmreboot: "start",
+  vzreboot: "start",
+  qmresume: "start",
+  qmstop: "stop",
+  vzstop: "stop",
+  hastop: "stop",
+  qmshutdown: "stop",
+  vzshutdown: "stop",
+  qmsuspend: "stop",
+  vzsuspend: "stop",
+  qmpause: "stop",
+  qmdestroy: "stop",
+  vzdestroy: "stop",
+};
+
+export type PowerTask = { wants: "start" | "stop"; at: number };
+/** A vzdump task. With an empty id it is a job's, about several guests. */
+export type BackupTask = { at: number; endedAt: number | null; state: TaskView["state"] };
+
+const backupsMax = 40;
+
+/** What rules have to know of tasks: who was told to start or stop, and when backups ran. */
+export class TaskMemory {
+  private readonly power = new Map<string, PowerTask>();
+  private readonly stopAlls = new Map<string, number>();
+  private readonly backups = new Map<string, Map<string, BackupTask>>();
+  private readonly oldest = new Map<string, number>();
+
+  add(task: TaskView): void {
+    const { cluster, node, id, startedAt } = task;
+    this.oldest.set(`${cluster} ${node}`, Math.min(startedAt, this.oldest.get(`${cluster} ${node}`) ?? startedAt));
+    const [vmid = ""] = id.split("@");
+    const wants = powerTypes[task.type];
+    if (wants !== undefined && task.state !== "failed") {
+      const key = `${cluster} ${vmid}`;
+      if (startedAt >= (this.power.get(key)?.at ?? 0)) this.power.set(key, { wants, at: startedAt });
+    } else if (task.type === "stopall") {
+      this.stopAlls.set(`${cluster} ${node}`, Math.max(startedAt, this.stopAlls.get(`${cluster} ${node}`) ?? 0));
+    } else if (task.type === "vzdump") this.addBackup(task, vmid);
+  }
+
+  /** The newest word on whether a guest should run. */
+  powerOf(cluster: string, vmid: number): PowerTask | undefined {
+    return this.power.get(`${cluster} ${vmid}`);
+  }
+
+  /** When a node was last told to stop all its guests: it shuts down. */
+  stopAllAt(cluster: string, node: string): number | undefined {
+    return this.stopAlls.get(`${cluster} ${node}`);
+  }
+
+  /** Backup tasks of the guest itself, on any node, and of jobs on its node, in any order. */
+  backupsOf(cluster: string, node: string, vmid: number): BackupTask[] {
+    const own = this.backups.get(`${cluster} ${vmid}`)?.values() ?? [];
+    const jobs = this.backups.get(`${cluster}/${node}`)?.values() ?? [];
+    return [...own, ...jobs];
+  }
+
+  /** Start of the oldest task known of a node: before it nothing is known. */
+  knownSince(cluster: string, node: string): number | undefined {
+    return this.oldest.get(`${cluster} ${node}`);
+  }
+
+  private addBackup({ cluster, node, upid, startedAt, endedAt, state }: TaskView, vmid: string): void {
+    const key = vmid === "" ? `${cluster}/${node}` : `${cluster} ${vmid}`;
+    const tasks = this.backups.get(key) ?? new Map<string, BackupTask>();
+    this.backups.set(key, tasks);
+    tasks.set(upid, { at: startedAt, endedAt, state });
+    if (tasks.size <= backupsMax) return;
+    const [oldest] = [...tasks].sort((a, b) => a[1].at - b[1].at);
+    if (oldest !== undefined) tasks.delete(oldest[0]);
+  }
+}
