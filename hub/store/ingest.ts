@@ -129,6 +129,7 @@ export class Ingest implements RecordSink {
       const replaced = [...this.lanes.values()].some((other) => other.agentRef === lane.agentRef && other.based);
       if (!replaced && now - lane.heardAt < 86_400_000) continue;
       this.lanes.delete(lane.key);
+      this.live.forget(lane);
       if (lane.layout) this.catalogue.release(lane.layout);
     }
   }

@@ -4,18 +4,22 @@ import type { AgentId, Latest, LiveTable } from "../core/series.ts";
 import type { Layout } from "./catalogue.ts";
 import type { Chunk } from "./head.ts";
 import type { Lane } from "./lane.ts";
+import { LaneIndex } from "./lane-index.ts";
 
 type FrameListener = Parameters<LiveTable["onFrame"]>[0];
 
 /** Newest samples, straight from the rows in memory. */
 export class Live implements LiveTable {
   private readonly listeners = new Set<FrameListener>();
+  private readonly index: LaneIndex;
 
-  constructor(private readonly lanes: () => Iterable<Lane>) {}
+  constructor(private readonly lanes: () => Iterable<Lane>) {
+    this.index = new LaneIndex(lanes);
+  }
 
   latest(seriesId: number): Latest | undefined {
     let newest: Latest | undefined;
-    for (const lane of this.lanes()) {
+    for (const lane of this.index.lanesOf(seriesId)) {
       const found = newestIn(lane, seriesId);
       if (found && (newest === undefined || found.at > newest.at)) newest = found;
     }
@@ -42,8 +46,14 @@ export class Live implements LiveTable {
     return () => this.listeners.delete(listener);
   }
 
-  tell({ agent }: Lane, at: EpochMs, entities: readonly EntityKey[]): void {
-    for (const listener of this.listeners) listener({ agent, at, entities });
+  tell(lane: Lane, at: EpochMs, entities: readonly EntityKey[]): void {
+    this.index.rowCame(lane);
+    for (const listener of this.listeners) listener({ agent: lane.agent, at, entities });
+  }
+
+  /** The store let go of this lane. */
+  forget(lane: Lane): void {
+    this.index.forget(lane);
   }
 }
 

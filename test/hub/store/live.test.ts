@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import fc from "fast-check";
+import { FrameState } from "#protocol/records.ts";
+import type { Layout } from "../../../hub/store/catalogue.ts";
+import { Lane } from "../../../hub/store/lane.ts";
+import { LaneIndex } from "../../../hub/store/lane-index.ts";
+import { agentOf, day0, guest, schemaOf, TestAgent, TestStore, temporaryDir } from "../../support/series-store.ts";
+
+const { dir, remove } = temporaryDir();
+after(remove);
+let stores = 0;
+const newStore = () => new TestStore(`${dir}/${++stores}`);
+const cpuOf = (...vmids: number[]) =>
+  schemaOf(vmids.map((vmid) => ({ entity: { key: guest(vmid), identity: [`uuid:${vmid}`] }, metric: "cpu" as const })));
+const newest = (store: TestStore, vmid: number) => store.hub.live.latest(store.find(guest(vmid), "cpu").id);
+
+test("a guest that moved is shown as its new node tells it, and the old node's word stays until then", async () => {
+  const store = newStore();
+  const [one, two] = [new TestAgent(store, agentOf("pve1")), new TestAgent(store, agentOf("pve2"))];
+  void one.declare(cpuOf(100, 101));
+  void one.frame(day0, [10, 20]);
+  assert.equal(newest(store, 100)?.value, 0.001);
+  void one.declare(cpuOf(101));
+  void one.frame(day0 + 10_000, [21]);
+  assert.deepEqual([newest(store, 100)?.at, newest(store, 101)?.value], [day0, 0.0021]);
+  void two.declare(cpuOf(100));
+  void two.frame(day0 + 20_000, [30]);
+  assert.deepEqual(newest(store, 100), { at: day0 + 20_000, value: 0.003, rate: Number.NaN });
+  await store.hub.close();
+});
+
+test("newest values are there after a restart, before any agent came back", async () => {
+  const store = newStore();
+  const agent = new TestAgent(store, agentOf("pve1"));
+  void agent.declare(cpuOf(100));
+  void agent.frame(day0, [10]);
+  await store.commit();
+  await store.reopen();
+  assert.equal(newest(store, 100)?.value, 0.001);
+  await store.hub.close();
+});
+
+test("whatever moves wherever: the newest value is the one sent last", async () => {
+  const vmids = [100, 101, 102, 103];
+  const moves = fc.array(fc.record({ agent: fc.nat(2), guests: fc.subarray(vmids, { minLength: 1 }) }), { maxLength: 25 });
+  await fc.assert(
+    fc.asyncProperty(moves, async (steps) => {
+      const store = newStore();
+      const agents = ["pve1", "pve2", "pve3"].map((name) => new TestAgent(store, agentOf(name)));
+      const expected = new Map<number, number>();
+      for (const [i, step] of steps.entries()) {
+        const agent = agents[step.agent] as TestAgent;
+        void agent.declare(cpuOf(...step.guests));
+        void agent.frame(
+          day0 + i * 10_000,
+          step.guests.map((vmid) => vmid + i),
+        );
+        for (const vmid of step.guests) expected.set(vmid, (vmid + i) / 10_000);
+        for (const [vmid, value] of expected) assert.equal(newest(store, vmid)?.value, value);
+      }
+      await store.hub.close();
+    }),
+    { numRuns: 25 },
+  );
+});
+
+function laneOf(node: string, ...ids: number[]): { lane: Lane; row(at: number, ...now: number[]): void } {
+  const lane = new Lane(node, agentOf(node), 1, "0".repeat(32), undefined, day0);
+  let layout = layoutOf(ids);
+  const row = (at: number, ...now: number[]) => {
+    if (now.length > 0) layout = layoutOf(now);
+    lane.append(at, at, layout, new FrameState(layout.ids.length));
+  };
+  row(1);
+  return { lane, row };
+}
+
+function layoutOf(ids: number[]): Layout {
+  const column = new Map(ids.map((id, i) => [id, i]));
+  const numbers = { ids: Uint32Array.from(ids), groups: new Uint32Array(ids.length), counters: new Uint8Array(ids.length) };
+  const columnOf = (id: number) => column.get(id) ?? -1;
+  return { ...numbers, entities: [], docs: [], scales: new Float64Array(ids.length), columnOf };
+}
+
+test("a series is looked for where it has rows, however many agents there are; lanes that are gone are forgotten", () => {
+  const all = Array.from({ length: 40 }, (_, i) => laneOf(`pve${i}`, i * 10, i * 10 + 1));
+  let lanes = all.map(({ lane }) => lane);
+  const index = new LaneIndex(() => lanes);
+  for (const [i, { lane }] of all.entries()) assert.deepEqual(index.lanesOf(i * 10 + 1), [lane]);
+  assert.deepEqual(index.lanesOf(7777), []);
+
+  const [first, second] = [all[0], all[1]] as [(typeof all)[number], (typeof all)[number]];
+  second.row(2, 10, 11, 0);
+  index.rowCame(second.lane);
+  assert.deepEqual(index.lanesOf(0), [first.lane, second.lane]);
+  lanes = lanes.slice(1);
+  index.forget(first.lane);
+  assert.deepEqual([index.lanesOf(0), index.lanesOf(1)], [[second.lane], []]);
+});
+
+test("series of layouts that come and go do not pile up", () => {
+  const { lane, row } = laneOf("pve1", 0, 1);
+  const index = new LaneIndex(() => [lane]);
+  index.lanesOf(0);
+  for (let i = 1; i <= 50; i++) {
+    row(i + 1, i * 10, i * 10 + 1);
+    // Older rows went into blocks.
+    lane.chunks = lane.chunks.slice(-1);
+    index.rowCame(lane);
+  }
+  assert.deepEqual(index.lanesOf(500), [lane]);
+  const kept = Array.from({ length: 50 }, (_, i) => index.lanesOf(i * 10)).filter((lanes) => lanes.length > 0);
+  assert.ok(kept.length <= 2, `${kept.length} of 50 series that are gone`);
+});
