@@ -14,7 +14,7 @@ export function parseColumns(bytes: Uint8Array): Columns[] {
   const header = JSON.parse(Buffer.from(bytes.subarray(4, 4 + headerLength)).toString("utf8")) as Header;
   let offset = 4 + headerLength;
   const take = (length: number) => {
-    const column = new Float64Array(bytes.slice(offset, offset + length * 8).buffer);
+    const column = new Float64Array(Uint8Array.from(bytes.subarray(offset, offset + length * 8)).buffer);
     offset += length * 8;
     return column;
   };

@@ -17,8 +17,9 @@ export const agentBundle = join(root, "dist/agent.mjs");
 export const runsFromSource = process.env.PROVEN_BENCH_SOURCE === "1";
 const program = runsFromSource ? ["--import", "tsx", join(root, "hub/main.ts")] : [hubBundle];
 
-/** As the hub's systemd unit starts it. */
+/** As the hub's systemd unit starts it. glibc's growing mmap threshold would keep three times the memory after a burst. */
 const nodeFlags = ["--max-semi-space-size=4"];
+const nodeEnv = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "65536", MALLOC_TRIM_THRESHOLD_: "131072" };
 
 /** Requests with one API key before another one is made: below the burst that the hub's rate limit grants a key. */
 const requestsPerKey = 250;
@@ -60,7 +61,10 @@ export class HubProcess {
   async start(): Promise<number> {
     if (!existsSync(this.config)) await this.prepare();
     const log = openSync(join(this.dir, "hub.log"), "a");
-    this.child = spawn(process.execPath, [...nodeFlags, ...program, "--config", this.config], { stdio: ["ignore", log, log] });
+    this.child = spawn(process.execPath, [...nodeFlags, ...program, "--config", this.config], {
+      stdio: ["ignore", log, log],
+      env: { ...process.env, ...nodeEnv },
+    });
     closeSync(log);
     const child = this.child;
     return waitUntil(

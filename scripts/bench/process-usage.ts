@@ -85,12 +85,16 @@ export function readMemory(pid: number): Memory {
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** Waits until the process used less than 5 % of a CPU for six seconds, so that background work is part of the account. */
+/** Longer than the period of anybody's background work: the hub looks every 30 s. */
+const quietMs = 36_000;
+const lookMs = 2_000;
+
+/** Waits until the process used less than 5 % of a CPU for 36 s, so that background work is part of the account. */
 export async function settle(pid: number, atMostMs: number): Promise<void> {
   const until = performance.now() + atMostMs;
-  for (let quiet = 0; quiet < 3 && performance.now() < until; ) {
+  for (let quiet = 0; quiet < quietMs / lookMs && performance.now() < until; ) {
     const before = readUsage(pid).cpuSec;
-    await sleep(2000);
+    await sleep(lookMs);
     quiet = readUsage(pid).cpuSec - before < 0.1 ? quiet + 1 : 0;
   }
 }

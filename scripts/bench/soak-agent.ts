@@ -80,6 +80,7 @@ export class SoakAgent {
       facts,
       identify: async () => ({ node, clusterId: benchCluster, clusterName: "soak" }),
       setDuties: () => undefined,
+      hearAlerts: () => undefined,
       findHub: () => ({ ok: true, place }),
       connect: (to, signal) => connectHub(to.url, to.fingerprint, signal),
       readJoined: () => joined,

@@ -26,7 +26,7 @@ async function oneRound(
   const startedMs = performance.now();
   await feed({ workload, sinks: [sink], end: recentEnd(), ticks, guests });
   const wallSec = (performance.now() - startedMs) / 1000;
-  await settle(pid(), 90_000);
+  await settle(pid(), 120_000);
   const cpuSec = readUsage(pid()).cpuSec - before;
   sink.close();
   const round = { cpuSecPerM: (cpuSec / samples) * 1e6, samplesPerSec: samples / wallSec };

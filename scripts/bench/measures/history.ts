@@ -8,9 +8,9 @@ import type { PeerProcess } from "../peer-process.ts";
 import { type Memory, readMemory, settle } from "../process-usage.ts";
 import { longGuests } from "../queries.ts";
 import { median, type Row, ratioRow, valueRow } from "../row.ts";
-import { HubSink, PeerSink } from "../sinks.ts";
+import { HubSink, PeerSink, type Sink } from "../sinks.ts";
 import { measureTiers } from "../tiers.ts";
-import { seriesPerGuest, Workload } from "../workload.ts";
+import { seriesPerGuest, tickMs, Workload } from "../workload.ts";
 import { coldRows, type Loaded, warmRows } from "./history-queries.ts";
 
 const guests = 1000;
@@ -24,7 +24,7 @@ const yearStepMs = 60_000;
 const longDepth = 30;
 
 /** One year of one guest, a month of twenty, a day of a thousand: one continuous stream of each node, and the same values for everybody. */
-async function load(context: Context, hub: HubProcess, peers: readonly PeerProcess[]): Promise<EpochMs> {
+async function load(context: Context, hub: HubProcess, peers: readonly PeerProcess[]): Promise<{ end: EpochMs; live: Live }> {
   const { say } = context;
   const end = recentEnd();
   const workload = new Workload(guests);
@@ -41,8 +41,23 @@ async function load(context: Context, hub: HubProcess, peers: readonly PeerProce
   progress("a month of 20 guests")(1);
   const day = peers.length > 0 ? [hubSink, new PeerSink(peers, workload)] : [hubSink];
   await feed({ workload, sinks: day, end, ticks: ticksIn(24), guests, onProgress: progress("a day of 1,000 guests") });
-  hubSink.close();
-  return end;
+  return { end, live: { workload, sinks: day } };
+}
+
+type Live = { workload: Workload; sinks: readonly Sink[] };
+
+/** The agents stay connected and go on at their pace until background work has ended, as they would at the end of any day. */
+async function settleLive({ workload, sinks }: Live, pids: readonly number[]): Promise<void> {
+  let settled = false;
+  const settling = Promise.all(pids.map((pid) => settle(pid, 180_000))).then(() => {
+    settled = true;
+  });
+  while (!settled) {
+    await new Promise((resolve) => setTimeout(resolve, tickMs - (Date.now() % tickMs)));
+    workload.tick();
+    await Promise.all(sinks.map((sink) => sink.write(recentEnd(), guests)));
+  }
+  await settling;
 }
 
 /** What everybody stored: Prometheus and VictoriaMetrics the month and the day, the hub the year too. */
@@ -107,19 +122,23 @@ async function run(context: Context): Promise<Row[]> {
   await hub.start();
   const peers = availablePeers(context, dir);
   for (const peer of peers) await peer.start();
-  const endMs = await load(context, hub, peers);
-  say("history: waiting for background work to end");
-  for (const { pid } of [hub, ...peers]) await settle(pid, 150_000);
+  const { end: endMs, live } = await load(context, hub, peers);
+  say("history: real pace until background work has ended");
+  await settleLive(
+    live,
+    [hub, ...peers].map(({ pid }) => pid),
+  );
   const theirs = new Map(peers.map(({ name, pid }) => [name, readMemory(pid)]));
   const loaded: Loaded = { hub, peers, endMs };
   const rows = memoryRows(context, readMemory(hub.pid), theirs);
+  for (const sink of live.sinks) sink.close();
+  say("history: kill -9 and start");
+  rows.push(...(await readyRows(context, loaded)));
   await hub.stop();
   rows.push(...diskRows(context, hub, peers));
   await hub.start();
   say("history: queries, warm");
   rows.push(...(await warmRows(context, loaded)));
-  say("history: kill -9 and start");
-  rows.push(...(await readyRows(context, loaded)));
   say("history: queries, cold");
   rows.push(...(await coldRows(context, loaded, evict)));
   await hub.kill();

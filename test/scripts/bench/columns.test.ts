@@ -19,7 +19,7 @@ test("the bench reads the columns that the hub writes", () => {
       { ...head, entity: "guest/101", data: { at: Float64Array.of(), columns: { last: Float64Array.of() } } },
     ],
   });
-  assert.deepEqual(parseColumns(bytes), [
+  assert.deepEqual(parseColumns(Buffer.concat([bytes])), [
     {
       entity: "guest/100",
       at: Float64Array.of(1000, 2000),
