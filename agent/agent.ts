@@ -6,6 +6,7 @@ import { connectHub } from "./hub-socket.ts";
 import type { Identity } from "./identity.ts";
 import { Link } from "./link.ts";
 import type { ServiceManager } from "./notify.ts";
+import type { Outlet } from "./outlet.ts";
 import type { Clock, Collector, Log } from "./ports.ts";
 import { Sampler } from "./sampler.ts";
 import type { SpoolStore } from "./spool-store.ts";
@@ -13,6 +14,8 @@ import type { SpoolStore } from "./spool-store.ts";
 /** How long a stop waits for the hub to acknowledge, ms. */
 const drainMs = 5_000;
 const drainLookMs = 50;
+/** How long a stop waits for hooks and mail that are under way, ms; what is cut off is told again after the start. */
+const outletMs = 5_000;
 
 export type AgentPorts = {
   clock: Clock;
@@ -23,21 +26,32 @@ export type AgentPorts = {
   store: SpoolStore;
   service: ServiceManager;
   hubFiles: HubFiles;
+  outlet: Outlet;
+  /** Without a hub that knew us for so long, the outlet tells, ms. */
+  hubUnreachableMs: number;
 };
+
+/** How often the time without a hub is looked at. */
+const watchEveryMs = 5_000;
 
 /**
  * Samples and sends until `signal` aborts. Then it drains: no new tick, up to 5 s for acknowledgements, the rest to the disk. Works without a
  * hub: it looks for one while it spools.
  */
 export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<void> {
-  const { clock, log, collector, store, service, hubFiles } = ports;
+  const { clock, log, collector, store, service, hubFiles, outlet } = ports;
   const facts = new Facts();
   const linkStop = new AbortController();
   const link = new Link({
     ...ports,
     facts,
-    identify: () => collector.identify(),
+    identify: async () => {
+      const self = await collector.identify();
+      if (self !== undefined) outlet.node = self.node;
+      return self;
+    },
     setDuties: (duties) => collector.setDuties(duties),
+    hearAlerts: (body) => outlet.hear(body),
     findHub: () => findHub(hubFiles),
     connect: (place, stop) => connectHub(place.url, place.fingerprint, stop),
     readJoined: () => readJoined(hubFiles.stateDir),
@@ -50,6 +64,7 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
     awayMs: () => link.awayMs(),
     onTick: () => void service.alive(),
   });
+  const watching = watchHub(ports, link, linkStop.signal);
   const linking = runForEver("link", () => link.run(linkStop.signal), ports, linkStop.signal);
   await service.ready();
   log(6, "agent started", { stream: store.stream, waiting: store.waiting });
@@ -57,7 +72,8 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
   await service.stopping();
   await drain(store, link, clock);
   linkStop.abort();
-  await linking;
+  await Promise.all([linking, watching]);
+  await outlet.settled(outletMs);
   await store.close();
   collector.close();
   log(6, "agent stopped", { waiting: store.waiting, skipped: sampler.skipped });
@@ -67,6 +83,20 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
 async function drain(store: SpoolStore, link: Link, clock: Clock): Promise<void> {
   const untilMs = clock.monotonicMs() + drainMs;
   while (store.waiting > 0 && link.awayMs() === 0 && clock.monotonicMs() < untilMs) await clock.sleep(drainLookMs);
+}
+
+/** An agent that once knew a hub and is without it for too long says so by its outlet, and when it is back. */
+async function watchHub(
+  { clock, outlet, hubFiles, hubUnreachableMs }: AgentPorts,
+  link: Link,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const awayMs = link.awayMs();
+    if (awayMs === 0) outlet.hubIsBack();
+    else if (awayMs >= hubUnreachableMs && readJoined(hubFiles.stateDir) !== undefined) outlet.hubIsAway(awayMs);
+    await clock.sleep(watchEveryMs, signal);
+  }
 }
 
 /** A bug in the link must not end the sampling: it is logged, and the link begins anew. */

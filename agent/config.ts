@@ -30,15 +30,29 @@ const schema = z.strictObject({
   commands: z._default(z.strictObject({ path: z._default(z.string(), "/usr/sbin:/usr/bin:/sbin:/bin") }), {
     path: "/usr/sbin:/usr/bin:/sbin:/bin",
   }),
+  /** Where this node tells the alerts that concern it. */
+  outlet: z._default(
+    z.strictObject({
+      journal: z._default(z.boolean(), true),
+      /** Executables in /etc/proven/alert.d. */
+      hooks: z._default(z.boolean(), true),
+      /** To root, by the node's sendmail. */
+      mail: z._default(z.boolean(), false),
+      /** Without a hub for so long, the agent raises that itself. */
+      hub_unreachable_sec: z._default(z.int().check(z.minimum(30), z.maximum(86_400)), 300),
+    }),
+    { journal: true, hooks: true, mail: false, hub_unreachable_sec: 300 },
+  ),
 });
 
 export type AgentConfig = z.output<typeof schema>;
 
 const knownKeys: Record<string, readonly string[]> = {
-  "": ["root", "state", "hub", "pve", "commands"],
+  "": ["root", "state", "hub", "pve", "commands", "outlet"],
   hub: ["url", "fingerprint"],
   pve: ["api"],
   commands: ["path"],
+  outlet: ["journal", "hooks", "mail", "hub_unreachable_sec"],
 };
 
 /** Every wrong key at once, one per line. */

@@ -11,6 +11,7 @@ import { type HubFiles, storeJoin } from "./hub-place.ts";
 import { loadIdentity } from "./identity.ts";
 import { createLog } from "./log.ts";
 import { createServiceManager } from "./notify.ts";
+import { createOutlet } from "./outlet.ts";
 import { readIfThere } from "./private-file.ts";
 import { createPveApi } from "./pve/api.ts";
 import { createRunCommand } from "./pve/run-command.ts";
@@ -48,7 +49,11 @@ async function run(config: AgentConfig): Promise<number> {
   const store = new SpoolStore(SpoolFiles.open(join(config.state, "spool"), log), log);
   const edges = wire(config);
   const service = createServiceManager(env, { run: edges.run, log, monotonicMs: systemClock.monotonicMs });
-  await runAgent({ ...edges, clock: systemClock, log, random: Math.random, identity, store, service }, stop.signal);
+  const { outlet: switches, root, state } = config;
+  const outlet = createOutlet({ switches, root, stateDir: state, run: edges.run, clock: systemClock, log });
+  const hubUnreachableMs = switches.hub_unreachable_sec * 1000;
+  const ports = { ...edges, clock: systemClock, log, random: Math.random, identity, store, service, outlet, hubUnreachableMs };
+  await runAgent(ports, stop.signal);
   edges.api.close();
   return 0;
 }

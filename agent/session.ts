@@ -42,6 +42,7 @@ export type SessionPorts = {
   store: SpoolStore;
   facts: Facts;
   setDuties(duties: readonly Duty[]): void;
+  hearAlerts(alerts: MessageOf<"alerts">["body"]): void;
   onWelcome(): void;
 };
 
@@ -158,6 +159,9 @@ class Session {
         break;
       case "duties":
         this.ports.setDuties(body.duties);
+        break;
+      case "alerts":
+        this.ports.hearAlerts(body);
         break;
       case "problem":
         this.ports.log(4, "the hub did not understand a message", body);

@@ -194,6 +194,22 @@ export const inventorySchema = z.strictObject({
   datastores: z.optional(list(datastoreFactsSchema, 100)),
 });
 
+/** An alert as its node's agent tells it. `id` and `firedAt` name one episode: the same one may come again, at each connect it does. */
+export const agentAlertSchema = z.strictObject({
+  id: text(600),
+  firedAt: int,
+  /** Absent: it fires. */
+  resolvedAt: z.optional(int),
+  /** Silenced, inhibited, in a window or in quiet hours: not to be told now, but not over either. */
+  held: z.boolean(),
+  rule: text(64),
+  severity: z.enum(["info", "warning", "critical"]),
+  entity: text(300),
+  title: text(300),
+  text: text(1000),
+  remedy: z.optional(text(500)),
+});
+
 /** Answers of the hub that end a session, and whether trying again can help. */
 export const refusalCodes = {
   "version-too-old": { retry: false, text: "This agent is too old for the hub: upgrade proven-agent" },
@@ -250,6 +266,8 @@ export const messages = {
   /** The stream can't be decoded further: send the schema and a key frame. */
   resync: { from: "hub", since: 1, body: z.strictObject({ problem: text(1000) }) },
   duties: { from: "hub", since: 1, body: z.strictObject({ duties: list(z.enum(duties), 16) }) },
+  /** Alerts about the agent's node, for its outlet. `all`: no others fire, so what the agent raised and isn't listed is over. */
+  alerts: { from: "hub", since: 1, body: z.strictObject({ all: z.boolean(), alerts: list(agentAlertSchema, 500) }) },
   inventory: { from: "agent", since: 1, body: inventorySchema },
   /** Started and ended tasks; the same one may come again. At connect: those of the last day. */
   tasks: { from: "agent", since: 1, body: z.strictObject({ tasks: list(taskSchema, 2000) }) },
@@ -277,6 +295,7 @@ export type CephFacts = z.output<typeof cephFactsSchema>;
 export type HaFacts = z.output<typeof haFactsSchema>;
 export type NodeFacts = z.output<typeof nodeFactsSchema>;
 export type Member = z.output<typeof memberSchema>;
+export type AgentAlert = z.output<typeof agentAlertSchema>;
 export type TaskReport = z.output<typeof taskSchema>;
 
 /** The only door for messages of the other side. A bad one is answered and counted, never thrown. */

@@ -6,10 +6,10 @@ import type { RunCommand } from "../ports.ts";
  * and the answer does not wait for its end: a process that waits for a dead disk can't be killed.
  */
 export function createRunCommand({ path }: { path: string }): RunCommand {
-  return (file, args, { timeoutMs = 10_000, maxBytes = 4 << 20 } = {}) =>
+  return (file, args, { timeoutMs = 10_000, maxBytes = 4 << 20, env = {}, input } = {}) =>
     new Promise((resolve) => {
-      const env = { PATH: path, LC_ALL: "C.UTF-8" };
-      const child = execFile(file, [...args], { env, maxBuffer: maxBytes, encoding: "utf8" }, (error, stdout, stderr) => {
+      const options = { env: { ...env, PATH: path, LC_ALL: "C.UTF-8" }, maxBuffer: maxBytes, encoding: "utf8" } as const;
+      const child = execFile(file, [...args], options, (error, stdout, stderr) => {
         clearTimeout(timer);
         if (error === null) return resolve({ ok: true, stdout, stderr, code: 0 });
         if (typeof error.code === "number") return resolve({ ok: true, stdout, stderr, code: error.code });
@@ -23,7 +23,9 @@ export function createRunCommand({ path }: { path: string }): RunCommand {
         child.unref();
         resolve({ ok: false, problem: `${file}: no answer within ${timeoutMs} ms` });
       }, timeoutMs);
-      child.stdin?.end();
+      // A program that doesn't read its input closes the pipe: that is its own affair.
+      child.stdin?.on("error", () => undefined);
+      child.stdin?.end(input);
     });
 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import type { MessageOf } from "#protocol/messages.ts";
 import { SampleTable } from "../../agent/core/table.ts";
 import { Facts } from "../../agent/facts.ts";
 import type { HubPlace } from "../../agent/hub-place.ts";
@@ -28,6 +29,7 @@ function setUp(t: TestContext) {
   hub.joinKey = joinKey;
   const collector = new FakeCollector(clock);
   const logged: string[] = [];
+  const heard: MessageOf<"alerts">["body"][] = [];
   const log = (_level: number, message: string) => void logged.push(message);
   const store = new SpoolStore(SpoolFiles.open(join(folder, "spool"), log), log);
   const facts = new Facts();
@@ -41,6 +43,7 @@ function setUp(t: TestContext) {
     facts,
     identify: () => collector.identify(),
     setDuties: (duties) => collector.setDuties(duties),
+    hearAlerts: (body) => void heard.push(body),
     findHub: () => ({ ok: true, place: net.place }),
     readJoined: () => net.joined,
     writeJoined: (value) => {
@@ -66,7 +69,7 @@ function setUp(t: TestContext) {
     await settle();
     rmSync(folder, { recursive: true });
   });
-  return { clock, hub, collector, store, link, sampler, net, logged, folder };
+  return { clock, hub, collector, store, link, sampler, net, logged, heard, folder };
 }
 
 /** Times of the ticks since the start, one every 10 s. */
@@ -260,6 +263,14 @@ test("inventory is told at connect and when it changes, tasks of the last day at
     last?.body.tasks.map((task) => task.status),
     ["OK"],
   );
+});
+
+test("alerts that the hub dispatches are handed on as they came", async (t) => {
+  const { clock, hub, heard } = setUp(t);
+  await clock.advance(1_000);
+  hub.say("alerts", { all: true, alerts: [] });
+  await settle();
+  assert.deepEqual(heard, [{ all: true, alerts: [] }]);
 });
 
 test("a tick that takes too long is skipped and counted, the next is made", async (t) => {
