@@ -6,6 +6,7 @@ import { agentAlertSchema, type MessageOf } from "#protocol/messages.ts";
 import {
   hookEnvironment,
   hubUnreachable,
+  hubUnreachableId,
   mailText,
   type Raised,
   stepRaised,
