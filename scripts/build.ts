@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { type BuildOptions, build } from "esbuild";
@@ -36,21 +36,19 @@ const daemon: BuildOptions = {
 const gzipMax = { agent: 120_000, hub: 600_000, panel: 150_000 };
 export type Part = keyof typeof gzipMax;
 
-const parts: Record<Part, () => Promise<string>> = {
-  async agent() {
-    const outfile = join(dist, "agent.mjs");
-    await build({ ...daemon, entryPoints: ["agent/main.ts"], outfile, banner: { js: requireBanner } });
-    return outfile;
+/** Each builds below `out` and returns its main file's path from there. */
+const parts: Record<Part, (out: string) => Promise<string>> = {
+  async agent(out) {
+    await build({ ...daemon, entryPoints: ["agent/main.ts"], outfile: join(out, "agent.mjs"), banner: { js: requireBanner } });
+    return "agent.mjs";
   },
-  async hub() {
-    const outfile = join(dist, "hub.mjs");
+  async hub(out) {
+    const outfile = join(out, "hub.mjs");
     await build({ ...daemon, entryPoints: ["hub/main.ts"], outfile, external: ["lmdb"], banner: { js: requireBanner } });
-    return outfile;
+    return "hub.mjs";
   },
-  async panel() {
-    const outdir = join(dist, "panel");
-    rmSync(outdir, { recursive: true, force: true });
-    mkdirSync(outdir, { recursive: true });
+  async panel(out) {
+    const outdir = join(out, "panel");
     await build({
       ...common,
       platform: "browser",
@@ -61,27 +59,40 @@ const parts: Record<Part, () => Promise<string>> = {
       outdir,
       loader: { ".css": "text" },
     });
-    const script = join(outdir, "panel.js");
-    const version = createHash("sha256").update(readFileSync(script)).digest("hex").slice(0, 12);
+    const version = createHash("sha256")
+      .update(readFileSync(join(outdir, "panel.js")))
+      .digest("hex")
+      .slice(0, 12);
     const html = readFileSync(join(root, "ui-extension/standalone.html"), "utf8");
     writeFileSync(join(outdir, "index.html"), html.replaceAll("panel.js", `panel.js?v=${version}`));
-    for (const name of readdirSync(join(root, "ui-extension/static"), { withFileTypes: true })) {
-      if (name.isFile()) copyFileSync(join(name.parentPath, name.name), join(outdir, name.name));
-    }
-    return script;
+    cpSync(join(root, "ui-extension/static"), outdir, { recursive: true });
+    return "panel/panel.js";
   },
 };
 
+/** Moves all files of a finished build into dist/, each in one step: what runs from there meanwhile never sees half a file. */
+function publish(staged: string): void {
+  for (const entry of readdirSync(staged, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const from = join(entry.parentPath, entry.name);
+    const to = join(dist, relative(staged, from));
+    mkdirSync(dirname(to), { recursive: true });
+    renameSync(from, to);
+  }
+  rmSync(staged, { recursive: true });
+}
+
 /** Builds the parts, prints their sizes and writes dist/sizes.json. False: one passed its bound. */
 export async function buildParts(wanted: readonly Part[]): Promise<boolean> {
-  mkdirSync(dist, { recursive: true });
+  const staged = join(dist, `.${process.pid}`);
+  mkdirSync(staged, { recursive: true });
   const sizesPath = join(dist, "sizes.json");
   const sizes: Record<string, { bytes: number; gzip: number }> = existsSync(sizesPath)
     ? JSON.parse(readFileSync(sizesPath, "utf8"))
     : {};
   let fits = true;
   for (const name of wanted) {
-    const bytes = readFileSync(await parts[name]());
+    const bytes = readFileSync(join(staged, await parts[name](staged)));
     const gzip = gzipSync(bytes).length;
     sizes[name] = { bytes: bytes.length, gzip };
     const over = gzip > gzipMax[name];
@@ -89,7 +100,8 @@ export async function buildParts(wanted: readonly Part[]): Promise<boolean> {
     const verdict = over ? `, over its bound of ${gzipMax[name] / 1000} kB` : "";
     console.log(`${name.padEnd(6)} ${(bytes.length / 1000).toFixed(1)} kB, ${(gzip / 1000).toFixed(1)} kB gzip${verdict}`);
   }
-  writeFileSync(sizesPath, `${JSON.stringify(sizes, null, 2)}\n`);
+  writeFileSync(join(staged, "sizes.json"), `${JSON.stringify(sizes, null, 2)}\n`);
+  publish(staged);
   return fits;
 }
 

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildParts } from "./build.ts";
 
 /**
  * `npm test [-- PART …]`: every test, or those whose path holds one of PART. Node 20's own discovery does not find TypeScript, so the files
@@ -23,6 +24,8 @@ if (files.length === 0) {
   console.error(`no test file matches ${parts.join(" ")}`);
   process.exit(1);
 }
+
+await buildParts(["agent", "hub", "panel"]); // tests of the whole system run the bundles
 
 const skipped: string[] = [];
 const failed: string[] = [];
