@@ -171,3 +171,42 @@ export const deliverySchema = z.object({
   notification: notificationSchema,
 });
 export type Delivery = z.infer<typeof deliverySchema>;
+
+/** `PushSubscription.toJSON()` of a browser. */
+export const pushSubscriptionSchema = z.object({
+  endpoint: z.url({ protocol: /^https?$/ }).max(2000),
+  expirationTime: z.number().nullable().optional(),
+  keys: z.strictObject({ p256dh: z.string().regex(/^[A-Za-z0-9_-]{80,100}$/), auth: z.string().regex(/^[A-Za-z0-9_-]{20,30}$/) }),
+});
+export type PushSubscriptionJson = z.infer<typeof pushSubscriptionSchema>;
+
+/** A receiver as the API shows it, with what became of its messages. */
+export const receiverViewSchema = z.object({
+  receiver: receiverSchema,
+  /** Fields whose secret is set. */
+  secrets: z.array(z.string()),
+  queued: z.int(),
+  dead: z.int(),
+  lastDeliveredAt: epochMs.nullable(),
+  /** Why it fails now; null: the last attempt went through, or there was none. */
+  problem: z.string().nullable(),
+});
+export type ReceiverView = z.infer<typeof receiverViewSchema>;
+
+/** What came of a test message, sent the way of all others. */
+export const receiverTestSchema = z.object({
+  ok: z.boolean(),
+  /** What the other side said, or why it could not be asked. */
+  answer: z.string(),
+  tookMs: z.int(),
+  delivery: z.string(),
+});
+
+export const templatePreviewRequestSchema = z.strictObject({ template: text(10_000) });
+/** `text`: with example alerts; null with a `problem`. */
+export const templatePreviewSchema = z.object({
+  text: z.string().nullable(),
+  problem: z.string().nullable(),
+  remedy: z.string().nullable(),
+  placeholders: z.object({ message: z.array(z.string()), alert: z.array(z.string()) }),
+});

@@ -9,6 +9,8 @@ export type OutgoingRules = {
   allowPrivate: boolean;
   /** This machine. */
   allowLoopback: boolean;
+  /** How someone allows what is not allowed; default: the keys of hub.toml. */
+  remedy?: string;
 };
 
 /** What is looked at of a WHATWG `URL`. */
@@ -36,9 +38,13 @@ export function addressProblem(text: string, protocol: string, rules: OutgoingRu
     case "public":
       return protocol === "https:" ? undefined : `${text} is on the internet: only https may go there`;
     case "private":
-      return rules.allowPrivate ? undefined : `${text} is in a private network: set allow_private = true if that is meant`;
+      return rules.allowPrivate
+        ? undefined
+        : `${text} is in a private network: ${rules.remedy ?? "set allow_private = true"} if that is meant`;
     case "loopback":
-      return rules.allowLoopback ? undefined : `${text} is this machine: set allow_loopback = true if that is meant`;
+      return rules.allowLoopback
+        ? undefined
+        : `${text} is this machine: ${rules.remedy ?? "set allow_loopback = true"} if that is meant`;
     case "link-local":
       return `${text} is link-local: never allowed`;
     case "metadata":

@@ -5,6 +5,7 @@ import { parseClusterId, parseEpochMs, parseNodeName } from "#protocol/ids.ts";
 import type { Inventory } from "#protocol/messages.ts";
 import { inventorySchema } from "#protocol/messages.ts";
 import { alertKinds } from "./alert-documents.ts";
+import { receiverKinds } from "./receiver-documents.ts";
 
 const epochMs = z.custom<EpochMs>((value) => parseEpochMs(value) !== undefined, "not a time");
 const cluster = z.custom<ClusterId>((value) => parseClusterId(value) !== undefined, "not a cluster id");
@@ -58,6 +59,7 @@ export const kinds = {
   /** A browser's session; id: SHA-256 of the cookie. */
   session: { audited: false, schema: z.strictObject({ keyId: z.string(), createdAt: epochMs, expiresAt: epochMs }) },
   ...alertKinds,
+  ...receiverKinds,
   /** An agent's last word, so that a restarted hub shows last facts as unknown instead of nothing; id: `<cluster>/<node>`. */
   inventory: {
     audited: false,

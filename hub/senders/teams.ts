@@ -1,0 +1,55 @@
+import type { Notification } from "#protocol/notifications.ts";
+import type { SendResult } from "../core/delivery.ts";
+import { cutLines, cutText } from "../core/message.ts";
+import { type ChannelPorts, messageFor, postJson, type ReceiverOf, resultOf } from "./channel.ts";
+
+type Teams = ReceiverOf<"teams">;
+
+/** A message has at most 28 KB, with its JSON. */
+const bodyMaxBytes = 20_000;
+const verdictMaxBytes = 2000;
+const jsonBytes = (text: string) => Buffer.byteLength(JSON.stringify(text)) - 2;
+const colors = { info: "accent", warning: "warning", critical: "attention", resolved: "good" } as const;
+
+/** Runs of text are shown as they are: a TextBlock would read Markdown into names. */
+const run = (text: string, more: Record<string, string> = {}) => ({
+  type: "RichTextBlock",
+  inlines: [{ type: "TextRun", text, ...more }],
+});
+
+/**
+ * What the template "Post to a channel when a webhook request is received" of Teams' workflows takes: a message with an adaptive card. Made
+ * from Microsoft's documentation; never checked against a tenant.
+ */
+export function formatTeams(notification: Notification, receiver: Teams, base: string) {
+  const { verdict, body, link } = messageFor(notification, receiver, base);
+  const color = colors[notification.kind === "resolved" ? "resolved" : notification.severity];
+  const head = cutText(verdict, verdictMaxBytes, jsonBytes);
+  const lines = body === "" ? [] : cutLines(body, bodyMaxBytes, jsonBytes).split("\n\n");
+  return {
+    type: "message",
+    summary: head,
+    attachments: [
+      {
+        contentType: "application/vnd.microsoft.card.adaptive",
+        contentUrl: null,
+        content: {
+          $schema: "http://adaptivecards.io/schemas/adaptive-card.json",
+          type: "AdaptiveCard",
+          version: "1.4",
+          msteams: { width: "Full" },
+          body: [run(head, { weight: "bolder", color }), ...lines.map((text) => run(text))],
+          actions: [{ type: "Action.OpenUrl", title: "Open Proven", url: link }],
+        },
+      },
+    ],
+  };
+}
+
+export async function sendTeams(ports: ChannelPorts, notification: Notification, receiver: Teams): Promise<SendResult> {
+  const body = formatTeams(notification, receiver, ports.base);
+  return resultOf(
+    await postJson(ports, { url: ports.secret(receiver.url), body, privateAddress: receiver.privateAddress }),
+    ports,
+  );
+}

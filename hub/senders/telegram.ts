@@ -1,0 +1,54 @@
+import type { Notification } from "#protocol/notifications.ts";
+import type { SendResult } from "../core/delivery.ts";
+import { cutLines, cutText } from "../core/message.ts";
+import {
+  answerObject,
+  type ChannelPorts,
+  htmlEscape,
+  isObject,
+  messageFor,
+  postJson,
+  type ReceiverOf,
+  resultOf,
+} from "./channel.ts";
+
+type Telegram = ReceiverOf<"telegram">;
+
+/** core.telegram.org/bots/api#sendmessage: 4096 after parsing; counted with its markup here, so that it fits either way. */
+const textMax = 4096;
+const verdictMax = 1000;
+const escapedLength = (text: string) => htmlEscape(text).length;
+
+export function formatTelegram(notification: Notification, receiver: Telegram, base: string) {
+  const { verdict, body, link } = messageFor(notification, receiver, base);
+  const head = `<b>${htmlEscape(cutText(verdict, verdictMax, escapedLength))}</b>`;
+  const foot = htmlEscape(link);
+  const room = textMax - head.length - foot.length - 4;
+  const middle = body === "" ? "" : `\n\n${htmlEscape(cutLines(body, room, escapedLength))}`;
+  return {
+    chat_id: receiver.chat,
+    ...(receiver.thread === undefined ? {} : { message_thread_id: receiver.thread }),
+    text: `${head}${middle}\n\n${foot}`,
+    parse_mode: "HTML",
+    link_preview_options: { is_disabled: true },
+    disable_notification: notification.severity === "info" || notification.kind === "resolved",
+  };
+}
+
+/** `api`: Telegram's address, or that of a Bot API server of one's own. The token is part of the path: a problem never names the URL. */
+export async function sendTelegram(
+  ports: ChannelPorts & { telegramApi: string },
+  notification: Notification,
+  receiver: Telegram,
+): Promise<SendResult> {
+  const token = ports.secret(receiver.token);
+  const body = formatTelegram(notification, receiver, ports.base);
+  const url = `${ports.telegramApi}/bot${encodeURIComponent(token).replaceAll("%3A", ":")}/sendMessage`;
+  const sent = await postJson(ports, { url, body, privateAddress: receiver.privateAddress });
+  const result = resultOf(sent, ports);
+  // A token nobody knows is 404 here: as wrong credentials are, worth another try once they are right.
+  if (!result.ok && sent.ok && sent.answer.status === 404) return { ...result, retry: true, problem: "the bot's token is wrong" };
+  const parameters = answerObject(sent)?.parameters;
+  const asked = isObject(parameters) ? parameters.retry_after : undefined;
+  return result.ok || typeof asked !== "number" ? result : { ...result, retryAfterSec: asked };
+}

@@ -1,0 +1,108 @@
+import webpush from "web-push";
+import type { Notification, PushSubscriptionJson } from "#protocol/notifications.ts";
+import type { SendResult } from "../core/delivery.ts";
+import { BoundedMap } from "../core/limits.ts";
+import { cutLines, cutText } from "../core/message.ts";
+import type { OutgoingResult } from "../outgoing.ts";
+import type { Secrets } from "../secrets.ts";
+import { type ChannelPorts, messageFor, type ReceiverOf, resultOf } from "./channel.ts";
+
+type WebPush = ReceiverOf<"web-push">;
+export type VapidKeys = { publicKey: string; privateKey: string };
+export type Subscription = { id: string; subscription: PushSubscriptionJson };
+
+export type WebPushPorts = ChannelPorts & {
+  vapid: VapidKeys;
+  subscriptions(): Subscription[];
+  /** The browser wants no more. */
+  unsubscribe(id: string): void;
+};
+
+/** RFC 8291 §4: 4,096 bytes, of which encryption takes 103. */
+const payloadMaxBytes = 3900;
+const titleMaxBytes = 400;
+const jsonBytes = (text: string) => Buffer.byteLength(JSON.stringify(text)) - 2;
+/** A phone that was off for a day hears of it when it is back. */
+const ttlSec = 86_400;
+
+/** The hub's VAPID keys (RFC 8292), made when they are first wanted and kept: subscriptions are bound to them. */
+export function loadVapidKeys(secrets: Secrets): VapidKeys {
+  if (!secrets.has("vapid/private") || !secrets.has("vapid/public")) {
+    const { publicKey, privateKey } = webpush.generateVAPIDKeys();
+    secrets.change({ "vapid/public": publicKey, "vapid/private": privateKey });
+  }
+  return { publicKey: secrets.get("vapid/public"), privateKey: secrets.get("vapid/private") };
+}
+
+/** JSON for the panel's service worker. `tag`: a newer message of a group takes the place of the older one on the screen. */
+export function formatWebPush(notification: Notification, receiver: WebPush, base: string): string {
+  const { verdict, body, link } = messageFor(notification, receiver, base);
+  const { kind, severity, group, id } = notification;
+  const shown = { title: cutText(verdict, titleMaxBytes, jsonBytes), link, kind, severity, tag: group.slice(0, 200), id };
+  const room = payloadMaxBytes - Buffer.byteLength(JSON.stringify({ ...shown, body: "" }));
+  return JSON.stringify({ ...shown, body: cutLines(body, room, jsonBytes) });
+}
+
+/** Sends to every browser. Who has it already doesn't get it again when another one's push service has to be tried again. */
+export class WebPushSender {
+  private readonly reached = new BoundedMap<string, Set<string>>(1000);
+
+  constructor(private readonly ports: WebPushPorts) {}
+
+  async send(notification: Notification, receiver: WebPush): Promise<SendResult> {
+    const subscriptions = this.ports.subscriptions();
+    if (subscriptions.length === 0) return { ok: false, retry: false, problem: "no browser has asked for push messages" };
+    const payload = formatWebPush(notification, receiver, this.ports.base);
+    const reached = this.reached.get(notification.id) ?? new Set();
+    this.reached.set(notification.id, reached);
+    const open = subscriptions.filter(({ id }) => !reached.has(id));
+    const results = await Promise.all(open.map((one) => this.sendOne(one, payload, notification, receiver)));
+    for (const [index, { id }] of open.entries()) if (results[index]?.ok) reached.add(id);
+    const again = results.find((result) => !result.ok && result.retry);
+    if (again !== undefined) return again;
+    this.reached.delete(notification.id);
+    if (reached.size > 0) return { ok: true, answer: `${reached.size} of ${subscriptions.length} browsers` };
+    return results[0] ?? { ok: false, retry: false, problem: "no browser took it" };
+  }
+
+  private async sendOne(
+    { id, subscription }: Subscription,
+    payload: string,
+    notification: Notification,
+    receiver: WebPush,
+  ): Promise<SendResult> {
+    const { vapid, base } = this.ports;
+    const subject = base.startsWith("https://") ? base : "mailto:proven@localhost.localdomain";
+    const { endpoint, keys } = subscription;
+    const details = webpush.generateRequestDetails({ endpoint, keys }, payload, {
+      vapidDetails: { subject, ...vapid },
+      TTL: ttlSec,
+      urgency: notification.severity === "critical" ? "high" : "normal",
+      contentEncoding: "aes128gcm",
+    });
+    const sent = await this.ports.client(receiver.privateAddress).send({
+      url: new URL(details.endpoint),
+      method: "POST",
+      headers: headersOf(details.headers),
+      body: details.body,
+      timeoutMs: 20_000,
+      answerMaxBytes: 64 << 10,
+    });
+    if (isGone(sent)) {
+      this.ports.unsubscribe(id);
+      return { ok: false, retry: false, problem: "the browser has unsubscribed" };
+    }
+    const result = resultOf(sent, this.ports);
+    // An endpoint is a capability: nobody should read it in the log of deliveries.
+    return result.ok ? result : { ...result, problem: `${new URL(endpoint).host}: ${result.problem}` };
+  }
+}
+
+/** RFC 8030 §7.3: 404 and 410 say that the subscription is over. */
+const isGone = (sent: OutgoingResult) => sent.ok && (sent.answer.status === 404 || sent.answer.status === 410);
+
+/** The length is the client's to say. */
+function headersOf(headers: Readonly<Record<string, unknown>>): Record<string, string> {
+  const kept = Object.entries(headers).filter(([name]) => name.toLowerCase() !== "content-length");
+  return Object.fromEntries(kept.map(([name, value]) => [name.toLowerCase(), String(value)]));
+}

@@ -1,0 +1,14 @@
+import * as z from "zod";
+import { type EpochMs, parseEpochMs } from "#protocol/ids.ts";
+import { pushSubscriptionSchema } from "#protocol/notifications.ts";
+
+const epochMs = z.custom<EpochMs>((value) => parseEpochMs(value) !== undefined, "not a time");
+
+/** Kinds of documents that delivery keeps beside receivers and deliveries. */
+export const receiverKinds = {
+  /** A browser that asked for push messages; id: SHA-256 of its endpoint. */
+  pushSubscription: {
+    audited: false,
+    schema: z.strictObject({ subscription: pushSubscriptionSchema, user: z.string(), createdAt: epochMs }),
+  },
+} as const;
