@@ -5,7 +5,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { EpochMs } from "#protocol/ids.ts";
 import { softwareVersion } from "#protocol/version.ts";
 import type { HubConfig } from "./config.ts";
-import type { LiveTable, RecordSink, SeriesReader } from "./core/series.ts";
+import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "./core/series.ts";
 import { openExchange } from "./exchange.ts";
 import { Fleet } from "./fleet.ts";
 import { createApp } from "./http/app.ts";
@@ -26,7 +26,7 @@ import { WatchLoop } from "./watch-loop.ts";
 
 /** The open series store, as hub/store/series.ts gives it. */
 export type OpenSeries = {
-  reader: SeriesReader;
+  reader: SeriesReader & SeriesRanker;
   live: LiveTable;
   sink: RecordSink;
   /** A bounded piece of background work: compaction, rollups, retention. `due`: there is more to do at once. */
@@ -99,8 +99,9 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   } satisfies HttpPorts;
   const { reader, live, pictures } = ports;
   const exchange = openExchange({ config, clock, log, reader, live, pictures, hubRows: () => hubMetricRows(ports) });
-  const app = createApp({ ...ports, ...exchange });
-  return { app, link, watch, fleet, tasks, journal, gate, exchange };
+  const httpPorts: HttpPorts = { ...ports, ...exchange };
+  const app = createApp(httpPorts);
+  return { app, httpPorts, link, watch, fleet, tasks, journal, gate, exchange };
 }
 
 /** Serves, and runs what runs in the background. @throws what listening threw (`EADDRINUSE` …). */

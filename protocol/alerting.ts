@@ -170,6 +170,7 @@ export const acknowledgementSchema = z.object({
   until: epochMs.nullable(),
   note: z.string().nullable(),
 });
+export type Acknowledgement = z.infer<typeof acknowledgementSchema>;
 
 export const alertSchema = alertSubjectSchema.extend({
   /** `<rule>@<cluster>/<entity>#<incarnation>[!<instance>]`: the same through migrations and restarts. */
@@ -294,6 +295,47 @@ export const windowViewSchema = z.object({
   next: z.array(z.object({ startsAt: epochMs, endsAt: epochMs })),
 });
 export type WindowView = z.infer<typeof windowViewSchema>;
+
+/** Acknowledges until `until`; null: until it is over. */
+export const acknowledgeRequestSchema = z.strictObject({
+  until: epochMs.nullable().default(null),
+  note: text(500).nullable().default(null),
+});
+export const snoozeRequestSchema = z.strictObject({
+  sec: z.int().min(60).max(2_592_000),
+  comment: z.string().max(1000).default(""),
+});
+
+/** Body that creates a silence or changes one; `id` absent: the hub makes one. */
+export const silenceRequestSchema = silenceSchema
+  .omit({ kind: true, createdBy: true, id: true })
+  .extend({
+    id: slugSchema.optional(),
+    alerts: silenceSchema.shape.alerts.default([]),
+    rules: silenceSchema.shape.rules.default([]),
+  });
+export type SilenceRequest = z.input<typeof silenceRequestSchema>;
+
+/** What a window being edited would do. */
+export const windowPreviewSchema = z.object({
+  problems: z.array(problemSchema),
+  next: z.array(z.object({ startsAt: epochMs, endsAt: epochMs })),
+});
+export type WindowPreview = z.infer<typeof windowPreviewSchema>;
+
+/** What rules about a kind of entity can be about. */
+export const signalSchema = z.object({
+  entity: entityKindSchema,
+  signal: z.string(),
+  kind: z.enum(["metric", "fact"]),
+  /** A counter counts as its rate. */
+  counter: z.boolean(),
+  unit: z.string().nullable(),
+  /** Its words, where it is a state. */
+  values: z.array(z.string()).nullable(),
+  help: z.string(),
+});
+export type SignalView = z.infer<typeof signalSchema>;
 
 /** `rule` saved or being edited; at most 30 days at once, over series of at most so many entities. */
 export const backtestRequestSchema = z.strictObject({ rule: ruleSchema, from: epochMs, to: epochMs });

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import type { AlertView } from "./alerting.ts";
 
 /**
  * Shapes of `/api/v1`. The hub validates its requests and documents itself (OpenAPI) with them; the panel imports their types only, because
@@ -176,11 +177,16 @@ export type SeriesSelector = z.infer<typeof seriesSelectorSchema>;
 
 /** Either `stepMs` or `points`; neither: raw samples. Gauges default to avg, min and max, counters to rate. */
 export const seriesQuerySchema = z.strictObject({
-  series: z.array(seriesSelectorSchema).min(1).max(seriesPerQueryMax),
+  series: z
+    .array(seriesSelectorSchema)
+    .min(1)
+    .max(seriesPerQueryMax, `at most ${seriesPerQueryMax} series: ask in several queries, or series/group for sums`),
   from: epochMs,
   to: epochMs,
   stepMs: z.int().min(1000).optional(),
   points: z.int().min(1).max(20_000).optional(),
+  /** "Compared with last week": what was so long before is answered, its times moved into the asked range. A whole number of steps. */
+  offsetMs: z.int().nonnegative().optional(),
   aggregates: z.array(z.enum(aggregates)).min(1).max(5).optional(),
 });
 export type SeriesQuery = z.infer<typeof seriesQuerySchema>;
@@ -191,6 +197,8 @@ export const seriesAnswerSchema = z.object({
   to: epochMs,
   /** Null: raw samples. */
   stepMs: z.int().nullable(),
+  /** So long before its times the data is of; absent: 0. */
+  offsetMs: z.int().optional(),
   /** `raw`: from 10 s samples. `rollup`: from 15 min minima, averages and maxima. */
   tier: z.enum(["raw", "rollup"]),
   series: z.array(
@@ -226,6 +234,8 @@ export type StreamEvents = {
   /** Keys that are gone. */
   gone: { entity: string; cluster: string }[];
   tasks: TaskView[];
+  /** All at first, where the hub judges rules; then what changed. `resolved` and `inactive` ones are over. */
+  alerts: AlertView[];
   event: EventView;
   /** Every 5 s, so that the panel knows the stream lives: the hub's time and the newest sample's age. */
   beat: { now: number; newestSampleAgeMs: number | null };

@@ -1,3 +1,4 @@
+import type { AlertView } from "#protocol/alerting.ts";
 import type { StreamEvents } from "#protocol/api.ts";
 import type { Picture } from "./core/problems.ts";
 import { Observable } from "./observable.ts";
@@ -5,7 +6,15 @@ import type { StreamSink } from "./stream.ts";
 
 const tasksKept = 500;
 const eventsKept = 200;
-const emptyPicture: Picture = { nodes: [], guests: [], storages: [], tasks: [], events: [], health: undefined };
+const emptyPicture: Picture = {
+  nodes: [],
+  guests: [],
+  storages: [],
+  tasks: [],
+  events: [],
+  alerts: undefined,
+  health: undefined,
+};
 
 type Keyed = { cluster: string; entity: string };
 const keyOf = ({ cluster, entity }: Keyed) => `${cluster} ${entity}`;
@@ -24,7 +33,7 @@ export class Store implements StreamSink {
   #complete = new Set<keyof StreamEvents>();
 
   opened(): void {
-    this.#complete = new Set(["nodes", "guests", "storages"]);
+    this.#complete = new Set(["nodes", "guests", "storages", "alerts"]);
   }
 
   receive<K extends keyof StreamEvents>(kind: K, data: StreamEvents[K]): void {
@@ -65,6 +74,7 @@ const changes: Changes = {
     return { nodes: picture.nodes.filter(stays), guests: picture.guests.filter(stays), storages: picture.storages.filter(stays) };
   },
   tasks: ({ tasks }, data) => ({ tasks: newestTasks([...data, ...tasks]) }),
+  alerts: ({ alerts = [] }, data, complete) => ({ alerts: mergedAlerts(complete ? [] : alerts, data) }),
   event: ({ events }, data) => ({
     events: [data, ...events.filter((event) => event.id !== data.id)].sort((a, b) => b.id - a.id).slice(0, eventsKept),
   }),
@@ -80,6 +90,13 @@ function merged<T extends Keyed>(
   const byKey = new Map(complete ? [] : known.map((item) => [keyOf(item), item]));
   for (const item of changed) byKey.set(keyOf(item), item);
   return [...byKey.values()].sort((a, b) => (order(a) < order(b) ? -1 : order(a) > order(b) ? 1 : keyOf(a) < keyOf(b) ? -1 : 1));
+}
+
+/** What is over is no longer among them. */
+function mergedAlerts(known: readonly AlertView[], changed: readonly AlertView[]): AlertView[] {
+  const byId = new Map(known.map((alert) => [alert.id, alert]));
+  for (const alert of changed) byId.set(alert.id, alert);
+  return [...byId.values()].filter(({ state }) => state === "firing" || state === "pending");
 }
 
 /** One entry per UPID, the first one given wins; newest start first. */

@@ -17,6 +17,7 @@ const kinds = [
   "storages",
   "gone",
   "tasks",
+  "alerts",
   "event",
   "beat",
 ] as const satisfies readonly (keyof StreamEvents)[];

@@ -3,7 +3,9 @@ import { bodyLimit } from "hono/body-limit";
 import { etag } from "hono/etag";
 import { softwareVersion } from "#protocol/version.ts";
 import { Refusal } from "../core/refusal.ts";
+import { alertRoutes } from "./alert-routes.ts";
 import { Authenticator, cookieName } from "./auth.ts";
+import { classSeriesRoutes } from "./class-series-routes.ts";
 import type { HubApp, HubEnv } from "./env.ts";
 import { answerRefusal, errorHandler, validationHook } from "./errors.ts";
 import { healthRoutes } from "./health-routes.ts";
@@ -13,13 +15,19 @@ import { keyRoutes } from "./key-routes.ts";
 import { metricsRoute } from "./metrics.ts";
 import { panelRoutes } from "./panel.ts";
 import type { HttpPorts } from "./ports.ts";
+import { routeRoutes } from "./route-routes.ts";
+import { ruleRoutes } from "./rule-routes.ts";
 import { securityHeaders } from "./security.ts";
 import { seriesRoutes } from "./series-routes.ts";
 import { openSessionRoute, sessionRoutes } from "./session-routes.ts";
+import { silenceRoutes } from "./silence-routes.ts";
 import { streamRoutes } from "./stream.ts";
+import { windowRoutes } from "./window-routes.ts";
 
 const bodyMax = 1 << 20;
-const listPaths = ["nodes", "guests", "storages", "tasks", "events", "keys"].map((name) => `/api/v1/${name}`);
+const lists = ["nodes", "guests", "storages", "tasks", "events", "keys"];
+const alertLists = ["alerts", "alerts/history", "rules", "rules/signals", "silences", "windows", "routes"];
+const listPaths = [...lists, ...alertLists].map((name) => `/api/v1/${name}`);
 
 /** The hub's HTTP side. Everything under /api/v1 but the sign-in stands behind the one authenticator. */
 export function createApp(ports: HttpPorts): HubApp {
@@ -38,8 +46,10 @@ export function createApp(ports: HttpPorts): HubApp {
   healthRoutes(app, ports);
   inventoryRoutes(app, ports);
   seriesRoutes(app, ports);
+  classSeriesRoutes(app, ports);
   historyRoutes(app, ports);
   streamRoutes(app, ports);
+  alertingRoutes(app, ports);
   keyRoutes(app, ports);
   sessionRoutes(app, ports);
   describeApi(app);
@@ -47,6 +57,13 @@ export function createApp(ports: HttpPorts): HubApp {
   app.all("/api/*", (c) => c.notFound());
   panelRoutes(app, ports.panelDir);
   return app;
+}
+
+/** Where the hub judges rules. */
+function alertingRoutes(app: HubApp, ports: HttpPorts): void {
+  const { alerting } = ports;
+  if (alerting === undefined) return;
+  for (const routes of [alertRoutes, ruleRoutes, silenceRoutes, windowRoutes, routeRoutes]) routes(app, ports, alerting);
 }
 
 function describeApi(app: HubApp): void {

@@ -25,10 +25,15 @@ const rememberedMax = 10_000;
 /** Compared with when the id is unknown, so that this takes as long as a wrong secret. */
 const nobodysHash = "0".repeat(64);
 
+/** POSTs that only read: their question is too long for an address. */
+const readingPosts: ReadonlySet<string> = new Set(
+  ["series/query", "session", "rules/validate", "rules/backtest", "windows/preview"].map((name) => `/api/v1/${name}`),
+);
+
 /** Which scope a request needs: reading is `read`, also by POST; keys are `admin`; all else that writes is `write`. */
 export function neededScope(method: string, path: string): Scope {
   if (/^\/api\/v1\/(keys|agents)(\/|$)/.test(path)) return "admin";
-  if (method === "GET" || method === "HEAD" || path === "/api/v1/series/query" || path === "/api/v1/session") return "read";
+  if (method === "GET" || method === "HEAD" || readingPosts.has(path)) return "read";
   return "write";
 }
 

@@ -1,26 +1,33 @@
-import type { Aggregate, SeriesAnswer } from "#protocol/api.ts";
-import type { SeriesColumns } from "../core/series.ts";
+import * as z from "zod";
+import { commonErrors } from "./errors.ts";
 
 export const columnsType = "application/vnd.proven.columns";
 
-/** One series of an answer before it is written as JSON or binary. */
-export type AnsweredSeries = Omit<SeriesAnswer["series"][number], "at" | "columns"> & { data: SeriesColumns };
-export type Answered = Omit<SeriesAnswer, "series"> & { series: AnsweredSeries[] };
+/** Columns by name; `at[i]` belongs to every column's [i], NaN is nothing known. */
+export type ColumnData<Name extends string> = { at: Float64Array; columns: Partial<Record<Name, Float64Array>> };
+
+/** An answer of columns before it is written as JSON or binary: what it says of itself, and of each series. */
+export type Answered<Head extends object, SeriesHead extends object, Name extends string> = {
+  head: Head;
+  series: readonly { head: SeriesHead; data: ColumnData<Name> }[];
+};
 
 const nullable = (column: Float64Array) => Array.from(column, (value) => (Number.isFinite(value) ? value : null));
-const aggregatesIn = (columns: SeriesColumns["columns"]) => Object.keys(columns) as Aggregate[];
 
-export function toJson(answer: Answered): SeriesAnswer {
-  return {
-    ...answer,
-    series: answer.series.map(({ data, ...head }) => ({
-      ...head,
-      at: Array.from(data.at),
-      columns: Object.fromEntries(
-        aggregatesIn(data.columns).map((name) => [name, nullable(data.columns[name] ?? new Float64Array())]),
-      ),
-    })),
-  };
+function columnsIn<Name extends string>({ columns }: ColumnData<Name>): [Name, Float64Array][] {
+  return Object.entries(columns) as [Name, Float64Array][];
+}
+
+export function toJson<Head extends object, SeriesHead extends object, Name extends string>({
+  head,
+  series,
+}: Answered<Head, SeriesHead, Name>) {
+  const written = series.map(({ head: about, data }) => {
+    const columns: Partial<Record<Name, (number | null)[]>> = {};
+    for (const [name, column] of columnsIn(data)) columns[name] = nullable(column);
+    return { ...about, at: Array.from(data.at), columns };
+  });
+  return { ...head, series: written };
 }
 
 /**
@@ -28,18 +35,15 @@ export function toJson(answer: Answered): SeriesAnswer {
  * a multiple of 8) · columns one after the other as float64, little endian. The header is the JSON answer, with `length` and the names of
  * the columns in place of their values; each series has `at` first, then its columns in the order named. NaN: no sample.
  */
-export function toBinary(answer: Answered): Uint8Array<ArrayBuffer> {
-  const series = answer.series.map(({ data, ...head }) => ({
+export function toBinary<Name extends string>(answer: Answered<object, object, Name>): Uint8Array<ArrayBuffer> {
+  const series = answer.series.map(({ head, data }) => ({
     ...head,
     length: data.at.length,
-    columns: aggregatesIn(data.columns),
+    columns: columnsIn(data).map(([name]) => name),
   }));
-  const json = Buffer.from(JSON.stringify({ ...answer, series }), "utf8");
+  const json = Buffer.from(JSON.stringify({ ...answer.head, series }), "utf8");
   const start = Math.ceil((4 + json.length) / 8) * 8;
-  const all = answer.series.flatMap(({ data }) => [
-    data.at,
-    ...aggregatesIn(data.columns).map((name) => data.columns[name] ?? data.at),
-  ]);
+  const all = answer.series.flatMap(({ data }) => [data.at, ...columnsIn(data).map(([, column]) => column)]);
   const size = start + all.reduce((sum, column) => sum + column.length * 8, 0);
   const bytes = new Uint8Array(new ArrayBuffer(size)).fill(0x20, 0, start);
   new DataView(bytes.buffer).setUint32(0, start - 4, true);
@@ -52,3 +56,23 @@ export function toBinary(answer: Answered): Uint8Array<ArrayBuffer> {
   }
   return bytes;
 }
+
+/** How routes document the two forms of their answer. */
+export const binaryForm = `With \`Accept: ${columnsType}\` the answer is binary: header length (uint32 little endian), header (JSON, padded with
+blanks to a multiple of 8), then float64 little endian columns, for each series \`at\` first, in the order the header names them; NaN is no sample.`;
+
+/** Whether this request asks for the binary form. */
+export const wantsBinary = (accept: string | undefined) => (accept ?? "").includes(columnsType);
+
+/** Responses of a route that answers with columns. */
+export const columnResponses = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
+  200: {
+    description,
+    content: {
+      "application/json": { schema },
+      [columnsType]: { schema: z.string().meta({ format: "binary" }) },
+    },
+  },
+  ...commonErrors,
+  413: { ...commonErrors[400], description: "More than one answer may hold or read: `field` and the message say what to ask for less of" },
+});

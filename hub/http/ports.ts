@@ -1,9 +1,10 @@
 import type { EventView, StreamEvents } from "#protocol/api.ts";
+import type { AlertingPorts } from "../alerting-ports.ts";
 import type { ClusterPicture } from "../core/cluster.ts";
 import type { EventFacts, EventPlace, EventType } from "../core/events.ts";
 import type { LongRangeReader } from "../core/long-range.ts";
 import type { Row } from "../core/prometheus-series.ts";
-import type { IngestCounters, LiveTable, SeriesReader } from "../core/series.ts";
+import type { IngestCounters, LiveTable, SeriesRanker, SeriesReader } from "../core/series.ts";
 import type { Clock, Log } from "../ports.ts";
 import type { StateStore } from "../store/state.ts";
 
@@ -12,7 +13,7 @@ export interface HttpPorts {
   clock: Clock;
   log: Log;
   state: StateStore;
-  reader: SeriesReader;
+  reader: SeriesReader & SeriesRanker;
   live: LiveTable;
   pictures(): ClusterPicture[];
   agents(): { connected: number; total: number };
@@ -27,6 +28,8 @@ export interface HttpPorts {
     onEvent(listener: (event: EventView) => void): () => void;
   };
   onBatch(listener: (batch: Partial<Pick<StreamEvents, "nodes" | "guests" | "storages" | "gone" | "tasks">>) => void): () => void;
+  /** The alert engine; without one there are no alerts to ask for. */
+  alerting?: AlertingPorts | undefined;
   startedAt: number;
   /** History older than the hub's own, where another engine keeps it. */
   longRange?: LongRangeReader | undefined;

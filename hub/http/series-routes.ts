@@ -1,48 +1,39 @@
 import { createRoute } from "@hono/zod-openapi";
-import * as z from "zod";
-import { type SeriesSelector, seriesAnswerSchema, seriesQuerySchema } from "#protocol/api.ts";
-import { type EntityKey, type EpochMs, entityKind, parseEntityKey } from "#protocol/ids.ts";
+import { type Aggregate, type SeriesAnswer, type SeriesSelector, seriesAnswerSchema, seriesQuerySchema } from "#protocol/api.ts";
+import { type EntityKey, entityKind, parseEntityKey } from "#protocol/ids.ts";
 import { type Metric, metricByName } from "#protocol/metrics.ts";
-import { RemoteReadError, readHistory } from "../core/long-range.ts";
 import { columnsOf, planQuery, type QueryPlan } from "../core/query.ts";
+import { refuseCost } from "../core/query-cost.ts";
 import { Refusal } from "../core/refusal.ts";
-import type { SeriesColumns, SeriesInfo, SeriesRange } from "../core/series.ts";
-import { type Answered, columnsType, toBinary, toJson } from "./columns.ts";
+import type { SeriesColumns, SeriesInfo } from "../core/series.ts";
+import { type Answered, binaryForm, columnResponses, columnsType, toBinary, toJson, wantsBinary } from "./columns.ts";
 import type { HubApp } from "./env.ts";
-import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
+import { rangeOf, readShifted, shifted } from "./series-history.ts";
 
 const queryRoute = createRoute({
   method: "post",
   path: "/api/v1/series/query",
   tags: ["series"],
   summary: "History of up to 1000 series",
-  description: `With \`Accept: ${columnsType}\` the answer is binary: header length (uint32 little endian), header (JSON, padded with blanks to a
-multiple of 8), then float64 little endian columns, \`at\` first, in the order the header names them; NaN is no sample. A series that was never
-sampled is answered with empty columns.`,
+  description: `A series that was never sampled is answered with empty columns. With \`offsetMs\` another time's history lies on the asked range.
+${binaryForm}`,
   request: { body: { required: true, content: { "application/json": { schema: seriesQuerySchema } } } },
-  responses: {
-    200: {
-      description: "Columns in the order of the query",
-      content: {
-        "application/json": { schema: seriesAnswerSchema },
-        [columnsType]: { schema: z.string().meta({ format: "binary" }) },
-      },
-    },
-    ...commonErrors,
-    413: { ...commonErrors[400], description: "More points than one answer may hold" },
-  },
+  responses: columnResponses(seriesAnswerSchema, "Columns in the order of the query"),
 });
 
+type SeriesHead = Omit<SeriesAnswer["series"][number], "at" | "columns">;
 type Wanted = { selector: SeriesSelector; metric: Metric; info: SeriesInfo | undefined };
 
 export function seriesRoutes(app: HubApp, ports: HttpPorts): void {
   app.openapi(queryRoute, async (c) => {
     const query = c.req.valid("json");
     const plan = planQuery(query);
+    const now = ports.clock.now();
+    refuseCost(shifted(plan), query.series.length, now, "from", "ask for fewer series, a shorter range, or steps of 15 minutes or more");
     const wanted = query.series.map((selector, index) => find(ports, selector, `series.${index}`));
     const answer = await read(ports, wanted, plan, query.aggregates);
-    if (!(c.req.header("Accept") ?? "").includes(columnsType)) return c.json(toJson(answer), 200);
+    if (!wantsBinary(c.req.header("Accept"))) return c.json(toJson(answer), 200);
     return c.body(toBinary(answer), 200, { "Content-Type": columnsType });
   });
 }
@@ -77,7 +68,7 @@ async function read(
   wanted: readonly Wanted[],
   plan: QueryPlan,
   asked: Parameters<typeof columnsOf>[1],
-): Promise<Answered> {
+): Promise<Answered<Omit<SeriesAnswer, "series">, SeriesHead, Aggregate>> {
   const groups = new Map<string, { infos: SeriesInfo[]; aggregates: ReturnType<typeof columnsOf> }>();
   for (const { info, metric } of wanted) {
     if (info === undefined) continue;
@@ -88,9 +79,8 @@ async function read(
   }
   const columns = new Map<number, SeriesColumns>();
   let tier: "raw" | "rollup" = "raw";
-  const range = { from: plan.from as EpochMs, to: plan.to as EpochMs, stepMs: plan.stepMs };
   for (const { infos, aggregates } of groups.values()) {
-    const part = await readPart(ports, infos, { ...range, aggregates });
+    const part = await readShifted(ports, infos, plan, aggregates);
     if (part.tier === "rollup") tier = "rollup";
     part.series.forEach((data, index) => {
       const info = infos[index];
@@ -98,29 +88,18 @@ async function read(
     });
   }
   const series = wanted.map(({ selector, metric, info }) => ({
-    entity: selector.entity,
-    metric: selector.metric,
-    instance: selector.instance ?? null,
-    unit: metric.unit,
-    source: info?.source ?? null,
+    head: {
+      entity: selector.entity,
+      metric: selector.metric,
+      instance: selector.instance ?? null,
+      unit: metric.unit,
+      source: info?.source ?? null,
+    },
     data:
       (info === undefined ? undefined : columns.get(info.id)) ??
       emptyColumns(columnsOf(metric, asked, plan.stepMs === undefined)),
   }));
-  return { from: plan.from, to: plan.to, stepMs: plan.stepMs ?? null, tier, series };
-}
-
-/** A range that only the other engine has is refused while that doesn't answer: half a chart would look like a gap in the data. */
-async function readPart(ports: HttpPorts, infos: readonly SeriesInfo[], range: SeriesRange) {
-  try {
-    return await readHistory(ports.reader, ports.longRange, infos, range, ports.clock.now());
-  } catch (error) {
-    if (!(error instanceof RemoteReadError)) throw error;
-    ports.log(4, error.message);
-    throw new Refusal("overloaded", "older history is kept by another server, which does not answer: ask for a later `from`", {
-      field: "from",
-    });
-  }
+  return { head: { ...rangeOf(plan), tier }, series };
 }
 
 function emptyColumns(names: ReturnType<typeof columnsOf>): SeriesColumns {

@@ -21,7 +21,7 @@ const streamRoute = createRoute({
   tags: ["live"],
   summary: "Live changes as server-sent events",
   description:
-    "`nodes`, `guests`, `storages`: all at first, then what changed, at most once a second. `gone`: entities that are no more. `tasks`, `event`: new ones. `beat`: every 5 s.",
+    "`nodes`, `guests`, `storages`: all at first, then what changed, at most once a second. `gone`: entities that are no more. `alerts`: all at first, then what changed; `resolved` and `inactive` ones are over. `tasks`, `event`: new ones. `beat`: every 5 s.",
   responses: {
     200: { description: "text/event-stream", content: { "text/event-stream": { schema: z.string() } } },
     ...commonErrors,
@@ -89,6 +89,9 @@ function subscribe(ports: HttpPorts, send: (chunk: Uint8Array) => void, onClose:
       if (open && list !== undefined) send(frame(kind, list));
     }
   });
+  const stopAlerts = ports.alerting?.onAlerts((alerts) => {
+    if (open) send(frame("alerts", alerts));
+  });
   stopBeat = after(ports.clock, beatMs, beat);
   return () => {
     if (!open) return;
@@ -96,6 +99,7 @@ function subscribe(ports: HttpPorts, send: (chunk: Uint8Array) => void, onClose:
     stopBeat();
     stopEvents();
     stopBatches();
+    stopAlerts?.();
     onClose();
   };
 }
@@ -104,7 +108,9 @@ function firstPicture(ports: HttpPorts): Uint8Array[] {
   const sight = sightOf(ports);
   const pictures = ports.pictures();
   const newest = ports.live.newestFrameOfAll();
+  const { alerting } = ports;
   return [
+    ...(alerting === undefined ? [] : [frame("alerts", alerting.views())]),
     frame(
       "nodes",
       pictures.flatMap((picture) => nodeViews(sight, picture)),

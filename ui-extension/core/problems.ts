@@ -1,3 +1,4 @@
+import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, GuestView, Health, NodeView, StorageView, TaskView } from "#protocol/api.ts";
 import { formatAge } from "./age.ts";
 import { groupBy } from "./group.ts";
@@ -30,6 +31,8 @@ export type Picture = {
   storages: readonly StorageView[];
   tasks: readonly TaskView[];
   events: readonly EventView[];
+  /** Pending and firing ones; undefined: the hub doesn't judge rules, or has not said yet. */
+  alerts: readonly AlertView[] | undefined;
   health: Health | undefined;
 };
 

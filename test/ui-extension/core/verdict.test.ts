@@ -19,6 +19,7 @@ function picture(setup: { silent: number; trouble: boolean }): Picture {
     storages: world.storages(now),
     tasks: world.tasks(now),
     events: [],
+    alerts: undefined,
     health: undefined,
   };
 }
@@ -33,7 +34,7 @@ test("a healthy cluster is fine as far as it reports, and the missing restore pr
 });
 
 test("without any node nothing is called fine", () => {
-  const nothing: Picture = { nodes: [], guests: [], storages: [], tasks: [], events: [], health: undefined };
+  const nothing: Picture = { nodes: [], guests: [], storages: [], tasks: [], events: [], alerts: undefined, health: undefined };
   assert.deepEqual(verdict(nothing), {
     level: "unknown",
     text: "Nothing is known yet: no node reports",

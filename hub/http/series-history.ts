@@ -1,0 +1,44 @@
+import type { Aggregate } from "#protocol/api.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import { RemoteReadError, readHistory } from "../core/long-range.ts";
+import type { QueryPlan } from "../core/query.ts";
+import { Refusal } from "../core/refusal.ts";
+import type { SeriesColumns, SeriesInfo } from "../core/series.ts";
+import type { HttpPorts } from "./ports.ts";
+
+/** What a plan says of itself in an answer. */
+export const rangeOf = ({ from, to, stepMs, offsetMs }: QueryPlan) => ({
+  from,
+  to,
+  stepMs: stepMs ?? null,
+  ...(offsetMs === 0 ? {} : { offsetMs }),
+});
+
+/** The range that is read: `offsetMs` before the asked one. */
+export const shifted = ({ from, to, stepMs, offsetMs }: QueryPlan) => ({ from: from - offsetMs, to: to - offsetMs, stepMs });
+
+/**
+ * Columns of the plan's range, their times moved into the asked one. A range that only the other engine has is refused while that doesn't
+ * answer: half a chart would look like a gap in the data.
+ */
+export async function readShifted(
+  ports: Pick<HttpPorts, "reader" | "longRange" | "clock" | "log">,
+  infos: readonly SeriesInfo[],
+  plan: QueryPlan,
+  aggregates: readonly Aggregate[],
+): Promise<{ tier: "raw" | "rollup"; series: SeriesColumns[] }> {
+  const { from, to, stepMs } = shifted(plan);
+  const range = { from: from as EpochMs, to: to as EpochMs, stepMs, aggregates };
+  try {
+    const found = await readHistory(ports.reader, ports.longRange, infos, range, ports.clock.now());
+    if (plan.offsetMs === 0) return found;
+    const moved = found.series.map(({ at, columns }) => ({ at: at.map((time) => time + plan.offsetMs), columns }));
+    return { tier: found.tier, series: moved };
+  } catch (error) {
+    if (!(error instanceof RemoteReadError)) throw error;
+    ports.log(4, error.message);
+    throw new Refusal("overloaded", "older history is kept by another server, which does not answer: ask for a later `from`", {
+      field: "from",
+    });
+  }
+}
