@@ -8,6 +8,9 @@ import { type EntityFacts, matcherOf } from "./core/scope.ts";
 import { silenceState, silences } from "./core/silence.ts";
 import { recurrenceSpan, SpanCache, windowSpan } from "./core/window.ts";
 
+/** After a node or a storage is back, what stood on it needs so long to recover. */
+const consequencesMs = 5 * 60_000;
+
 export type HoldInput = { silences: readonly Silence[]; windows: readonly Window[] };
 
 /** What keeps alerts from being told: silences, maintenance windows, alerts that are the cause of others. */
@@ -88,6 +91,11 @@ export class AlertHolds {
 
   private inhibition(record: AlertRecord): Suppression | null {
     const cause = inhibitorOf(record, this.causes, this.dependencies);
-    return cause === undefined ? null : { by: "inhibited", id: cause.id, until: null, text: `Follows from: ${cause.text}` };
+    if (cause !== undefined) return { by: "inhibited", id: cause.id, until: null, text: `Follows from: ${cause.text}` };
+    const { heldBy } = record;
+    if (heldBy?.by !== "inhibited") return null;
+    // The cause is over: its consequences get some time to be over, too.
+    const until = heldBy.until ?? this.now + consequencesMs;
+    return this.now < until ? { ...heldBy, until } : null;
   }
 }

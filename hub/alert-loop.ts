@@ -7,7 +7,16 @@ import type { Dispatcher } from "./alert-ports.ts";
 import { AlertSubjects, type Watched } from "./alert-subjects.ts";
 import { episodeOf } from "./core/alert.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
-import { changeRecord, currentRecord, markTold, resolvedView, sameHold, withHold } from "./core/alert-steps.ts";
+import {
+  changeRecord,
+  currentRecord,
+  markTold,
+  resolvedView,
+  sameHold,
+  withAcknowledgement,
+  withHold,
+  withQuiet,
+} from "./core/alert-steps.ts";
 import { alertView } from "./core/alert-view.ts";
 import { DueTimes } from "./core/backup-due.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
@@ -26,7 +35,8 @@ import type { AgentId, LiveTable, SeriesReader } from "./core/series.ts";
 import { SkewCorrection } from "./core/skew-correction.ts";
 import type { TaskMemory } from "./core/task-memory.ts";
 import type { Clock } from "./ports.ts";
-import type { StateStore } from "./store/state.ts";
+import { StoredRunMemory } from "./run-memory.ts";
+import type { Actor, StateStore } from "./store/state.ts";
 
 export type AlertLoopPorts = {
   state: StateStore;
@@ -71,7 +81,7 @@ export class AlertLoop {
   private pictures: readonly ClusterPicture[] = [];
   private readonly skews = new SkewCorrection();
   private readonly due: DueTimes;
-  private readonly lastRunning = new Map<string, EpochMs>();
+  private readonly ran: StoredRunMemory;
   private factsAt = Number.NEGATIVE_INFINITY;
   private rebuiltAt = Number.NEGATIVE_INFINITY;
   private clocks: { wall: number; monotonic: number };
@@ -81,6 +91,7 @@ export class AlertLoop {
     const { state, clock, reader, live, timezone } = ports;
     this.book = new AlertBook(state);
     this.due = new DueTimes(timezone);
+    this.ran = new StoredRunMemory(state);
     this.clocks = { wall: clock.now(), monotonic: clock.monotonicMs() };
     const firesOf = (id: string) => this.book.recentFires.get(id) ?? [];
     this.evaluator = new Evaluator(clock.now(), (change) => this.changed(change), firesOf);
@@ -145,10 +156,18 @@ export class AlertLoop {
     this.book.prune((now - historyMs) as EpochMs);
   }
 
-  /** A changed record (acknowledged, for one): durable at once. */
-  save(record: AlertRecord, also: () => void): void {
-    this.book.put(record);
-    this.book.commit(also);
+  /** Null takes an acknowledgement back. Durable at once, with who did it. Undefined: this alert doesn't fire. */
+  acknowledge(id: string, acknowledged: AlertRecord["acknowledged"], by: Actor): AlertView | undefined {
+    const record = this.book.records.get(id);
+    if (record === undefined || record.alert.state !== "firing") return undefined;
+    const next = withAcknowledgement(record, acknowledged, this.ports.clock.now());
+    const key = episodeOf(id, record.alert.firedAt);
+    this.book.put(next);
+    this.book.commit(() => {
+      if (acknowledged === null) this.ports.state.remove("acknowledgement", key, by);
+      else this.ports.state.put("acknowledgement", key, acknowledged, by);
+    });
+    return this.view(next);
   }
 
   private followClock(now: EpochMs): void {
@@ -159,7 +178,7 @@ export class AlertLoop {
     this.skews.jumped(this.ports.pictures(), jump);
     this.evaluator.shift(jump);
     this.book.shift(jump);
-    for (const [key, at] of this.lastRunning) this.lastRunning.set(key, (at + jump) as EpochMs);
+    this.ran.shift(jump);
   }
 
   private rebuild(now: EpochMs): void {
@@ -208,7 +227,7 @@ export class AlertLoop {
     for (const picture of this.pictures) {
       const sight = { reader: this.ports.reader, live: this.ports.live, now };
       const { tasks } = this.ports;
-      const sources = { sight, picture, tasks, due: this.due, refusing: this.ports.refusing(), lastRunning: this.lastRunning };
+      const sources = { sight, picture, tasks, due: this.due, refusing: this.ports.refusing(), ran: this.ran };
       for (const { entity, name, value, instance } of factSamplesOf(sources)) {
         this.subjects.sample(picture.cluster, entity, name, instance, value, now);
       }
@@ -299,6 +318,10 @@ export class AlertLoop {
       now,
     });
     this.placements = placements;
+    for (const record of firing) {
+      const quiet = placements.get(record.id)?.quiet;
+      if (quiet !== undefined && record.told.length === 0 && !record.wasHeld) this.book.put(withQuiet(record, quiet, now));
+    }
     const notifications = due.flatMap((telling) => this.record(telling, now));
     this.endTold();
     if (!this.book.hasChanges && notifications.length === 0) return;

@@ -55,7 +55,7 @@ export type Told = {
   /** The highest escalation step that reached it. */
   step: number;
   /** Told as firing and not yet told as over. */
-  episodes: { key: string; alert: string; firedAt: EpochMs; toldAt: EpochMs; resolvedAt: EpochMs | null }[];
+  episodes: { key: string; alert: string; severity: Severity; firedAt: EpochMs; toldAt: EpochMs; resolvedAt: EpochMs | null }[];
 };
 
 /** Alerts that are told together; id: `<route>|<labels>`. */
@@ -72,9 +72,12 @@ export type AlertGroup = {
 /** The wall clock was set by `ms`: see shiftAlert. An acknowledgement's end is a time somebody chose and stays. */
 export function shiftRecord(record: AlertRecord, ms: number): AlertRecord {
   const moved = (at: EpochMs) => (at + ms) as EpochMs;
+  const { heldBy } = record;
+  const lingers = heldBy?.by === "inhibited" && heldBy.until !== null;
   return {
     ...record,
     alert: shiftAlert(record.alert, ms),
+    heldBy: lingers ? { ...heldBy, until: (heldBy.until ?? 0) + ms } : heldBy,
     fires: record.fires.map(moved),
     told: record.told.map(({ receiver, at }) => ({ receiver, at: moved(at) })),
   };

@@ -23,13 +23,9 @@ export function changeRecord(
   const isNew = before.state === "inactive" || before.state === "resolved";
   const base: AlertRecord = isNew || known === undefined ? blankRecord(check, subject) : known;
   const flapping = isFlapping(check.fires, now);
-  const described = {
-    ...describe(base, check, facts, check.value),
-    alert,
-    fires: [...check.fires],
-    flapping,
-    reason: flapping ? "flapping" : reason,
-  };
+  // What ends is told as what it was, not by the good figure that ended it.
+  const named = before.state === "firing" ? base : describe(base, check, facts, check.value);
+  const described = { ...named, alert, fires: [...check.fires], flapping, reason: flapping ? "flapping" : reason };
   return withDecision(described, {
     at: now,
     what: whatOf(before, alert),
@@ -133,4 +129,23 @@ export function markTold(record: AlertRecord, group: string, receiver: string, r
 /** How an episode ended, for a message; its alert may fire again already. */
 export function resolvedView(view: AlertView, { firedAt, resolvedAt }: Told["episodes"][number], now: EpochMs): AlertView {
   return { ...view, state: "resolved", firedAt, resolvedAt: resolvedAt ?? now, suppressedBy: null, disposition: null };
+}
+
+/** Somebody takes care of it, or no longer does: nobody is reminded while he does. */
+export function withAcknowledgement(record: AlertRecord, acknowledged: AlertRecord["acknowledged"], now: EpochMs): AlertRecord {
+  const { by = "" } = acknowledged ?? record.acknowledged ?? {};
+  const what = acknowledged === null ? "unacknowledged" : "acknowledged";
+  return withDecision(
+    { ...record, acknowledged },
+    { at: now, what, reason: what, value: record.value, text: `${what} by ${by}` },
+  );
+}
+
+/** Quiet hours of its route keep it from being told. */
+export function withQuiet(record: AlertRecord, route: string, now: EpochMs): AlertRecord {
+  const text = `Quiet hours of the route ${route}`;
+  return withDecision(
+    { ...record, wasHeld: true },
+    { at: now, what: "held-back", reason: "quiet-hours", value: record.value, text },
+  );
 }

@@ -1,4 +1,3 @@
-import type { Severity } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Route } from "#protocol/notifications.ts";
 import type { Told } from "./alert-record.ts";
@@ -7,7 +6,7 @@ import type { Member, Telling } from "./notify.ts";
 export type Step = NonNullable<Route["escalation"]>[number];
 
 /** An alert that its route's own receivers know, as escalation goes. */
-export type Nagging = Member & { severity: Severity; toldAt: EpochMs };
+export type Nagging = Member & { toldAt: EpochMs };
 
 /** Alerts that have been told for so long, are still firing, not acknowledged and not held back, and bad enough for the step. */
 export function overdueFor(step: Step, members: readonly Nagging[], now: EpochMs): Nagging[] {

@@ -18,9 +18,16 @@ export type FactSources = {
   due: DueTimes;
   /** The hub can't store what agents send. */
   refusing: boolean;
-  /** When this hub last saw a guest run; kept by who asks. */
-  lastRunning: Map<string, EpochMs>;
+  /** When this hub last saw each guest run. */
+  ran: RunMemory;
 };
+
+/** By cluster, vmid and incarnation. `stopped` is told once when a guest no longer runs, so that a restarted hub knows that it did. */
+export interface RunMemory {
+  running(key: string, now: EpochMs): void;
+  stopped(key: string): void;
+  lastAt(key: string): EpochMs | undefined;
+}
 
 /** A node's own guests start within this time after it booted. */
 const bootMs = 10 * 60_000;
@@ -96,18 +103,20 @@ function backupSamples(
  */
 export function guestRun(sources: FactSources, owned: OwnedGuest): string | undefined {
   const { facts, owner } = owned;
-  const { picture, sight, lastRunning } = sources;
-  const key = `${picture.cluster} ${facts.vmid}`;
+  const { picture, sight, ran } = sources;
+  const incarnation = sight.reader.incarnationOf(picture.cluster, guestKey(facts.vmid as Vmid)) ?? 1;
+  const key = `${picture.cluster}/${facts.vmid}#${incarnation}`;
   const state = guestState(sight, picture, owned);
   if (state === "unknown") return undefined;
   if (state === "io-error") return "io-error";
   if (state === "paused" || state === "suspended") return "paused";
   if (state !== "stopped") {
-    if (state === "running") lastRunning.set(key, sight.now);
+    if (state === "running") ran.running(key, sight.now);
     return "running";
   }
+  ran.stopped(key);
   if (facts.lock !== undefined || !(facts.onboot || (facts.ha !== undefined && facts.ha === "started"))) return "stopped";
-  return stoppedRun(sources, facts.vmid, owner.agent.node, lastRunning.get(key));
+  return stoppedRun(sources, facts.vmid, owner.agent.node, ran.lastAt(key));
 }
 
 function stoppedRun({ picture, sight, tasks }: FactSources, vmid: number, node: NodeName, ranAt: EpochMs | undefined): string {
@@ -116,7 +125,9 @@ function stoppedRun({ picture, sight, tasks }: FactSources, vmid: number, node: 
   const stopAllAt = tasks.stopAllAt(picture.cluster, node) ?? 0;
   const wantedStopAt = Math.max(power?.wants === "stop" ? power.at : 0, stopAllAt);
   const startedAt = power?.wants === "start" ? power.at : 0;
-  if (bootedAt !== undefined && wantedStopAt < bootedAt && Math.max(ranAt ?? 0, startedAt) < bootedAt) {
+  // Of a boot before anything that is known of the node nobody can say what was wanted since.
+  const knowsBoot = bootedAt !== undefined && bootedAt >= (tasks.knownSince(picture.cluster, node) ?? sight.now);
+  if (knowsBoot && wantedStopAt < bootedAt && Math.max(ranAt ?? 0, startedAt) < bootedAt) {
     return sight.now - bootedAt < bootMs ? "booting" : "not-started";
   }
   if (wantedStopAt > startedAt) return "stopped";

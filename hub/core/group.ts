@@ -76,6 +76,7 @@ function memberOf(record: AlertRecord, quiet: boolean, now: EpochMs): Member {
   return {
     key: episodeOf(record.id, firedAt),
     alert: record.id,
+    severity: record.severity,
     firedAt,
     tellable: record.heldBy === null && !quiet,
     acknowledged: acknowledged !== null && (acknowledged.until === null || now < acknowledged.until),
@@ -91,9 +92,9 @@ function tellingsOf({ group, route, members: records }: OpenGroup, input: Notify
     waitMs: (route?.groupWaitSec ?? 0) * 1000,
     intervalMs: (route?.groupIntervalSec ?? 0) * 1000,
     repeatMs: (route?.repeatSec ?? 0) * 1000,
-    holdsEnds: route !== undefined && quietFor("info"),
+    holdsEndsOf: quietFor,
   };
-  const overdue = overdueByStep(group, route, records, members, now);
+  const overdue = overdueByStep(group, route, members, now);
   const own = new Set(route?.receivers ?? []);
   const due: DueTelling[] = [];
   for (const receiver of receiversOf(group, route)) {
@@ -135,22 +136,15 @@ function receiversOf(group: AlertGroup, route: Route | undefined): Set<string> {
 }
 
 /** For each step, what it is due for: judged by when the group first told of it to anybody. */
-function overdueByStep(
-  group: AlertGroup,
-  route: Route | undefined,
-  records: readonly AlertRecord[],
-  members: readonly Member[],
-  now: EpochMs,
-): Nagging[][] {
+function overdueByStep(group: AlertGroup, route: Route | undefined, members: readonly Member[], now: EpochMs): Nagging[][] {
   if (route?.escalation === undefined || route.escalation.length === 0) return [];
   const firstTold = new Map<string, EpochMs>();
   for (const { episodes } of Object.values(group.told)) {
     for (const { key, toldAt } of episodes) firstTold.set(key, Math.min(toldAt, firstTold.get(key) ?? toldAt) as EpochMs);
   }
-  const nagging = members.flatMap((member, index): Nagging[] => {
+  const nagging = members.flatMap((member): Nagging[] => {
     const toldAt = firstTold.get(member.key);
-    const severity = records[index]?.severity;
-    return toldAt === undefined || severity === undefined ? [] : [{ ...member, severity, toldAt }];
+    return toldAt === undefined ? [] : [{ ...member, toldAt }];
   });
   return route.escalation.map((step) => overdueFor(step, nagging, now));
 }

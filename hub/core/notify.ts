@@ -1,3 +1,4 @@
+import type { Severity } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { NotifyReason } from "#protocol/notifications.ts";
 import type { Told } from "./alert-record.ts";
@@ -7,6 +8,7 @@ export type Member = {
   /** Its episode. */
   key: string;
   alert: string;
+  severity: Severity;
   firedAt: EpochMs;
   /** Nothing holds it back. */
   tellable: boolean;
@@ -20,8 +22,8 @@ export type Policy = {
   intervalMs: number;
   /** 0: never. */
   repeatMs: number;
-  /** Quiet hours: ends wait too. */
-  holdsEnds: boolean;
+  /** Quiet hours: the ends of alerts that are not told in them wait too. */
+  holdsEndsOf(severity: Severity): boolean;
 };
 
 export type Telling = {
@@ -49,7 +51,7 @@ export function tellingOf(told: Told | undefined, members: readonly Member[], po
   }
   if (told === undefined || told.episodes.length === 0) return undefined;
   if (over.length === told.episodes.length) {
-    return policy.holdsEnds ? undefined : { reason: "all-resolved", firing: [], over };
+    return over.every(({ severity }) => policy.holdsEndsOf(severity)) ? undefined : { reason: "all-resolved", firing: [], over };
   }
   const nags = members.some((member) => known.has(member.key) && member.tellable && !member.acknowledged);
   if (nags && policy.repeatMs > 0 && now - told.at >= policy.repeatMs) return { reason: "repeat", firing, over };
@@ -70,6 +72,8 @@ export function afterTelling(told: Told | undefined, { firing }: Telling, step: 
     sequence: (told?.sequence ?? 0) + 1,
     at: now,
     step: firing.length === 0 ? 0 : Math.max(step, told?.step ?? 0),
-    episodes: firing.map(({ key, alert, firedAt }) => before.get(key) ?? { key, alert, firedAt, toldAt: now, resolvedAt: null }),
+    episodes: firing.map(
+      ({ key, alert, severity, firedAt }) => before.get(key) ?? { key, alert, severity, firedAt, toldAt: now, resolvedAt: null },
+    ),
   };
 }

@@ -57,7 +57,14 @@ const toldSchema = z.strictObject({
   at: epochMs,
   step: z.int(),
   episodes: z.array(
-    z.strictObject({ key: z.string(), alert: z.string(), firedAt: epochMs, toldAt: epochMs, resolvedAt: epochMs.nullable() }),
+    z.strictObject({
+      key: z.string(),
+      alert: z.string(),
+      severity: severitySchema,
+      firedAt: epochMs,
+      toldAt: epochMs,
+      resolvedAt: epochMs.nullable(),
+    }),
   ),
 });
 
@@ -84,6 +91,8 @@ export const alertKinds = {
       told: z.record(z.string(), toldSchema),
     }),
   },
+  /** When a guest that stopped was last seen running; id: `<cluster>/<vmid>#<incarnation>`. */
+  guestRun: { audited: false, schema: z.strictObject({ at: epochMs }) },
   /** Notifications on their way; id: the notification's. */
   delivery: { audited: false, schema: deliverySchema },
 } as const;

@@ -1,0 +1,336 @@
+import type { Condition, Recurrence, Severity } from "#protocol/alerting.ts";
+import type { EntityKey } from "#protocol/ids.ts";
+import { entityKind } from "#protocol/ids.ts";
+import type { GuestFacts } from "#protocol/messages.ts";
+import { defaultReceiver, defaultRoute, defaultRules } from "../../hub/core/default-rules.ts";
+import type { World } from "./world.ts";
+
+/** What scenarios say, a line each; see test/scenario/README.md. */
+
+const by = { actor: "scenario", reason: "scenario" };
+type Words = readonly string[];
+type Command = (world: Scene, words: Words, line: string) => Promise<void> | void;
+
+/** A world, and what is to happen in it later by itself. */
+export type Scene = { world: World; later: { at: number; run(): void }[]; log(line: string): void };
+
+const units: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `90s`, `5m`, `2h`, `7d`, ms. */
+export function durationMs(text: string | undefined): number {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text ?? "") ?? [];
+  if (digits === undefined || unit === undefined) throw new Error(`'${text}' is no duration: 90s, 5m, 2h, 7d`);
+  return Number(digits) * (units[unit] ?? Number.NaN);
+}
+
+/** The word after `name`. */
+function after(words: Words, name: string): string | undefined {
+  const index = words.indexOf(name);
+  return index < 0 ? undefined : words[index + 1];
+}
+const option = (words: Words, name: string) => words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
+
+/** Small steps where little time passes, larger ones through days. */
+const stepFor = (ms: number) => (ms <= 1_800_000 ? 1000 : ms <= 12 * 3_600_000 ? 5000 : 20_000);
+
+async function wait({ world, later }: Scene, ms: number): Promise<void> {
+  const end = world.monotonic + ms;
+  const step = stepFor(ms);
+  while (world.monotonic < end) {
+    await world.step(Math.min(step, end - world.monotonic));
+    for (let due = later.find(({ at }) => at <= world.wall); due !== undefined; due = later.find(({ at }) => at <= world.wall)) {
+      later.splice(later.indexOf(due), 1);
+      due.run();
+    }
+  }
+}
+
+function nodeOf({ world }: Scene, name: string | undefined) {
+  const node = world.nodes.get(name ?? "");
+  if (node === undefined) throw new Error(`no node ${name}`);
+  return node;
+}
+
+function recordOf({ world }: Scene, rule: string | undefined, entity: string | undefined) {
+  const records = [...world.loop.book.records.values()];
+  const found = records.find((record) => record.rule === rule && record.subject.entity === entity);
+  if (found === undefined) throw new Error(`no alert ${rule} of ${entity}`);
+  return found;
+}
+
+function recurrence(world: World, line: string): Recurrence {
+  const [, calendar, duration, timezone] = /"([^"]+)" for (\S+)(?: in (\S+))?/.exec(line) ?? [];
+  if (calendar === undefined) throw new Error(`write: "calendar" for 2h`);
+  return { calendar, timezone: timezone ?? world.timezone, durationSec: durationMs(duration) / 1000 };
+}
+
+const setup: Record<string, Command> = {
+  nodes: ({ world }, names) => {
+    const node = { up: true, agentUp: true, bootedAt: world.wall - 30 * 86_400_000, skewMs: 0, measuredSkewMs: 0 };
+    for (const name of names) world.nodes.set(name, { ...node, measuredAt: 0, version: "pve-manager/9.2.11/14a22df35955d97d" });
+  },
+  /** `guest 100 web on pve1 onboot tags=prod.web pool=shop storages=nfs1` */
+  guest: ({ world }, words) => {
+    const [vmid, name = ""] = words;
+    const list = (text: string | undefined) => (text === undefined ? [] : text.split(","));
+    const pool = option(words, "pool");
+    const facts: GuestFacts = {
+      vmid: Number(vmid),
+      type: words.includes("lxc") ? "lxc" : "qemu",
+      name,
+      identity: [],
+      template: words.includes("template"),
+      tags: list(option(words, "tags")),
+      onboot: words.includes("onboot"),
+      configured: true,
+      storages: list(option(words, "storages")),
+      ...(pool === undefined ? {} : { pool }),
+    };
+    const node = after(words, "on") ?? "pve1";
+    const known = world.guests.get(facts.vmid);
+    const incarnation = (known?.incarnation ?? 0) + 1;
+    world.guests.set(facts.vmid, {
+      facts,
+      node,
+      status: facts.template ? "stopped" : "running",
+      incarnation,
+      claimedAt: world.wall,
+    });
+  },
+  /** `guests 200..239 on pve1,pve2 onboot` */
+  guests: (scene, words, line) => {
+    const [from = 0, to = 0] = (words[0] ?? "").split("..").map(Number);
+    const nodes = (after(words, "on") ?? "").split(",");
+    for (let vmid = from; vmid <= to; vmid++) {
+      const rest = words.slice(1).filter((word) => word !== "on" && word !== nodes.join(","));
+      setup.guest?.(scene, [String(vmid), `g${vmid}`, "on", nodes[vmid % nodes.length] ?? "pve1", ...rest], line);
+    }
+  },
+  storage: ({ world }, [storage = "", type = "nfs", ...rest]) => {
+    const shared = !rest.includes("local");
+    world.storages.push({ storage, type, shared, content: ["images"], enabled: true, nodes: [] });
+  },
+  job: ({ world }, [id = "", ...words], line) => {
+    const [, schedule = "21:00"] = /"([^"]+)"/.exec(line) ?? [];
+    const mode = words.includes("stop") ? "stop" : "snapshot";
+    const job = { id, type: "vzdump", enabled: true, schedule, mode, all: true, vmids: [], exclude: [], repeatMissed: false };
+    world.jobs.push(job);
+  },
+  timezone: ({ world }, [timezone = "UTC"]) => {
+    world.timezone = timezone;
+  },
+  /** Who hears of alerts, and the shipped rules with their route. */
+  receivers: ({ world }, ids) => {
+    for (const rule of defaultRules) world.state.put("rule", rule.id, rule, by);
+    for (const id of ids) world.state.put("receiver", id, { ...defaultReceiver, id, name: id }, by);
+    world.state.put("route", defaultRoute.id, { ...defaultRoute, receivers: [ids[0] ?? "ops"] }, by);
+    world.loop.reload();
+  },
+};
+
+const decisions: Record<string, Command> = {
+  /** `rule hot node cpu above 0.9 clear 0.8 for 5m critical` */
+  rule: ({ world }, words) => {
+    const [id = "", entity = "node", signal = "", direction = "above", trigger, ...rest] = words;
+    const severity = (["info", "warning", "critical"] as const).find((word) => rest.includes(word)) ?? ("warning" as Severity);
+    const condition: Condition =
+      direction === "is"
+        ? { kind: "state", signal, is: [trigger ?? ""] }
+        : direction === "absent"
+          ? { kind: "absence", signal, absentSec: durationMs(trigger) / 1000 }
+          : {
+              kind: "threshold",
+              signal,
+              direction: direction === "below" ? "below" : "above",
+              trigger: Number(trigger),
+              clear: Number(after(rest, "clear") ?? trigger),
+            };
+    const forSec = rest.includes("for") ? durationMs(after(rest, "for")) / 1000 : 0;
+    const inhibits = rest.includes("inhibits");
+    const base = { clearForSec: 0, overrides: [], shipped: false, enabled: true, scope: {} };
+    const kind = entity as "node";
+    world.state.put("rule", id, { ...base, id, name: id, severity, entity: kind, condition, forSec, inhibits }, by);
+    world.loop.reload();
+  },
+  disable: ({ world }, [id = ""]) => {
+    world.state.update("rule", id, by, (rule) => rule && { ...rule, enabled: false });
+    world.loop.reload();
+  },
+  /** `route repeat 4h` · `route wait 30s` · `route interval 0s` · `route escalate 30m to boss` · `route by cluster` */
+  route: ({ world }, [what, value, , to]) => {
+    world.state.update("route", defaultRoute.id, by, (route) => {
+      if (route === undefined) return undefined;
+      const sec = what === "by" ? 0 : durationMs(value) / 1000;
+      if (what === "repeat") return { ...route, repeatSec: sec };
+      if (what === "wait") return { ...route, groupWaitSec: sec };
+      if (what === "interval") return { ...route, groupIntervalSec: sec };
+      if (what === "by") return { ...route, groupBy: (value ?? "").split(",") as typeof route.groupBy };
+      return { ...route, escalation: [...route.escalation, { afterSec: sec, receivers: [to ?? "boss"] }] };
+    });
+    world.loop.reload();
+  },
+  /** `quiet "22:00" for 9h in Europe/Rome` */
+  quiet: ({ world }, _, line) => {
+    const quietHours = { times: recurrence(world, line), upTo: "warning" as const };
+    world.state.update("route", defaultRoute.id, by, (route) => route && { ...route, quietHours });
+    world.loop.reload();
+  },
+  /** `silence storage-full for 2h` */
+  silence: ({ world }, [rule = "", , duration]) => {
+    const times = { startsAt: world.wall, endsAt: world.wall + durationMs(duration) };
+    const silence = { id: `s-${rule}`, kind: "silence" as const, alerts: [], scope: null, rules: [rule], ...times };
+    world.state.put("silence", silence.id, { ...silence, createdBy: "admin", comment: "known" }, by);
+    world.loop.reload();
+  },
+  /** `window "sun 2:00" for 3h in Europe/Rome nodes=pve1` */
+  window: ({ world }, words, line) => {
+    const nodes = option(words, "nodes");
+    const id = option(words, "id") ?? "maintenance";
+    const scope = nodes === undefined ? {} : { nodes: nodes.split(",") };
+    const window = {
+      id,
+      name: id,
+      enabled: true,
+      scope,
+      once: null,
+      recurrence: recurrence(world, line),
+      adjusted: null,
+      comment: "",
+    };
+    world.state.put("window", id, window, by);
+    world.loop.reload();
+  },
+  /** `ack guest-down guest/100` */
+  ack: (scene, [rule, entity, , duration]) => {
+    const record = recordOf(scene, rule, entity);
+    const until = duration === undefined ? null : scene.world.wall + durationMs(duration);
+    scene.world.loop.acknowledge(record.id, { by: "admin", at: scene.world.wall, until, note: null }, by);
+  },
+};
+
+const happenings: Record<string, Command> = {
+  node: (scene, [name, what]) => {
+    const node = nodeOf(scene, name);
+    const { trueTime } = scene.world;
+    if (what === "dies") node.up = false;
+    else if (what === "returns") Object.assign(node, { up: true, bootedAt: trueTime });
+    else if (what === "upgraded") node.version = `${node.version}+1`;
+    else if (what === "maintenance") scene.world.maintenance.add(name ?? "");
+    else if (what === "ready") scene.world.maintenance.delete(name ?? "");
+    else throw new Error(`node … ${what}?`);
+  },
+  agent: (scene, [name, what]) => {
+    nodeOf(scene, name).agentUp = what === "returns";
+  },
+  guest: (scene, words, line) => {
+    const [vmid, what, , target = ""] = words;
+    const { world } = scene;
+    if (world.guests.get(Number(vmid)) === undefined || what === undefined || !(what in guestSteps)) {
+      setup.guest?.(scene, words, line);
+      return;
+    }
+    guestSteps[what]?.(world, Number(vmid), target);
+  },
+  task: ({ world }, [node = "", type = "", id = "", state = "ok"]) => {
+    world.task(node, type, id === "-" ? "" : id, state as "ok");
+  },
+  /** `value node/pve1 cpu 0.97` · `value storage/nfs1 active 0 by pve1` · `value zpool/pve1/tank health gone` */
+  value: ({ world }, words) => {
+    const [entity = "", metric = "", value] = words;
+    const key = entity as EntityKey;
+    const kind = entityKind(key);
+    const sender =
+      after(words, "by") ?? (["node", "zpool", "disk", "thinpool"].includes(kind) ? (entity.split("/")[1] ?? "") : "pve1");
+    if (value === "gone") world.values.delete(`${entity} ${metric} ${option(words, "of") ?? ""}`);
+    else world.set(key, metric, Number(value), sender, option(words, "of"));
+  },
+  quorum: ({ world }, [what]) => {
+    world.quorate = what === "back";
+  },
+  store: ({ world }, [what]) => {
+    world.refusing = what === "refuses";
+  },
+  /** `nightly 21:00 for 7d`: each night every guest is locked for two minutes and backed up, node by node at the same time. */
+  nightly: (scene, [time = "21:00", , span]) => {
+    const { world, later } = scene;
+    const [hour = 0, minute = 0] = time.split(":").map(Number);
+    const first = new Date(world.wall).setUTCHours(hour, minute, 0, 0);
+    for (let at = first; at < world.wall + durationMs(span); at += 86_400_000) {
+      for (const node of world.nodes.keys()) later.push({ at, run: () => backUp(scene, node) });
+    }
+  },
+  clock: ({ world }, [by]) => {
+    const [, sign, duration] = /^([+-])(\S+)$/.exec(by ?? "") ?? [];
+    world.wall += (sign === "-" ? -1 : 1) * durationMs(duration);
+  },
+  skew: (scene, [name, by]) => {
+    nodeOf(scene, name).skewMs = durationMs(by);
+  },
+  restart: ({ world }) => world.restart(),
+  kill: ({ world }, [, when]) => {
+    world.crash = when === "sending" ? "before" : "after";
+  },
+  wait: (scene, [duration]) => wait(scene, durationMs(duration)),
+  /** `until 2026-03-29T01:00:00Z` */
+  until: (scene, [instant = ""]) => wait(scene, Date.parse(instant) - scene.world.wall),
+};
+
+const guestSteps: Record<string, (world: World, vmid: number, target: string) => void> = {
+  stops: (world, vmid) => change(world, vmid, { status: "stopped" }),
+  starts: (world, vmid) => change(world, vmid, { status: "running" }),
+  halts: (world, vmid) => change(world, vmid, { status: "io-error" }),
+  moves: (world, vmid, target) => change(world, vmid, { node: target, claimedAt: world.wall }),
+  locked: (world, vmid) => lock(world, vmid, "backup"),
+  unlocked: (world, vmid) => lock(world, vmid, undefined),
+  deleted: (world, vmid) => {
+    world.guests.delete(vmid);
+  },
+};
+
+function change(world: World, vmid: number, to: object): void {
+  const guest = world.guests.get(vmid);
+  if (guest !== undefined) world.guests.set(vmid, { ...guest, ...to });
+}
+
+function lock(world: World, vmid: number, what: string | undefined): void {
+  const guest = world.guests.get(vmid);
+  if (guest === undefined) return;
+  const { lock: _, ...rest } = guest.facts;
+  world.guests.set(vmid, { ...guest, facts: what === undefined ? rest : { ...rest, lock: what } });
+}
+
+function backUp({ world, later }: Scene, node: string): void {
+  const started = world.task(node, "vzdump", "", "running");
+  const own = [...world.guests.values()].filter((guest) => guest.node === node && !guest.facts.template);
+  own.forEach(({ facts }, index) => {
+    const at = world.wall + index * 120_000;
+    later.push({ at, run: () => lock(world, facts.vmid, "backup") });
+    later.push({ at: at + 110_000, run: () => lock(world, facts.vmid, undefined) });
+  });
+  const endedAt = world.wall + own.length * 120_000;
+  later.push({ at: endedAt, run: () => world.note({ ...started, state: "ok", endedAt, status: "OK" }) });
+}
+
+const outputs: Record<string, Command> = {
+  /** Every alert that is not quiet. */
+  alerts: ({ world, log }) => {
+    const views = world.loop.views().sort((a, b) => (a.id < b.id ? -1 : 1));
+    if (views.length === 0) log("  no alerts");
+    for (const { rule, entity, instance, state, disposition, suppressedBy, node, flapping } of views) {
+      const where = node === null || entity.startsWith("node/") ? "" : ` on ${node}`;
+      const why = suppressedBy === null ? "" : ` (${suppressedBy.by}: ${suppressedBy.text})`;
+      const about = instance === null ? entity : `${entity}!${instance}`;
+      log(
+        `  ${rule} ${about}${where}: ${state}${disposition === null ? "" : `, ${disposition}`}${why}${flapping ? ", flapping" : ""}`,
+      );
+    }
+  },
+  count: ({ world, log }) => log(`  ${world.sent.length} notifications so far`),
+};
+
+export const commands: Record<string, Command> = { ...setup, ...decisions, ...happenings, ...outputs };
+/** Which lines show in the log: what happens, what people decide, and what is asked for. */
+export function isShown(command: string, words: readonly string[]): boolean {
+  if (command === "wait" || command === "until" || (command === "guest" && words.includes("on"))) return false;
+  return command in happenings || command in decisions || command in outputs;
+}

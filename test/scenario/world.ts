@@ -1,0 +1,310 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TaskView } from "#protocol/api.ts";
+import type { ClusterId, EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
+import { entityKind } from "#protocol/ids.ts";
+import type { BackupJobFacts, GuestFacts, Inventory, StorageFacts } from "#protocol/messages.ts";
+import { guestStatusCodes, metricByName } from "#protocol/metrics.ts";
+import type { Notification } from "#protocol/notifications.ts";
+import { AlertLoop } from "../../hub/alert-loop.ts";
+import type { AgentStatus, ClusterPicture } from "../../hub/core/cluster.ts";
+import { ownersOf } from "../../hub/core/inventory.ts";
+import type { AgentId, Latest, LiveTable, SeriesInfo, SeriesReader } from "../../hub/core/series.ts";
+import { TaskMemory } from "../../hub/core/task-memory.ts";
+import { StateStore } from "../../hub/store/state.ts";
+
+export const cluster = "5ce7a71000000001" as ClusterId;
+
+type Guest = {
+  facts: GuestFacts;
+  node: string;
+  status: (typeof guestStatusCodes)[number];
+  incarnation: number;
+  claimedAt: number;
+};
+type Node = {
+  up: boolean;
+  agentUp: boolean;
+  bootedAt: number;
+  skewMs: number;
+  measuredSkewMs: number;
+  measuredAt: number;
+  version: string;
+};
+
+/** Newest samples and series, nothing more: history is not asked here. */
+class WorldSeries {
+  private readonly infos = new Map<string, SeriesInfo[]>();
+  private readonly latest = new Map<number, Latest>();
+  private readonly newest = new Map<string, EpochMs>();
+  private readonly incarnations = new Map<string, number>();
+  private readonly listeners = new Set<Parameters<LiveTable["onFrame"]>[0]>();
+  private ids = 0;
+
+  put(entity: EntityKey, incarnation: number, metric: string, instance: string | undefined, at: number, value: number): void {
+    const info = this.declare(entity, incarnation, metric, instance);
+    const before = this.latest.get(info.id);
+    const rate = before === undefined ? Number.NaN : ((value - before.value) * 1000) / (at - before.at);
+    this.latest.set(info.id, { at: at as EpochMs, value, rate: rate < 0 ? Number.NaN : rate });
+  }
+
+  frame(agent: AgentId, at: number, entities: readonly EntityKey[]): void {
+    this.newest.set(agent.node, at as EpochMs);
+    for (const listener of this.listeners) listener({ agent, at: at as EpochMs, entities });
+  }
+
+  readonly reader: SeriesReader = {
+    find: ({ entity, metric, instance }) =>
+      this.seriesOf(entity).find((info) => info.metric.name === metric && info.instance === instance),
+    seriesOf: (_, entity, incarnation) => this.seriesOf(entity, incarnation),
+    incarnationOf: (_, entity) => this.incarnations.get(entity),
+    read: () => ({ tier: "raw", series: [] }),
+  };
+
+  readonly live: LiveTable = {
+    latest: (id) => this.latest.get(id),
+    newestFrame: ({ node }) => this.newest.get(node),
+    newestFrameOfAll: () => undefined,
+    onFrame: (listener) => {
+      this.listeners.add(listener);
+      return () => this.listeners.delete(listener);
+    },
+  };
+
+  private seriesOf(entity: EntityKey, incarnation = this.incarnations.get(entity) ?? 1): SeriesInfo[] {
+    return this.infos.get(`${entity}#${incarnation}`) ?? [];
+  }
+
+  private declare(entity: EntityKey, incarnation: number, name: string, instance: string | undefined): SeriesInfo {
+    this.incarnations.set(entity, incarnation);
+    const key = `${entity}#${incarnation}`;
+    const known = this.infos.get(key) ?? [];
+    const found = known.find((info) => info.metric.name === name && info.instance === instance);
+    if (found !== undefined) return found;
+    const metric = metricByName(entityKind(entity), name);
+    if (metric === undefined) throw new Error(`${entity} has no metric ${name}`);
+    const info = { id: ++this.ids, cluster, entity, incarnation, metric, instance, source: "world" };
+    this.infos.set(key, [...known, info]);
+    return info;
+  }
+}
+
+/** A cluster that scenarios move by hand, the real alert loop on a real store, and a clock that stands still in between. */
+export class World {
+  wall: number;
+  monotonic = 0;
+  readonly nodes = new Map<string, Node>();
+  readonly guests = new Map<number, Guest>();
+  readonly storages: StorageFacts[] = [];
+  readonly jobs: BackupJobFacts[] = [];
+  /** Values that each frame brings, by `entity metric instance`. */
+  readonly values = new Map<
+    string,
+    { entity: EntityKey; metric: string; instance: string | undefined; value: number; by: string }
+  >();
+  readonly maintenance = new Set<string>();
+  readonly sent: Notification[] = [];
+  quorate = true;
+  refusing = false;
+  timezone = "UTC";
+  /** Set: the hub dies when it hands over its next message — before, or right after it became durable. */
+  crash: "before" | "after" | undefined;
+  state: StateStore;
+  loop: AlertLoop;
+  private readonly dir = mkdtempSync(join(tmpdir(), "proven-scenario-"));
+  private readonly series = new WorldSeries();
+  private readonly tasks: TaskView[] = [];
+  private memory = new TaskMemory();
+  private handed: Notification[] = [];
+  private pids = 0;
+
+  constructor(private readonly startAt: number) {
+    this.wall = startAt;
+    this.state = this.openStore();
+    this.loop = this.openLoop();
+  }
+
+  now = () => this.wall as EpochMs;
+
+  /** What right clocks show: the nodes', unless they are skewed. The hub's is `wall`. */
+  get trueTime(): number {
+    return this.startAt + this.monotonic;
+  }
+
+  /** The hub is killed and starts again: nothing but the store is left. */
+  async restart(): Promise<void> {
+    this.loop.stop();
+    this.handed = [];
+    await this.state.close();
+    this.state = this.openStore();
+    this.memory = new TaskMemory();
+    for (const task of this.tasks) this.memory.add(task);
+    this.loop = this.openLoop();
+  }
+
+  async close(): Promise<void> {
+    this.loop.stop();
+    await this.state.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** Time passes by one step: agents send when their 10 s are over, the hub makes its pass. */
+  async step(ms: number): Promise<void> {
+    const before = Math.floor(this.monotonic / 10_000);
+    this.wall += ms;
+    this.monotonic += ms;
+    if (Math.floor(this.monotonic / 10_000) > before || ms >= 10_000) this.sendFrames();
+    await this.pass();
+  }
+
+  async pass(): Promise<void> {
+    try {
+      this.loop.pass();
+    } catch (error) {
+      if (!(error instanceof Crash)) throw error;
+      await this.restart();
+    }
+  }
+
+  task(node: string, type: string, id: string, state: TaskView["state"]): TaskView {
+    const hex = (value: number) => value.toString(16).toUpperCase().padStart(8, "0");
+    const upid = `UPID:${node}:${hex(++this.pids)}:00000001:${hex(Math.floor(this.trueTime / 1000))}:${type}:${id}:root@pam:`;
+    const at = this.trueTime;
+    const ended = state === "running" ? null : at;
+    const task: TaskView = {
+      cluster,
+      upid,
+      node,
+      type,
+      id,
+      user: "root@pam",
+      startedAt: this.wall,
+      endedAt: ended,
+      state,
+      status: null,
+    };
+    this.note(task);
+    return task;
+  }
+
+  note(task: TaskView): void {
+    this.tasks.push(task);
+    this.memory.add(task);
+  }
+
+  set(entity: EntityKey, metric: string, value: number, by: string, instance?: string): void {
+    this.values.set(`${entity} ${metric} ${instance ?? ""}`, { entity, metric, instance, value, by });
+  }
+
+  private sendFrames(): void {
+    for (const [name, node] of this.nodes) {
+      if (!node.up || !node.agentUp) continue;
+      if (this.monotonic - node.measuredAt >= 60_000) {
+        node.measuredAt = this.monotonic;
+        node.measuredSkewMs = this.trueTime + node.skewMs - this.wall + (this.monotonic % 7);
+      }
+      this.sendFrame(name, this.trueTime + node.skewMs);
+    }
+  }
+
+  private sendFrame(name: string, at: number): void {
+    const entities = new Set<EntityKey>();
+    const put = (entity: EntityKey, incarnation: number, metric: string, instance: string | undefined, value: number) => {
+      this.series.put(entity, incarnation, metric, instance, at, value);
+      entities.add(entity);
+    };
+    for (const { facts, node, status, incarnation } of this.guests.values()) {
+      if (node === name)
+        put(`guest/${facts.vmid}` as EntityKey, incarnation, "status", undefined, guestStatusCodes.indexOf(status));
+    }
+    for (const { entity, metric, instance, value, by } of this.values.values()) {
+      const guest = this.guests.get(Number(entity.split("/")[1]));
+      const sender = entity.startsWith("guest/") ? guest?.node : by;
+      if (sender === name) put(entity, entity.startsWith("guest/") ? (guest?.incarnation ?? 1) : 1, metric, instance, value);
+    }
+    this.series.frame({ cluster, node: name as NodeName }, at, [...entities]);
+  }
+
+  private openStore(): StateStore {
+    return StateStore.open({ dir: this.dir, now: this.now });
+  }
+
+  private openLoop(): AlertLoop {
+    const { state, series } = this;
+    return new AlertLoop({
+      state,
+      reader: series.reader,
+      live: series.live,
+      clock: { now: this.now, monotonicMs: () => this.monotonic, sleep: () => Promise.resolve() },
+      pictures: () => [this.picture()],
+      tasks: this.memory,
+      refusing: () => this.refusing,
+      dispatcher: {
+        enqueue: (notification) => {
+          if (this.crash === "before") this.die();
+          this.handed.push(notification);
+        },
+        committed: () => {
+          // What is durable reaches its receiver, whatever becomes of the hub.
+          this.sent.push(...this.handed.splice(0));
+          if (this.crash === "after") this.die();
+        },
+      },
+      tell: () => undefined,
+      timezone: this.timezone,
+    });
+  }
+
+  private die(): never {
+    this.crash = undefined;
+    throw new Crash("the hub was killed");
+  }
+
+  private picture(): ClusterPicture {
+    const now = this.now();
+    const members = [...this.nodes].map(([node, { up }], index) => ({ node, nodeId: index + 1, online: up }));
+    const ha = {
+      nodes: [...this.nodes.keys()].map((node) => ({ node, state: this.maintenance.has(node) ? "maintenance" : "online" })),
+    };
+    const agents = [...this.nodes].map(([name, node], index): AgentStatus => {
+      const agent = { cluster, node: name as NodeName };
+      const guests = [...this.guests.values()].filter((guest) => guest.node === name);
+      const inventory: Inventory = {
+        at: now,
+        cluster: { name: "lab", quorate: this.quorate, members, ha },
+        node: { pveVersion: node.version, zpools: this.zpools(name), sources: [], bootedAt: node.bootedAt },
+        guests: guests.map(({ facts }) => facts),
+        storages: this.storages,
+        backupJobs: this.jobs,
+      };
+      const claims = Object.fromEntries(guests.map(({ facts, claimedAt }) => [facts.vmid, claimedAt as EpochMs]));
+      const speaks = node.up && node.agentUp;
+      return {
+        node: agent.node,
+        state: speaks ? "connected" : "away",
+        software: "0.1.0",
+        connectedAt: now,
+        lastSeenAt: now,
+        clockSkewMs: node.measuredSkewMs,
+        newestFrame: this.series.live.newestFrame(agent),
+        duties: index === 0 ? ["cluster", "shared-storage"] : [],
+        inventory: { agent, receivedAt: (speaks ? now : 0) as EpochMs, inventory, claims },
+      };
+    });
+    const owners = ownersOf(agents.flatMap(({ inventory }) => inventory ?? []));
+    return { cluster, name: "lab", agents: new Map(agents.map((agent) => [agent.node, agent])), owners };
+  }
+
+  private zpools(node: string): string[] {
+    const prefix = `zpool/${node}/`;
+    return [
+      ...new Set(
+        [...this.values.values()].flatMap(({ entity }) => (entity.startsWith(prefix) ? [entity.slice(prefix.length)] : [])),
+      ),
+    ];
+  }
+}
+
+/** `kill -9`. */
+class Crash extends Error {}
