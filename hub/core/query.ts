@@ -23,25 +23,45 @@ export function stepFor(rangeMs: number, points: number): number {
   return steps.find((step) => step >= exact) ?? Math.ceil(exact / day) * day;
 }
 
-export type QueryPlan = { from: number; to: number; stepMs: number | undefined };
+/** History is kept for 400 days, by another engine perhaps longer; a longer range is a mistake, and walking its days is not free. */
+export const rangeMaxMs = 5 * 366 * day;
+
+export type QueryPlan = { from: number; to: number; stepMs: number | undefined; offsetMs: number };
+type AskedRange = Pick<SeriesQuery, "from" | "to" | "stepMs" | "points" | "offsetMs">;
 
 /** The range with its step, `from` moved back to a whole step. @throws Refusal what of the query can't be answered, with its field. */
-export function planQuery(query: Pick<SeriesQuery, "from" | "to" | "stepMs" | "points" | "series">): QueryPlan {
-  const { from, to } = query;
+export function planQuery(query: AskedRange & Pick<SeriesQuery, "series">): QueryPlan {
+  const plan = planRange(query);
+  refusePoints(plan, query.series.length, query.points === undefined ? "stepMs" : "points");
+  if (plan.to - plan.from > rangeMaxMs) {
+    throw new Refusal("too-large", `a range may have ${rangeMaxMs} ms (5 years): ask for a later from`, { field: "from" });
+  }
+  return plan;
+}
+
+/** As planQuery, without its limits. @throws Refusal */
+export function planRange(query: AskedRange): QueryPlan {
+  const { from, to, offsetMs = 0 } = query;
   if (to <= from) throw new Refusal("invalid", "to must be later than from", { field: "to" });
   if (query.stepMs !== undefined && query.points !== undefined) {
     throw new Refusal("invalid", "give stepMs or points, not both", { field: "points" });
   }
   const stepMs = query.points === undefined ? query.stepMs : stepFor(to - from, query.points);
-  const plan = { from: stepMs === undefined ? from : Math.floor(from / stepMs) * stepMs, to, stepMs };
-  const points = Math.ceil((to - plan.from) / (stepMs ?? limits.sampleEveryMs)) * query.series.length;
-  if (points > pointsMax) {
-    const remedy = stepMs === undefined ? "ask with points or stepMs" : "ask for fewer series, a shorter range or a longer step";
-    throw new Refusal("too-large", `about ${points} points are more than ${pointsMax}: ${remedy}`, {
-      field: query.points === undefined ? "stepMs" : "points",
-    });
+  if (stepMs !== undefined && offsetMs % stepMs !== 0) {
+    const remedy = `offsetMs must be a multiple of the step, ${stepMs} ms, so that both ranges have the same steps`;
+    throw new Refusal("invalid", remedy, { field: "offsetMs" });
   }
-  return plan;
+  const start = stepMs === undefined ? from : Math.floor(from / stepMs) * stepMs;
+  if (start < offsetMs) throw new Refusal("invalid", "offsetMs reaches back beyond 1970", { field: "offsetMs" });
+  return { from: start, to, stepMs, offsetMs };
+}
+
+/** @throws Refusal when so many columns over the plan's steps are more than one answer may hold. `field`: what set the step. */
+export function refusePoints({ from, to, stepMs }: QueryPlan, columns: number, field: string): void {
+  const points = Math.ceil((to - from) / (stepMs ?? limits.sampleEveryMs)) * columns;
+  if (points <= pointsMax) return;
+  const remedy = stepMs === undefined ? "ask with points or stepMs" : "ask for fewer series, a shorter range or a longer step";
+  throw new Refusal("too-large", `about ${points} points are more than ${pointsMax}: ${remedy}`, { field });
 }
 
 /** Which columns a metric gets. A gauge has no rate, and of a counter only its rate is of use; raw samples have nothing to average. */

@@ -1,7 +1,13 @@
 import { createRoute } from "@hono/zod-openapi";
 import type { z } from "zod";
 import type { Aggregate } from "#protocol/api.ts";
-import { type Combination, groupAnswerSchema, groupQuerySchema, topAnswerSchema, topQuerySchema } from "#protocol/class-queries.ts";
+import {
+  type Combination,
+  groupAnswerSchema,
+  groupQuerySchema,
+  topAnswerSchema,
+  topQuerySchema,
+} from "#protocol/class-queries.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Metric } from "#protocol/metrics.ts";
 import { planRange, type QueryPlan, refusePoints } from "../core/query.ts";
@@ -143,7 +149,13 @@ async function group(ports: HttpPorts, asked: GroupAsked) {
   return {
     head: { ...rangeOf(plan), stepMs: plan.stepMs, tier },
     series: groups.map((one) => ({
-      head: { cluster: one.cluster, group: one.name ?? null, members: one.members.length, metric: metric.name, unit: metric.unit },
+      head: {
+        cluster: one.cluster,
+        group: one.name ?? null,
+        members: one.members.length,
+        metric: metric.name,
+        unit: metric.unit,
+      },
       data: { at, columns: columnsOf(combined.get(one) ?? new Combined(steps), asked.combine) },
     })),
   } satisfies Answered<object, object, Combination>;
@@ -153,9 +165,11 @@ async function group(ports: HttpPorts, asked: GroupAsked) {
 function groupPlan(asked: GroupAsked, now: number): QueryPlan & { stepMs: number } {
   const { from, to, offsetMs, stepMs, points } = asked;
   const range = { from, to, ...(offsetMs === undefined ? {} : { offsetMs }) };
-  const steps = stepMs === undefined ? { points: points ?? defaultPoints } : { stepMs, ...(points === undefined ? {} : { points }) };
+  const steps =
+    stepMs === undefined ? { points: points ?? defaultPoints } : { stepMs, ...(points === undefined ? {} : { points }) };
   const plan = planRange({ ...range, ...steps });
-  if (!readsRollups(shifted(plan), now) || (plan.stepMs ?? 0) >= rollupStepMs) return { ...plan, stepMs: plan.stepMs ?? rollupStepMs };
+  if (!readsRollups(shifted(plan), now) || (plan.stepMs ?? 0) >= rollupStepMs)
+    return { ...plan, stepMs: plan.stepMs ?? rollupStepMs };
   return { ...planRange({ ...range, stepMs: rollupStepMs }), stepMs: rollupStepMs };
 }
 
@@ -185,7 +199,12 @@ async function eachPart(
   let tier: "raw" | "rollup" = "raw";
   for (let begin = 0; begin < series.length; begin += partSeries) {
     const part = series.slice(begin, begin + partSeries);
-    const read = await readShifted(ports, part.map(({ info }) => info), plan, [aggregate]);
+    const read = await readShifted(
+      ports,
+      part.map(({ info }) => info),
+      plan,
+      [aggregate],
+    );
     tier = read.tier;
     for (const [i, { at, columns }] of read.series.entries()) {
       const [of, values] = [part[i], columns[aggregate]];

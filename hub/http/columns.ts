@@ -74,5 +74,8 @@ export const columnResponses = <Schema extends z.ZodType>(schema: Schema, descri
     },
   },
   ...commonErrors,
-  413: { ...commonErrors[400], description: "More than one answer may hold or read: `field` and the message say what to ask for less of" },
+  413: {
+    ...commonErrors[400],
+    description: "More than one answer may hold or read: `field` and the message say what to ask for less of",
+  },
 });

@@ -30,7 +30,13 @@ export function seriesRoutes(app: HubApp, ports: HttpPorts): void {
     const query = c.req.valid("json");
     const plan = planQuery(query);
     const now = ports.clock.now();
-    refuseCost(shifted(plan), query.series.length, now, "from", "ask for fewer series, a shorter range, or steps of 15 minutes or more");
+    refuseCost(
+      shifted(plan),
+      query.series.length,
+      now,
+      "from",
+      "ask for fewer series, a shorter range, or steps of 15 minutes or more",
+    );
     const wanted = query.series.map((selector, index) => find(ports, selector, `series.${index}`));
     const answer = await read(ports, wanted, plan, query.aggregates);
     if (!wantsBinary(c.req.header("Accept"))) return c.json(toJson(answer), 200);

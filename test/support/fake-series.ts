@@ -1,9 +1,19 @@
+import type { Aggregate } from "#protocol/api.ts";
 import type { EntityKey, EpochMs } from "#protocol/ids.ts";
 import { entityKind } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import { type Metric, metricById, metricByName } from "#protocol/metrics.ts";
 import { decodeFrame, decodeSchema, type FrameState, parseRecordHead, type Schema, stateFor } from "#protocol/records.ts";
-import type { AgentId, Latest, LiveTable, RecordStream, SeriesInfo, SeriesReader } from "../../hub/core/series.ts";
+import type {
+  AgentId,
+  Latest,
+  LiveTable,
+  RecordStream,
+  SeriesColumns,
+  SeriesInfo,
+  SeriesRanker,
+  SeriesReader,
+} from "../../hub/core/series.ts";
 import type { OpenSeries } from "../../hub/hub.ts";
 
 const keyOf = ({ cluster, node }: AgentId) => `${cluster}/${node}`;
@@ -49,7 +59,7 @@ export class FakeSeries implements OpenSeries {
     for (const resolve of this.waiting.splice(0)) resolve();
   }
 
-  readonly reader: SeriesReader = {
+  readonly reader: SeriesReader & SeriesRanker = {
     find: ({ cluster, entity, metric, instance }) =>
       this.infos.find(
         (info) =>
@@ -61,10 +71,11 @@ export class FakeSeries implements OpenSeries {
     seriesOf: (cluster, entity) => this.infos.filter((info) => info.cluster === cluster && info.entity === entity),
     incarnationOf: (cluster, entity) =>
       this.infos.some((info) => info.cluster === cluster && info.entity === entity) ? 1 : undefined,
-    read: (series, { from, to, aggregates }) => ({
+    read: (series, { from, to, stepMs, aggregates }) => ({
       tier: "raw",
       series: series.map((info) => {
         const found = this.samplesOf(info).filter(({ at }) => at >= from && at < to);
+        if (stepMs !== undefined) return stepped(found, from, to, stepMs, aggregates);
         const values = Float64Array.from(found, ({ value }) => value);
         return {
           at: Float64Array.from(found, ({ at }) => at),
@@ -72,6 +83,16 @@ export class FakeSeries implements OpenSeries {
         };
       }),
     }),
+    top: ({ cluster, metric, from, to, count, lowest = false }) =>
+      this.infos
+        .filter((info) => info.metric.id === metric.id && (cluster === undefined || info.cluster === cluster))
+        .map((series) => {
+          const found = this.samplesOf(series).filter(({ at }) => at >= from && at < to);
+          return { series, value: found.reduce((sum, { value }) => sum + value, 0) / found.length };
+        })
+        .filter(({ value }) => !Number.isNaN(value))
+        .sort((a, b) => (lowest ? a.value - b.value : b.value - a.value))
+        .slice(0, count),
   };
 
   readonly live: LiveTable = {
@@ -177,6 +198,32 @@ export class FakeSeries implements OpenSeries {
     this.samples.set(id, known);
     return known;
   }
+}
+
+/** Whole steps of [from, to); a rate is the average of what was put in. */
+function stepped(
+  samples: readonly { at: number; value: number }[],
+  from: number,
+  to: number,
+  stepMs: number,
+  aggregates: readonly Aggregate[],
+): SeriesColumns {
+  const start = Math.floor(from / stepMs) * stepMs;
+  const at = Float64Array.from({ length: Math.ceil((to - start) / stepMs) }, (_, i) => start + i * stepMs);
+  const average = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const kinds: Record<Aggregate, (values: readonly number[]) => number> = {
+    avg: average,
+    rate: average,
+    min: (values) => Math.min(...values),
+    max: (values) => Math.max(...values),
+    last: (values) => values.at(-1) ?? Number.NaN,
+  };
+  const column = (aggregate: Aggregate) =>
+    at.map((time) => {
+      const values = samples.filter((sample) => sample.at >= time && sample.at < time + stepMs).map(({ value }) => value);
+      return values.length === 0 ? Number.NaN : kinds[aggregate](values);
+    });
+  return { at, columns: Object.fromEntries(aggregates.map((name) => [name, column(name)])) };
 }
 
 function metricOf(entity: EntityKey, id: number): Metric {

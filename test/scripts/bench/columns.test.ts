@@ -6,17 +6,13 @@ import { parseColumns } from "../../../scripts/bench/columns.ts";
 test("the bench reads the columns that the hub writes", () => {
   const head = { metric: "cpu", instance: null, unit: "ratio", source: "proc" };
   const bytes = toBinary({
-    from: 1000,
-    to: 3000,
-    stepMs: null,
-    tier: "raw",
+    head: { from: 1000, to: 3000, stepMs: null, tier: "raw" },
     series: [
       {
-        ...head,
-        entity: "guest/100",
+        head: { ...head, entity: "guest/100" },
         data: { at: Float64Array.of(1000, 2000), columns: { min: Float64Array.of(0.1, Number.NaN), max: Float64Array.of(1, 2) } },
       },
-      { ...head, entity: "guest/101", data: { at: Float64Array.of(), columns: { last: Float64Array.of() } } },
+      { head: { ...head, entity: "guest/101" }, data: { at: Float64Array.of(), columns: { last: Float64Array.of() } } },
     ],
   });
   assert.deepEqual(parseColumns(Buffer.concat([bytes])), [

@@ -1,0 +1,37 @@
+import { limits } from "#protocol/limits.ts";
+import { Refusal } from "./refusal.ts";
+import { rollupDayMs, rollupRows, rollupStepMs } from "./rollup.ts";
+
+/** What one request may have decoded, samples and steps of rollups alike: it is done in one go, and nobody is answered meanwhile. */
+export const decodedMax = 20_000_000;
+
+/** How long samples are kept, and from which range on rollups may answer, as the store does (SeriesReader.read). */
+const rawKeptMs = 14 * rollupDayMs;
+const rollupRangeMs = rollupDayMs;
+
+type Range = { from: number; to: number; stepMs: number | undefined };
+
+/** Whether rollups answer: samples are gone, or the steps are long and many. */
+export function readsRollups({ from, to, stepMs }: Range, now: number): boolean {
+  if (from < now - rawKeptMs) return true;
+  return stepMs !== undefined && stepMs >= rollupStepMs && to - from > rollupRangeMs;
+}
+
+/** What is decoded of each series. Rollups come a whole day at a time; of the newest day there is none yet. */
+export function decodedPerSeries(range: Range, now: number): number {
+  const { from, to } = range;
+  const samples = (ms: number) => Math.ceil(Math.max(0, ms) / limits.sampleEveryMs);
+  if (!readsRollups(range, now)) return samples(to - from);
+  const days = Math.ceil(to / rollupDayMs) - Math.floor(from / rollupDayMs);
+  const unrolled = Math.min(to, now) - Math.max(from, now - rollupDayMs);
+  return days * rollupRows + samples(unrolled);
+}
+
+/** @throws Refusal before anything is read, when too much would be. `field` and `remedy`: what the asker can change. */
+export function refuseCost(range: Range, series: number, now: number, field: string, remedy: string): void {
+  const decoded = decodedPerSeries(range, now) * series;
+  if (decoded <= decodedMax) return;
+  const millions = (n: number) => `${Math.round(n / 1e6)} million`;
+  const what = `${series} series over this range are about ${millions(decoded)} samples to read, at most ${millions(decodedMax)} are`;
+  throw new Refusal("too-large", `${what}: ${remedy}`, { field });
+}
