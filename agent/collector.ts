@@ -51,6 +51,7 @@ class NodeCollector implements Collector {
   private rrdProblem: string | undefined;
   private rootUse: Space | undefined;
   private rootProblem: string | undefined;
+  private lookedMs = Number.NEGATIVE_INFINITY;
   private pendingTasks: TaskReport[] = [];
   /** The picture handed out last; `mark` says from what it was made. */
   private newest: { mark: string; version: number; inventory: Inventory } | undefined;
@@ -174,6 +175,7 @@ class NodeCollector implements Collector {
   private async refreshPmxcfs(): Promise<void> {
     await this.pmxcfs.refresh();
     await this.clusterFiles.refresh(this.pmxcfs.counters);
+    if (this.pmxcfs.problem === undefined) this.lookedMs = this.deps.clock.monotonicMs();
   }
 
   private sight(node: NodeName): NodeSight {
@@ -182,6 +184,7 @@ class NodeCollector implements Collector {
       guests: this.pmxcfs.guests,
       files: this.clusterFiles,
       duties: this.duties,
+      lookedMs: this.lookedMs,
       isRunning: (vmid) => this.feed.isRunning(vmid),
     };
   }

@@ -1,10 +1,12 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { parseUpid, type Vmid } from "#protocol/ids.ts";
 import { type Asked, askEveryMs, planRound } from "../core/ask-plan.ts";
 import type { SampleTable } from "../core/table.ts";
 import { asNumber, asObject, asText } from "../core/values.ts";
 import type { Clock, ReadText } from "../ports.ts";
 import type { PveApi } from "../pve/api.ts";
-import { fileProblem } from "./files.ts";
+import { errorCode, fileProblem } from "./files.ts";
 import { parseGuestConfig } from "./guest-config.ts";
 import { idsOf } from "./metric-ids.ts";
 import { apiProblem } from "./node-api.ts";
@@ -18,6 +20,8 @@ const activeTasks = "/var/log/pve/tasks/active";
 const lendAnswerMs = 30 * minuteMs;
 /** A dead agent costs 3 s; a round ends after this, whoever is left comes next. */
 const roundMs = 8000;
+/** A lock that was looked up so long ago need not be looked up again. */
+const justNowMs = 500;
 const filesystemsMax = 64;
 
 export type GuestFilesystem = { mount: string; total: number; used: number };
@@ -63,8 +67,8 @@ type Known = Asked & { identity: readonly string[]; answeredMs: number; filesyst
 
 /**
  * File systems of virtual machines, from their own agents through PVE's API: one guest after the other, each every five minutes, and never one that
- * has a lock or may be in a backup, whose frozen file systems a second client of its agent would endanger. Right before each question both are
- * looked up again. fsfreeze-status is not asked: it is one more conversation over the same socket, and a frozen agent refuses get-fsinfo itself.
+ * has a lock or may be in a backup, whose frozen file systems a second client of its agent would endanger. Backups are looked up
+ * before each round, the lock right before each question (the tick that starts the round has just done so). fsfreeze-status is not asked: it is one more conversation over the same socket, and a frozen agent refuses get-fsinfo itself.
  */
 export class GuestAgentSource implements SlowSource {
   readonly name = "guest-agent";
@@ -74,8 +78,10 @@ export class GuestAgentSource implements SlowSource {
   version = 0;
   private readonly known = new Map<Vmid, Known>();
   private asking = 0;
+  private backups: { mark: string; running: RunningBackups } | undefined;
 
   constructor(
+    private readonly root: string,
     private readonly api: PveApi,
     private readonly read: ReadText,
     private readonly clock: Clock,
@@ -103,9 +109,11 @@ export class GuestAgentSource implements SlowSource {
     for (const [vmid, { identity }] of this.known) if (!isSame(sight.guests.get(vmid), identity)) this.known.delete(vmid);
     const guests = [...sight.guests.values()].filter((guest) => mayAnswer(guest, sight));
     this.asking = guests.length;
-    const backups = await this.readBackups();
-    const free = guests.map(({ vmid }) => vmid).filter((vmid) => !touches(backups, vmid));
     const startedMs = this.clock.monotonicMs();
+    const vmids = guests.map(({ vmid }) => vmid);
+    if (planRound(vmids, this.known, startedMs).length === 0) return;
+    const backups = await this.readBackups();
+    const free = vmids.filter((vmid) => !touches(backups, vmid));
     for (const vmid of planRound(free, this.known, startedMs)) {
       if (this.clock.monotonicMs() - startedMs > roundMs) return;
       if (!(await this.isUntouched(vmid, sight))) continue;
@@ -130,21 +138,30 @@ export class GuestAgentSource implements SlowSource {
     }
   }
 
-  /** The last look before the question. What can't be read is no permission. */
-  private async isUntouched(vmid: Vmid, { node }: NodeSight): Promise<boolean> {
+  /** The last look before the question: vzdump locks a guest before it freezes it. What can't be read is no permission. */
+  private async isUntouched(vmid: Vmid, { node, lookedMs }: NodeSight): Promise<boolean> {
+    if (this.clock.monotonicMs() - lookedMs <= justNowMs) return true;
     const config = await this.read(`/etc/pve/nodes/${node}/qemu-server/${vmid}.conf`, 1 << 20);
     if (!config.ok) return false;
     const { lock, guestAgent } = parseGuestConfig(config.text, "qemu");
-    if (lock !== undefined || guestAgent !== true) return false;
-    return !touches(await this.readBackups(), vmid);
+    return lock === undefined && guestAgent === true;
   }
 
   /** Undefined: nobody can say. */
   private async readBackups(): Promise<RunningBackups | undefined> {
+    const mark = await stat(join(this.root, activeTasks)).then(
+      ({ ino, size, mtimeMs }) => `${ino} ${size} ${mtimeMs}`,
+      errorCode,
+    );
+    if (this.backups?.mark === mark) return this.backups.running;
     const active = await this.read(activeTasks, 4 << 20);
-    if (active.ok || active.code === "ENOENT") return runningBackups(active.ok ? active.text : "");
-    this.problem = `${fileProblem(activeTasks, active.code)}, so no guest is asked`;
-    return undefined;
+    if (!active.ok && active.code !== "ENOENT") {
+      this.problem = `${fileProblem(activeTasks, active.code)}, so no guest is asked`;
+      return undefined;
+    }
+    const running = runningBackups(active.ok ? active.text : "");
+    this.backups = { mark, running };
+    return running;
   }
 
   /** False: the API itself does not answer, so nothing is known about this guest and no other is asked now. */

@@ -2,7 +2,7 @@ import { readdir, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { nodeKey } from "#protocol/ids.ts";
 import type { SampleTable } from "../core/table.ts";
-import type { ReadText } from "../ports.ts";
+import type { Clock, ReadText } from "../ports.ts";
 import { errorCode, fileProblem } from "./files.ts";
 import { idsOf } from "./metric-ids.ts";
 import { counted, instanceName, minuteMs, type NodeSight, type SlowSource } from "./slow-source.ts";
@@ -11,10 +11,11 @@ const ids = idsOf("node");
 const source = "hwmon";
 const folder = "/sys/class/hwmon";
 const sensorsMax = 64;
+const scanEveryMs = 10 * minuteMs;
 // It asks the disks themselves, and some take that as use and stay awake; SMART tells their temperatures.
 const askDisks = new Set(["drivetemp"]);
 
-export type Sensor = { chip: string; device: string; label: string; celsius: number };
+export type Sensor = { chip: string; device: string; label: string };
 
 /** m°C as the kernel writes them (Documentation/hwmon/sysfs-interface); NaN for what no thermometer says. */
 export function parseMilliCelsius(text: string): number {
@@ -28,22 +29,25 @@ export function sensorName({ chip, device, label }: Sensor, sensors: readonly Se
   return instanceName(`${chip}${several ? `@${device}` : ""}/${label}`);
 }
 
-/** Temperatures of the node, from the kernel's files alone, every half a minute beside the samples: a slow bus may take its time. */
+/** Temperatures of the node, from the kernel's files alone, every minute beside the samples: a slow bus may take its time. */
 export class SensorSource implements SlowSource {
   readonly name = source;
   readonly version = 0;
-  readonly lendMs = 2 * minuteMs;
+  readonly lendMs = 3 * minuteMs;
   readonly patienceMs = minuteMs / 2;
   problem: string | undefined;
   private sensors: readonly { name: string; celsius: number }[] = [];
+  private inputs: readonly (Sensor & { path: string })[] = [];
+  private scannedMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly root: string,
     private readonly read: ReadText,
+    private readonly clock: Clock,
   ) {}
 
   everyMs(): number | undefined {
-    return minuteMs / 2;
+    return minuteMs;
   }
 
   found(): string {
@@ -51,12 +55,22 @@ export class SensorSource implements SlowSource {
   }
 
   async refresh(): Promise<void> {
+    if (this.clock.monotonicMs() - this.scannedMs > scanEveryMs) await this.scan();
+    const sensors: { name: string; celsius: number }[] = [];
+    for (const input of this.inputs) {
+      const celsius = parseMilliCelsius((await this.word(input.path)) ?? "");
+      sensors.push({ name: sensorName(input, this.inputs), celsius });
+    }
+    this.sensors = sensors.filter(({ celsius }) => Number.isFinite(celsius));
+  }
+
+  /** Which thermometers there are: chips come and go with their modules, seldom. */
+  private async scan(): Promise<void> {
     this.problem = undefined;
-    const chips = await this.list(folder);
-    const found: Sensor[] = [];
-    for (const chip of chips ?? []) found.push(...(await this.readChip(join(folder, chip))));
-    const known = found.filter(({ celsius }) => Number.isFinite(celsius)).slice(0, sensorsMax);
-    this.sensors = known.map((sensor) => ({ name: sensorName(sensor, found), celsius: sensor.celsius }));
+    const found: (Sensor & { path: string })[] = [];
+    for (const chip of (await this.list(folder)) ?? []) found.push(...(await this.scanChip(join(folder, chip))));
+    this.inputs = found.slice(0, sensorsMax);
+    this.scannedMs = this.clock.monotonicMs();
   }
 
   put(table: SampleTable, { node }: Pick<NodeSight, "node">): void {
@@ -64,16 +78,16 @@ export class SensorSource implements SlowSource {
     for (const { name, celsius } of this.sensors) table.put(entity, ids.temperature, source, celsius, name);
   }
 
-  private async readChip(path: string): Promise<Sensor[]> {
+  private async scanChip(path: string): Promise<(Sensor & { path: string })[]> {
     const chip = await this.word(`${path}/name`);
     if (chip === undefined || askDisks.has(chip)) return [];
     const device = await readlink(join(this.root, path, "device")).then(basename, () => basename(path));
     const inputs = ((await this.list(path)) ?? []).filter((file) => /^temp\d+_input$/.test(file));
-    const sensors: Sensor[] = [];
+    const sensors: (Sensor & { path: string })[] = [];
     for (const input of inputs) {
       const sensor = input.slice(0, -"_input".length);
-      const celsius = parseMilliCelsius((await this.word(`${path}/${input}`)) ?? "");
-      sensors.push({ chip, device, label: (await this.word(`${path}/${sensor}_label`)) ?? sensor, celsius });
+      const label = (await this.word(`${path}/${sensor}_label`)) ?? sensor;
+      sensors.push({ chip, device, label, path: `${path}/${input}` });
     }
     return sensors;
   }

@@ -10,6 +10,8 @@ export type NodeSight = {
   guests: ReadonlyMap<Vmid, LocalGuest>;
   files: ClusterFiles;
   duties: ReadonlySet<Duty>;
+  /** Monotonic time at which /etc/pve was last read without a problem: how old `guests` and `files` are. */
+  lookedMs: number;
   /** True when pvestatd said so of late; a guest nobody knows about does not run. */
   isRunning(vmid: Vmid): boolean;
 };

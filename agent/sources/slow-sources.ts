@@ -58,13 +58,13 @@ export class SlowSources {
     this.thinpools = new ThinpoolSource(root, run);
     this.certificates = new CertificateSource(read);
     this.updates = new UpdateSource(api);
-    this.agents = new GuestAgentSource(api, read, clock);
+    this.agents = new GuestAgentSource(root, api, read, clock);
     this.replication = new ReplicationSource(api);
     this.ceph = new CephSource(api);
     this.pbs = new PbsSource(read, clock, edges.connectPbs ?? createPbsApi);
     const filesystems = new FilesystemSource(root, files, clock, edges.statSpace ?? statSpace);
     const { zpool, thinpools, smart, agents, replication, ceph, pbs, certificates, updates } = this;
-    const sensors = new SensorSource(root, read);
+    const sensors = new SensorSource(root, read, clock);
     this.all = [zpool, thinpools, filesystems, sensors, smart, agents, replication, ceph, pbs, certificates, updates];
     this.lanes = this.all.map((source) => ({ source, lane: new Lane(clock, () => this.refresh(source)) }));
   }

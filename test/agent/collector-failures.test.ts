@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { RunCommand } from "../../agent/ports.ts";
 import { recorded } from "../support/recorded-node.ts";
-import { of, readTable, sourcesOf, startCollector, zpoolList } from "../support/started-collector.ts";
+import { of, readTable, sourcesOf, startCollector, until, zpoolList } from "../support/started-collector.ts";
 
 test("pvestatd stands still: its values are used for 30 s, then they are absent, with one log line for each section", async (context) => {
   const { tick, clock, logs, collector } = startCollector(context);
@@ -56,6 +56,7 @@ test("a section that looks otherwise after an upgrade of PVE: its values come fr
 test("/etc/pve hangs: the node's own figures come in time, guests keep their identity, and the report says why", async (context) => {
   const { node, tick, clock, collector, table } = startCollector(context);
   await tick();
+  await until(async () => "agent_up" in of(await tick(), "guest/100")); // what is read beside the samples is there now
   const { schemaVersion } = table;
   node.hang("etc/pve/.version");
   table.begin();
@@ -84,54 +85,77 @@ test("a configuration that can't be read yet is not called known, and no sample 
   assert.equal(of(await tick(), "guest/101").status, 0);
 });
 
-test("ZFS pools are asked for once a minute, beside the samples, and lent for three minutes", async (context) => {
+/** The kernel's own word on the pool `tank`. */
+const kstat = "proc/spl/kstat/zfs/tank/state";
+
+test("ZFS pools are asked for every quarter of an hour, beside the samples, and at once when the kernel shows another state", async (context) => {
   const { node, tick, clock, commands } = startCollector(context);
-  node.write("proc/spl/kstat/zfs/arcstats", "size 4 4096\n");
+  node.write(kstat, "ONLINE\n");
   await tick();
   const lent = of(await tick(), "zpool/pve1/tank");
   assert.deepEqual(lent, { size: 1000, allocated: 400, free: 600, fragmentation: 0.12, health: 0 });
-  assert.deepEqual(commands, [
+  const first = [
     "zpool list -j --json-int",
     "zpool list -Hp -o name,size,allocated,free,fragmentation,health",
     "zpool status -p",
-  ]);
-  for (let seconds = 0; seconds < 60; seconds += 10) {
+  ];
+  assert.deepEqual(commands, first);
+  for (let minute = 0; minute < 15; minute++) {
     await tick();
-    await clock.advance(10_000);
+    await clock.advance(60_000);
   }
   assert.equal(commands.length, 3);
   await tick();
   assert.equal(commands.length, 5);
+  node.write(kstat, "DEGRADED\n");
+  await clock.advance(10_000);
+  assert.equal(of(await tick(), "zpool/pve1/tank").health, 1);
+  assert.equal(commands.length, 7);
 });
 
-test("a zpool that hangs is absent after three minutes and delays nobody", async (context) => {
+test("where the kernel has ZFS but no pool, zpool is not run", async (context) => {
+  const { node, tick, commands } = startCollector(context);
+  node.write("proc/spl/kstat/zfs/arcstats", "size 4 4096\n");
+  assert.equal(of(await tick(), "node/pve1").arc, 4096);
+  assert.deepEqual(commands, []);
+});
+
+test("a zpool that hangs delays nobody, and its values are absent after half an hour", async (context) => {
   let hanging = false;
   const run: RunCommand = (_, args) => {
     if (hanging) return new Promise(() => undefined);
     return Promise.resolve({ ok: true, stdout: args.includes("-Hp") ? zpoolList : "{", stderr: "", code: 0 });
   };
-  const { node, tick, clock } = startCollector(context, { run });
-  node.write("proc/spl/kstat/zfs/arcstats", "size 4 4096\n");
+  const { node, tick, clock, collector } = startCollector(context, { run });
+  node.write(kstat, "ONLINE\n");
   await tick();
   hanging = true;
-  await clock.advance(61_000);
+  await clock.advance(16 * 60_000);
   assert.equal(of(await tick(), "zpool/pve1/tank").size, 1000);
-  await clock.advance(120_000);
+  await clock.advance(15 * 60_000 + 1000);
   const values = await tick();
   assert.deepEqual(of(values, "zpool/pve1/tank"), {});
-  assert.equal(of(values, "node/pve1").arc, 4096);
+  assert.equal(of(values, "node/pve1").load1, 1.29);
+  const { inventory } = await collector.inventory(clock.now());
+  assert.equal(inventory.node.sources.find(({ source }) => source === "zpool")?.problem, "does not answer");
 });
 
-test("without ZFS no command is run at all, and the API is asked once an hour", async (context) => {
+test("a node without ZFS, thin pools and disks runs no command at all, and its API is asked seldom", async (context) => {
   const { tick, clock, commands, calls } = startCollector(context);
+  await tick();
+  await until(() => calls.length === 3);
   for (let minute = 0; minute < 59; minute++) {
     await tick();
     await clock.advance(60_000);
   }
-  assert.deepEqual([commands, calls], [[], ["/nodes/localhost/status"]]);
+  // pvestatd's line has grown old by the second minute: of a guest that may not run nobody asks the agent.
+  assert.deepEqual(
+    [commands, calls.toSorted()],
+    [[], ["/nodes/localhost/apt/update", "/nodes/localhost/qemu/100/agent/get-fsinfo", "/nodes/localhost/status"]],
+  );
   await clock.advance(60_000);
   await tick();
-  assert.equal(calls.length, 2);
+  assert.deepEqual(calls.slice(3), ["/nodes/localhost/status"]);
 });
 
 test("a new metrics file ends the wait, and so does time where nothing is written", async (context) => {
@@ -164,10 +188,20 @@ test("on a machine without PVE its own figures are there, and --check names what
       ["pmxcfs", "/etc/pve/.version: missing, pmxcfs is not mounted"],
       ["pve-metrics", "/run/pve/metrics: missing, is pvestatd running?"],
       ["rrd", "/etc/pve/.rrd: missing, pmxcfs is not mounted"],
-      ["zpool", undefined],
       ["tasks", "/var/log/pve/tasks: missing"],
       ["api", undefined],
+      ["zpool", undefined],
+      ["lvs", undefined],
+      ["filesystems", undefined],
+      ["hwmon", undefined],
+      ["smartctl", undefined],
+      ["guest-agent", undefined],
+      ["replication", undefined],
+      ["ceph", undefined],
+      ["pbs", undefined],
+      ["certificates", undefined],
+      ["apt", undefined],
     ],
   );
-  assert.equal(reports.find(({ source }) => source === "zpool")?.found, "no ZFS");
+  assert.equal(reports.find(({ source }) => source === "zpool")?.found, "not used here");
 });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { generate } from "selfsigned";
 import { clusterIdOf } from "../../agent/sources/cluster-config.ts";
 import { recorded } from "../support/recorded-node.ts";
-import { of, sourcesOf, startCollector } from "../support/started-collector.ts";
+import { of, sourcesOf, startCollector, until } from "../support/started-collector.ts";
 
 test("a running VM of the recorded node: its own view of the network, the host's of its memory, no disk use", async (context) => {
   const { tick, table } = startCollector(context);
@@ -129,6 +129,8 @@ test("a guest that .vmlist puts on another node is that node's to report", async
 test("the inventory as recorded, and its version stands still while nothing changes", async (context) => {
   const { node, tick, clock, collector } = startCollector(context);
   await tick();
+  const agentAsked = async () => (await collector.inventory(clock.now())).inventory.guests[0]?.agent === "silent";
+  await until(agentAsked);
   const first = await collector.inventory(clock.now());
   assert.deepEqual(first.inventory.cluster, { quorate: true, members: [{ node: "pve1", nodeId: 0, online: true }] });
   assert.deepEqual(first.inventory.guests[0], {
@@ -141,8 +143,10 @@ test("the inventory as recorded, and its version stands still while nothing chan
     onboot: true,
     pool: "prod",
     configured: true,
+    agent: "silent",
   });
-  const { sources: found, ...facts } = first.inventory.node;
+  const { sources: found, updates, ...facts } = first.inventory.node;
+  assert.equal(updates?.total, 3);
   assert.deepEqual(facts, {
     pveVersion: "pve-manager/9.2.11/14a22df35955d97d",
     kernel: "6.17.2-1-pve",
@@ -150,6 +154,9 @@ test("the inventory as recorded, and its version stands still while nothing chan
     cpus: 2,
     bootedAt: 1_795_396_297_000,
     zpools: [],
+    disks: [],
+    thinpools: [],
+    certificates: [],
   });
   assert.deepEqual(
     found.filter(({ problem }) => problem !== undefined),
@@ -193,9 +200,19 @@ test("--check on the recorded node says what each source gives", async (context)
       ["pmxcfs", "node pve1, standalone, 4 guests, 3 storages", undefined],
       ["pve-metrics", "3 qemu, 1 lxc, 3 storage", undefined],
       ["rrd", "5 guests, 3 storages of the cluster", undefined],
-      ["zpool", "no ZFS", undefined],
       ["tasks", "69 tasks within a day, 0 running", undefined],
       ["api", "pve-manager/9.2.11/14a22df35955d97d", undefined],
+      ["zpool", "not used here", undefined],
+      ["lvs", "not used here", undefined],
+      ["filesystems", "0 file systems besides the root's, looked at every 1 min", undefined],
+      ["hwmon", "0 temperatures, looked at every 1 min", undefined],
+      ["smartctl", "no physical disks, looked at every 1 min", undefined],
+      ["guest-agent", "0 of 1 guest agent answered, looked at every 5 s", undefined],
+      ["replication", "not used here", undefined],
+      ["ceph", "not used here", undefined],
+      ["pbs", "not used here", undefined],
+      ["certificates", "1 certificate, looked at every 1 h", undefined],
+      ["apt", "3 updates, looked at every 6 h", undefined],
     ],
   );
 });

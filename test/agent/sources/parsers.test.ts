@@ -17,6 +17,7 @@ test("a VM's identity is its smbios uuid and the MACs of its NICs", () => {
     template: false,
     tags: ["prod", "web"],
     onboot: true,
+    guestAgent: true,
   });
 });
 
@@ -185,11 +186,10 @@ test("/proc/net/dev: NICs, bonds and bridges; not the guests' ends, the firewall
   );
 });
 
-test("the size of ZFS' cache is read from arcstats", () => {
-  assert.equal(
-    proc.parseArcstats("name                            type data\nhits 4 5\nsize                            4    8589934592\n"),
-    8_589_934_592,
-  );
+test("size and hits of ZFS' cache are read from arcstats; what is not there is unknown", () => {
+  const text =
+    "name                            type data\nhits 4 5\nc_max 4 16\nsize                            4    8589934592\n";
+  assert.deepEqual(proc.parseArcstats(text), { size: 8_589_934_592, max: 16, hits: 5, misses: Number.NaN });
 });
 
 // OpenZFS' own shapes; no recorded node had ZFS.
@@ -203,11 +203,16 @@ test("zpool list says the same as JSON and as columns", () => {
 
 test("zpool status: errors of the pool, and checksum errors of all its vdevs, from JSON and from the table", () => {
   const disk = (name: string, checksum: number) => `"${name}":{"name":"${name}","checksum_errors":${checksum}}`;
-  const json = `{"pools":{"tank":{"vdevs":{"tank":{"read_errors":1,"write_errors":2,"checksum_errors":0,"vdevs":{"mirror-0":{"checksum_errors":0,"vdevs":{${disk("sda", 3)},${disk("sdb", 4)}}}}}}}}}`;
-  assert.deepEqual([...(zpool.parseZpoolStatusJson(json) ?? [])], [["tank", { read: 1, write: 2, checksum: 7 }]]);
+  const json = `{"pools":{"tank":{"error_count":2,"scan_stats":{"function":"SCRUB","state":"FINISHED","start_time":1767486240,"end_time":1767492060,"errors":0,"scrub_pause":0},"vdevs":{"tank":{"read_errors":1,"write_errors":2,"checksum_errors":0,"vdevs":{"mirror-0":{"checksum_errors":0,"vdevs":{${disk("sda", 3)},${disk("sdb", 4)}}}}}}}}}`;
+  const errors = { read: 1, write: 2, checksum: 7 };
+  assert.deepEqual(
+    [...(zpool.parseZpoolStatusJson(json) ?? [])],
+    [["tank", { ...errors, dataErrors: 2, scan: { what: "scrub", state: "finished", endedSec: 1_767_492_060, errors: 0 } }]],
+  );
   const table =
-    "  pool: tank\n state: DEGRADED\nconfig:\n\n\tNAME        STATE     READ WRITE CKSUM\n\ttank        DEGRADED     1     2     0\n\t  mirror-0  DEGRADED     0     0     0\n\t    sda     ONLINE       0     0     3\n\t    sdb     FAULTED      0     0     4  too many errors\n\nerrors: No known data errors\n";
-  assert.deepEqual([...zpool.parseZpoolStatusText(table)], [["tank", { read: 1, write: 2, checksum: 7 }]]);
+    "  pool: tank\n state: DEGRADED\n  scan: resilver in progress since Sun Jan  4 02:00:00 2026\nconfig:\n\n\tNAME        STATE     READ WRITE CKSUM\n\ttank        DEGRADED     1     2     0\n\t  mirror-0  DEGRADED     0     0     0\n\t    sda     ONLINE       0     0     3\n\t    sdb     FAULTED      0     0     4  too many errors\n\nerrors: No known data errors\n";
+  const scan = { what: "resilver", state: "scanning", endedSec: Number.NaN, errors: Number.NaN };
+  assert.deepEqual([...zpool.parseZpoolStatusText(table)], [["tank", { ...errors, dataErrors: 0, scan }]]);
 });
 
 test("why a file can't be read is said so that an admin knows what to do", () => {

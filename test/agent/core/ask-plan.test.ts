@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { type Asked, nextAskMs, planRound } from "../../../agent/core/ask-plan.ts";
+
+const minute = 60_000;
+
+test("a guest that answers is asked every five minutes, one that does not after 5, 10, 20, 40 and then each 60", () => {
+  const waits = [0, 1, 2, 3, 4, 5, 6, 99].map((failures) => (nextAskMs({ atMs: 0, failures }) - 0) / minute);
+  assert.deepEqual(waits, [5, 5, 10, 20, 40, 60, 60, 60]);
+});
+
+test("those never asked come first, the longest waiting next, and who is not due does not come at all", () => {
+  const asked = new Map<string, Asked>([
+    ["old", { atMs: 0, failures: 0 }],
+    ["older", { atMs: -minute, failures: 0 }],
+    ["fresh", { atMs: 9 * minute, failures: 0 }],
+    ["dead", { atMs: 0, failures: 3 }],
+  ]);
+  assert.deepEqual(planRound(["fresh", "old", "dead", "new", "older"], asked, 10 * minute), ["new"]);
+  asked.set("new", { atMs: 10 * minute, failures: 0 });
+  assert.deepEqual(planRound(["fresh", "old", "dead", "new", "older"], asked, 10 * minute), ["older"]);
+});
+
+test("with any number of guests, nobody is asked sooner than after five minutes, nor later than after ten", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 300 }), (count) => {
+      const guests = Array.from({ length: count }, (_, index) => index);
+      const asked = new Map<number, Asked>();
+      let longest = 0;
+      for (let nowMs = 0; nowMs < 30 * minute; nowMs += 10_000) {
+        for (const guest of planRound(guests, asked, nowMs)) {
+          const before = asked.get(guest);
+          if (before !== undefined) {
+            assert.ok(nowMs - before.atMs >= 5 * minute);
+            longest = Math.max(longest, nowMs - before.atMs);
+          }
+          asked.set(guest, { atMs: nowMs, failures: 0 });
+        }
+      }
+      assert.equal(asked.size, count);
+      assert.ok(longest <= 10 * minute, `${longest}`);
+    }),
+    { numRuns: 30 },
+  );
+});
