@@ -1,13 +1,11 @@
 import type { Samples } from "../core/block.ts";
 import { firstAtOrAfter, type Track } from "../core/sampling.ts";
 import type { Layout } from "./catalogue.ts";
+import { OpenSlab, SealedSlab, type Slab, slabRows } from "./slab.ts";
 
-/** Rows of one piece of memory: small enough for a short-lived layout, large enough that reading a column jumps seldom. */
-const slabRows = 32;
+const room = new Float64Array(slabRows);
 
-/**
- * Frames of one layout in strictly ascending time: what is not in blocks yet. A slab holds 32 rows, column after column, NaN = absent.
- */
+/** Frames of one layout in strictly ascending time: what is not in blocks yet. */
 export class Chunk {
   times = new Float64Array(slabRows * 2);
   /** Sequence numbers of the rows' frames. */
@@ -15,7 +13,9 @@ export class Chunk {
   rows = 0;
   /** So many leading rows are in blocks already; they stay a while for the live table. */
   stored = 0;
-  private slabs: Float64Array[] = [];
+  /** All but the last are sealed; after `freeze` that one too. */
+  private slabs: Slab[] = [];
+  private open: OpenSlab | undefined;
   /** Rows of the first slab that were dropped. */
   private skipped = 0;
 
@@ -34,7 +34,7 @@ export class Chunk {
   }
 
   get bytes(): number {
-    return this.slabs.reduce((sum, slab) => sum + slab.byteLength, this.times.byteLength + this.seqs.byteLength);
+    return this.slabs.reduce((sum, slab) => sum + slab.bytes, this.times.byteLength + this.seqs.byteLength);
   }
 
   /** Takes a row: `values` where `present`. */
@@ -44,11 +44,9 @@ export class Chunk {
       this.seqs = resized(this.seqs, 0, this.rows, this.rows * 2);
     }
     const slot = (this.skipped + this.rows) % slabRows;
-    if (slot === 0) this.slabs.push(new Float64Array(slabRows * this.width));
-    const slab = this.slabs[this.slabs.length - 1] as Float64Array;
-    for (let i = 0, to = slot; i < present.length; i++, to += slabRows) {
-      slab[to] = present[i] === 0 ? Number.NaN : (values[i] as number);
-    }
+    if (slot === 0) this.seal(slabRows);
+    this.open ??= this.begin();
+    this.open.put(slot, values, present);
     this.seqs[this.rows] = seq;
     this.times[this.rows++] = at;
   }
@@ -57,37 +55,41 @@ export class Chunk {
     return this.seqs[row] as number;
   }
 
+  private begin(): OpenSlab {
+    const slab = new OpenSlab(this.width);
+    this.slabs.push(slab);
+    return slab;
+  }
+
+  /** The last slab, of so many rows, takes no more. Its memory serves the next one. */
+  private seal(rows: number): void {
+    const { open } = this;
+    if (open === undefined) return;
+    this.slabs[this.slabs.length - 1] = new SealedSlab(open, rows);
+    this.slabs.push(open);
+  }
+
   /** Gives back the memory that its rows don't need: nothing will be appended. */
   freeze(): void {
     const used = (this.skipped + this.rows) % slabRows;
-    const last = this.slabs.at(-1);
-    if (used > 0 && last) {
-      const packed = new Float64Array(used * this.width);
-      for (let i = 0; i < this.width; i++) packed.set(last.subarray(i * slabRows, i * slabRows + used), i * used);
-      this.slabs[this.slabs.length - 1] = packed;
-    }
+    if (this.open !== undefined) this.slabs[this.slabs.length - 1] = new SealedSlab(this.open, used === 0 ? slabRows : used);
+    this.open = undefined;
     this.times = this.times.slice(0, this.rows);
     this.seqs = this.seqs.slice(0, this.rows);
   }
 
   valueAt(row: number, column: number): number {
     const place = this.skipped + row;
-    const slab = this.slabs[Math.floor(place / slabRows)] as Float64Array;
-    return slab[(column * slab.length) / this.width + (place % slabRows)] as number;
+    return (this.slabs[Math.floor(place / slabRows)] as Slab).valueAt(column, place % slabRows);
   }
 
-  /** Calls with each piece of the rows [from, to): slab[column * stride + slot] for `length` rows from `row` on. */
-  private eachPiece(
-    from: number,
-    to: number,
-    take: (slab: Float64Array, stride: number, slot: number, row: number, length: number) => void,
-  ): void {
+  /** Calls with each piece of the rows [from, to): `length` rows from `row` on are the slab's slots from `slot` on. */
+  private eachPiece(from: number, to: number, take: (slab: Slab, slot: number, row: number, length: number) => void): void {
     for (let row = from; row < to; ) {
       const place = this.skipped + row;
       const slot = place % slabRows;
       const length = Math.min(slabRows - slot, to - row);
-      const slab = this.slabs[Math.floor(place / slabRows)] as Float64Array;
-      take(slab, slab.length / this.width, slot, row, length);
+      take(this.slabs[Math.floor(place / slabRows)] as Slab, slot, row, length);
       row += length;
     }
   }
@@ -99,21 +101,22 @@ export class Chunk {
   /** Adds the samples of one column in [from, to) that are not in blocks. */
   collect(column: number, from: number, to: number, track: Track): void {
     const end = firstAtOrAfter(this.times, this.rows, to);
-    this.eachPiece(this.firstUnstored(from), end, (slab, stride, slot, row, length) => {
-      track.add(this.times.subarray(row), slab.subarray(column * stride + slot), 0, length);
+    this.eachPiece(this.firstUnstored(from), end, (slab, slot, row, length) => {
+      slab.copy(column, slot, length, room, 0);
+      track.add(this.times.subarray(row), room, 0, length);
     });
   }
 
   /** Adds each column's samples of [from, to) that are not in blocks to its sum, and their number to its count. */
   sumColumns(columns: Uint32Array, from: number, to: number, sums: Float64Array, counts: Float64Array): void {
     const end = firstAtOrAfter(this.times, this.rows, to);
-    this.eachPiece(this.firstUnstored(from), end, (slab, stride, slot, _, length) => {
+    this.eachPiece(this.firstUnstored(from), end, (slab, slot, _, length) => {
       for (let i = 0; i < columns.length; i++) {
-        const first = (columns[i] as number) * stride + slot;
+        slab.copy(columns[i] as number, slot, length, room, 0);
         let sum = 0;
         let count = 0;
-        for (let at = first; at < first + length; at++) {
-          const value = slab[at] as number;
+        for (let at = 0; at < length; at++) {
+          const value = room[at] as number;
           if (Number.isNaN(value)) continue;
           sum += value;
           count++;
@@ -140,11 +143,8 @@ export class Chunk {
   samplesOf(columns: Uint32Array, from: number, to: number): Samples {
     const rows = to - from;
     const values = new Float64Array(rows * columns.length);
-    this.eachPiece(from, to, (slab, stride, slot, row, length) => {
-      for (let i = 0; i < columns.length; i++) {
-        const first = (columns[i] as number) * stride + slot;
-        values.set(slab.subarray(first, first + length), i * rows + row - from);
-      }
+    this.eachPiece(from, to, (slab, slot, row, length) => {
+      for (let i = 0; i < columns.length; i++) slab.copy(columns[i] as number, slot, length, values, i * rows + row - from);
     });
     return {
       times: this.times.slice(from, to),
