@@ -11,17 +11,17 @@ const descriptionMax = 3900;
 const colors = { info: 0x3b82f6, warning: 0xf59e0b, critical: 0xdc2626, resolved: 0x16a34a };
 
 /** A name with `*` or `_` is no markup. Addresses stay as they are. */
-const escape = (text: string) =>
+const markdown = (text: string) =>
   text.replace(/https?:\/\/\S+|[\\*_~`|>#[\]()-]/g, (found) => (found.length > 1 ? found : `\\${found}`));
-const escapedLength = (text: string) => escape(text).length;
+const escapedLength = (text: string) => markdown(text).length;
 
 export function formatDiscord(notification: Notification, receiver: Discord, base: string) {
   const { verdict, body, link } = messageFor(notification, receiver, base);
   const color = colors[notification.kind === "resolved" ? "resolved" : notification.severity];
   const description =
-    body === "" ? link : `${escape(cutLines(body, descriptionMax - link.length - 2, escapedLength))}\n\n${link}`;
+    body === "" ? link : `${markdown(cutLines(body, descriptionMax - link.length - 2, escapedLength))}\n\n${link}`;
   return {
-    content: escape(cutText(verdict, contentMax, escapedLength)),
+    content: markdown(cutText(verdict, contentMax, escapedLength)),
     embeds: [{ description, color, timestamp: new Date(notification.at).toISOString() }],
     // Nobody is called by an "@everyone" in a guest's name.
     allowed_mentions: { parse: [] },

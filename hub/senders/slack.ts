@@ -9,22 +9,22 @@ type Slack = ReceiverOf<"slack">;
 const sectionMax = 3000;
 
 /** Slack's three; with them `<!channel>` in a name calls nobody. */
-const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-const escapedLength = (text: string) => escape(text).length;
+const mrkdwn = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const escapedLength = (text: string) => mrkdwn(text).length;
 
 /** Text of a section that is shown as it is: plain_text knows no mentions and no markup. */
 const section = (text: string) => ({ type: "section", text: { type: "plain_text", text, emoji: false } });
 
 export function formatSlack(notification: Notification, receiver: Slack, base: string) {
   const { verdict, body, link } = messageFor(notification, receiver, base);
-  const bold = `*${escape(cutText(verdict.replaceAll("*", "∗"), sectionMax - 2, escapedLength))}*`;
+  const bold = `*${mrkdwn(cutText(verdict.replaceAll("*", "∗"), sectionMax - 2, escapedLength))}*`;
   return {
     // What notifications and screen readers say.
-    text: escape(cutText(verdict, sectionMax, escapedLength)),
+    text: mrkdwn(cutText(verdict, sectionMax, escapedLength)),
     blocks: [
       { type: "section", text: { type: "mrkdwn", text: bold, verbatim: true } },
       ...(body === "" ? [] : [section(cutLines(body, sectionMax))]),
-      { type: "context", elements: [{ type: "mrkdwn", text: `<${escape(link)}|Proven>` }] },
+      { type: "context", elements: [{ type: "mrkdwn", text: `<${mrkdwn(link)}|Proven>` }] },
     ],
     unfurl_links: false,
   };
