@@ -16,7 +16,7 @@ export function topWindow(windowMs: number, to: number, now: number): TopWindow 
 }
 
 /** One value of a column's many; NaN: nothing is known. An average counts samples alike, in a long window steps. */
-export function valueOf(column: Float64Array, aggregate: Aggregate): number {
+export function summaryOf(column: Float64Array, aggregate: Aggregate): number {
   let [sum, count, min, max, last] = [0, 0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
   for (const value of column) {
     if (Number.isNaN(value)) continue;

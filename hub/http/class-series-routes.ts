@@ -14,7 +14,7 @@ import { planRange, type QueryPlan, refusePoints } from "../core/query.ts";
 import { aggregateOf, type Member, type MemberSeries, membersOf, metricOf, seriesOfMembers } from "../core/query-class.ts";
 import { readsRollups, refuseCost } from "../core/query-cost.ts";
 import { Combined, type Group, groupMembers } from "../core/query-groups.ts";
-import { placesOf, refuseSum, type TopWindow, topWindow, type Valued, valueOf } from "../core/query-top.ts";
+import { placesOf, refuseSum, summaryOf, type TopWindow, topWindow, type Valued } from "../core/query-top.ts";
 import { rollupStepMs } from "../core/rollup.ts";
 import { picturesOf } from "./clusters.ts";
 import { type Answered, binaryForm, columnResponses, columnsType, toBinary, toJson, wantsBinary } from "./columns.ts";
@@ -109,7 +109,7 @@ async function valuesOf(
   if (averaged && window.stepMs === undefined && !isFiltered(asked)) return rankedByStore(ports, metric, series, window);
   const valued: Valued[] = [];
   await eachPart(ports, series, { ...window, offsetMs: 0 }, aggregate, ({ member, info }, _, values) => {
-    valued.push({ member, info, value: valueOf(values, aggregate) });
+    valued.push({ member, info, value: summaryOf(values, aggregate) });
   });
   return valued;
 }

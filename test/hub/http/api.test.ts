@@ -169,11 +169,20 @@ test("the documentation covers every route and is made from the schemas", async 
     "nodes",
     "nodes/{node}",
   ];
-  const more = ["nodes/{node}/metrics", "series/query", "session", "storages", "stream", "tasks"];
+  const more = ["nodes/{node}/metrics", "series/group", "series/query", "series/top", "session", "storages", "stream", "tasks"];
   assert.deepEqual(
     Object.keys(document.paths).sort(),
     [...names, ...more].map((name) => `/api/v1/${name}`),
   );
+  for (const path of ["series/query", "series/top", "series/group"]) {
+    const { requestBody, responses } = document.paths[`/api/v1/${path}`].post;
+    assert.deepEqual(Object.keys(responses["200"].content), ["application/json", "application/vnd.proven.columns"]);
+    assert.ok(
+      requestBody.content["application/json"].schema.properties.class ??
+        requestBody.content["application/json"].schema.properties.series,
+    );
+    assert.deepEqual(Object.keys(responses), ["200", "400", "401", "403", "404", "413", "429"]);
+  }
   const health = document.paths["/api/v1/health"].get.responses["200"].content["application/json"].schema;
   assert.deepEqual(health.properties.status, { type: "string", enum: ["ok", "degraded"] });
 });
