@@ -1,22 +1,13 @@
 import type { AlertView, Rule } from "#protocol/alerting.ts";
 import type { EntityKey, EpochMs } from "#protocol/ids.ts";
-import type { Notification, Receiver, Route } from "#protocol/notifications.ts";
 import { AlertBook } from "./alert-book.ts";
 import { AlertHolds } from "./alert-holds.ts";
 import type { Dispatcher } from "./alert-ports.ts";
 import { AlertSubjects, type Watched } from "./alert-subjects.ts";
+import { AlertTeller } from "./alert-teller.ts";
 import { episodeOf } from "./core/alert.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
-import {
-  changeRecord,
-  currentRecord,
-  markTold,
-  resolvedView,
-  sameHold,
-  withAcknowledgement,
-  withHold,
-  withQuiet,
-} from "./core/alert-steps.ts";
+import { changeRecord, currentRecord, withAcknowledgement } from "./core/alert-steps.ts";
 import { alertView } from "./core/alert-view.ts";
 import { DueTimes } from "./core/backup-due.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
@@ -24,11 +15,8 @@ import { datastoreBehind, entitiesOf } from "./core/entity-facts.ts";
 import { type Change, Evaluator } from "./core/evaluate.ts";
 import { factSamplesOf } from "./core/fact-samples.ts";
 import { isFresh } from "./core/freshness.ts";
-import { type DueTelling, type Placement, planTellings } from "./core/group.ts";
 import { affectedBy, dependenciesOf, subjectKey } from "./core/inhibit.ts";
-import { notificationOf } from "./core/notification.ts";
-import { afterTelling } from "./core/notify.ts";
-import { factsOfRecord } from "./core/route.ts";
+import type { Source } from "./core/rule.ts";
 import { RuleBook } from "./core/rule-set.ts";
 import type { EntityFacts } from "./core/scope.ts";
 import type { AgentId, LiveTable, SeriesReader } from "./core/series.ts";
@@ -74,9 +62,7 @@ export class AlertLoop {
   readonly evaluator: Evaluator;
   private rules: readonly Rule[] = [];
   private ruleBook = new RuleBook([]);
-  private routes: readonly Route[] = [];
-  private receivers = new Map<string, Receiver>();
-  private placements = new Map<string, Placement>();
+  private readonly teller: AlertTeller;
   private frames: Frame[] = [];
   private pictures: readonly ClusterPicture[] = [];
   private readonly skews = new SkewCorrection();
@@ -101,6 +87,13 @@ export class AlertLoop {
       evaluator: this.evaluator,
       opened: (watched, now) => this.adopt(watched, now),
     });
+    this.teller = new AlertTeller({
+      book: this.book,
+      holds: this.holds,
+      dispatcher: ports.dispatcher,
+      factsOf: (record) => this.factsOf(record),
+      view: (record) => this.view(record),
+    });
     this.reload();
     this.stopFrames = live.onFrame((frame) => this.frames.push(frame));
   }
@@ -112,8 +105,7 @@ export class AlertLoop {
       state.list(kind).map(({ document }) => document);
     this.rules = list("rule");
     this.ruleBook = new RuleBook(this.rules);
-    this.routes = list("route");
-    this.receivers = new Map(list("receiver").map((receiver) => [receiver.id, receiver]));
+    this.teller.use(list("route"), list("receiver"));
     this.holds.use({ silences: list("silence"), windows: list("window") });
     this.rebuiltAt = Number.NEGATIVE_INFINITY;
   }
@@ -135,7 +127,7 @@ export class AlertLoop {
     for (const frame of this.frames.splice(0)) this.judgeFrame(frame, now);
     this.evaluator.tick(now);
     if (this.book.hasChanges) this.book.commit();
-    this.tellWhatIsDue(now);
+    this.teller.tell(now);
   }
 
   stop(): void {
@@ -145,11 +137,22 @@ export class AlertLoop {
   /** As it is now, figures included. */
   view(record: AlertRecord): AlertView {
     const now = this.ports.clock.now();
-    return alertView(this.current(record), this.placements.get(record.id), now);
+    return alertView(this.current(record), this.teller.placements.get(record.id), now);
   }
 
   views(): AlertView[] {
     return [...this.book.records.values()].map((record) => this.view(record));
+  }
+
+  get routing(): AlertTeller["routing"] {
+    return this.teller.routing;
+  }
+
+  /** Forecasts and baselines that rules are about. */
+  *derivedSources(): Iterable<{ facts: EntityFacts; source: Source }> {
+    for (const facts of this.subjects.all()) {
+      for (const [, source] of this.ruleBook.sourcesOf(facts.kind)) if (source.kind !== "signal") yield { facts, source };
+    }
   }
 
   prune(now: EpochMs): void {
@@ -256,7 +259,7 @@ export class AlertLoop {
     const known = this.book.records.get(check.id);
     const watched = this.subjects.bySlot(check.slot);
     if (watched === undefined) return;
-    if (known?.alert.state === "resolved" && check.alert.state !== "resolved") this.archive(known);
+    if (known?.alert.state === "resolved" && check.alert.state !== "resolved") this.book.remove(known, true);
     const record = changeRecord(known, check, before, reason, watched.facts, watched.subject, now);
     if (record.alert.state === "inactive") {
       if (known !== undefined) this.book.remove(record, false);
@@ -306,91 +309,7 @@ export class AlertLoop {
     }
   }
 
-  private tellWhatIsDue(now: EpochMs): void {
-    const firing = this.judgeHolds(now);
-    const { due, placements } = planTellings({
-      alerts: firing,
-      groups: this.book.groups,
-      routes: this.routes,
-      receivers: this.receivers,
-      factsOf: (record) => this.factsOf(record),
-      isOn: (times) => this.holds.isOn(times),
-      now,
-    });
-    this.placements = placements;
-    for (const record of firing) {
-      const quiet = placements.get(record.id)?.quiet;
-      if (quiet !== undefined && record.told.length === 0 && !record.wasHeld) this.book.put(withQuiet(record, quiet, now));
-    }
-    const notifications = due.flatMap((telling) => this.record(telling, now));
-    this.endTold();
-    if (!this.book.hasChanges && notifications.length === 0) return;
-    this.book.commit(() => {
-      for (const notification of notifications) this.ports.dispatcher.enqueue(notification);
-    });
-    if (notifications.length > 0) this.ports.dispatcher.committed();
-  }
-
   private factsOf({ subject }: AlertRecord): EntityFacts | undefined {
     return this.subjects.entityOf(subject.cluster, subject.entity);
-  }
-
-  private judgeHolds(now: EpochMs): AlertRecord[] {
-    this.holds.begin(this.book.records.values(), now);
-    const firing: AlertRecord[] = [];
-    for (const record of this.book.records.values()) {
-      if (record.alert.state !== "firing") continue;
-      const hold = this.holds.holdOf(record, factsOfRecord(record, this.factsOf(record)));
-      const held = sameHold(record.heldBy, hold) ? record : withHold(record, hold, now);
-      if (held !== record) this.book.put(held);
-      firing.push(held);
-    }
-    return firing;
-  }
-
-  /** Notes in the book that a receiver is being told, and makes the message. */
-  private record({ group: planned, receiver, step, telling }: DueTelling, now: EpochMs): Notification[] {
-    const group = this.book.groups.get(planned.id) ?? planned;
-    const openedAt = group.openedAt === 0 ? now : group.openedAt;
-    const told = afterTelling(group.told[receiver], telling, step, now);
-    for (const { alert } of telling.firing) {
-      const record = this.book.records.get(alert);
-      if (record !== undefined) this.book.put(markTold(record, group.id, receiver, telling.reason, now));
-    }
-    const rest = Object.fromEntries(Object.entries(group.told).filter(([id]) => id !== receiver));
-    const next = { ...group, openedAt, told: { ...rest, [receiver]: told } };
-    const isOver = Object.values(next.told).every(({ episodes }) => episodes.length === 0);
-    if (isOver) this.book.removeGroup(group.id);
-    else this.book.putGroup(next);
-    const listener = this.receivers.get(receiver);
-    if (!listener?.enabled || (telling.firing.length === 0 && !listener.resolved)) return [];
-    const firing = telling.firing.flatMap(({ alert }) => this.viewOf(alert));
-    const over = telling.over.flatMap((episode) => {
-      const record = this.book.records.get(episode.alert);
-      return record === undefined ? [] : [resolvedView(this.view(record), episode, now)];
-    });
-    return [notificationOf(next, receiver, step, told.sequence, telling.reason, firing, over, now)];
-  }
-
-  private viewOf(id: string): AlertView[] {
-    const record = this.book.records.get(id);
-    return record === undefined ? [] : [this.view(record)];
-  }
-
-  /** Ended episodes that nobody still has to hear of become history. */
-  private endTold(): void {
-    for (const record of this.book.records.values()) {
-      const { alert } = record;
-      if (alert.state !== "resolved") continue;
-      const key = episodeOf(record.id, alert.firedAt);
-      const open = record.groups.some((id) =>
-        Object.values(this.book.groups.get(id)?.told ?? {}).some(({ episodes }) => episodes.some((one) => one.key === key)),
-      );
-      if (!open) this.archive(record);
-    }
-  }
-
-  private archive(record: AlertRecord): void {
-    this.book.remove(record, true);
   }
 }

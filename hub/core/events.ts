@@ -86,6 +86,30 @@ export const eventTypes = {
     text: (f: { task: string; node: string }) => `${f.task} on ${f.node} ended unseen: its node no longer knows it`,
   },
 
+  "alert.firing": {
+    severity: "warning",
+    text: (f: { text: string; rule: string }) => `Alert ${f.rule}: ${f.text}`,
+  },
+  "alert.resolved": {
+    severity: "info",
+    text: (f: { text: string; rule: string }) => `Over, ${f.rule}: ${f.text}`,
+  },
+
+  "receiver.failing": {
+    severity: "warning",
+    text: (f: { receiver: string; problem: string }) => `Messages to ${f.receiver} don't get through: ${f.problem}`,
+  },
+  "receiver.back": { severity: "info", text: (f: { receiver: string }) => `Messages to ${f.receiver} get through again` },
+  "receiver.disabled": {
+    severity: "warning",
+    text: (f: { receiver: string; problem: string }) =>
+      `The receiver ${f.receiver} wants nothing more and was disabled: ${f.problem}`,
+  },
+  "delivery.dead": {
+    severity: "warning",
+    text: (f: { receiver: string; problem: string }) => `A message to ${f.receiver} was given up: ${f.problem}`,
+  },
+
   "key.created": {
     severity: "info",
     text: (f: { name: string; scopes: string }) => `API key "${f.name}" was created (${f.scopes})`,

@@ -1,0 +1,121 @@
+import type { AlertView } from "#protocol/alerting.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import type { Notification, Receiver, Route } from "#protocol/notifications.ts";
+import type { AlertBook } from "./alert-book.ts";
+import type { AlertHolds } from "./alert-holds.ts";
+import type { Dispatcher } from "./alert-ports.ts";
+import { episodeOf } from "./core/alert.ts";
+import type { AlertRecord } from "./core/alert-record.ts";
+import { markTold, resolvedView, sameHold, withHold, withQuiet } from "./core/alert-steps.ts";
+import { type DueTelling, type Placement, planTellings } from "./core/group.ts";
+import { notificationOf } from "./core/notification.ts";
+import { afterTelling } from "./core/notify.ts";
+import { factsOfRecord } from "./core/route.ts";
+import type { EntityFacts } from "./core/scope.ts";
+
+export type TellerPorts = {
+  book: AlertBook;
+  holds: AlertHolds;
+  dispatcher: Dispatcher;
+  factsOf(record: AlertRecord): EntityFacts | undefined;
+  view(record: AlertRecord): AlertView;
+};
+
+/** Finds what is due to be told, hands it over, and records it as told in the same transaction. */
+export class AlertTeller {
+  /** Where each firing alert belongs, as of the newest pass. */
+  placements = new Map<string, Placement>();
+  private routes: readonly Route[] = [];
+  private receivers = new Map<string, Receiver>();
+
+  constructor(private readonly ports: TellerPorts) {}
+
+  use(routes: readonly Route[], receivers: readonly Receiver[]): void {
+    this.routes = routes;
+    this.receivers = new Map(receivers.map((receiver) => [receiver.id, receiver]));
+  }
+
+  get routing(): { routes: readonly Route[]; receivers: ReadonlyMap<string, Receiver> } {
+    return { routes: this.routes, receivers: this.receivers };
+  }
+
+  tell(now: EpochMs): void {
+    const firing = this.judgeHolds(now);
+    const { due, placements } = planTellings({
+      alerts: firing,
+      groups: this.ports.book.groups,
+      routes: this.routes,
+      receivers: this.receivers,
+      factsOf: (record) => this.ports.factsOf(record),
+      isOn: (times) => this.ports.holds.isOn(times),
+      now,
+    });
+    this.placements = placements;
+    for (const record of firing) {
+      const quiet = placements.get(record.id)?.quiet;
+      if (quiet !== undefined && record.told.length === 0 && !record.wasHeld) this.ports.book.put(withQuiet(record, quiet, now));
+    }
+    const notifications = due.flatMap((telling) => this.record(telling, now));
+    this.endTold();
+    if (!this.ports.book.hasChanges && notifications.length === 0) return;
+    this.ports.book.commit(() => {
+      for (const notification of notifications) this.ports.dispatcher.enqueue(notification);
+    });
+    if (notifications.length > 0) this.ports.dispatcher.committed();
+  }
+
+  private judgeHolds(now: EpochMs): AlertRecord[] {
+    this.ports.holds.begin(this.ports.book.records.values(), now);
+    const firing: AlertRecord[] = [];
+    for (const record of this.ports.book.records.values()) {
+      if (record.alert.state !== "firing") continue;
+      const hold = this.ports.holds.holdOf(record, factsOfRecord(record, this.ports.factsOf(record)));
+      const held = sameHold(record.heldBy, hold) ? record : withHold(record, hold, now);
+      if (held !== record) this.ports.book.put(held);
+      firing.push(held);
+    }
+    return firing;
+  }
+
+  /** Notes in the book that a receiver is being told, and makes the message. */
+  private record({ group: planned, receiver, step, telling }: DueTelling, now: EpochMs): Notification[] {
+    const group = this.ports.book.groups.get(planned.id) ?? planned;
+    const openedAt = group.openedAt === 0 ? now : group.openedAt;
+    const told = afterTelling(group.told[receiver], telling, step, now);
+    for (const { alert } of telling.firing) {
+      const record = this.ports.book.records.get(alert);
+      if (record !== undefined) this.ports.book.put(markTold(record, group.id, receiver, telling.reason, now));
+    }
+    const rest = Object.fromEntries(Object.entries(group.told).filter(([id]) => id !== receiver));
+    const next = { ...group, openedAt, told: { ...rest, [receiver]: told } };
+    const isOver = Object.values(next.told).every(({ episodes }) => episodes.length === 0);
+    if (isOver) this.ports.book.removeGroup(group.id);
+    else this.ports.book.putGroup(next);
+    const listener = this.receivers.get(receiver);
+    if (!listener?.enabled || (telling.firing.length === 0 && !listener.resolved)) return [];
+    const firing = telling.firing.flatMap(({ alert }) => this.viewOf(alert));
+    const over = telling.over.flatMap((episode) => {
+      const record = this.ports.book.records.get(episode.alert);
+      return record === undefined ? [] : [resolvedView(this.ports.view(record), episode, now)];
+    });
+    return [notificationOf(next, receiver, step, told.sequence, telling.reason, firing, over, now)];
+  }
+
+  private viewOf(id: string): AlertView[] {
+    const record = this.ports.book.records.get(id);
+    return record === undefined ? [] : [this.ports.view(record)];
+  }
+
+  /** Ended episodes that nobody still has to hear of become history. */
+  private endTold(): void {
+    for (const record of this.ports.book.records.values()) {
+      const { alert } = record;
+      if (alert.state !== "resolved") continue;
+      const key = episodeOf(record.id, alert.firedAt);
+      const open = record.groups.some((id) =>
+        Object.values(this.ports.book.groups.get(id)?.told ?? {}).some(({ episodes }) => episodes.some((one) => one.key === key)),
+      );
+      if (!open) this.ports.book.remove(record, true);
+    }
+  }
+}
