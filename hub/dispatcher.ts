@@ -186,18 +186,26 @@ export class DeliveryDispatcher implements Dispatcher {
     lane.cancel();
     if (this.stopped) return;
     const receiver = this.ports.state.get("receiver", id);
-    if (receiver === undefined) return this.endAll(lane, "dropped", "the receiver was removed");
+    if (receiver === undefined) {
+      this.endAll(lane, "dropped", "the receiver was removed");
+      return;
+    }
     if (!receiver.enabled && lane.waiting.size > 0) this.endAll(lane, "dead", "the receiver is disabled", false);
+    this.lookAgain(lane, id, this.sendDue(lane, receiver));
+  }
+
+  /** Sends what may go now; returns when there will be more (undefined: when something changes). */
+  private sendDue(lane: Lane, receiver: Receiver): number | undefined {
     const { parallel, rate } = channelPace[receiver.type];
     for (;;) {
       const now = this.ports.clock.monotonicMs();
       const full = lane.underWay.size >= parallel;
       const next = nextOf(full ? lane.tests.values() : queueOf(lane), lane.underWay, lane.health, now);
-      if (!("send" in next)) return this.lookAgain(lane, id, full ? undefined : next.lookAgainAt);
+      if (!("send" in next)) return full ? undefined : next.lookAgainAt;
       if (!next.send.isTest) {
         const turn = takeToken(lane.bucket, rate, now);
         lane.bucket = turn.bucket;
-        if (turn.waitMs > 0) return this.lookAgain(lane, id, now + turn.waitMs);
+        if (turn.waitMs > 0) return now + turn.waitMs;
       }
       this.deliver(lane, next.send, receiver);
     }

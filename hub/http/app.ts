@@ -6,6 +6,7 @@ import { Refusal } from "../core/refusal.ts";
 import { alertRoutes } from "./alert-routes.ts";
 import { Authenticator, cookieName } from "./auth.ts";
 import { classSeriesRoutes } from "./class-series-routes.ts";
+import { deliveryRoutes } from "./delivery-routes.ts";
 import type { HubApp, HubEnv } from "./env.ts";
 import { answerRefusal, errorHandler, validationHook } from "./errors.ts";
 import { healthRoutes } from "./health-routes.ts";
@@ -15,6 +16,7 @@ import { keyRoutes } from "./key-routes.ts";
 import { metricsRoute } from "./metrics.ts";
 import { panelRoutes } from "./panel.ts";
 import type { HttpPorts } from "./ports.ts";
+import { receiverRoutes } from "./receiver-routes.ts";
 import { routeRoutes } from "./route-routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { securityHeaders } from "./security.ts";
@@ -26,7 +28,7 @@ import { windowRoutes } from "./window-routes.ts";
 
 const bodyMax = 1 << 20;
 const lists = ["nodes", "guests", "storages", "tasks", "events", "keys"];
-const alertLists = ["alerts", "alerts/history", "rules", "rules/signals", "silences", "windows", "routes"];
+const alertLists = ["alerts", "alerts/history", "rules", "rules/signals", "silences", "windows", "routes", "receivers"];
 const listPaths = [...lists, ...alertLists].map((name) => `/api/v1/${name}`);
 
 /** The hub's HTTP side. Everything under /api/v1 but the sign-in stands behind the one authenticator. */
@@ -50,6 +52,10 @@ export function createApp(ports: HttpPorts): HubApp {
   historyRoutes(app, ports);
   streamRoutes(app, ports);
   alertingRoutes(app, ports);
+  if (ports.delivery !== undefined) {
+    receiverRoutes(app, ports, ports.delivery);
+    deliveryRoutes(app, ports, ports.delivery);
+  }
   keyRoutes(app, ports);
   sessionRoutes(app, ports);
   describeApi(app);

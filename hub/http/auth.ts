@@ -27,9 +27,16 @@ const nobodysHash = "0".repeat(64);
 
 /** POSTs that only read: their question is too long for an address. */
 const readingPosts: ReadonlySet<string> = new Set(
-  ["series/query", "series/top", "series/group", "session", "rules/validate", "rules/backtest", "windows/preview"].map(
-    (name) => `/api/v1/${name}`,
-  ),
+  [
+    "series/query",
+    "series/top",
+    "series/group",
+    "session",
+    "rules/validate",
+    "rules/backtest",
+    "windows/preview",
+    "templates/preview",
+  ].map((name) => `/api/v1/${name}`),
 );
 
 /** Which scope a request needs: reading is `read`, also by POST; keys are `admin`; all else that writes is `write`. */

@@ -5,6 +5,7 @@ import type { EventFacts, EventPlace, EventType } from "../core/events.ts";
 import type { LongRangeReader } from "../core/long-range.ts";
 import type { Row } from "../core/prometheus-series.ts";
 import type { IngestCounters, LiveTable, SeriesRanker, SeriesReader } from "../core/series.ts";
+import type { ReceiverPorts } from "../delivery.ts";
 import type { Clock, Log } from "../ports.ts";
 import type { StateStore } from "../store/state.ts";
 
@@ -28,6 +29,8 @@ export interface HttpPorts {
     onEvent(listener: (event: EventView) => void): () => void;
   };
   onBatch(listener: (batch: Partial<Pick<StreamEvents, "nodes" | "guests" | "storages" | "gone" | "tasks">>) => void): () => void;
+  /** Delivery to receivers. */
+  delivery?: ReceiverPorts | undefined;
   /** The alert engine; without one there are no alerts to ask for. */
   alerting?: AlertingPorts | undefined;
   startedAt: number;

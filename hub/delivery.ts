@@ -1,0 +1,117 @@
+import { createHash, randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { EpochMs } from "#protocol/ids.ts";
+import type { Delivery, PushSubscriptionJson } from "#protocol/notifications.ts";
+import type { HubConfig } from "./config.ts";
+import { testNotification } from "./core/message.ts";
+import { receiverRules, secretName } from "./core/receiver-check.ts";
+import { DeliveryDispatcher, type DispatcherPorts } from "./dispatcher.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import type { Journal } from "./journal.ts";
+import { OutgoingClient } from "./outgoing.ts";
+import type { Clock, Log } from "./ports.ts";
+import { Secrets } from "./secrets.ts";
+import { type NodeOutlet, openSender, type SenderPorts, serviceAddresses } from "./senders/send.ts";
+import { loadVapidKeys, type VapidKeys } from "./senders/web-push.ts";
+import type { Actor, StateStore } from "./store/state.ts";
+
+export type DeliveryParts = {
+  config: HubConfig;
+  state: StateStore;
+  clock: Clock;
+  log: Log;
+  journal: Pick<Journal, "emit" | "emitRarely">;
+  outlet: NodeOutlet | undefined;
+  /** For tests: other addresses of services, and of authorities to trust. */
+  services?: Partial<Pick<SenderPorts, "telegramApi" | "pagerDutyApi" | "sendmail" | "ca">>;
+};
+
+/** What the API asks of delivery. */
+export type ReceiverPorts = {
+  dispatcher: DeliveryDispatcher;
+  secrets: Secrets;
+  vapid: VapidKeys;
+  /** The hub's address as people reach it. */
+  base: string;
+  /** Sends a test and resolves after its one attempt. */
+  test(receiver: string): Promise<Delivery>;
+  subscribe(subscription: PushSubscriptionJson, user: string): string;
+  /** False: there is no such subscription. */
+  unsubscribe(id: string): boolean;
+};
+
+export type RunningDelivery = ReceiverPorts & {
+  start(): void;
+  problems(): string[];
+  prune(now: EpochMs): void;
+  stop(): Promise<void>;
+};
+
+const sendmailPath = "/usr/sbin/sendmail";
+const by: Actor = { actor: "hub", reason: "web push" };
+
+/** Everything between the alert engine and the receivers. Nothing is sent before `start`. */
+export function openDelivery(parts: DeliveryParts): RunningDelivery {
+  const { config, state, clock, log, journal } = parts;
+  const secrets = new Secrets(config.state);
+  const receivers = new Set(state.list("receiver").map(({ id }) => id));
+  secrets.prune("receiver/", (name) => receivers.has(name.split("/")[1] ?? ""));
+  const vapid = loadVapidKeys(secrets);
+  const base = (config.url ?? `https://${hostname()}:${config.port}`).replace(/\/+$/, "");
+  const clients = [false, true].map((open) => new OutgoingClient(receiverRules(open), caOf(parts)));
+  const unsubscribe = (id: string) => state.remove("pushSubscription", id, by);
+  const send = openSender({
+    sendmail: sendmailPath,
+    ...serviceAddresses,
+    ...parts.services,
+    clock,
+    client: (privateAddress) => clients[privateAddress ? 1 : 0] as OutgoingClient, // there are these two
+    rules: receiverRules,
+    secret: ({ ref }) => secrets.get(ref),
+    base,
+    vapid,
+    subscriptions: () => state.list("pushSubscription").map(({ id, document }) => ({ id, subscription: document.subscription })),
+    unsubscribe,
+    outlet: parts.outlet,
+  });
+  const dispatcher = new DeliveryDispatcher({ state, clock, log, random: Math.random, send, events: eventsTo(journal) });
+  const heartbeat = config.heartbeat === undefined ? undefined : new Heartbeat(config.heartbeat, { clock, log });
+  return {
+    dispatcher,
+    secrets,
+    vapid,
+    base,
+    test: (receiver) => dispatcher.test(testNotification(receiver, `test-${randomUUID()}`, clock.now())),
+    subscribe: (subscription, user) => {
+      const id = createHash("sha256").update(subscription.endpoint).digest("hex");
+      state.put("pushSubscription", id, { subscription, user, createdAt: clock.now() }, by);
+      return id;
+    },
+    unsubscribe,
+    start: () => {
+      dispatcher.start();
+      heartbeat?.start();
+    },
+    problems: () => heartbeat?.problems() ?? [],
+    prune: (now) => void dispatcher.log.prune(now),
+    stop: async () => {
+      await Promise.all([dispatcher.stop(), heartbeat?.stop()]);
+      for (const client of clients) client.close();
+    },
+  };
+}
+
+const caOf = ({ services }: DeliveryParts) => (services?.ca === undefined ? {} : { ca: services.ca });
+
+/** Which of a receiver's secrets are set. */
+export const secretsSet = (secrets: Secrets, receiver: string, fields: readonly string[]): string[] =>
+  fields.filter((field) => secrets.has(secretName(receiver, field)));
+
+function eventsTo(journal: DeliveryParts["journal"]): DispatcherPorts["events"] {
+  return {
+    failing: ({ id }, problem) => journal.emitRarely(id, "receiver.failing", { receiver: id, problem }),
+    back: ({ id }) => journal.emitRarely(id, "receiver.back", { receiver: id }),
+    disabled: ({ id }, problem) => journal.emit("receiver.disabled", { receiver: id, problem }),
+    dead: ({ id }, problem) => journal.emitRarely(id, "delivery.dead", { receiver: id, problem }),
+  };
+}
