@@ -30,6 +30,8 @@ export class Compactor {
     private readonly catalogue: Catalogue,
     private readonly pending: Pending,
     private readonly lanes: () => Iterable<Lane>,
+    /** A block was written, and is readable. */
+    private readonly written: (hour: number, group: number) => void,
   ) {}
 
   /** Does a step where something is due. Returns whether it did: then there may be more. `all`: whatever is in memory is due. */
@@ -75,7 +77,10 @@ export class Compactor {
       }
     });
     flushed();
-    for (const { item, days } of writes) for (const day of days) this.pending.marked(day, item.group);
+    for (const { item, days } of writes) {
+      this.written(item.hour, item.group);
+      for (const day of days) this.pending.marked(day, item.group);
+    }
     job.items.splice(0, writes.length);
   }
 

@@ -18,6 +18,9 @@ export function spanKey(span: number, group: number): Uint8Array {
   return key;
 }
 
+/** The same as a number, for maps in memory. */
+export const spanNumber = (span: number, group: number) => span * 2 ** 32 + group;
+
 export function parseSpanKey(key: Uint8Array): { span: number; group: number } {
   const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
   return { span: view.getUint32(0), group: view.getUint32(4) };

@@ -1,8 +1,8 @@
 import { limits } from "#protocol/limits.ts";
-import { readColumn } from "../core/block.ts";
 import { firstAtOrAfter, ratesOf, Track } from "../core/sampling.ts";
 import type { Ranked, SeriesRanker } from "../core/series.ts";
 import type { Catalogue } from "./catalogue.ts";
+import { spanNumber } from "./keys.ts";
 import type { Reader } from "./reader.ts";
 
 type Selector = Parameters<SeriesRanker["top"]>[0];
@@ -12,11 +12,11 @@ type Candidates = ReturnType<Catalogue["activeSeries"]>;
 export function rank(
   selector: Selector,
   catalogue: Catalogue,
-  reader: Pick<Reader, "eachBlock" | "collect" | "lanes">,
+  reader: Pick<Reader, "eachBlock" | "collect" | "lanes" | "decoded">,
 ): Ranked[] {
   const { cluster, metric, from, to, count, lowest = false } = selector;
   const all = catalogue.activeSeries(cluster, metric);
-  const average = metric.kind === "counter" ? averageRates(all, from, to, reader) : averages(all, from, to, reader);
+  const average = metric.kind === "counter" ? averageRates(all, from, to, reader) : averages(all, metric.id, from, to, reader);
   const ranked: Ranked[] = [];
   for (const [i, { series }] of all.entries()) {
     const value = (average[i] as number) / metric.scale;
@@ -64,35 +64,44 @@ function averageRate(track: Track, from: number): number {
   return sum / time;
 }
 
-/** Of gauges sums will do: nothing is kept. A sample that two agents have (a guest that moved) counts twice. */
-function averages(all: Candidates, from: number, to: number, reader: Pick<Reader, "eachBlock" | "lanes">): Float64Array {
+/** Of gauges sums will do: nothing is kept but decoded columns. A sample that two agents have (a guest that moved) counts twice. */
+function averages(
+  all: Candidates,
+  metric: number,
+  from: number,
+  to: number,
+  reader: Pick<Reader, "eachBlock" | "lanes" | "decoded">,
+): Float64Array {
   const sum = new Float64Array(all.length);
   const weight = new Float64Array(all.length);
-  const byGroup = new Map<number, { agent: number; indexes: number[] }>();
-  for (const [index, { groups }] of all.entries()) {
+  const byGroup = new Map<number, { agent: number; indexes: number[]; ids: number[] }>();
+  for (const [index, { series, groups }] of all.entries()) {
     for (const { group, agent } of groups) {
-      const entry = byGroup.get(group);
-      if (entry) entry.indexes.push(index);
-      else byGroup.set(group, { agent, indexes: [index] });
+      const entry = byGroup.get(group) ?? { agent, indexes: [], ids: [] };
+      byGroup.set(group, entry);
+      entry.indexes.push(index);
+      entry.ids.push(series.id);
     }
   }
-  let values = new Float64Array(512);
-  for (const [group, { agent, indexes }] of byGroup) {
-    reader.eachBlock(group, agent, from, to, (bytes, block, first, end) => {
-      if (values.length < block.rows) values = new Float64Array(block.rows);
-      for (const index of indexes) {
-        const position = block.positionOf(all[index]?.series.id ?? -1);
-        if (position < 0) continue;
-        readColumn(bytes, block, position, values);
-        addRows(values, first, end, index, sum, weight);
-      }
+  reader.decoded.begin();
+  for (const [group, { agent, indexes, ids }] of byGroup) {
+    reader.eachBlock(group, agent, from, to, (bytes, block, first, end, hour) => {
+      const { values, rows } = reader.decoded.get(spanNumber(hour, group), metric, ids, block, bytes);
+      for (const [i, index] of indexes.entries()) addRows(values, i * rows + first, i * rows + end, index, sum, weight);
     });
   }
   addRowsInMemory(all, from, to, reader, sum, weight);
   return sum.map((total, index) => total / (weight[index] as number));
 }
 
-function addRows(values: Float64Array, first: number, end: number, index: number, sum: Float64Array, weight: Float64Array): void {
+function addRows(
+  values: Float32Array | Float64Array,
+  first: number,
+  end: number,
+  index: number,
+  sum: Float64Array,
+  weight: Float64Array,
+): void {
   let total = 0;
   let count = 0;
   for (let row = first; row < end; row++) {

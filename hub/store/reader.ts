@@ -5,6 +5,7 @@ import { decodeRollup, emptyRollup, rollupDayMs, rollupRows, rollupStepMs } from
 import { Buckets, firstAtOrAfter, ratesOf, scaledDown, Track } from "../core/sampling.ts";
 import type { Ranked, SeriesColumns, SeriesInfo, SeriesRange, SeriesRanker, SeriesReader } from "../core/series.ts";
 import type { Catalogue } from "./catalogue.ts";
+import { DecodedColumns } from "./decoded.ts";
 import { dayMs, hourOf, spanKey } from "./keys.ts";
 import type { Lane } from "./lane.ts";
 import type { Pending } from "./pending.ts";
@@ -32,6 +33,7 @@ export class Reader implements SeriesReader, SeriesRanker {
   private times = new Float64Array(512);
   private values = new Float64Array(512);
   private readonly day = emptyRollup();
+  readonly decoded = new DecodedColumns();
 
   constructor(
     private readonly env: SeriesEnv,
@@ -234,7 +236,7 @@ export class Reader implements SeriesReader, SeriesRanker {
     agent: number,
     from: number,
     to: number,
-    take: (bytes: Uint8Array, block: BlockLayout, first: number, end: number) => void,
+    take: (bytes: Uint8Array, block: BlockLayout, first: number, end: number, hour: number) => void,
   ): void {
     const last = hourOf(to - 1, agent);
     for (let hour = hourOf(Math.max(0, from), agent); hour <= last; hour++) {
@@ -249,7 +251,7 @@ export class Reader implements SeriesReader, SeriesRanker {
       readTimes(bytes, block, this.times);
       const first = firstAtOrAfter(this.times, rows, from);
       const end = firstAtOrAfter(this.times, rows, to);
-      if (end > first) take(bytes, block, first, end);
+      if (end > first) take(bytes, block, first, end, hour);
     }
   }
 

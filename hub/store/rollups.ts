@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import { limits } from "#protocol/limits.ts";
 import { metricById } from "#protocol/metrics.ts";
 import { openBlock, packBlock, readColumn, readTimes } from "../core/block.ts";
@@ -18,6 +17,7 @@ import { inOneCommit } from "./commit.ts";
 import { dayMs, hourMs, hourOf, spanKey } from "./keys.ts";
 import type { Pending } from "./pending.ts";
 import type { SeriesEnv } from "./series-env.ts";
+import { Turn } from "./turn.ts";
 
 /** A day is rolled up when it is so long over: its last hour is in blocks then. */
 const afterDayMs = 2 * hourMs;
@@ -99,9 +99,6 @@ function unitedIds(blocks: readonly OpenBlock[], before: Uint8Array | undefined)
   return Uint32Array.from(ids).sort();
 }
 
-/** Series rolled up before others get a turn: a group's day at once would be a pause of 30 ms and more. */
-const seriesAtOnce = 30;
-
 /** Each series' rollup, encoded. */
 async function rollSeries(
   ids: Uint32Array,
@@ -116,8 +113,10 @@ async function rollSeries(
   const track = new Track(dayMs / limits.sampleEveryMs + 16);
   const room = new Uint8Array(rollupCapacity);
   const rolled: Uint8Array[] = [];
-  for (const [index, id] of ids.entries()) {
-    if (index % seriesAtOnce === seriesAtOnce - 1) await setImmediate();
+  const turn = new Turn();
+  for (const id of ids) {
+    // A group's day at once would be a pause of 30 ms, and of 300 when it is the first.
+    await turn.yield();
     collect(track, id, blocks);
     rollUp(track, counters.has(id), dayStart, fresh);
     const position = known ? known.positionOf(id) : -1;

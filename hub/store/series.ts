@@ -8,6 +8,7 @@ import { Catalogue } from "./catalogue.ts";
 import type { Schedule } from "./commit.ts";
 import { Compactor } from "./compaction.ts";
 import { Ingest } from "./ingest.ts";
+import { spanNumber } from "./keys.ts";
 import type { Lane } from "./lane.ts";
 import { Live } from "./live.ts";
 import { Pending } from "./pending.ts";
@@ -105,7 +106,9 @@ class Store implements SeriesHub {
     this.pending = new Pending(env);
     this.live = new Live(lanes);
     this.sink = new Ingest(env, this.catalogue, this.live, options.schedule ?? realTime, this.log, () => this.relieve());
-    this.compactor = new Compactor(env, this.catalogue, this.pending, lanes);
+    this.compactor = new Compactor(env, this.catalogue, this.pending, lanes, (hour, group) =>
+      this.reader.decoded.drop(spanNumber(hour, group)),
+    );
     this.roller = new Roller(env, this.catalogue, this.pending);
     this.ageing = new Ageing(env, this.catalogue, this.pending, retention, (lane) => this.sink.lanes.has(lane));
     this.reader = new Reader(env, this.catalogue, this.pending, lanes, { now: options.now, rawMs: retention.rawMs });
