@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, TomlError } from "smol-toml";
 import * as z from "zod";
+import { mqttConfig } from "./mqtt/config.ts";
 import { remoteReadConfig } from "./senders/remote-read.ts";
 import { remoteWriteConfig } from "./senders/remote-write/config.ts";
 
@@ -26,6 +27,7 @@ const configSchema = z.strictObject({
     .prefault({}),
   remote_write: remoteWriteConfig.optional(),
   remote_read: remoteReadConfig.optional(),
+  mqtt: mqttConfig.optional(),
 });
 
 export type HubConfig = Readonly<z.infer<typeof configSchema>>;
@@ -58,6 +60,7 @@ const knownKeys: Record<string, string[]> = {
   metrics: ["token_file"],
   remote_write: Object.keys(remoteWriteConfig.shape),
   remote_read: Object.keys(remoteReadConfig.shape),
+  mqtt: Object.keys(mqttConfig.shape),
 };
 
 function describeIssue(issue: z.core.$ZodIssue): string[] {

@@ -15,6 +15,7 @@ import { Journal } from "./journal.ts";
 import { Gate } from "./link/gate.ts";
 import { LinkServer } from "./link/server.ts";
 import { describeError } from "./log.ts";
+import { openOutlets } from "./outlets.ts";
 import { after, type Clock, type Log } from "./ports.ts";
 import { sessionEvents } from "./session-events.ts";
 import { readJoinKey } from "./setup.ts";
@@ -65,7 +66,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const tasks = new TaskBook({ history: state.history, journal, clock, changed: (changed) => watch.tasksChanged(changed) });
   const now = () => clock.now();
   const gate = new Gate({ state, fingerprint: certificate.fingerprint, joinKey: () => readJoinKey(config.state), now });
-  const events = sessionEvents({ fleet, tasks, journal, troubles, log, link: () => link });
+  const events = sessionEvents({ fleet, tasks, journal, troubles, log, link: () => link, welcomed: (agent) => outlets.agents.refresh(agent) });
   const link: LinkServer = new LinkServer({
     clock,
     sink: series.sink,
@@ -78,7 +79,10 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     live: series.live,
     clock,
     journal,
-    sendDuties: (agent) => link.sendDuties(agent, fleet.dutiesOf(agent)),
+    sendDuties: (agent) => {
+      link.sendDuties(agent, fleet.dutiesOf(agent));
+      outlets.agents.refresh(agent);
+    },
     dismiss: (agent) => link.revoke(agent),
   });
   const ports = {
@@ -92,22 +96,24 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     agents: () => fleet.counts(),
     counters: () => series.sink.counters,
     refused: () => troubles.refused(),
-    problems: () => [...troubles.problems(), ...fleet.problems()],
+    problems: () => [...troubles.problems(), ...fleet.problems(), ...(outlets.mqtt?.problem === undefined ? [] : [outlets.mqtt.problem])],
     onBatch: (listener) => watch.onBatch(listener),
     startedAt: clock.now(),
     panelDir: config.panel,
   } satisfies HttpPorts;
   const { reader, live, pictures } = ports;
+  const onEvent = ports.journal.onEvent.bind(ports.journal);
+  const outlets = openOutlets({ config, clock, log, reader, live, pictures, link, onEvent });
   const exchange = openExchange({ config, clock, log, reader, live, pictures, hubRows: () => hubMetricRows(ports) });
   const httpPorts: HttpPorts = { ...ports, ...exchange };
   const app = createApp(httpPorts);
-  return { app, httpPorts, link, watch, fleet, tasks, journal, gate, exchange };
+  return { app, httpPorts, link, watch, fleet, tasks, journal, gate, exchange, outlets };
 }
 
 /** Serves, and runs what runs in the background. @throws what listening threw (`EADDRINUSE` …). */
 export async function startHub(parts: HubParts): Promise<RunningHub> {
   const { clock, log, state, series, config, certificate } = parts;
-  const { app, link, watch, journal, exchange } = assembleHub(parts);
+  const { app, link, watch, journal, exchange, outlets } = assembleHub(parts);
   const server = createServer(
     { cert: certificate.cert, key: certificate.key, minVersion: "TLSv1.2" },
     getRequestListener(app.fetch),
@@ -129,6 +135,7 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     await stopMaintain();
     watch.close();
     journal.emit("hub.stopped", {});
+    await outlets.stop();
     await exchange.stop();
     await series.close();
     await state.close();

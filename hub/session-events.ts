@@ -1,3 +1,4 @@
+import type { AgentId } from "./core/series.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Journal } from "./journal.ts";
 import type { LinkServer } from "./link/server.ts";
@@ -15,10 +16,11 @@ export type SessionEventPorts = {
   log: Log;
   /** Late, because the link needs these events first. */
   link(): Pick<LinkServer, "register" | "unregister">;
+  welcomed(agent: AgentId): void;
 };
 
 /** What the hub does on what agents' sessions tell. */
-export function sessionEvents({ fleet, tasks, journal, troubles, log, link }: SessionEventPorts): SessionEvents {
+export function sessionEvents({ fleet, tasks, journal, troubles, log, link, welcomed }: SessionEventPorts): SessionEvents {
   return {
     opened(session, info) {
       link().register(info.agent, session);
@@ -27,6 +29,7 @@ export function sessionEvents({ fleet, tasks, journal, troubles, log, link }: Se
     closed(session, agent, why) {
       if (agent !== undefined && link().unregister(agent, session)) fleet.closed(agent, why);
     },
+    welcomed,
     inventory: (agent, inventory) => fleet.inventory(agent, inventory),
     tasks: (agent, reports, first) => tasks.report(agent, reports, first),
     clock: (agent, skewMs) => fleet.measured(agent, skewMs),

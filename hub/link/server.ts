@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { limits } from "#protocol/limits.ts";
-import type { Duty } from "#protocol/messages.ts";
+import type { Duty, MessageOf } from "#protocol/messages.ts";
 import { linkSubprotocol } from "#protocol/version.ts";
 import type { AgentId } from "../core/series.ts";
 import { after } from "../ports.ts";
@@ -64,6 +64,10 @@ export class LinkServer {
 
   sendDuties(agent: AgentId, duties: readonly Duty[]): void {
     this.byAgent.get(agentKey(agent))?.sendDuties(duties);
+  }
+
+  sendAlerts(agent: AgentId, body: MessageOf<"alerts">["body"]): void {
+    this.byAgent.get(agentKey(agent))?.sendAlerts(body);
   }
 
   revoke(agent: AgentId): void {

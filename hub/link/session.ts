@@ -26,6 +26,8 @@ export type SessionInfo = {
 export interface SessionEvents {
   /** A newer session of the same agent replaces the older. Returns the agent's duties. */
   opened(session: AgentSession, info: SessionInfo): readonly Duty[];
+  /** The agent has its welcome: what it should know may be sent. */
+  welcomed(agent: AgentId): void;
   inventory(agent: AgentId, inventory: Inventory): void;
   /** `first`: of this session, all of the last day. */
   tasks(agent: AgentId, tasks: readonly TaskReport[], first: boolean): void;
@@ -103,6 +105,10 @@ export class AgentSession {
 
   sendDuties(duties: readonly Duty[]): void {
     if (this.phase === "open") this.send("duties", { duties: [...duties] });
+  }
+
+  sendAlerts(body: MessageOf<"alerts">["body"]): void {
+    if (this.phase === "open") this.send("alerts", body);
   }
 
   refuse(code: RefusalCode, problem: string = refusalCodes[code].text): void {
@@ -183,6 +189,7 @@ export class AgentSession {
     this.stream = sink.open(agent, hello.stream);
     this.durableSeq = sink.lastSeq(agent, hello.stream);
     this.send("welcome", { version, lastSeq: this.durableSeq, now, duties: [...duties] });
+    events.welcomed(agent);
   }
 
   private handleMessage(message: Message): void {
