@@ -31,13 +31,17 @@ export class AgentProcess {
     return to;
   }
 
+  get running(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   get pid(): number {
-    if (this.child.pid === undefined || this.child.exitCode !== null) throw new Error("the agent ended: see its log");
+    if (this.child.pid === undefined || !this.running) throw new Error("the agent ended: see its log");
     return this.child.pid;
   }
 
   async kill(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    if (!this.running) return;
     const gone = new Promise<void>((resolve) => this.child.once("exit", () => resolve()));
     this.child.kill("SIGKILL");
     await gone;

@@ -18,7 +18,7 @@ export const runsFromSource = process.env.PROVEN_BENCH_SOURCE === "1";
 const program = runsFromSource ? ["--import", "tsx", join(root, "hub/main.ts")] : [hubBundle];
 
 /** As the hub's systemd unit starts it. glibc's growing mmap threshold would keep three times the memory after a burst. */
-const nodeFlags = ["--max-semi-space-size=4"];
+const nodeFlags = ["--max-semi-space-size=4", ...(process.env.PROVEN_BENCH_NODE_FLAGS?.split(" ") ?? [])];
 const nodeEnv = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "65536", MALLOC_TRIM_THRESHOLD_: "131072" };
 
 /** Requests with one API key before another one is made: below the burst that the hub's rate limit grants a key. */

@@ -6,7 +6,7 @@ import { FakeHub } from "../fake-hub.ts";
 import { watchForks } from "../fork-trace.ts";
 import { HubProcess } from "../hub-process.ts";
 import { LabProcess } from "../lab-process.ts";
-import { limitMemory } from "../memory-limit.ts";
+import { memoryGroup } from "../memory-limit.ts";
 import { NodeExporter } from "../node-exporter.ts";
 import { readMemory, readUsage } from "../process-usage.ts";
 import { median, missingRow, type Row, ratioRow, valueRow } from "../row.ts";
@@ -41,6 +41,14 @@ async function startTimes(lab: LabProcess, dir: string, nodeCopy: string): Promi
   return times;
 }
 
+/** An agent that ended under the limit has no PSS, not a small one. */
+function rowUnderLimit(agent: AgentProcess | undefined, limit: { how: string } | { problem: string }): Row {
+  const name = `agent, ${guestsPerNode} guests every 10 s: PSS under a limit of ${memoryHighBytes / 1e6} MB`;
+  if ("problem" in limit) return missingRow(name, "MB", limit.problem);
+  if (agent === undefined || !agent.running) return missingRow(name, "MB", `it ended under the ${limit.how}`);
+  return valueRow(`${name} (${limit.how})`, "MB", readMemory(agent.pid).pssMb, 28);
+}
+
 async function run(context: Context): Promise<Row[]> {
   const { options, scratch, say, onEnd } = context;
   const dir = join(scratch, "agent");
@@ -64,17 +72,18 @@ async function run(context: Context): Promise<Row[]> {
     onEnd(() => agent.kill());
     return agent;
   };
-  const limit = limitMemory(memoryHighBytes);
+  const group = memoryGroup();
   const plain = start("pve1", nodeCopy);
   const traced = start("pve2", process.execPath);
   const limited =
-    "problem" in limit ? undefined : start("pve3", AgentProcess.copyNode(join(dir, "node-limited")), limit.procsFile);
+    "problem" in group ? undefined : start("pve3", AgentProcess.copyNode(join(dir, "node-limited")), group.procsFile);
   const found = context.peer("prometheus-node-exporter");
   const exporter = found.ok ? await NodeExporter.start(found.path) : undefined;
   if (exporter !== undefined) onEnd(() => exporter.kill());
 
   say(`agent: ${warmUpMs / 1000} s of warm-up, then ${options.minutes} min`);
   await sleep(warmUpMs);
+  const limit = "problem" in group ? group : group.limit(memoryHighBytes);
   const before = { plain: readUsage(plain.pid), exporter: exporter === undefined ? undefined : readUsage(exporter.pid) };
   const forks = watchForks(traced.pid, join(dir, "trace"));
   const startedMs = performance.now();
@@ -83,11 +92,11 @@ async function run(context: Context): Promise<Row[]> {
   const after = { plain: readUsage(plain.pid), exporter: exporter === undefined ? undefined : readUsage(exporter.pid) };
   const { count, how } = await forks.stop();
   const memory = readMemory(plain.pid);
-  const limitedMemory = limited === undefined ? undefined : readMemory(limited.pid);
+  const limitedRow = rowUnderLimit(limited, limit);
   await Promise.all([plain.kill(), traced.kill(), limited?.kill(), exporter?.kill()]);
   await hub.kill();
   await lab.stop();
-  if (!("problem" in limit)) limit.remove();
+  if (!("problem" in group)) group.remove();
 
   const cpu = (after.plain.cpuSec - before.plain.cpuSec) * perHour;
   const ofCommands = (after.plain.endedChildrenSec - before.plain.endedChildrenSec) * perHour;
@@ -96,7 +105,6 @@ async function run(context: Context): Promise<Row[]> {
       ? undefined
       : (after.exporter.cpuSec - before.exporter.cpuSec) * perHour;
   const name = `agent, ${guestsPerNode} guests every 10 s:`;
-  const limitedName = `${name} PSS under MemoryHigh`;
   return [
     valueRow(`${name} forks in ${options.minutes} min (${how})`, "processes", count, 0),
     valueRow(`${name} CPU`, "CPU s / h", cpu, 2),
@@ -106,9 +114,7 @@ async function run(context: Context): Promise<Row[]> {
     valueRow(`${name} threads`, "threads", after.plain.threads, 12),
     valueRow(`${name} anonymous memory`, "MB", memory.anonMb, 10),
     valueRow(`${name} PSS`, "MB", memory.pssMb, 48),
-    limitedMemory === undefined || "problem" in limit
-      ? missingRow(limitedName, "MB", "problem" in limit ? limit.problem : "not measured")
-      : valueRow(`${limitedName} (${limit.how} ${memoryHighBytes / 1e6} MB)`, "MB", limitedMemory.pssMb, 28),
+    limitedRow,
     valueRow("agent: start to first frame", "ms", median(firstFrameMs), 250),
     ...(theirs === undefined ? [] : [valueRow("prometheus-node-exporter: CPU, scraped every 10 s", "CPU s / h", theirs)]),
   ];
