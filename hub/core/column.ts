@@ -60,7 +60,8 @@ export function readVarint(cursor: Cursor): number {
   let value = 0;
   let weight = 1;
   for (;;) {
-    const byte = cursor.bytes[cursor.position++] as number;
+    const byte = cursor.bytes[cursor.position++];
+    if (byte === undefined) throw new Error("a column ends before its end");
     value += (byte & 0x7f) * weight;
     if (byte < 0x80) return value;
     weight *= 128;
@@ -258,6 +259,7 @@ function decodeSparse(cursor: Cursor, shift: number, count: number, out: Float64
   const size = bytes[cursor.position++] as number;
   let value = readInteger(cursor);
   const changes = readVarint(cursor);
+  if (changes >= count) throw new Error("a column changes more often than it has rows");
   const { first, second } = scratch;
   cursor.position = readNarrow(bytes, cursor.position, first, changes, gap);
   cursor.position = readNarrow(bytes, cursor.position, second, changes, size);
@@ -332,9 +334,12 @@ export function decodeColumn(cursor: Cursor, rows: number, out: Float64Array, fr
     decodeDense(head, cursor, rows, out, from);
     return;
   }
-  const lengths = Array.from({ length: readVarint(cursor) }, () => readVarint(cursor));
+  const runs = readVarint(cursor);
+  if (runs > rows + 1) throw new Error("a column has more gaps than rows");
+  const lengths = Array.from({ length: runs }, () => readVarint(cursor));
   let count = 0;
   for (let i = 0; i < lengths.length; i += 2) count += lengths[i] as number;
+  if (count > rows) throw new Error("a column has more values than rows");
   const { dense } = scratch;
   decodeDense(head, cursor, count, dense, 0);
   let at = from;

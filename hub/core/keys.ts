@@ -31,7 +31,12 @@ export function keyProblem(key: Pick<ApiKey, "expiresAt" | "revokedAt">, now: Ep
   return now >= key.expiresAt ? "expired" : undefined;
 }
 
-const implied: Record<Scope, readonly Scope[]> = { read: ["read"], write: ["read", "write"], admin: ["read", "write", "admin"] };
+const implied: Record<Scope, readonly Scope[]> = {
+  read: ["read"],
+  write: ["read", "write"],
+  admin: ["read", "write", "admin", "ingest"],
+  ingest: ["ingest"],
+};
 
 /** A wider scope holds the narrower ones: admin may write, write may read. */
 export function allows(granted: readonly Scope[], needed: Scope): boolean {

@@ -4,6 +4,9 @@ import { guestKey, type Vmid } from "#protocol/ids.ts";
 import { revokeKey } from "../../../hub/keys.ts";
 import { connect, inventoryOf, type TestHub, testHub } from "../../support/test-hub.ts";
 
+/** What a stream begins with: the whole picture, and a beat. */
+const pictureEvents = 5;
+
 /** Reads server-sent events one by one. */
 function eventsOf(response: Response) {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -48,12 +51,13 @@ test("the stream begins with the whole picture and a beat", async (t) => {
   const hub = testHub(t);
   oneGuest(hub);
   const stream = await openStream(hub);
-  const first = [await stream.next(), await stream.next(), await stream.next(), await stream.next()];
+  const first = [];
+  for (let i = 0; i < pictureEvents; i++) first.push(await stream.next());
   assert.deepEqual(
     first.map((one) => one?.event),
-    ["nodes", "guests", "storages", "beat"],
+    ["alerts", "nodes", "guests", "storages", "beat"],
   );
-  assert.deepEqual(first[3]?.data, { now: hub.clock.now(), newestSampleAgeMs: 0 });
+  assert.deepEqual(first[4]?.data, { now: hub.clock.now(), newestSampleAgeMs: 0 });
   await stream.cancel();
 });
 
@@ -61,7 +65,7 @@ test("then it tells what changed, and no more", async (t) => {
   const hub = testHub(t);
   const agent = oneGuest(hub);
   const stream = await openStream(hub);
-  for (let i = 0; i < 4; i++) await stream.next();
+  for (let i = 0; i < pictureEvents; i++) await stream.next();
   hub.watch.tick();
   hub.series.put(agent, guestKey(100 as Vmid), "status", hub.clock.now(), 0);
   hub.watch.tick();
@@ -85,7 +89,7 @@ test("what is deleted is told as gone", async (t) => {
   const hub = testHub(t);
   const agent = oneGuest(hub);
   const stream = await openStream(hub);
-  for (let i = 0; i < 4; i++) await stream.next();
+  for (let i = 0; i < pictureEvents; i++) await stream.next();
   hub.fleet.inventory(agent, inventoryOf());
   await hub.clock.advance(16_000);
   hub.watch.tick();
@@ -98,7 +102,7 @@ test("what is deleted is told as gone", async (t) => {
 test("a beat comes every five seconds", async (t) => {
   const hub = testHub(t);
   const stream = await openStream(hub);
-  for (let i = 0; i < 4; i++) await stream.next();
+  for (let i = 0; i < pictureEvents; i++) await stream.next();
   await hub.clock.advance(10_000);
   assert.deepEqual([(await stream.next())?.event, (await stream.next())?.event], ["beat", "beat"]);
   await stream.cancel();
@@ -107,7 +111,7 @@ test("a beat comes every five seconds", async (t) => {
 test("a stream ends when its key is revoked", async (t) => {
   const hub = testHub(t);
   const stream = await openStream(hub);
-  for (let i = 0; i < 4; i++) await stream.next();
+  for (let i = 0; i < pictureEvents; i++) await stream.next();
   revokeKey(hub.state, stream.key.split("_")[1] ?? "", { actor: "root", reason: "leaked" }, hub.clock.now());
   await hub.clock.advance(5000);
   assert.equal(await stream.next(), undefined);
@@ -116,7 +120,7 @@ test("a stream ends when its key is revoked", async (t) => {
 test("a client that does not read is dropped, and the others go on", async (t) => {
   const hub = testHub(t);
   const [slow, quick] = [await openStream(hub), await openStream(hub)];
-  for (let i = 0; i < 4; i++) await quick.next();
+  for (let i = 0; i < pictureEvents; i++) await quick.next();
   const facts = { version: "x".repeat(1000) };
   for (let i = 0; i < 5000; i++) {
     hub.journal.emit("hub.started", facts);
