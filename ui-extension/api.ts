@@ -9,6 +9,7 @@ import type {
   SessionView,
   TaskView,
 } from "#protocol/api.ts";
+import type { TopAnswer, TopQuery } from "#protocol/class-queries.ts";
 
 /** Why a request gave no answer. `unreachable`: no hub; `broken`: an answer that is none of the API's. */
 export type ApiProblem = { code: string; status: number; message: string; retryAfterSec: number | undefined };
@@ -56,6 +57,10 @@ export class Api {
 
   querySeries(query: SeriesQuery, signal?: AbortSignal): Promise<Answer<SeriesAnswer>> {
     return this.#request("series/query", { method: "POST", body: query, ...(signal ? { signal } : {}) });
+  }
+
+  topSeries(query: TopQuery, signal?: AbortSignal): Promise<Answer<TopAnswer>> {
+    return this.#request("series/top", { method: "POST", body: query, ...(signal ? { signal } : {}) });
   }
 
   async #request<T>(path: string, { method = "GET", body, signal }: Options = {}): Promise<Answer<T>> {

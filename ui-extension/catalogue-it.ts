@@ -268,4 +268,13 @@ export const italian: Readonly<Record<string, string>> = {
   "{used} of {total} threads": "{used} di {total} thread",
   "{worst}, and {n} more problem": "{worst}, e {n} altro problema",
   "{worst}, and {n} more problems": "{worst}, e altri {n} problemi",
+  "Busiest guests, last hour": "Guest più attivi, ultima ora",
+  Disk: "Disco",
+  "No guest had a sample in the last hour.": "Nessun guest ha avuto un campione nell'ultima ora.",
+  "Ranked by": "Classifica per",
+  "This can't be ranked just now: {why}. It is tried again by itself.":
+    "La classifica non è disponibile ora: {why}. Si riprova da soli.",
+  "vs last week": "rispetto a una settimana fa",
+  "{n} of {all} guests had no sample and are not ranked.": "{n} guest su {all} non hanno campioni e non sono in classifica.",
+  "{what}, a week before": "{what}, una settimana prima",
 };

@@ -1,4 +1,5 @@
-import type { EntityMetrics, SeriesAnswer, SeriesQuery, SeriesSelector } from "#protocol/api.ts";
+import type { EntityMetrics, GuestView, SeriesAnswer, SeriesQuery, SeriesSelector } from "#protocol/api.ts";
+import type { TopAnswer, TopQuery } from "#protocol/class-queries.ts";
 import { entityKind, parseEntityKey } from "#protocol/ids.ts";
 import { type Metric, metricByName, metrics } from "#protocol/metrics.ts";
 import { wave } from "./fake-cluster.ts";
@@ -68,9 +69,14 @@ export function fakeHistory(
     stepMs,
     tier: stepMs >= 900_000 ? "rollup" : "raw",
     series: query.series.flatMap((selector) => {
-      const end = Math.min(query.to, silentSince(selector.entity));
+      const { offsetMs = 0 } = query;
+      const end = Math.min(query.to - offsetMs, silentSince(selector.entity));
       const silent = (time: number) => time >= end || (time >= gap.from && time < gap.to);
-      return seriesOf(selector, at, stepMs, silent, query.aggregates);
+      const then = at.map((time) => time - offsetMs);
+      return seriesOf(selector, then, stepMs, silent, query.aggregates).map((one) => ({
+        ...one,
+        at: one.at.map((time) => time + offsetMs),
+      }));
     }),
   };
 }
@@ -106,6 +112,32 @@ function seriesOf(
         ? { last: column(1) }
         : { avg: column(1), min: column(1 - spread), max: column(1 + spread) };
   return [{ ...about, source: "fake", at, columns }];
+}
+
+/** Ranks guests by what history says of the window's last step; guests that are silent have no place. */
+export function fakeTop(query: TopQuery, guests: readonly GuestView[], now: number): TopAnswer {
+  const [from, n] = [now - 3_600_000, query.n ?? 10];
+  const metricNames = [query.metric, ...(query.plus ?? [])];
+  const alive = guests.filter((guest) => guest.state === "running");
+  const valued = alive.map((guest) => {
+    const sizeOf = (name: string) => wave(`${guest.entity} ${name}`, now) * (largest[`guest ${name}`] ?? 0);
+    return { guest, value: metricNames.reduce((sum, name) => sum + sizeOf(name), 0) };
+  });
+  valued.sort((a, b) => b.value - a.value);
+  const metric: Metric | undefined = metricByName("guest", query.metric);
+  return {
+    from,
+    to: now,
+    stepMs: now - from,
+    tier: "raw",
+    members: guests.length,
+    ranked: valued.length,
+    series: valued.slice(0, n).map(({ guest: { cluster, entity, name, node }, value }) => ({
+      ...{ cluster, entity, name, node, metric: query.metric, instance: null, unit: metric?.unit ?? "", source: "fake" },
+      at: [from],
+      columns: metric?.kind === "counter" ? { rate: [value] } : { avg: [value] },
+    })),
+  };
 }
 
 /** What `…/metrics` tells the charts: which instances there are. Values are left absent. */

@@ -5,8 +5,9 @@ import { type Context, Hono } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { SeriesQuery, StreamEvents } from "#protocol/api.ts";
+import type { TopQuery } from "#protocol/class-queries.ts";
 import { type ClusterSetup, fakeCluster } from "./fake-cluster.ts";
-import { fakeHistory, fakeMetrics } from "./fake-history.ts";
+import { fakeHistory, fakeMetrics, fakeTop } from "./fake-history.ts";
 
 export type FakeHubOptions = Partial<ClusterSetup> & {
   /** Files by name, `index.html` first of all. */
@@ -104,6 +105,10 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
     const query = (await c.req.json()) as SeriesQuery;
     queries.push(query);
     return c.json(fakeHistory(query, gap, (entity) => world.silentSince(entity, Date.now())));
+  });
+  app.post("/api/v1/series/top", async (c) => {
+    const now = Date.now();
+    return c.json(fakeTop((await c.req.json()) as TopQuery, world.guests(now), now));
   });
 
   const tell = async <K extends keyof StreamEvents>(stream: SSEStreamingApi, event: K, data: StreamEvents[K]) =>

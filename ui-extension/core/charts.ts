@@ -6,11 +6,14 @@ import { memorySourceText } from "./guests.ts";
 import type { Translate } from "./text.ts";
 import type { DisplayUnit } from "./units.ts";
 
-/** One drawn line. `band`: minimum and maximum within each step, where the answer has them. `colour`: place in the theme's list of line colours. */
+/**
+ * One drawn line. `band`: minimum and maximum within each step, where the answer has them. `colour`: place in the theme's list of line colours.
+ * `before`: a line of an earlier time.
+ */
 export type ChartLine = {
   label: string;
   colour: number;
-  style: "area" | "line" | "dashed";
+  style: "area" | "line" | "dashed" | "before";
   values: Column;
   band?: { min: Column; max: Column };
 };

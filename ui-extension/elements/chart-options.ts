@@ -87,10 +87,11 @@ function lineSeries(host: Element, line: ChartLine): uPlot.Series {
   const stroke = lineColour(host, line.colour);
   return {
     label: line.label,
-    stroke,
-    width: 1.5,
+    stroke: line.style === "before" ? `${stroke}c0` : stroke,
+    width: line.style === "before" ? 1 : 1.5,
     spanGaps: false,
     ...(line.style === "dashed" ? { dash: [5, 4] } : {}),
+    ...(line.style === "before" ? { dash: [2, 2] } : {}),
     ...(line.style === "area" && line.band === undefined ? { fill: `${stroke}2e` } : {}),
     ...(line.style === "area" && line.band !== undefined ? { fill: `${stroke}1f` } : {}),
     points: { show: true, size: 3, filter: () => isolatedPoints(line.values) },

@@ -36,6 +36,7 @@ export class ProvenChart extends LitElement {
       li { display: flex; align-items: center; gap: 5px; white-space: nowrap; }
       .swatch { width: 12px; height: 3px; flex: none; }
       .swatch.dashed { height: 0; border-top: 2px dashed; background: none; }
+      .swatch.before { height: 0; border-top: 2px dotted; background: none; }
       .swatch.area { height: 9px; }
       .plot { height: 158px; margin: 2px 4px 4px; }
       .plot:focus-visible { outline-offset: -2px; }
@@ -77,7 +78,7 @@ export class ProvenChart extends LitElement {
 
   #legend(line: ChartLine) {
     const colour = lineColour(this, line.colour);
-    const style = line.style === "dashed" ? { "border-color": colour } : { background: colour };
+    const style = line.style === "dashed" || line.style === "before" ? { "border-color": colour } : { background: colour };
     return html`<li>
       <span class="swatch ${line.style}" ${styled(style)}></span>${line.label} <strong class="num">${this.#valueOf(line)}</strong>${this.#bandOf(line)}
     </li>`;

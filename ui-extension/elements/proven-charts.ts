@@ -1,8 +1,9 @@
 import { css, html, nothing, type PropertyValues } from "lit";
 import type { SeriesAnswer } from "#protocol/api.ts";
 import type { ApiProblem } from "../api.ts";
-import { type ChartLine, type ChartSpec, type Instances, instancesOf, knownLines, selectorsOf } from "../core/charts.ts";
+import { type ChartLine, type ChartSpec, type Instances, instancesOf, selectorsOf } from "../core/charts.ts";
 import { gridOf } from "../core/columns.ts";
+import { comparedLines, comparedMs } from "../core/comparison.ts";
 import { type RangeName, type RangeWindow, rangeNames, tailWindow, windowOf } from "../core/range.ts";
 import { t } from "../i18n.ts";
 import { PanelElement } from "./panel-element.ts";
@@ -14,7 +15,19 @@ const refreshEveryMs: Record<RangeName, number> = { "1h": 10_000, "24h": 60_000,
 /** After so many pieces the whole range is asked again. */
 const piecesMax = 40;
 
-type History = { range: RangeName; about: string; window: RangeWindow; pieces: readonly SeriesAnswer[]; askedAt: number };
+/** `before`: pieces of the week before, on the same window; undefined: not compared. */
+type History = {
+  range: RangeName;
+  about: string;
+  window: RangeWindow;
+  pieces: readonly SeriesAnswer[];
+  before: readonly SeriesAnswer[] | undefined;
+  askedAt: number;
+};
+
+/** Whether only what came since has to be asked for: all of it was answered before, and in not too many pieces. */
+const canGrow = ({ pieces, before }: History) =>
+  pieces.length > 0 && pieces.length < piecesMax && (before === undefined || before.length === pieces.length);
 
 /** The charts of one thing over one range, their cursors in step. */
 export class ProvenCharts extends PanelElement {
@@ -26,6 +39,7 @@ export class ProvenCharts extends PanelElement {
     theme: { attribute: false },
     history: { state: true },
     problem: { state: true },
+    compared: { state: true },
   };
   static override styles = [
     shared,
@@ -34,6 +48,7 @@ export class ProvenCharts extends PanelElement {
       .ranges h2 { font-size: 14px; font-weight: 500; color: var(--pv-title); margin-right: auto; }
       .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 430px), 1fr)); gap: 8px; }
       .grid:not(:has(> :nth-child(2))) { grid-template-columns: minmax(0, 1fr); }
+      .ranges .compare { margin-left: 8px; }
       .note { padding: 14px; border: 1px solid var(--pv-line); background: var(--pv-panel); color: var(--pv-dim); }
       .problem { background: var(--pv-warn-tint); padding: 6px 10px; margin-bottom: 8px; border: 1px solid var(--pv-line); }
     `,
@@ -44,11 +59,17 @@ export class ProvenCharts extends PanelElement {
   declare theme: string;
   declare history: History | undefined;
   declare problem: ApiProblem | undefined;
+  declare compared: boolean;
   #abort: AbortController | undefined;
   #asking: string | undefined;
   #instances: Instances = new Map();
   #at: readonly number[] = [];
   #drawn: readonly { chart: ChartSpec; lines: readonly ChartLine[] }[] = [];
+
+  constructor() {
+    super();
+    this.compared = false;
+  }
 
   protected watched() {
     return [this.panel.now, this.panel.navigation.route];
@@ -64,22 +85,29 @@ export class ProvenCharts extends PanelElement {
     const { range } = this.panel.navigation.route.value;
     const about = `${this.cluster} ${this.entity}`;
     const known = this.history;
-    if (known === undefined || known.range !== range || known.about !== about) {
+    const comparison = (known?.before !== undefined) !== this.compared;
+    if (known === undefined || known.range !== range || known.about !== about || comparison) {
       if (known !== undefined && known.about !== about) this.history = undefined;
-      if (this.#asking !== `${about} ${range}`) void this.#ask(range, about, undefined);
+      if (this.#asking !== this.#question(range, about)) void this.#ask(range, about, undefined);
     } else if (this.#asking === undefined && this.panel.now.value - known.askedAt >= refreshEveryMs[range]) {
-      void this.#ask(range, about, known.pieces.length < piecesMax ? known : undefined);
+      void this.#ask(range, about, canGrow(known) ? known : undefined);
     }
     if (changed.has("history") || changed.has("charts")) this.#draw();
+  }
+
+  #question(range: RangeName, about: string): string {
+    return `${about} ${range} ${this.compared}`;
   }
 
   #draw(): void {
     if (this.history === undefined) return;
     const { from, to, stepMs } = this.history.window;
-    const grid = gridOf(this.history.pieces, from, to, stepMs);
+    const { pieces, before: earlier } = this.history;
+    const grid = gridOf(pieces, from, to, stepMs);
+    const before = earlier === undefined ? undefined : gridOf(earlier, from, to, stepMs);
     this.#at = grid.at;
     this.#drawn = this.charts
-      .map((chart) => ({ chart, lines: knownLines(chart.lines(grid)) }))
+      .map((chart) => ({ chart, lines: comparedLines(chart, grid, before, t) }))
       .filter(({ lines }) => lines.length > 0);
   }
 
@@ -87,21 +115,34 @@ export class ProvenCharts extends PanelElement {
     this.#abort?.abort();
     const abort = new AbortController();
     this.#abort = abort;
-    this.#asking = `${about} ${range}`;
+    this.#asking = this.#question(range, about);
     const askedAt = this.panel.now.value;
     const window = windowOf(range, askedAt);
     const asked = known === undefined ? window : tailWindow(window, known.window.to - known.window.stepMs);
     if (known === undefined) this.#instances = await this.#readInstances();
     if (abort.signal.aborted) return;
     const series = selectorsOf(this.charts, this.entity, this.cluster, this.#instances);
-    const answer = await this.panel.api.querySeries({ series, ...asked }, abort.signal);
+    const query = { series, ...asked };
+    const { compared } = this;
+    const [answer, before] = await Promise.all([
+      this.panel.api.querySeries(query, abort.signal),
+      compared ? this.panel.api.querySeries({ ...query, offsetMs: comparedMs }, abort.signal) : undefined,
+    ]);
     if (abort.signal.aborted) return;
     this.#asking = undefined;
-    this.problem = answer.ok ? undefined : answer.problem;
-    if (answer.ok) this.history = { range, about, window, pieces: [...(known?.pieces ?? []), answer.value], askedAt };
-    // Asked again after the usual time, not at once: the hub may be overloaded.
-    else if (this.history !== undefined) this.history = { ...this.history, askedAt };
-    else this.history = { range, about, window, pieces: [], askedAt };
+    const failed = [answer, before].find((one) => one?.ok === false);
+    this.problem = failed?.ok === false ? failed.problem : undefined;
+    const asking = { range, about, askedAt };
+    if (answer.ok && before?.ok !== false) {
+      const kept = known ?? { pieces: [], before: [] };
+      const earlier = before === undefined ? undefined : [...(kept.before ?? []), before.value];
+      this.history = { ...asking, window, pieces: [...kept.pieces, answer.value], before: earlier };
+      return;
+    }
+    // Asked again after the usual time, not at once: the hub may be overloaded. What is drawn stays, unless it is of something else.
+    const drawn = this.history?.range === range && this.history.about === about ? this.history : undefined;
+    const pieces = drawn?.pieces ?? (answer.ok ? [answer.value] : []);
+    this.history = { ...asking, window: drawn?.window ?? window, pieces, before: compared ? (drawn?.before ?? []) : undefined };
   }
 
   /** A history query names its NICs, disks and drives; which there are, the current values tell. Storages have none. */
@@ -117,6 +158,7 @@ export class ProvenCharts extends PanelElement {
       <div class="ranges" role="group" aria-label=${t("Range of the charts")}>
         <h2>${t("History")}</h2>
         ${rangeNames.map((name) => html`<button type="button" aria-pressed=${name === range} @click=${() => this.#choose(name)}>${name}</button>`)}
+        <button type="button" class="compare" aria-pressed=${this.compared} @click=${() => this.#compare()}>${t("vs last week")}</button>
       </div>
       ${this.problem === undefined ? nothing : html`<p class="problem" role="status">${t("History can't be read just now: {why}. It is tried again by itself.", { why: this.problem.message })}</p>`}
       ${this.#grid()}
@@ -142,6 +184,10 @@ export class ProvenCharts extends PanelElement {
         .theme=${this.theme}
       ></proven-chart>`,
     )}</div>`;
+  }
+
+  #compare(): void {
+    this.compared = !this.compared;
   }
 
   #choose(range: RangeName): void {

@@ -5,6 +5,7 @@ import { t, tn } from "../i18n.ts";
 import { bar } from "./figures.ts";
 import { type IconName, icon } from "./icon.ts";
 import { PanelElement } from "./panel-element.ts";
+import "./proven-busiest.ts";
 import "./proven-events.ts";
 import "./proven-guests.ts";
 import "./proven-nodes.ts";
@@ -52,7 +53,10 @@ export class ProvenOverview extends PanelElement {
         <proven-storages .panel=${panel}></proven-storages>
         <proven-events .panel=${panel}></proven-events>
       </div>
-      <proven-tasks .panel=${panel}></proven-tasks>
+      <div class="two even">
+        <proven-busiest .panel=${panel}></proven-busiest>
+        <proven-tasks .panel=${panel}></proven-tasks>
+      </div>
     `;
   }
 
