@@ -2,10 +2,13 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
+import type { TaskView } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { softwareVersion } from "#protocol/version.ts";
+import { Alerting, rememberTasks } from "./alerting.ts";
 import type { HubConfig } from "./config.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "./core/series.ts";
+import { openDelivery } from "./delivery.ts";
 import { openExchange } from "./exchange.ts";
 import { Fleet } from "./fleet.ts";
 import { createApp } from "./http/app.ts";
@@ -15,6 +18,7 @@ import { Journal } from "./journal.ts";
 import { Gate } from "./link/gate.ts";
 import { LinkServer } from "./link/server.ts";
 import { describeError } from "./log.ts";
+import { nodeOutlet } from "./node-receiver.ts";
 import { openOutlets } from "./outlets.ts";
 import { after, type Clock, type Log } from "./ports.ts";
 import { sessionEvents } from "./session-events.ts";
@@ -63,10 +67,18 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const troubles = new Troubles();
   const journal = new Journal({ add: (events) => state.history.addEvents(events), clock, log });
   const fleet = new Fleet({ state, live: series.live, clock, journal });
-  const tasks = new TaskBook({ history: state.history, journal, clock, changed: (changed) => watch.tasksChanged(changed) });
+  const tasks = new TaskBook({ history: state.history, journal, clock, changed: (changed) => tasksChanged(changed) });
   const now = () => clock.now();
   const gate = new Gate({ state, fingerprint: certificate.fingerprint, joinKey: () => readJoinKey(config.state), now });
-  const events = sessionEvents({ fleet, tasks, journal, troubles, log, link: () => link, welcomed: (agent) => outlets.agents.refresh(agent) });
+  const events = sessionEvents({
+    fleet,
+    tasks,
+    journal,
+    troubles,
+    log,
+    link: () => link,
+    welcomed: (agent) => outlets.agents.refresh(agent),
+  });
   const link: LinkServer = new LinkServer({
     clock,
     sink: series.sink,
@@ -85,18 +97,46 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     },
     dismiss: (agent) => link.revoke(agent),
   });
+  const taskMemory = rememberTasks(state.history, clock.now());
+  const tasksChanged = (changed: readonly TaskView[]) => {
+    watch.tasksChanged(changed);
+    for (const task of changed) taskMemory.add(task);
+  };
+  const delivery = openDelivery({ config, state, clock, log, journal, outlet: nodeOutlet(() => fleet.pictures()) });
+  const alerting = new Alerting({
+    state,
+    reader: series.reader,
+    live: series.live,
+    clock,
+    pictures: () => fleet.pictures(),
+    tasks: taskMemory,
+    refusing: () => troubles.problems().length > 0,
+    dispatcher: delivery.dispatcher,
+    tell: (what, { subject, node, text, ruleName }) => {
+      const place = { cluster: subject.cluster, entity: subject.entity, ...(node === null ? {} : { node }) };
+      journal.emit(what === "firing" ? "alert.firing" : "alert.resolved", { text, rule: ruleName }, place);
+    },
+    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  });
   const ports = {
     clock,
     log,
     state,
+    delivery,
     journal,
+    alerting,
     reader: series.reader,
     live: series.live,
     pictures: () => fleet.pictures(),
     agents: () => fleet.counts(),
     counters: () => series.sink.counters,
     refused: () => troubles.refused(),
-    problems: () => [...troubles.problems(), ...fleet.problems(), ...(outlets.mqtt?.problem === undefined ? [] : [outlets.mqtt.problem])],
+    problems: () => [
+      ...troubles.problems(),
+      ...fleet.problems(),
+      ...delivery.problems(),
+      ...(outlets.mqtt?.problem === undefined ? [] : [outlets.mqtt.problem]),
+    ],
     onBatch: (listener) => watch.onBatch(listener),
     startedAt: clock.now(),
     panelDir: config.panel,
@@ -104,16 +144,17 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const { reader, live, pictures } = ports;
   const onEvent = ports.journal.onEvent.bind(ports.journal);
   const outlets = openOutlets({ config, clock, log, reader, live, pictures, link, onEvent });
+  outlets.alerts.attach(alerting);
   const exchange = openExchange({ config, clock, log, reader, live, pictures, hubRows: () => hubMetricRows(ports) });
   const httpPorts: HttpPorts = { ...ports, ...exchange };
   const app = createApp(httpPorts);
-  return { app, httpPorts, link, watch, fleet, tasks, journal, gate, exchange, outlets };
+  return { app, httpPorts, link, watch, fleet, tasks, journal, gate, exchange, outlets, delivery, alerting };
 }
 
 /** Serves, and runs what runs in the background. @throws what listening threw (`EADDRINUSE` …). */
 export async function startHub(parts: HubParts): Promise<RunningHub> {
   const { clock, log, state, series, config, certificate } = parts;
-  const { app, link, watch, journal, exchange, outlets } = assembleHub(parts);
+  const { app, link, watch, journal, exchange, outlets, delivery, alerting } = assembleHub(parts);
   const server = createServer(
     { cert: certificate.cert, key: certificate.key, minVersion: "TLSv1.2" },
     getRequestListener(app.fetch),
@@ -121,27 +162,53 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
   link.attach(server);
   await listen(server, config);
   journal.emit("hub.started", { version: softwareVersion });
+  delivery.start();
 
   const stopTicks = repeat(clock, tickMs, log, () => watch.tick());
+  const stopAlerting = repeat(clock, tickMs, log, () => alerting.tick());
+  const stopFrames = soonAfterFrames(series.live, log, () => alerting.pass());
   const stopMaintain = repeat(clock, maintainMs, log, async () => {
     while ((await series.maintain(clock.now())).due) await setImmediate();
     state.history.prune((clock.now() - historyMs) as EpochMs);
     state.removeEndedSessions(clock.now());
+    delivery.prune(clock.now());
+    alerting.loop.prune(clock.now());
   });
   const stop = async () => {
     await stopTicks();
+    stopFrames();
+    await stopAlerting();
+    alerting.stop();
     await link.drain(drainMs);
     await closeServer(server);
     await stopMaintain();
     watch.close();
     journal.emit("hub.stopped", {});
     await outlets.stop();
+    await delivery.stop();
     await exchange.stop();
     await series.close();
     await state.close();
   };
   const { port } = server.address() as AddressInfo; // it listens on TCP
   return { url: `https://${hostInUrl(config.listen)}:${port}`, port, stop };
+}
+
+/** Frames come in bunches: once for all of those that came in one turn of the event loop. */
+function soonAfterFrames(live: LiveTable, log: Log, work: () => void): () => void {
+  let due = false;
+  return live.onFrame(() => {
+    if (due) return;
+    due = true;
+    void setImmediate().then(() => {
+      due = false;
+      try {
+        work();
+      } catch (error) {
+        log(3, `alerts were not judged: ${describeError(error)}`);
+      }
+    });
+  });
 }
 
 /** An address to try from this machine. */
