@@ -122,8 +122,8 @@ async function attempt(options: Parameters<typeof createTransport>[0], mail: Sen
   }
 }
 
-/** RFC 5321 §4.2.1: 5yz is final. Wrong credentials are 535, yet somebody will set them right. */
+/** RFC 5321 §4.2.1: 5yz to an address or to the mail itself is final. To anything before, it is a setting that somebody will put right. */
 function failure(error: Error & { code?: string; responseCode?: number }): SendResult {
-  const isFinal = (error.responseCode ?? 0) >= 500 && error.code !== "EAUTH";
-  return { ok: false, retry: !isFinal, problem: error.message };
+  const isAboutMail = error.code === "EENVELOPE" || error.code === "EMESSAGE";
+  return { ok: false, retry: !(isAboutMail && (error.responseCode ?? 0) >= 500), problem: error.message };
 }

@@ -8,6 +8,8 @@ type Teams = ReceiverOf<"teams">;
 /** A message has at most 28 KB, with its JSON. */
 const bodyMaxBytes = 20_000;
 const verdictMaxBytes = 2000;
+/** Each costs JSON around it. */
+const blocksMax = 20;
 const jsonBytes = (text: string) => Buffer.byteLength(JSON.stringify(text)) - 2;
 const colors = { info: "accent", warning: "warning", critical: "attention", resolved: "good" } as const;
 
@@ -25,7 +27,9 @@ export function formatTeams(notification: Notification, receiver: Teams, base: s
   const { verdict, body, link } = messageFor(notification, receiver, base);
   const color = colors[notification.kind === "resolved" ? "resolved" : notification.severity];
   const head = cutText(verdict, verdictMaxBytes, jsonBytes);
-  const lines = body === "" ? [] : cutLines(body, bodyMaxBytes, jsonBytes).split("\n\n");
+  const blocks = body === "" ? [] : cutLines(body, bodyMaxBytes, jsonBytes).split("\n\n");
+  const last = blocks.slice(blocksMax - 1).join("\n\n");
+  const lines = [...blocks.slice(0, blocksMax - 1), ...(last === "" ? [] : [last])];
   return {
     type: "message",
     summary: head,
