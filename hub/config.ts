@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, TomlError } from "smol-toml";
 import * as z from "zod";
+import { heartbeatConfig } from "./heartbeat.ts";
 import { mqttConfig } from "./mqtt/config.ts";
 import { remoteReadConfig } from "./senders/remote-read.ts";
 import { remoteWriteConfig } from "./senders/remote-write/config.ts";
@@ -11,6 +12,8 @@ const configSchema = z.strictObject({
   listen: z.union([z.ipv4(), z.ipv6()]).default("0.0.0.0"),
   /** 0: any free one. */
   port: z.int().min(0).max(65_535).default(8420),
+  /** How people reach the panel, for links in messages; default: this machine's name and the port. */
+  url: z.url({ protocol: /^https?$/ }).optional(),
   state: z.string().startsWith("/", "must be an absolute path").default("/var/lib/proven-hub"),
   panel: z.string().default(join(dirname(fileURLToPath(import.meta.url)), "panel")),
   join: z
@@ -28,6 +31,7 @@ const configSchema = z.strictObject({
   remote_write: remoteWriteConfig.optional(),
   remote_read: remoteReadConfig.optional(),
   mqtt: mqttConfig.optional(),
+  heartbeat: heartbeatConfig.optional(),
 });
 
 export type HubConfig = Readonly<z.infer<typeof configSchema>>;
@@ -61,6 +65,7 @@ const knownKeys: Record<string, string[]> = {
   remote_write: Object.keys(remoteWriteConfig.shape),
   remote_read: Object.keys(remoteReadConfig.shape),
   mqtt: Object.keys(mqttConfig.shape),
+  heartbeat: Object.keys(heartbeatConfig.shape),
 };
 
 function describeIssue(issue: z.core.$ZodIssue): string[] {

@@ -199,7 +199,8 @@ export class DeliveryDispatcher implements Dispatcher {
     const { parallel, rate } = channelPace[receiver.type];
     for (;;) {
       const now = this.ports.clock.monotonicMs();
-      const full = lane.underWay.size >= parallel;
+      // While it fails, one message finds out whether it still does.
+      const full = lane.underWay.size >= (lane.health.failures > 0 ? 1 : parallel);
       const next = nextOf(full ? lane.tests.values() : queueOf(lane), lane.underWay, lane.health, now);
       if (!("send" in next)) return full ? undefined : next.lookAgainAt;
       if (!next.send.isTest) {
