@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { createRoute } from "@hono/zod-openapi";
 import type { z } from "zod";
 import type { Aggregate } from "#protocol/api.ts";
@@ -12,7 +13,7 @@ import type { EpochMs } from "#protocol/ids.ts";
 import type { Metric } from "#protocol/metrics.ts";
 import { planRange, type QueryPlan, refusePoints } from "../core/query.ts";
 import { aggregateOf, type Member, type MemberSeries, membersOf, metricOf, seriesOfMembers } from "../core/query-class.ts";
-import { readsRollups, refuseCost } from "../core/query-cost.ts";
+import { decodedAtOnce, decodedPerSeries, readsRollups, refuseCost } from "../core/query-cost.ts";
 import { Combined, type Group, groupMembers } from "../core/query-groups.ts";
 import { placesOf, refuseSum, summaryOf, type TopWindow, topWindow, type Valued } from "../core/query-top.ts";
 import { rollupStepMs } from "../core/rollup.ts";
@@ -96,6 +97,9 @@ function placeOf({ member, info, value }: Valued, { name, unit }: Metric, aggreg
 
 const isFiltered = ({ node, tag, pool }: TopAsked) => node !== undefined || tag !== undefined || pool !== undefined;
 
+/** The store ranks gauges without rates and times, four times as fast. */
+const gaugesAtOnce = 4 * decodedAtOnce;
+
 /** Averages of a whole class the store ranks without bringing samples in a row; everything else is read. */
 async function valuesOf(
   ports: HttpPorts,
@@ -106,7 +110,9 @@ async function valuesOf(
   aggregate: Aggregate,
 ): Promise<Valued[]> {
   const averaged = aggregate === "avg" || aggregate === "rate";
-  if (averaged && window.stepMs === undefined && !isFiltered(asked)) return rankedByStore(ports, metric, series, window);
+  const decoded = decodedPerSeries(window, ports.clock.now()) * series.length;
+  const small = decoded <= (metric.kind === "gauge" ? gaugesAtOnce : decodedAtOnce);
+  if (averaged && small && window.stepMs === undefined && !isFiltered(asked)) return rankedByStore(ports, metric, series, window);
   const valued: Valued[] = [];
   await eachPart(ports, series, { ...window, offsetMs: 0 }, aggregate, ({ member, info }, _, values) => {
     valued.push({ member, info, value: summaryOf(values, aggregate) });
@@ -198,6 +204,7 @@ async function eachPart(
 ): Promise<"raw" | "rollup"> {
   let tier: "raw" | "rollup" = "raw";
   for (let begin = 0; begin < series.length; begin += partSeries) {
+    if (begin > 0) await setImmediate();
     const part = series.slice(begin, begin + partSeries);
     const read = await readShifted(
       ports,

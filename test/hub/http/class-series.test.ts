@@ -245,3 +245,21 @@ test("a query that would read too much is refused before anything is read", asyn
   assert.deepEqual([response.status, error.field], [413, "from"]);
   assert.match(error.message, /300 series .* million samples to read, at most 20 million are: ask for fewer series/);
 });
+
+test("a long answer is read in pieces, and others get their turn in between", async (t) => {
+  const { hub, ask, start } = filled(t);
+  const pieces: number[] = [];
+  const { read } = hub.series.reader;
+  let turns = 0;
+  hub.series.reader.read = (series, range) => {
+    pieces.push(series.length);
+    setImmediate(() => turns++);
+    return read(series, { ...range, from: range.to, stepMs: undefined });
+  };
+  const series = Array.from({ length: 30 }, () => ({ entity: "guest/100", metric: "cpu" }));
+  const to = start + 60_000;
+  const answer = await ask("query", { series, from: to - 10 * 86_400_000, to, stepMs: 600_000 });
+  assert.equal(seriesAnswerSchema.parse(await answer.json()).series.length, 30);
+  assert.deepEqual(pieces, [11, 11, 8]);
+  assert.ok(turns >= 2);
+});
