@@ -23,13 +23,15 @@ export function guestRankings(t: Translate): Ranking[] {
   ];
 }
 
-export type Place = { entity: string; cluster: string; name: string; value: number; ratio: number };
+export type Place = { entity: string; cluster: string; label: string; value: number; ratio: number };
 
 /** Rows of a ranking, the bar in relation to the first place. */
 export function placesIn(answer: TopAnswer): Place[] {
   const all = answer.series.flatMap(({ entity, cluster, name, columns }) => {
     const value = (columns.avg ?? columns.rate)?.[0];
-    return value === undefined || value === null ? [] : [{ entity, cluster, name, value }];
+    return value === undefined || value === null
+      ? []
+      : [{ entity, cluster, label: `${entity.replace("guest/", "")} ${name}`, value }];
   });
   const greatest = Math.max(0, ...all.map(({ value }) => value));
   return all.map((place) => ({ ...place, ratio: greatest === 0 ? 0 : place.value / greatest }));

@@ -95,7 +95,7 @@ export class ProvenBusiest extends PanelElement {
   }
 
   #place(place: Place, unit: DisplayUnit) {
-    return html`<li>${entityLink(this.panel, place, place.name, "cut")}${bar(place.ratio)}<span class="num nowrap">${formatValue(place.value, unit)}</span></li>`;
+    return html`<li>${entityLink(this.panel, place, place.label, "cut")}${bar(place.ratio)}<span class="num nowrap">${formatValue(place.value, unit)}</span></li>`;
   }
 
   /** Guests without a sample are in no place: that must not look as if they were idle. */

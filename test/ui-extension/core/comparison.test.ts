@@ -50,7 +50,7 @@ test("disk and network rank what goes in and out together", () => {
 
 test("bars are in relation to the first place; idle guests have none", () => {
   const place = (name: string, value: number | null) => ({
-    ...{ cluster: "c", entity: `guest/${name}`, name, node: "pve1", metric: "cpu", instance: null, unit: "ratio", source: null },
+    ...{ cluster: "c", entity: "guest/100", name, node: "pve1", metric: "cpu", instance: null, unit: "ratio", source: null },
     at: [0],
     columns: { avg: [value] },
   });
@@ -63,10 +63,10 @@ test("bars are in relation to the first place; idle guests have none", () => {
     ranked: 2,
     series,
   });
-  const ratios = (one: TopAnswer) => placesIn(one).map(({ name, ratio }) => [name, ratio]);
-  assert.deepEqual(ratios(answer(place("100", 0.8), place("101", 0.2), place("102", null))), [
-    ["100", 1],
-    ["101", 0.25],
+  const ratios = (one: TopAnswer) => placesIn(one).map(({ label, ratio }) => [label, ratio]);
+  assert.deepEqual(ratios(answer(place("web", 0.8), place("db", 0.2), place("dns", null))), [
+    ["100 web", 1],
+    ["100 db", 0.25],
   ]);
-  assert.deepEqual(ratios(answer(place("100", 0))), [["100", 0]]);
+  assert.deepEqual(ratios(answer(place("web", 0))), [["100 web", 0]]);
 });
