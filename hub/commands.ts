@@ -29,7 +29,7 @@ const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 /** Verbs that read and change the state store. The hub may be running: it takes changes up within seconds. */
 export const commands: Record<string, { usage: string; run: Command }> = {
   "key create": {
-    usage: "key create --name NAME [--scope read|write|admin …] [--expires-days 90]",
+    usage: "key create --name NAME [--scope read|write|admin|ingest …] [--expires-days 90]",
     run(args, { state, now, user, say }) {
       const { values } = parseArgs({
         args,

@@ -2,13 +2,14 @@ import type { TaskView } from "#protocol/api.ts";
 import type { TaskReport } from "#protocol/messages.ts";
 import type { AgentId } from "./core/series.ts";
 import { lostTasks, taskView } from "./core/task.ts";
+import { taskEvent } from "./core/task-events.ts";
 import type { Journal } from "./journal.ts";
 import type { Clock } from "./ports.ts";
 import type { History } from "./store/history.ts";
 
 export type TaskBookPorts = { history: History; journal: Journal; clock: Clock; changed(tasks: readonly TaskView[]): void };
 
-/** A failure that ended longer ago was over before we looked: history, no news. */
+/** What ended longer ago was over before we looked: history, no news. */
 const newsMs = 5 * 60_000;
 const runningMax = 10_000;
 
@@ -36,9 +37,11 @@ export class TaskBook {
     if (task.state === "running") this.running.set(task.upid, task);
     else this.running.delete(task.upid);
     const place = { cluster: task.cluster, node: task.node, ...entityOf(task), actor: task.user };
+    const own = taskEvent(task);
     const title = task.id === "" ? task.type : `${task.type} ${task.id}`;
     const isNews = known || (task.endedAt ?? 0) > this.ports.clock.now() - newsMs;
-    if (task.state === "failed" && isNews) {
+    if (own !== undefined && isNews) this.ports.journal.emit(own.type, own.facts, place);
+    else if (task.state === "failed" && isNews) {
       this.ports.journal.emit("task.failed", { task: title, node: task.node, status: task.status ?? "no status" }, place);
     }
     if (task.state === "lost") this.ports.journal.emit("task.lost", { task: title, node: task.node }, place);
@@ -49,7 +52,8 @@ export class TaskBook {
   }
 }
 
-/** Most tasks are about a guest; `id` is its vmid then. */
+/** Most tasks are about a guest; `id` is its vmid then, or `vmid@storage`. */
 function entityOf({ id }: TaskView): { entity?: string } {
-  return /^[1-9][0-9]{2,8}$/.test(id) ? { entity: `guest/${id}` } : {};
+  const [vmid = ""] = id.split("@");
+  return /^[1-9][0-9]{2,8}$/.test(vmid) ? { entity: `guest/${vmid}` } : {};
 }

@@ -154,6 +154,8 @@ export const eventSchema = z.object({
   node: z.string().nullable(),
   text: z.string(),
   actor: z.string().nullable(),
+  /** Of its type: `GET /api/v1/events/schema`. Absent in events of early versions. */
+  data: z.record(z.string(), z.unknown()).optional(),
 });
 export type EventView = z.infer<typeof eventSchema>;
 
@@ -241,7 +243,8 @@ export type StreamEvents = {
   beat: { now: number; newestSampleAgeMs: number | null };
 };
 
-export const scopes = ["read", "write", "admin"] as const;
+/** `ingest`: hands in Proxmox VE's own notifications, and nothing else. */
+export const scopes = ["read", "write", "admin", "ingest"] as const;
 export type Scope = (typeof scopes)[number];
 
 export const apiKeySchema = z.object({

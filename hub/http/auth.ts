@@ -39,9 +39,10 @@ const readingPosts: ReadonlySet<string> = new Set(
   ].map((name) => `/api/v1/${name}`),
 );
 
-/** Which scope a request needs: reading is `read`, also by POST; keys are `admin`; all else that writes is `write`. */
+/** Which scope a request needs: reading is `read`, also by POST; keys are `admin`, what Proxmox VE hands in is `ingest`; all else that writes is `write`. */
 export function neededScope(method: string, path: string): Scope {
   if (/^\/api\/v1\/(keys|agents)(\/|$)/.test(path)) return "admin";
+  if (path.startsWith("/api/v1/ingest/")) return "ingest";
   if (method === "GET" || method === "HEAD" || readingPosts.has(path)) return "read";
   return "write";
 }

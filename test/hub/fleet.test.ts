@@ -199,7 +199,7 @@ test("a failed task is told, an old failure learned late is history, and another
     true,
   );
   hub.tasks.report(agentOf("pve2"), [{ upid: upid(3), ...failed }], true);
-  assert.deepEqual(texts(hub, "task.failed"), ["vzdump 100 on pve1 failed: job errors"]);
+  assert.deepEqual(texts(hub, "backup.failed"), ["Backup of guest 100 on pve1 failed: job errors"]);
   assert.equal(hub.state.history.tasks({}, { limit: 10, cursor: undefined }).items.length, 2);
 });
 
@@ -214,7 +214,7 @@ test("a running task that a returning agent no longer knows is lost, and found a
   assert.equal(state(), "lost");
   hub.tasks.report(agent, [{ upid: upid(1), status: "OK", endedAt: hub.clock.now() }], false);
   assert.equal(state(), "ok");
-  assert.deepEqual(story(hub), ["task.lost"]);
+  assert.deepEqual(story(hub), ["task.lost", "backup.finished"]);
 });
 
 test("an agent's wrong clock is told when it becomes wrong and when it is right again", (t) => {

@@ -128,6 +128,6 @@ test("a client that does not read is dropped, and the others go on", async (t) =
   }
   let received = 0;
   while ((await slow.next()) !== undefined) received++;
-  assert.ok(received > 3000 && received < 4500);
+  assert.ok(received > 1500 && received < 2250, `${received} of about 2 kB each`);
   await quick.cancel();
 });
