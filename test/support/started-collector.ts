@@ -9,14 +9,19 @@ import type { PveApi } from "../../agent/pve/api.ts";
 import { FakeClock, settle } from "./fake-clock.ts";
 import { RecordedNode, recorded, recordedAt } from "./recorded-node.ts";
 
-const nodeStatus = JSON.parse(recorded("pvesh_get_nodes_pve1_status.json"));
+/** What the recorded node answered; its guests had no agent that ran. */
+const answers: Readonly<Record<string, unknown>> = {
+  "/nodes/localhost/status": JSON.parse(recorded("pvesh_get_nodes_pve1_status.json")),
+  "/nodes/localhost/apt/update": JSON.parse(recorded("pvesh_get_nodes_pve1_apt_update.json")),
+};
+const refusal: ApiResult = { ok: false, error: { status: 500, reason: "QEMU guest agent is not running", errors: {} } };
 
-/** An API that has the recorded node's status, and counts its calls. */
+/** An API that answers as recorded, and counts its calls. */
 function recordedApi() {
   const calls: string[] = [];
   const answer = async (path: string): Promise<ApiResult> => {
     calls.push(path);
-    return { ok: true, data: nodeStatus };
+    return Object.hasOwn(answers, path) ? { ok: true, data: answers[path] } : refusal;
   };
   const never = () => assert.fail("only reads are expected");
   const api: PveApi = { get: answer, post: never, put: never, delete: never, awaitTask: never, close: () => undefined };
@@ -51,6 +56,14 @@ export function startCollector(context: TestContext, options: { pve?: boolean; r
     return readTable(table);
   };
   return { node, clock, logs, commands, calls, collector, table, tick };
+}
+
+/** Turns of the event loop until it is so: files and sockets are read for real while the clock stands still. */
+export async function until(met: () => boolean | Promise<boolean>): Promise<void> {
+  for (let turn = 0; !(await met()); turn++) {
+    if (turn === 2000) throw new Error("it never came");
+    await settle(5);
+  }
 }
 
 /** `entity metric[:instance]` → value in the catalogue's unit. */
