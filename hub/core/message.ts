@@ -112,7 +112,7 @@ export function linkOfAlert({ entity, cluster }: AlertView, base: string): strin
 
 /**
  * As many whole lines as fit into `max`, and a line that says how many were left out. `measure`: what the channel counts (escaped characters,
- * bytes); it must not shrink when text is added. A first line that is too long alone is cut between characters.
+ * bytes); it must not shrink when text is added. Where not one line fits, it is cut between characters.
  */
 export function cutLines(text: string, max: number, measure: (text: string) => number = (all) => all.length): string {
   if (measure(text) <= max) return text;
@@ -128,7 +128,7 @@ export function cutLines(text: string, max: number, measure: (text: string) => n
     kept++;
   }
   if (kept > 0) return `${lines.slice(0, kept).join("\n")}${ending(lines.length - kept)}`;
-  return cutText(lines[0] ?? "", max, measure);
+  return cutText(text, max, measure);
 }
 
 /** Cut between characters, with `…` in place of the rest. */
