@@ -12,6 +12,7 @@ import { systemClock } from "./ports.ts";
 import { defaultUrl, setup } from "./setup.ts";
 import { openSeries } from "./store/series.ts";
 import { StateStore, StoreError } from "./store/state.ts";
+import { checkSeriesStore, storeCommands } from "./store-commands.ts";
 import { loadCertificate } from "./tls.ts";
 
 const defaultConfigPath = "/etc/proven/hub.toml";
@@ -20,9 +21,7 @@ const usage = `proven-hub ${softwareVersion}
   proven-hub [--config FILE]                    run the hub
   proven-hub --check [--config FILE]            check configuration and stores, and exit
   proven-hub setup [--url wss://HOST:PORT/agent]  let this cluster's agents join by themselves
-${Object.values(commands)
-  .map((command) => `  proven-hub ${command.usage}`)
-  .join("\n")}
+${[...Object.values(commands), ...Object.values(storeCommands)].map((command) => `  proven-hub ${command.usage}`).join("\n")}
 Every command takes --config FILE (default ${defaultConfigPath}).`;
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -63,7 +62,13 @@ async function run(args: readonly string[]): Promise<void> {
   if (rest.length === 0) return serve(config);
   if (rest[0] === "--check") return check(config);
   if (rest[0] === "setup") return runSetup(config, rest.slice(1));
-  const command = commands[rest.slice(0, 2).join(" ")];
+  const verb = rest.slice(0, 2).join(" ");
+  const ofStore = storeCommands[verb];
+  if (ofStore !== undefined) {
+    becomeOwnerOf(config.state);
+    return ofStore.run(rest.slice(2), { dir: join(config.state, "series"), say });
+  }
+  const command = commands[verb];
   if (command === undefined) throw new UsageError(`unknown command ${rest.join(" ")}\n${usage}`);
   const user = userInfo().username;
   becomeOwnerOf(config.state);
@@ -98,13 +103,18 @@ async function check(config: HubConfig): Promise<void> {
   say(`cert    ${(await loadCertificate(config.state, systemClock.now())).fingerprint}`);
 }
 
+/** Opening replays the ring, and brings an earlier version to this one: only where no hub is at it. */
 async function checkSeries(config: HubConfig): Promise<void> {
+  const dir = join(config.state, "series");
   const lock = await lockInstance(config.state);
-  if (lock === undefined) return void say("series  in use: the hub is running");
-  const series = await openSeries({ dir: join(config.state, "series"), now: systemClock.now });
-  await series.close();
-  lock.release();
-  say("series  ok");
+  if (lock !== undefined) {
+    try {
+      await openSeries({ dir, now: systemClock.now }).close();
+    } finally {
+      lock.release();
+    }
+  }
+  await checkSeriesStore({ dir, say: (line) => say(`series  ${line}`) });
 }
 
 async function serve(config: HubConfig): Promise<void> {

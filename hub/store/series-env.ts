@@ -1,12 +1,10 @@
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
+import type { Log } from "../ports.ts";
+import { migrate, type StoreSchema, seriesSchema } from "./migration.ts";
 import { pageSize, walkPages } from "./page-walk.ts";
 import { StoreError } from "./state.ts";
-
-/** Version of the layout of all that is stored. A store of a newer one is refused, an older one is migrated (so far there is none). */
-export const seriesVersion = 1;
-const format = "proven-series";
 
 /** The LMDB environment of the series store and its databases. Values are bytes or JSON; nothing is compressed again. */
 export type SeriesEnv = {
@@ -29,54 +27,76 @@ export type SeriesEnv = {
 /** Virtual address space, not memory or disk. */
 const mapSize = 2 ** 40;
 
-/** @throws StoreError when the directory holds something else, a damaged store or one of a newer version; nothing is written then. */
-export function openSeriesEnv(dir: string): SeriesEnv {
+/**
+ * Opens (or makes) the store's environment, and brings one of an earlier version to this one.
+ * @throws StoreError when the directory holds something else, a damaged store or one of a newer version; nothing is written then.
+ */
+export function openSeriesEnv(dir: string, log: Log, schema: StoreSchema = seriesSchema): SeriesEnv {
   const problem = existsSync(dir) ? inspect(dir) : undefined;
   if (problem !== undefined) throw refusal(dir, problem);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  let root: RootDatabase<unknown, string>;
+  const env = openEnv(dir, false);
+  try {
+    migrate(env, dir, schema, log);
+  } catch (cause) {
+    void env.root.close();
+    throw cause;
+  }
+  return env;
+}
+
+/** Opens a store that is there for reading only; the hub may be running on it. @throws StoreError */
+export function readSeriesEnv(dir: string): SeriesEnv {
+  if (!existsSync(join(dir, "data.mdb"))) throw new StoreError(`${dir} holds no series store: has the hub ever run?`);
+  const problem = inspect(dir);
+  if (problem !== undefined) throw refusal(dir, problem);
+  const env = openEnv(dir, true);
+  const { version } = (env.meta.get("format") ?? {}) as { version?: unknown };
+  if (version === seriesSchema.version) return env;
+  void env.root.close();
+  throw new StoreError(
+    `${dir} has version ${String(version)}, this program reads ${seriesSchema.version}: start the hub once, or use its own`,
+  );
+}
+
+function openEnv(dir: string, readOnly: boolean): SeriesEnv {
   try {
     // overlappingSync off: a commit's promise is the disk's word, not the kernel's. Measured: no dearer, as commits are a second apart.
     // eventTurnBatching off: writes are explicit batches (commit.ts), and its own would reject promises that nobody can catch on a full disk.
     const sync = { overlappingSync: false, eventTurnBatching: false } as const;
-    root = open({ path: dir, encoding: "json", maxDbs: 12, mapSize, pageSize, noMemInit: true, ...sync });
+    const root = open<unknown, string>({
+      path: dir,
+      encoding: "json",
+      maxDbs: 12,
+      mapSize,
+      pageSize,
+      noMemInit: true,
+      // A directory whose name has a dot is one too.
+      noSubdir: false,
+      readOnly,
+      ...sync,
+    });
+    const bytes = { encoding: "binary" } as const;
+    return {
+      root,
+      meta: root.openDB("meta", { encoding: "json" }),
+      ring: root.openDB("ring", { ...bytes, keyEncoding: "uint32" }),
+      blocks: root.openDB("blocks", { ...bytes, keyEncoding: "binary" }),
+      rollups: root.openDB("rollups", { ...bytes, keyEncoding: "binary" }),
+      pending: root.openDB("pending", { ...bytes, keyEncoding: "binary" }),
+      catalogue: root.openDB("catalogue", { encoding: "json" }),
+      lanes: root.openDB("lanes", { encoding: "json" }),
+      schemas: root.openDB("schemas", bytes),
+    };
   } catch (cause) {
     throw refusal(dir, cause instanceof Error ? cause.message : String(cause), cause);
   }
-  const bytes = { encoding: "binary" } as const;
-  const env: SeriesEnv = {
-    root,
-    meta: root.openDB("meta", { encoding: "json" }),
-    ring: root.openDB("ring", { ...bytes, keyEncoding: "uint32" }),
-    blocks: root.openDB("blocks", { ...bytes, keyEncoding: "binary" }),
-    rollups: root.openDB("rollups", { ...bytes, keyEncoding: "binary" }),
-    pending: root.openDB("pending", { ...bytes, keyEncoding: "binary" }),
-    catalogue: root.openDB("catalogue", { encoding: "json" }),
-    lanes: root.openDB("lanes", { encoding: "json" }),
-    schemas: root.openDB("schemas", bytes),
-  };
-  checkVersion(env, dir);
-  return env;
 }
 
 function refusal(dir: string, problem: string, cause?: unknown): StoreError {
   return new StoreError(
     `${dir} can't be opened as the hub's series store (${problem}). Restore it from a backup, or move it away to start with an empty one`,
     { cause },
-  );
-}
-
-function checkVersion(env: SeriesEnv, dir: string): void {
-  const found = env.meta.get("format") as { format?: unknown; version?: unknown } | undefined;
-  if (found === undefined) {
-    env.meta.putSync("format", { format, version: seriesVersion });
-    return;
-  }
-  if (found.format === format && found.version === seriesVersion) return;
-  void env.root.close();
-  throw refusal(
-    dir,
-    `it holds ${String(found.format)} version ${String(found.version)}, this program reads ${format} version ${seriesVersion}`,
   );
 }
 

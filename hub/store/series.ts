@@ -1,20 +1,20 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import type { EpochMs } from "#protocol/ids.ts";
-import { openBlock, unpackSamples } from "../core/block.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "../core/series.ts";
 import type { Log } from "../ports.ts";
 import { Catalogue } from "./catalogue.ts";
 import type { Schedule } from "./commit.ts";
 import { Compactor } from "./compaction.ts";
 import { Ingest } from "./ingest.ts";
+import { type CheckReport, checkStore, sizeOf } from "./inspection.ts";
 import { spanNumber } from "./keys.ts";
 import type { Lane } from "./lane.ts";
 import { Live } from "./live.ts";
+import type { StoreSchema } from "./migration.ts";
 import { Pending } from "./pending.ts";
 import { Reader } from "./reader.ts";
 import { Ageing, defaultRetention, type Retention } from "./retention.ts";
-import { decodeRingValue } from "./ring.ts";
 import { Roller } from "./rollups.ts";
 import { openSeriesEnv, type SeriesEnv } from "./series-env.ts";
 import { StoreError } from "./state.ts";
@@ -25,6 +25,8 @@ export type SeriesOptions = {
   now(): EpochMs;
   log?: Log;
   retention?: Retention;
+  /** Layout of what is stored; default: this program's. */
+  schema?: StoreSchema;
   /** Timer of the commit window; default: real time. */
   schedule?: Schedule;
 };
@@ -52,7 +54,7 @@ export interface SeriesHub {
    */
   maintain(now: EpochMs): Promise<{ due: boolean; problem?: string }>;
   /** Reads everything; what is damaged, one line each. */
-  check(): { blocks: number; rollups: number; frames: number; problems: string[] };
+  check(): CheckReport;
   size(): Promise<SeriesSize>;
   /** A consistent copy while the store runs, into a directory that must not exist. */
   backup(path: string): Promise<void>;
@@ -62,7 +64,7 @@ export interface SeriesHub {
 
 /** Opens (or makes) the series store. @throws StoreError with the remedy when the directory holds anything else or a damaged store. */
 export function openSeries(options: SeriesOptions): SeriesHub {
-  const env = openSeriesEnv(options.dir);
+  const env = openSeriesEnv(options.dir, options.log ?? (() => {}), options.schema);
   try {
     return new Store(env, options);
   } catch (cause) {
@@ -148,30 +150,8 @@ class Store implements SeriesHub {
     });
   }
 
-  check(): ReturnType<SeriesHub["check"]> {
-    const problems: string[] = [];
-    const attempt = (what: string, read: () => void) => {
-      try {
-        read();
-      } catch (cause) {
-        problems.push(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`);
-      }
-    };
-    let [blocks, rollups, frames] = [0, 0, 0];
-    for (const { key, value } of this.env.blocks.getRange({})) {
-      blocks++;
-      attempt(`samples ${Buffer.from(key).toString("hex")}`, () => checkSamples(value));
-    }
-    for (const { key, value } of this.env.rollups.getRange({})) {
-      rollups++;
-      attempt(`rollup ${Buffer.from(key).toString("hex")}`, () => void openBlock(value).ids());
-    }
-    for (const { key, value } of this.env.ring.getRange({})) {
-      attempt(`frames ${key}`, () => {
-        frames += decodeRingValue(value).length;
-      });
-    }
-    return { blocks, rollups, frames, problems };
+  check(): CheckReport {
+    return checkStore(this.env);
   }
 
   async size(): Promise<SeriesSize> {
@@ -205,23 +185,4 @@ class Store implements SeriesHub {
     await this.turn;
     await this.env.root.close();
   }
-}
-
-function checkSamples(bytes: Uint8Array): void {
-  const { times } = unpackSamples(bytes);
-  for (let i = 1; i < times.length; i++) {
-    if (!((times[i] as number) > (times[i - 1] as number))) throw new Error(`times do not ascend at row ${i}`);
-  }
-}
-
-function sizeOf(database: { getStats(): object }): { count: number; bytes: number } {
-  const stats = database.getStats() as {
-    entryCount: number;
-    pageSize: number;
-    treeBranchPageCount: number;
-    treeLeafPageCount: number;
-    overflowPages: number;
-  };
-  const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
-  return { count: stats.entryCount, bytes: pages * stats.pageSize };
 }

@@ -1,0 +1,96 @@
+import { existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { type Say, UsageError } from "./commands.ts";
+import { checkStore, sizeByMetric, sizeOf } from "./store/inspection.ts";
+import { readSeriesEnv, type SeriesEnv } from "./store/series-env.ts";
+import { StoreError } from "./store/state.ts";
+
+/** `dir`: the series store's. */
+export type StoreCommandPorts = { dir: string; say: Say };
+
+/** Problems printed one by one; the rest is counted. */
+const problemsShown = 20;
+
+async function reading<T>(dir: string, read: (env: SeriesEnv) => Promise<T> | T): Promise<T> {
+  const env = readSeriesEnv(dir);
+  try {
+    return await read(env);
+  } finally {
+    await env.root.close();
+  }
+}
+
+/** Says what was read. @throws StoreError when anything is damaged. */
+export async function checkSeriesStore({ dir, say }: StoreCommandPorts): Promise<void> {
+  const { blocks, rollups, frames, entities, series, problems } = await reading(dir, checkStore);
+  say(
+    `${entities} entities with ${series} series, ${blocks} blocks of samples, ${rollups} rollups, ${frames} records in the ring`,
+  );
+  if (problems.length === 0) return say("series store: nothing is damaged");
+  for (const problem of problems.slice(0, problemsShown)) say(`  ${problem}`);
+  if (problems.length > problemsShown) say(`  and ${problems.length - problemsShown} more`);
+  throw new StoreError(`${dir}: ${problems.length} parts are damaged. Restore it from a backup, or go on without them`);
+}
+
+const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`.padStart(12);
+
+function saySize(env: SeriesEnv, say: Say): void {
+  const tiers = [
+    ["samples", sizeOf(env.blocks), "blocks"],
+    ["rollups", sizeOf(env.rollups), "blocks"],
+    ["ring", sizeOf(env.ring), "values"],
+    ["catalogue", sizeOf(env.catalogue), "entries"],
+    ["schemas", sizeOf(env.schemas), "schemas"],
+  ] as const;
+  for (const [name, { count, bytes }, unit] of tiers) say(`${name.padEnd(28)}${mb(bytes)}  ${count} ${unit}`);
+  const { lastPageNumber, pageSize } = env.root.getStats() as { lastPageNumber: number; pageSize: number };
+  say(`${"file".padEnd(28)}${mb((lastPageNumber + 1) * pageSize)}`);
+  say(`${"metric".padEnd(28)}${"samples".padStart(12)}${"rollups".padStart(12)}  series  bytes per sample`);
+  for (const { metric, series, samples, rawBytes, rollupBytes } of sizeByMetric(env)) {
+    const each = samples === 0 ? "-" : (rawBytes / samples).toFixed(2);
+    say(`${metric.padEnd(28)}${mb(rawBytes)}${mb(rollupBytes)}  ${String(series).padStart(6)}  ${each}`);
+  }
+}
+
+/** Verbs of the series store. They only read it: the hub may be running. */
+export const storeCommands: Record<string, { usage: string; run: (args: string[], ports: StoreCommandPorts) => Promise<void> }> =
+  {
+    "store check": {
+      usage: "store check",
+      run: (_, ports) => checkSeriesStore(ports),
+    },
+    "store size": {
+      usage: "store size",
+      run: (_, { dir, say }) => reading(dir, (env) => saySize(env, say)),
+    },
+    "store backup": {
+      usage: "store backup DIRECTORY",
+      async run(args, { dir, say }) {
+        const { positionals } = parseArgs({ args, allowPositionals: true });
+        const [target, ...rest] = positionals;
+        if (target === undefined || rest.length > 0) throw new UsageError("give one directory, which must not exist yet");
+        const path = resolve(target);
+        if (existsSync(path)) throw new UsageError(`${path} exists: a backup needs a new directory`);
+        if (!existsSync(dirname(path))) throw new UsageError(`${dirname(path)} is not there`);
+        await backUp(dir, path);
+        await checkSeriesStore({ dir: path, say });
+        say(`saved to ${path}; to restore it, stop the hub and put it in the place of ${dir}`);
+      },
+    },
+  };
+
+/** Half a copy is none: it is removed. */
+async function backUp(dir: string, path: string): Promise<void> {
+  await reading(dir, async (env) => {
+    await mkdir(path, { mode: 0o700 });
+    try {
+      await env.root.backup(path, false);
+    } catch (cause) {
+      await rm(path, { recursive: true, force: true });
+      const problem = cause instanceof Error ? cause.message : String(cause);
+      throw new StoreError(`the series store can't be saved to ${path} (${problem}): is there room?`, { cause });
+    }
+  });
+}

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { after, test } from "node:test";
+import { openSeriesEnv } from "../../hub/store/series-env.ts";
+import { checkSeriesStore } from "../../hub/store-commands.ts";
+import { agentOf, day0, guest, schemaOf, TestAgent, TestStore, temporaryDir } from "../support/series-store.ts";
+
+const { dir, remove } = temporaryDir();
+after(remove);
+
+/** Two guests' history: a rolled up day, an hour of blocks, and records in the ring. */
+async function filled(path: string): Promise<TestStore> {
+  const store = new TestStore(path);
+  const agent = new TestAgent(store, agentOf("pve1"));
+  const cpuOf = (vmid: number) => ({ entity: { key: guest(vmid), identity: [`uuid:${vmid}`] }, metric: "cpu" as const });
+  void agent.declare(schemaOf([cpuOf(100), cpuOf(101)]));
+  for (let i = 0; i < 3100; i++) {
+    store.clock = day0 + i * 60_000;
+    void agent.frame(store.clock, [i % 7, (i * 7919) % 1000]);
+  }
+  await store.commit();
+  await store.settle();
+  return store;
+}
+
+/** The program, as an operator calls it. */
+function proven(state: string, ...args: string[]) {
+  const config = `${dir}/hub.toml`;
+  writeFileSync(config, `state = ${JSON.stringify(state)}\n`);
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--import", "tsx", "hub/main.ts", ...args, "--config", config],
+    {
+      encoding: "utf8",
+    },
+  );
+  return { status, stdout, stderr };
+}
+
+test("while the hub has it open, the store is checked, measured and saved; the copy is a store of its own", async () => {
+  const state = `${dir}/state`;
+  mkdirSync(state);
+  const store = await filled(`${state}/series`);
+  const checked = proven(state, "store", "check");
+  assert.equal(checked.stderr, "");
+  assert.match(
+    checked.stdout,
+    /^2 entities with 2 series, \d+ blocks of samples, 2 rollups, \d+ records in the ring\nseries store: nothing is damaged\n$/,
+  );
+  const size = proven(state, "store", "size");
+  assert.equal(size.status, 0);
+  assert.match(size.stdout, /^samples +\d+\.\d MB {2}\d+ blocks$/m);
+  assert.match(size.stdout, /^guest cpu +\d+\.\d MB +\d+\.\d MB +2 {2}\d+\.\d\d$/m);
+  const saved = proven(state, "store", "backup", `${dir}/saved`);
+  assert.equal(saved.stderr, "");
+  assert.match(saved.stdout, /nothing is damaged\nsaved to .*saved; to restore it, stop the hub/);
+  assert.match(proven(state, "store", "backup", `${dir}/saved`).stderr, /exists: a backup needs a new directory/);
+  const copy = new TestStore(`${dir}/saved`);
+  assert.equal(copy.find(guest(101), "cpu").id, store.find(guest(101), "cpu").id);
+  assert.deepEqual(copy.hub.check(), store.hub.check());
+  await copy.hub.close();
+  await store.hub.close();
+});
+
+test("what is damaged is told one by one, and the command fails", async () => {
+  const path = `${dir}/damaged`;
+  await (await filled(path)).hub.close();
+  const env = openSeriesEnv(path, () => undefined);
+  const [block] = env.blocks.getKeys({ limit: 1 });
+  const [rollup] = env.rollups.getKeys({ limit: 1 });
+  const [frames] = env.ring.getKeys({ limit: 1 });
+  assert.ok(block && rollup && frames);
+  env.blocks.putSync(block, (env.blocks.get(block) as Uint8Array).subarray(0, 40));
+  env.rollups.putSync(rollup, Buffer.of(9, 9));
+  env.ring.putSync(frames, Buffer.of(1, 1, 65, 7, 1, 1));
+  await env.root.close();
+  const lines: string[] = [];
+  await assert.rejects(
+    checkSeriesStore({ dir: path, say: (line) => lines.push(line) }),
+    /parts are damaged\. Restore it from a backup/,
+  );
+  const told = lines.join("\n");
+  assert.match(told, /samples of hour \d+, group 1: /);
+  assert.match(told, /rollup of day \d+, group 1: unknown block version 9/);
+  assert.match(told, /frames \d+: ring value names a lane that it does not list/);
+  assert.equal(lines.length, 4);
+});
+
+test("a group that the catalogue lost is told for its members and for its samples", async () => {
+  const path = `${dir}/lost`;
+  await (await filled(path)).hub.close();
+  const env = openSeriesEnv(path, () => undefined);
+  env.catalogue.removeSync("group 000000001");
+  await env.root.close();
+  const lines: string[] = [];
+  await assert.rejects(checkSeriesStore({ dir: path, say: (line) => lines.push(line) }), /parts are damaged/);
+  assert.match(lines[1] ?? "", /guest\/100 000000001: its group 1 is not there/);
+  assert.match(lines[3] ?? "", /samples of hour \d+, group 1: the catalogue doesn't know its group/);
+  assert.match(lines.at(-1) ?? "", /^ {2}and \d+ more$/);
+});
+
+test("without a store there is a line that says so", async () => {
+  await assert.rejects(
+    checkSeriesStore({ dir: `${dir}/nothing`, say: () => undefined }),
+    /holds no series store: has the hub ever run\?/,
+  );
+});
