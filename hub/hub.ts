@@ -21,6 +21,7 @@ import { describeError } from "./log.ts";
 import { nodeOutlet } from "./node-receiver.ts";
 import { openOutlets } from "./outlets.ts";
 import { after, type Clock, type Log } from "./ports.ts";
+import { PveIngest } from "./pve-ingest.ts";
 import { sessionEvents } from "./session-events.ts";
 import { readJoinKey } from "./setup.ts";
 import type { StateStore } from "./store/state.ts";
@@ -118,8 +119,10 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     },
     timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   });
+  const ingest = new PveIngest({ journal, clock, pictures: () => fleet.pictures() });
   const ports = {
     clock,
+    ingest,
     log,
     state,
     delivery,
@@ -148,13 +151,13 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const exchange = openExchange({ config, clock, log, reader, live, pictures, hubRows: () => hubMetricRows(ports) });
   const httpPorts: HttpPorts = { ...ports, ...exchange };
   const app = createApp(httpPorts);
-  return { app, httpPorts, link, watch, fleet, tasks, journal, gate, exchange, outlets, delivery, alerting };
+  return { app, httpPorts, link, watch, fleet, tasks, journal, gate, exchange, ingest, outlets, delivery, alerting };
 }
 
 /** Serves, and runs what runs in the background. @throws what listening threw (`EADDRINUSE` …). */
 export async function startHub(parts: HubParts): Promise<RunningHub> {
   const { clock, log, state, series, config, certificate } = parts;
-  const { app, link, watch, journal, exchange, outlets, delivery, alerting } = assembleHub(parts);
+  const { app, link, watch, journal, exchange, ingest, outlets, delivery, alerting } = assembleHub(parts);
   const server = createServer(
     { cert: certificate.cert, key: certificate.key, minVersion: "TLSv1.2" },
     getRequestListener(app.fetch),
@@ -184,6 +187,7 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     await stopMaintain();
     watch.close();
     journal.emit("hub.stopped", {});
+    ingest.stop();
     await outlets.stop();
     await delivery.stop();
     await exchange.stop();

@@ -11,6 +11,7 @@ import type { HubApp, HubEnv } from "./env.ts";
 import { answerRefusal, errorHandler, validationHook } from "./errors.ts";
 import { healthRoutes } from "./health-routes.ts";
 import { historyRoutes } from "./history-routes.ts";
+import { ingestRoutes } from "./ingest-routes.ts";
 import { inventoryRoutes } from "./inventory-routes.ts";
 import { keyRoutes } from "./key-routes.ts";
 import { metricsRoute } from "./metrics.ts";
@@ -50,6 +51,7 @@ export function createApp(ports: HttpPorts): HubApp {
   seriesRoutes(app, ports);
   classSeriesRoutes(app, ports);
   historyRoutes(app, ports);
+  if (ports.ingest !== undefined) ingestRoutes(app, ports.ingest);
   streamRoutes(app, ports);
   alertingRoutes(app, ports);
   if (ports.delivery !== undefined) {

@@ -1,6 +1,7 @@
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { eventSchema, page, taskViewSchema } from "#protocol/api.ts";
+import { eventsJsonSchema } from "../core/events.ts";
 import type { HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -51,7 +52,23 @@ const eventsRoute = createRoute({
   },
 });
 
+const eventsSchemaRoute = createRoute({
+  method: "get",
+  path: "/api/v1/events/schema",
+  tags: ["history"],
+  summary: "JSON Schema of every event and its data",
+  responses: {
+    200: {
+      description: "JSON Schema, draft 2020-12: one of the events by `type`",
+      content: { "application/json": { schema: z.record(z.string(), z.unknown()) } },
+    },
+    ...commonErrors,
+  },
+});
+
 export function historyRoutes(app: HubApp, { state }: HttpPorts): void {
+  const schema = z.record(z.string(), z.json()).parse(eventsJsonSchema());
+  app.openapi(eventsSchemaRoute, (c) => c.json(schema, 200));
   app.openapi(tasksRoute, (c) => {
     const { limit, cursor, ...filter } = c.req.valid("query");
     return c.json(state.history.tasks(filter, { limit, cursor }), 200);

@@ -7,6 +7,7 @@ import type { Row } from "../core/prometheus-series.ts";
 import type { IngestCounters, LiveTable, SeriesRanker, SeriesReader } from "../core/series.ts";
 import type { ReceiverPorts } from "../delivery.ts";
 import type { Clock, Log } from "../ports.ts";
+import type { PveIngest } from "../pve-ingest.ts";
 import type { StateStore } from "../store/state.ts";
 
 /** What the API asks of the hub. main.ts and tests supply it. */
@@ -33,6 +34,8 @@ export interface HttpPorts {
   delivery?: ReceiverPorts | undefined;
   /** The alert engine; without one there are no alerts to ask for. */
   alerting?: AlertingPorts | undefined;
+  /** Proxmox VE's own notifications; without it there is no way in for them. */
+  ingest?: PveIngest | undefined;
   startedAt: number;
   /** History older than the hub's own, where another engine keeps it. */
   longRange?: LongRangeReader | undefined;
