@@ -267,6 +267,7 @@ function decodeSparse(cursor: Cursor, shift: number, count: number, out: Float64
   let at = from;
   for (let i = 0; i < changes; i++) {
     const next = at + (first[i] as number) + 1;
+    if (next >= from + count) throw new Error("a column changes behind its last row");
     out.fill(value, at, next);
     value += unzigzag((second[i] as number) + 1) * unit;
     at = next;
@@ -337,9 +338,9 @@ export function decodeColumn(cursor: Cursor, rows: number, out: Float64Array, fr
   const runs = readVarint(cursor);
   if (runs > rows + 1) throw new Error("a column has more gaps than rows");
   const lengths = Array.from({ length: runs }, () => readVarint(cursor));
+  if (lengths.reduce((sum, length) => sum + length, 0) > rows) throw new Error("a column has more values than rows");
   let count = 0;
   for (let i = 0; i < lengths.length; i += 2) count += lengths[i] as number;
-  if (count > rows) throw new Error("a column has more values than rows");
   const { dense } = scratch;
   decodeDense(head, cursor, count, dense, 0);
   let at = from;

@@ -99,3 +99,19 @@ for (const [name, column, maxBytes] of cases) {
     assert.ok(bytes <= maxBytes, `${bytes} bytes`);
   });
 }
+
+test("bytes that no hub wrote end in an answer or an error, never in a loop", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.integer({ min: 1, max: 400 }), (bytes, rows) => {
+      const out = new Float64Array(rows + 1).fill(7);
+      const padded = Uint8Array.from([...bytes, ...new Uint8Array(8)]);
+      try {
+        decodeColumn({ bytes: padded, position: 0 }, rows, out);
+      } catch (cause) {
+        assert.match(String(cause), /a column (ends|changes|has)/);
+      }
+      assert.equal(out[rows], 7);
+    }),
+    { numRuns: 2000 },
+  );
+});
