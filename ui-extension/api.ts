@@ -10,15 +10,25 @@ import type {
   TaskView,
 } from "#protocol/api.ts";
 import type { TopAnswer, TopQuery } from "#protocol/class-queries.ts";
+import { AlertingApi } from "./alerting-api.ts";
 
 /** Why a request gave no answer. `unreachable`: no hub; `broken`: an answer that is none of the API's. */
-export type ApiProblem = { code: string; status: number; message: string; retryAfterSec: number | undefined };
+export type ApiProblem = {
+  code: string;
+  status: number;
+  message: string;
+  /** What of the request was wrong, where the hub says so. */
+  field: string | undefined;
+  retryAfterSec: number | undefined;
+};
 export type Answer<T> = { ok: true; value: T } | { ok: false; problem: ApiProblem };
 
-type Options = { method?: "GET" | "POST" | "DELETE"; body?: unknown; signal?: AbortSignal };
+export type RequestOptions = { method?: "GET" | "POST" | "PUT" | "DELETE"; body?: unknown; signal?: AbortSignal };
 
 /** The hub's API as the panel uses it. Nothing here throws: what fails is an answer too. */
 export class Api {
+  readonly alerting = new AlertingApi((path, options) => this.#request(path, options));
+
   /** `base`: where `/api/v1` is, without a slash at its end; empty for the page's own origin. */
   constructor(
     readonly base: string,
@@ -63,7 +73,7 @@ export class Api {
     return this.#request("series/top", { method: "POST", body: query, ...(signal ? { signal } : {}) });
   }
 
-  async #request<T>(path: string, { method = "GET", body, signal }: Options = {}): Promise<Answer<T>> {
+  async #request<T>(path: string, { method = "GET", body, signal }: RequestOptions = {}): Promise<Answer<T>> {
     const answer = await answerOf<T>(`${this.base}/api/v1/${path}`, {
       method,
       credentials: "same-origin",
@@ -91,7 +101,7 @@ async function answerOf<T>(url: string, init: RequestInit): Promise<Answer<T>> {
   const text = await response.text().catch(() => "");
   const json = parseJson(text);
   if (response.ok && (json !== undefined || text === "")) return { ok: true, value: json as T };
-  if (isApiError(json)) return failure(json.error.code, response.status, json.error.message, response);
+  if (isApiError(json)) return failure(json.error.code, response.status, json.error.message, response, json.error.field);
   return failure("broken", response.status, `HTTP ${response.status}`, response);
 }
 
@@ -111,7 +121,13 @@ function isApiError(json: unknown): json is ApiError {
   );
 }
 
-function failure(code: string, status: number, message: string, response?: Response): { ok: false; problem: ApiProblem } {
+function failure(
+  code: string,
+  status: number,
+  message: string,
+  response?: Response,
+  field?: string,
+): { ok: false; problem: ApiProblem } {
   const seconds = Number(response?.headers.get("Retry-After") ?? "");
-  return { ok: false, problem: { code, status, message, retryAfterSec: seconds > 0 ? seconds : undefined } };
+  return { ok: false, problem: { code, status, message, field, retryAfterSec: seconds > 0 ? seconds : undefined } };
 }

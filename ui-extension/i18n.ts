@@ -1,11 +1,12 @@
 import { italian } from "./catalogue-it.ts";
+import { italianAlerting } from "./catalogue-it-alerting.ts";
 import { inEnglish, plural, type TextValues, type Translate, translator } from "./core/text.ts";
 import { Observable } from "./observable.ts";
 
 export const languages = { en: "English", it: "Italiano" } as const;
 export type Language = keyof typeof languages;
 
-const translators: Record<Language, Translate> = { en: inEnglish, it: translator(italian) };
+const translators: Record<Language, Translate> = { en: inEnglish, it: translator({ ...italian, ...italianAlerting }) };
 
 /** Elements are made anew when it changes (proven-app). */
 export const language = new Observable<Language>("en");

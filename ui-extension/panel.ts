@@ -71,6 +71,12 @@ export class Panel {
     this.session.set({ state: "signed-out", why: "first", message: "" });
   }
 
+  /** This key may change things. */
+  get mayWrite(): boolean {
+    const session = this.session.value;
+    return session.state === "signed-in" && session.session.scopes.some((scope) => scope !== "read");
+  }
+
   /** Route to an entity; it names the cluster only where there are several. */
   routeTo(entity: string, cluster: string): Route {
     const clusters = new Set(this.store.picture.value.nodes.map((node) => node.cluster));

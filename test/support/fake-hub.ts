@@ -4,8 +4,9 @@ import { serve } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
-import type { SeriesQuery, StreamEvents } from "#protocol/api.ts";
+import type { Scope, SeriesQuery, StreamEvents } from "#protocol/api.ts";
 import type { TopQuery } from "#protocol/class-queries.ts";
+import { fakeAlertApi } from "./fake-alert-api.ts";
 import { type ClusterSetup, fakeCluster } from "./fake-cluster.ts";
 import { fakeHistory, fakeMetrics, fakeTop } from "./fake-history.ts";
 
@@ -13,6 +14,10 @@ export type FakeHubOptions = Partial<ClusterSetup> & {
   /** Files by name, `index.html` first of all. */
   files: ReadonlyMap<string, Uint8Array>;
   port?: number;
+  /** It judges rules, and pve3 has died in the night. */
+  alerting?: boolean;
+  /** What the key may do. */
+  scopes?: Scope[];
   /** How often the stream says everything anew, ms. */
   everyMs?: number;
 };
@@ -23,6 +28,8 @@ export type FakeHub = {
   key: string;
   /** All series queries asked so far. */
   queries: SeriesQuery[];
+  /** Everything that alerting's part of the API was told to change or asked by POST. */
+  writes: { method: string; path: string; body: unknown }[];
   /** Ends the live streams; `refuse`: and answers new ones with 503. */
   dropStreams(refuse: boolean): void;
   /** The sessions count no longer. */
@@ -50,6 +57,7 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
   const startedAt = Date.now();
   const gap = { from: startedAt - 35 * 60_000, to: startedAt - 25 * 60_000 };
   const queries: SeriesQuery[] = [];
+  const writes: FakeHub["writes"] = [];
   const streams = new Set<SSEStreamingApi>();
   let sessions = new Set<string>();
   let [refusing, refused]: [boolean, 403 | 500 | undefined] = [false, undefined];
@@ -60,7 +68,8 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
     c.header("Content-Security-Policy", csp);
     c.header("X-Content-Type-Options", "nosniff");
   });
-  const session = (c: Context) => c.json({ user: "key:fake", scopes: ["read"], expiresAt: Date.now() + 8 * 3_600_000 });
+  const session = (c: Context) =>
+    c.json({ user: "key:fake", scopes: options.scopes ?? ["read"], expiresAt: Date.now() + 8 * 3_600_000 });
   app.post("/api/v1/session", async (c) => {
     if (c.req.header("X-Proven") !== "1") return c.json(refusal("forbidden", "the header X-Proven: 1 is missing"), 403);
     const body: unknown = await c.req.json();
@@ -111,11 +120,19 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
     return c.json(fakeTop((await c.req.json()) as TopQuery, world.guests(now), now));
   });
 
+  const alerts =
+    options.alerting === true
+      ? fakeAlertApi(app, writes, (changed) => {
+          for (const stream of streams) void tell(stream, "alerts", changed);
+        })
+      : undefined;
+
   const tell = async <K extends keyof StreamEvents>(stream: SSEStreamingApi, event: K, data: StreamEvents[K]) =>
     await stream.writeSSE({ event, data: JSON.stringify(data) });
   const tellAll = async (stream: SSEStreamingApi) => {
     const now = Date.now();
     await tell(stream, "beat", { now, newestSampleAgeMs: now % 10_000 });
+    if (alerts !== undefined) await tell(stream, "alerts", alerts());
     await tell(stream, "nodes", world.nodes(now));
     await tell(stream, "guests", world.guests(now));
     await tell(stream, "storages", world.storages(now));
@@ -153,6 +170,7 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
     url: `http://127.0.0.1:${port}`,
     key,
     queries,
+    writes,
     dropStreams(refuse) {
       refusing = refuse;
       drop();

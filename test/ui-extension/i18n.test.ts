@@ -3,11 +3,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { italian } from "../../ui-extension/catalogue-it.ts";
+import { italian as italianPages } from "../../ui-extension/catalogue-it.ts";
+import { italianAlerting } from "../../ui-extension/catalogue-it-alerting.ts";
 import { plural, translator } from "../../ui-extension/core/text.ts";
 import { preferredLanguage } from "../../ui-extension/i18n.ts";
 import { themeOf } from "../../ui-extension/theme-choice.ts";
 
+const italian = { ...italianPages, ...italianAlerting };
 const folder = fileURLToPath(new URL("../../ui-extension/", import.meta.url));
 
 /** Literal texts given to t, tn and plural anywhere in the panel. */

@@ -1,6 +1,7 @@
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, GuestView, Health, NodeView, StorageView, TaskView } from "#protocol/api.ts";
 import { formatAge } from "./age.ts";
+import { compareAlerts, isOpen } from "./alerts.ts";
 import { groupBy } from "./group.ts";
 import { lastHeardAt } from "./guests.ts";
 import { ratioReading, shownReading } from "./reading.ts";
@@ -38,16 +39,48 @@ export type Picture = {
 
 /** What is wrong or unknown, the worst first. `now`: the hub's clock. */
 export function findProblems(picture: Picture, now: number, t: Translate): Problem[] {
-  const found = [
+  if (picture.alerts !== undefined) return judgedProblems(picture, picture.alerts, now, t);
+  return bySeverity([
     ...picture.nodes.flatMap((node) => nodeProblems(node, now, t)),
     ...guestProblems(picture, now, t),
     ...picture.storages.flatMap((storage) => storageProblems(storage, now, t)),
     ...taskProblems(picture.tasks, now, t),
-    ...(picture.health?.problems ?? []).map((text) => problem("warning", `hub ${text}`, text, t("said by the hub itself"))),
-  ];
-  const order: Severity[] = ["critical", "warning", "unknown"];
-  return found.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
+    ...hubProblems(picture, t),
+  ]);
 }
+
+function bySeverity(problems: Problem[]): Problem[] {
+  const order: Severity[] = ["critical", "warning", "unknown"];
+  return problems.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
+}
+
+const hubProblems = ({ health }: Picture, t: Translate) =>
+  (health?.problems ?? []).map((text) => problem("warning", `hub ${text}`, text, t("said by the hub itself")));
+
+/**
+ * Where the hub judges rules: alerts that nobody took and nothing keeps quiet. What no alert says yet about nodes and guests is seen here at
+ * once all the same; limits of storages and failed tasks are for the rules to judge.
+ */
+function judgedProblems(picture: Picture, alerts: readonly AlertView[], now: number, t: Translate): Problem[] {
+  const firing = alerts.filter(({ state }) => state === "firing");
+  const told = new Set(firing.flatMap(({ cluster, entity, node }) => [`${cluster} ${entity}`, `${cluster} node/${node}`]));
+  const seen = [...picture.nodes.flatMap((node) => nodeProblems(node, now, t)), ...guestProblems(picture, now, t)];
+  return bySeverity([
+    ...firing.filter(isOpen).sort(compareAlerts).map(alertProblem),
+    ...seen.filter(({ entity, cluster }) => !told.has(`${cluster} ${entity}`)),
+    ...hubProblems(picture, t),
+  ]);
+}
+
+const alertProblem = (alert: AlertView): Problem => ({
+  key: alert.id,
+  severity: alert.severity === "critical" ? "critical" : "warning",
+  text: alert.text,
+  detail: alert.remedy ?? "",
+  at: alert.firedAt ?? undefined,
+  entity: /^(node|guest|storage)\//.test(alert.entity) ? alert.entity : undefined,
+  cluster: alert.cluster,
+});
 
 function problem(
   severity: Severity,

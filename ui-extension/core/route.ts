@@ -1,10 +1,25 @@
 import { isRangeName, type RangeName } from "./range.ts";
 
 /** What a page is about. `cluster` only where the hub knows several. */
-export type Page = { kind: "overview" } | { kind: "entity"; entity: string; cluster: string | undefined };
+export type Page =
+  | { kind: "overview" }
+  | { kind: "entity"; entity: string; cluster: string | undefined }
+  | { kind: "section"; section: Section; item: string };
+
+/** Pages of their own. `item`: what of it, such as a rule's id; empty: all. */
+export const sections = ["alerts", "rules", "silences", "routes", "events"] as const;
+export type Section = (typeof sections)[number];
+const isSection = (name: string): name is Section => (sections as readonly string[]).includes(name);
 
 /** A place in the panel: everything a link or a bookmark holds. */
 export type Route = { page: Page; range: RangeName; filter: string };
+
+/** Route to a section, or to one item of it. */
+export const sectionRoute = (section: Section, item = "", filter = ""): Route => ({
+  page: { kind: "section", section, item },
+  range: home.range,
+  filter,
+});
 
 export const home: Route = { page: { kind: "overview" }, range: "1h", filter: "" };
 
@@ -23,6 +38,8 @@ export function parseRoute(hash: string): Route {
 }
 
 function pageOf(path: string, cluster: string | undefined): Page {
+  const [section = "", item = ""] = path.split("/", 2);
+  if (isSection(section)) return { kind: "section", section, item: decode(item) };
   const entity = decode(path);
   return entityPattern.test(entity) ? { kind: "entity", entity, cluster } : { kind: "overview" };
 }
@@ -42,13 +59,19 @@ function decode(text: string): string {
 
 /** The hash of a route; what is default is left out. */
 export function formatRoute({ page, range, filter }: Route): string {
-  const path = page.kind === "overview" ? "" : page.entity.split("/").map(encodeURIComponent).join("/");
+  const path = pathOf(page);
   const query = [
     page.kind === "entity" && page.cluster !== undefined ? `cluster=${encodeURIComponent(page.cluster)}` : "",
     range === home.range ? "" : `range=${range}`,
     filter === "" ? "" : `filter=${encodeURIComponent(filter)}`,
   ].filter((part) => part !== "");
   return `#/${path}${query.length > 0 ? `?${query.join("&")}` : ""}`;
+}
+
+function pathOf(page: Page): string {
+  if (page.kind === "overview") return "";
+  if (page.kind === "section") return page.item === "" ? page.section : `${page.section}/${encodeURIComponent(page.item)}`;
+  return page.entity.split("/").map(encodeURIComponent).join("/");
 }
 
 /** Takes the API key out of `#key=pvn_…`, as `npm start` prints it. Undefined: there is none. */

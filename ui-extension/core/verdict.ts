@@ -1,16 +1,19 @@
+import { countAlerts } from "./alerts.ts";
 import type { Picture, Problem } from "./problems.ts";
 import { shownReading } from "./reading.ts";
 import { plural, type Translate } from "./text.ts";
 
 /**
- * The one line at the top. `fine` says only that nothing that reports is wrong: what can't be known is named in `unknown`, and keeps the
+ * The one line at the top. `fine` says only that nothing that reports is wrong: what can't be known, or is kept quiet, is named in `unknown`, and keeps the
  * line from being all green.
  */
 export type Verdict = { level: "critical" | "warning" | "unknown" | "fine"; text: string; unknown: readonly string[] };
 
 /** Sums the problems up in words, the worst one first. */
 export function verdictOf(picture: Picture, problems: readonly Problem[], t: Translate): Verdict {
-  const unknown = [...countUnknown(picture, t), t("Restore proof: not set up yet")];
+  const { quiet } = countAlerts(picture.alerts ?? []);
+  const held = quiet === 0 ? [] : [plural(t, quiet, "{n} alert taken or kept quiet", "{n} alerts taken or kept quiet")];
+  const unknown = [...countUnknown(picture, t), ...held, t("Restore proof: not set up yet")];
   const [worst] = problems;
   if (picture.nodes.length === 0) return { level: "unknown", text: t("Nothing is known yet: no node reports"), unknown };
   if (worst === undefined) return { level: "fine", text: t("Everything that reports is fine"), unknown };

@@ -2,17 +2,24 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 import type { ApiProblem } from "../api.ts";
 import { formatAge } from "../core/age.ts";
-import type { Page } from "../core/route.ts";
+import type { Page, Section } from "../core/route.ts";
 import { language, t } from "../i18n.ts";
 import { palette, type ThemeWatch } from "../theme.ts";
 import { PanelElement } from "./panel-element.ts";
+import "./proven-alerts.ts";
 import "./proven-empty.ts";
+import "./proven-event-log.ts";
 import "./proven-guest.ts";
 import "./proven-header.ts";
 import "./proven-node.ts";
 import "./proven-overview.ts";
+import "./proven-routes.ts";
+import "./proven-rule.ts";
+import "./proven-rules.ts";
 import "./proven-signin.ts";
+import "./proven-silences.ts";
 import "./proven-storage.ts";
+import "./proven-why.ts";
 import { icon } from "./icon.ts";
 import { shared } from "./styles.ts";
 
@@ -74,12 +81,33 @@ export class ProvenApp extends PanelElement {
     const { panel } = this;
     const theme = this.themes.theme.value;
     if (page.kind === "overview") return html`<proven-overview .panel=${panel}></proven-overview>`;
+    if (page.kind === "section") return this.#section(page.section, page.item);
     const { entity, cluster } = page;
     if (entity.startsWith("node/"))
       return html`<proven-node .panel=${panel} .entity=${entity} .cluster=${cluster} .theme=${theme}></proven-node>`;
     if (entity.startsWith("guest/"))
       return html`<proven-guest .panel=${panel} .entity=${entity} .cluster=${cluster} .theme=${theme}></proven-guest>`;
     return html`<proven-storage .panel=${panel} .entity=${entity} .cluster=${cluster} .theme=${theme}></proven-storage>`;
+  }
+
+  #section(section: Section, item: string): TemplateResult {
+    const { panel } = this;
+    switch (section) {
+      case "alerts":
+        return item.includes("@")
+          ? html`<proven-why .panel=${panel} .alert=${item}></proven-why>`
+          : html`<proven-alerts .panel=${panel} .tab=${item === "history" ? "history" : "active"}></proven-alerts>`;
+      case "rules":
+        return item === ""
+          ? html`<proven-rules .panel=${panel}></proven-rules>`
+          : html`${keyed(item, html`<proven-rule .panel=${panel} .rule=${item}></proven-rule>`)}`;
+      case "silences":
+        return html`${keyed(item, html`<proven-silences .panel=${panel} .about=${item}></proven-silences>`)}`;
+      case "routes":
+        return html`<proven-routes .panel=${panel}></proven-routes>`;
+      case "events":
+        return html`<proven-event-log .panel=${panel}></proven-event-log>`;
+    }
   }
 
   #failure({ code, status, message }: ApiProblem): TemplateResult {

@@ -8,6 +8,7 @@ import { guestState } from "./figures.ts";
 import { icon } from "./icon.ts";
 import { entityLink } from "./link.ts";
 import "./proven-charts.ts";
+import "./proven-entity-alerts.ts";
 import { EntityPage, factList, lockNotice, notice, pageStyles } from "./proven-page.ts";
 import "./proven-tasks.ts";
 import "./proven-tile.ts";
@@ -41,6 +42,7 @@ export class ProvenGuest extends EntityPage {
         <span>${guest.tags.map((tag) => html`<span class="tag">${tag}</span>`)}</span>
       </div>
       ${this.#notices(guest, now)}
+      <proven-entity-alerts .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster}></proven-entity-alerts>
       ${guest.state === "stopped" ? nothing : this.#tiles(guest)}
       <proven-charts .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
       ${this.#facts(guest, kind)}

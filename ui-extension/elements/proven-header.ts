@@ -1,6 +1,7 @@
 import { css, html, nothing } from "lit";
-import { home } from "../core/route.ts";
-import { type Language, language, languages, t } from "../i18n.ts";
+import { countAlerts } from "../core/alerts.ts";
+import { home, type Section, sectionRoute, sections } from "../core/route.ts";
+import { type Language, language, languages, t, tn } from "../i18n.ts";
 import type { ThemeWatch } from "../theme.ts";
 import type { ThemeChoice } from "../theme-choice.ts";
 import { icon } from "./icon.ts";
@@ -19,18 +20,23 @@ export class ProvenHeader extends PanelElement {
       .brand:hover { text-decoration: none; }
       nav a { text-decoration: underline; color: var(--pv-text); }
       .where { min-width: 0; }
+      .sections { display: flex; flex-wrap: wrap; gap: 2px; }
+      .sections a { text-decoration: none; padding: 3px 9px; border-radius: 3px; display: flex; gap: 6px; align-items: center; min-height: 26px; }
+      .sections a:hover { background: var(--pv-hover); }
+      .sections a.here { background: var(--pv-panel); box-shadow: inset 0 -2px 0 var(--pv-primary); }
+      .count { background: var(--pv-crit); color: var(--pv-panel); border-radius: 9px; padding: 0 7px; font-size: 11.5px; font-weight: 600; }
       .end { margin-left: auto; display: flex; gap: 6px; align-items: center; flex-wrap: wrap; }
       select { background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 3px; min-height: 26px; }
       .state { background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 12px; padding: 1px 10px; display: flex; gap: 5px; align-items: center; margin-right: 6px; }
       .state .icon { width: 0.8em; height: 0.8em; }
-      @media (max-width: 560px) { .where { display: none; } header { padding: 6px 8px; } }
+      @media (max-width: 560px) { .where { display: none; } header { padding: 6px 8px; } .sections { order: 1; width: 100%; } .sections a { padding: 3px 7px; } }
     `,
   ];
   declare themes: ThemeWatch;
 
   protected watched() {
-    const { session, stream, navigation, now } = this.panel;
-    return [session, stream.state, navigation.route, now, this.themes.choice];
+    const { session, stream, navigation, now, store } = this.panel;
+    return [session, stream.state, navigation.route, now, this.themes.choice, store.picture];
   }
 
   protected override render() {
@@ -39,9 +45,8 @@ export class ProvenHeader extends PanelElement {
     const signedIn = panel.session.value.state === "signed-in";
     return html`<header>
       ${link(panel, { ...home, range }, html`${icon("shield")} Proven`, "brand")}
-      <nav class="where cut" aria-label=${t("You are here")}>
-        ${page.kind === "overview" || !signedIn ? nothing : html`${link(panel, { ...home, range }, t("Overview"))} <span class="dim">›</span> <span aria-current="page">${page.entity}</span>`}
-      </nav>
+      ${signedIn ? this.#sections() : nothing}
+      ${page.kind === "entity" && signedIn ? html`<nav class="where cut" aria-label=${t("You are here")}>${link(panel, { ...home, range }, t("Overview"))} <span class="dim">›</span> <span aria-current="page">${page.entity}</span></nav>` : nothing}
       <div class="end">
         ${signedIn ? this.#liveness() : nothing}
         <select aria-label=${t("Theme")} @change=${this.#onTheme}>
@@ -53,6 +58,26 @@ export class ProvenHeader extends PanelElement {
         ${signedIn ? html`<button type="button" @click=${() => void panel.signOut()}>${t("Sign out")}</button>` : nothing}
       </div>
     </header>`;
+  }
+
+  #sections() {
+    const { page } = this.panel.navigation.route.value;
+    const here = page.kind === "section" ? page.section : undefined;
+    const names: Record<Section, string> = {
+      alerts: t("Alerts"),
+      rules: t("Rules"),
+      silences: t("Silences"),
+      routes: t("Routes"),
+      events: t("Events"),
+    };
+    const { open } = countAlerts(this.panel.store.picture.value.alerts ?? []);
+    const count =
+      open === 0
+        ? nothing
+        : html`<span class="count num" aria-label=${tn(open, "{n} alert needs you", "{n} alerts need you")}>${open}</span>`;
+    return html`<nav class="sections" aria-label=${t("Sections")}>
+      ${sections.map((section) => link(this.panel, sectionRoute(section), html`${names[section]}${section === "alerts" ? count : nothing}`, section === here ? "here" : ""))}
+    </nav>`;
   }
 
   #liveness() {

@@ -7,6 +7,7 @@ import { t, timeZone } from "../i18n.ts";
 import { nodeState } from "./figures.ts";
 import { icon } from "./icon.ts";
 import "./proven-charts.ts";
+import "./proven-entity-alerts.ts";
 import "./proven-guests.ts";
 import { EntityPage, factList, notice, pageStyles } from "./proven-page.ts";
 import "./proven-storages.ts";
@@ -34,6 +35,7 @@ export class ProvenNode extends EntityPage {
     return html`
       <div class="title"><h1>${icon("node")} ${node.node}</h1>${nodeState(node)}<span class="dim">${node.pveVersion ?? ""}</span></div>
       ${this.#notices(node)}
+      <proven-entity-alerts .panel=${panel} .entity=${node.entity} .cluster=${node.cluster}></proven-entity-alerts>
       ${this.#tiles(node)}
       <proven-charts .panel=${panel} .entity=${node.entity} .cluster=${node.cluster} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
       <proven-guests .panel=${panel} .node=${node.node} .cluster=${node.cluster}></proven-guests>

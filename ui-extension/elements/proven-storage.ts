@@ -6,6 +6,7 @@ import { t } from "../i18n.ts";
 import { storageState } from "./figures.ts";
 import { icon } from "./icon.ts";
 import "./proven-charts.ts";
+import "./proven-entity-alerts.ts";
 import { EntityPage, factList, notice, pageStyles } from "./proven-page.ts";
 import "./proven-tile.ts";
 import { shared } from "./styles.ts";
@@ -27,6 +28,7 @@ export class ProvenStorage extends EntityPage {
       <div class="title"><h1>${icon("storage")} ${storageLabel(storage)}</h1>${storageState(storage)}<span class="dim">${storage.type}</span></div>
       ${storage.state === "inactive" ? notice("warn", [t("No node that should have this storage has it active. Check its server and network.")]) : nothing}
       ${storage.state === "unknown" ? notice("grey", [t("No node that reads this storage has spoken lately.")]) : nothing}
+      <proven-entity-alerts .panel=${panel} .entity=${storage.entity} .cluster=${storage.cluster}></proven-entity-alerts>
       <div class="tiles">
         <proven-tile .panel=${panel} .label=${t("Used")} .reading=${storage.used} .total=${storage.total} .unit=${"bytes"} .levels=${storageFull}></proven-tile>
         <proven-tile .panel=${panel} .label=${t("Available")} .reading=${storage.avail} .unit=${"bytes"}></proven-tile>
