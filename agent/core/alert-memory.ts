@@ -52,7 +52,7 @@ export function verdictOf({ state, alert }: Telling): string {
 const oneLine = (value: string) => value.replace(/\p{Cc}+/gu, " ").trim();
 
 /**
- * The environment that hooks in /etc/proven/alert.d get, documented in README: `PROVEN_ALERT_STATE` is `firing` or `resolved`, times are ISO 8601
+ * The environment that hooks in /etc/proven/alert.d get, documented in docs/NODE-ALERTS.md: `PROVEN_ALERT_STATE` is `firing` or `resolved`, times are ISO 8601
  * in UTC, what is not known is an empty string.
  */
 export function hookEnvironment({ state, alert }: Telling, node: string): Record<string, string> {
