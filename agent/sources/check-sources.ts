@@ -112,9 +112,9 @@ async function checkRrd(root: string): Promise<Finding> {
 
 /** Every slow source once, with all duties. */
 async function checkSlow(source: SlowSource, sight: NodeSight): Promise<Finding> {
-  const everyMs = source.everyMs(sight);
-  if (everyMs === undefined) return { found: "not used here" };
+  if (source.everyMs(sight) === undefined) return { found: "not used here" };
   await source.refresh(sight);
+  const everyMs = source.everyMs(sight) ?? 0;
   const cadence =
     everyMs < 60_000 ? `${everyMs / 1000} s` : everyMs < 3_600_000 ? `${everyMs / 60_000} min` : `${everyMs / 3_600_000} h`;
   return { found: everyMs === 0 ? source.found() : `${source.found()}, looked at every ${cadence}`, problem: source.problem };

@@ -93,7 +93,7 @@ export class GuestAgentSource implements SlowSource {
 
   found(): string {
     const answered = [...this.known.values()].filter(({ failures }) => failures === 0).length;
-    return `${answered} of ${counted(this.asking, "guest agent")} answered`;
+    return `${answered} of ${counted(this.asking, "guest agent")} answered, each asked every ${askEveryMs / minuteMs} min`;
   }
 
   /** What became of the newest question, for the inventory. */

@@ -83,7 +83,8 @@ export class SmartSource implements SlowSource {
     const read = [...this.disks.values()].filter(({ answer }) => answer.state === "read").length;
     const asleep = [...this.disks.values()].filter(({ answer }) => answer.state === "asleep").length;
     if (this.disks.size === 0) return "no physical disks";
-    return `${counted(this.disks.size, "disk")}, ${read} with SMART${asleep === 0 ? "" : `, ${asleep} asleep`}`;
+    const each = `each asked every ${diskEveryMs / minuteMs} min`;
+    return `${counted(this.disks.size, "disk")}, ${read} with SMART${asleep === 0 ? "" : `, ${asleep} asleep`}, ${each}`;
   }
 
   async refresh(): Promise<void> {
