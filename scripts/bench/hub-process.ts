@@ -4,10 +4,10 @@ import { Agent, request } from "node:https";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { SeriesQuery } from "#protocol/api.ts";
+import type { TopQuery } from "#protocol/class-queries.ts";
 import { type Columns, columnsType, parseColumns } from "./columns.ts";
 import type { HubDoor } from "./link-client.ts";
 import { freePort, waitUntil } from "./peer-process.ts";
-import type { TopRequest } from "./queries.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const hubBundle = join(root, "dist/hub.mjs");
@@ -108,19 +108,12 @@ export class HubProcess {
 
   /** The binary answer's bytes. */
   async query(query: SeriesQuery): Promise<Buffer> {
-    await this.prepareRequests(1);
-    this.usesLeft--;
-    const headers = { "content-type": "application/json", accept: columnsType };
-    const body = Buffer.from(JSON.stringify(query));
-    const answer = await this.call("POST", "/api/v1/series/query", this.readKey, body, headers);
-    if (answer.status !== 200) throw new Error(`series/query: ${answer.status} ${answer.body.toString().slice(0, 300)}`);
-    return answer.body;
+    return this.ask("/api/v1/series/query", query);
   }
 
-  /** Bytes of the top-N answer, or why there is none. */
-  async top(request: TopRequest): Promise<{ items: number } | { missing: string }> {
-    void request;
-    return { missing: "the hub has no top-N query yet" };
+  /** The binary answer's bytes. */
+  async top(query: TopQuery): Promise<Buffer> {
+    return this.ask("/api/v1/series/top", query);
   }
 
   async columns(query: SeriesQuery): Promise<Columns[]> {
@@ -138,6 +131,15 @@ export class HubProcess {
   /** Output of a command of the hub's bundle. */
   command(...args: string[]): string {
     return execFileSync(process.execPath, [...program, ...args, "--config", this.config], { encoding: "utf8" });
+  }
+
+  private async ask(path: string, question: SeriesQuery | TopQuery): Promise<Buffer> {
+    await this.prepareRequests(1);
+    this.usesLeft--;
+    const headers = { "content-type": "application/json", accept: columnsType };
+    const answer = await this.call("POST", path, this.readKey, Buffer.from(JSON.stringify(question)), headers);
+    if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${answer.body.toString().slice(0, 300)}`);
+    return answer.body;
   }
 
   private async prepare(): Promise<void> {

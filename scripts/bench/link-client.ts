@@ -1,7 +1,14 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { ClusterId, NodeName } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
-import { encodeMessage, helloBytes, joinProofBytes, type MessageOf, parseMessageText } from "#protocol/messages.ts";
+import {
+  encodeMessage,
+  helloBytes,
+  type Inventory,
+  joinProofBytes,
+  type MessageOf,
+  parseMessageText,
+} from "#protocol/messages.ts";
 import { linkVersions, softwareVersion } from "#protocol/version.ts";
 import { connectHub, type HubSocket } from "../../agent/hub-socket.ts";
 import type { Identity } from "../../agent/identity.ts";
@@ -58,6 +65,11 @@ export class LinkClient {
 
   get unacked(): number {
     return this.sent - Math.max(this.acked, this.hubSeq);
+  }
+
+  /** As an agent does it first of all: what nobody declared is in no list and no ranking. */
+  sendInventory(inventory: Inventory): void {
+    this.socket.send(encodeMessage("inventory", inventory));
   }
 
   async send(seq: number, bytes: Uint8Array): Promise<void> {

@@ -1,4 +1,5 @@
 import type { SeriesQuery } from "#protocol/api.ts";
+import type { TopQuery } from "#protocol/class-queries.ts";
 import { guestsPerPool, peerGuestSelector, peerMetricName, poolOf } from "./remote-write.ts";
 import { type GuestMetric, tickMs, vmidOf } from "./workload.ts";
 
@@ -19,8 +20,7 @@ export type Question = {
   peer: ((turn: number, endMs: number) => string) | undefined;
 };
 
-export type TopRequest = { kind: "top"; metric: GuestMetric; from: number; to: number; limit: number };
-export type HubRequest = { kind: "range"; query: SeriesQuery } | TopRequest;
+export type HubRequest = { kind: "range"; query: SeriesQuery } | { kind: "top"; query: TopQuery };
 
 const gauges: readonly GuestMetric[] = ["cpu", "mem_used", "disk_used", "psi_io_some"];
 const metricOf = (turn: number) => gauges[turn % gauges.length] as GuestMetric;
@@ -101,10 +101,7 @@ export const questions = {
     points: 10,
     hub: (turn, endMs) => ({
       kind: "top",
-      metric: "cpu",
-      from: endMs - hourMs - (turn % 10) * tickMs,
-      to: endMs - (turn % 10) * tickMs,
-      limit: 10,
+      query: { class: "guests", metric: "cpu", n: 10, windowMs: hourMs, to: endMs - (turn % 10) * tickMs },
     }),
     peer: (turn, endMs) => {
       const query = `topk(10, avg_over_time(${peerMetricName("cpu")}[1h]))`;

@@ -1,5 +1,6 @@
 import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
 import { newIdentity } from "./identity.ts";
+import { inventoryOf } from "./inventory.ts";
 import { type HubDoor, LinkClient, newStream } from "./link-client.ts";
 import { NodeStream } from "./node-stream.ts";
 import type { PeerProcess } from "./peer-process.ts";
@@ -34,7 +35,9 @@ export class HubSink implements Sink {
   static async connect(door: HubDoor, workload: Workload): Promise<HubSink> {
     const nodes = Array.from({ length: Math.ceil(workload.guests / guestsPerNode) }, async (_, index) => {
       const self = { node: nodeNameOf(index) as NodeName, clusterId: benchCluster, stream: newStream(), identity: newIdentity() };
-      return { client: await LinkClient.connect(door, self), stream: new NodeStream(workload, index * guestsPerNode) };
+      const client = await LinkClient.connect(door, self);
+      client.sendInventory(inventoryOf(index, index * guestsPerNode, guestsOn(index, workload.guests)));
+      return { client, stream: new NodeStream(workload, index * guestsPerNode) };
     });
     return new HubSink(await Promise.all(nodes));
   }

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { EpochMs, NodeName } from "#protocol/ids.ts";
-import type { Inventory } from "#protocol/messages.ts";
 import { systemClock } from "../../agent/clock.ts";
 import type { TickValues } from "../../agent/core/stream-encoder.ts";
 import { Facts } from "../../agent/facts.ts";
@@ -11,6 +10,7 @@ import type { Log } from "../../agent/ports.ts";
 import { SpoolFiles } from "../../agent/spool-files.ts";
 import { SpoolStore } from "../../agent/spool-store.ts";
 import { newIdentity } from "./identity.ts";
+import { inventoryOf } from "./inventory.ts";
 import type { HubDoor } from "./link-client.ts";
 import { guestSchema } from "./node-stream.ts";
 import { benchCluster } from "./sinks.ts";
@@ -60,7 +60,7 @@ export class SoakAgent {
     this.store = new TimedSpool(SpoolFiles.open(join(dir, "spool"), log), log);
     const node = nodeNameOf(index) as NodeName;
     const facts = new Facts();
-    facts.inventory = { version: 1, inventory: inventoryOf(node, index, this.firstGuest, guests) };
+    facts.inventory = { version: 1, inventory: inventoryOf(index, this.firstGuest, guests) };
     let joined: string | undefined;
     const place: HubPlace = {
       url: door.url,
@@ -124,23 +124,4 @@ export class SoakAgent {
     this.sampling.abort();
     this.linking.abort();
   }
-}
-
-function inventoryOf(node: NodeName, index: number, firstGuest: number, guests: number): Inventory {
-  return {
-    at: Date.now(),
-    cluster: { name: "soak", quorate: true, members: [{ node, nodeId: index + 1, online: true }] },
-    node: { zpools: [], sources: [] },
-    guests: Array.from({ length: guests }, (_, guest) => ({
-      vmid: vmidOf(firstGuest + guest),
-      type: "qemu" as const,
-      name: `guest-${vmidOf(firstGuest + guest)}`,
-      identity: [],
-      template: false,
-      tags: [],
-      onboot: true,
-      configured: true,
-    })),
-    storages: [],
-  };
 }

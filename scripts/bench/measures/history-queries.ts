@@ -39,7 +39,7 @@ function asked(question: Question, { hub, peers, endMs }: Loaded): Asked[] {
     ask: async (turn) => {
       const request = question.hub(turn, endMs);
       if (request.kind === "range") await hub.query(request.query);
-      else await hub.top(request);
+      else await hub.top(request.query);
     },
   };
   if (path === undefined) return [ours];
@@ -53,9 +53,8 @@ function asked(question: Question, { hub, peers, endMs }: Loaded): Asked[] {
 async function answerProblem(question: Question, { hub, endMs }: Loaded): Promise<string | undefined> {
   const request = question.hub(3, endMs);
   if (request.kind === "top") {
-    const answer = await hub.top(request);
-    if ("missing" in answer) return answer.missing;
-    return answer.items === question.points ? undefined : `${answer.items} of ${question.points} guests in the answer`;
+    const places = parseColumns(await hub.top(request.query)).length;
+    return places === question.points ? undefined : `${places} of ${question.points} guests in the answer`;
   }
   const series = parseColumns(await hub.query(request.query));
   const least = Math.min(...series.map(({ columns }) => present(Object.values(columns)[0])));
