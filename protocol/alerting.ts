@@ -307,13 +307,11 @@ export const snoozeRequestSchema = z.strictObject({
 });
 
 /** Body that creates a silence or changes one; `id` absent: the hub makes one. */
-export const silenceRequestSchema = silenceSchema
-  .omit({ kind: true, createdBy: true, id: true })
-  .extend({
-    id: slugSchema.optional(),
-    alerts: silenceSchema.shape.alerts.default([]),
-    rules: silenceSchema.shape.rules.default([]),
-  });
+export const silenceRequestSchema = silenceSchema.omit({ kind: true, createdBy: true, id: true }).extend({
+  id: slugSchema.optional(),
+  alerts: silenceSchema.shape.alerts.default([]),
+  rules: silenceSchema.shape.rules.default([]),
+});
 export type SilenceRequest = z.input<typeof silenceRequestSchema>;
 
 /** What a window being edited would do. */

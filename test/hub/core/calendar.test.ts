@@ -96,9 +96,7 @@ function systemdSays(text: string, after: string, timezone: string, count: numbe
   const args = ["calendar", `--base-time=${after.replace("T", " ").replace("Z", " UTC")}`, `--iterations=${count}`, text];
   const output = execFileSync("systemd-analyze", args, { encoding: "utf8", env: { ...process.env, TZ: timezone, LC_ALL: "C" } });
   const found = [
-    ...output.matchAll(
-      /\(in UTC\): \w+ (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC|(?:Next elapse|Iter. #\d+): \w+ (\S+) (\S+) UTC/g,
-    ),
+    ...output.matchAll(/\(in UTC\): \w+ (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC|(?:Next elapse|Iter. #\d+): \w+ (\S+) (\S+) UTC/g),
   ];
   return found.map(([, date, time, utcDate, utcTime]) => `${date ?? utcDate}T${time ?? utcTime}Z`);
 }
