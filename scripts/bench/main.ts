@@ -1,5 +1,5 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Context, type Measure, peerFinder } from "./context.ts";
 import { agentBundle, hubBundle, runsFromSource } from "./hub-process.ts";
@@ -67,6 +67,10 @@ async function bench(options: BenchOptions): Promise<number> {
   }
   console.log(`\n${formatTable(rows)}\n`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
+  const [one, , quarter] = loadavg();
+  console.log(
+    `load average ${one?.toFixed(1)} now, ${quarter?.toFixed(1)} over 15 min, on ${cpus().length} CPUs: above that, times are longer than the programs are slow`,
+  );
   const missed = rows.filter(({ met }) => met === false).length;
   const unknown = rows.filter(({ target, met }) => target !== null && met === null).length;
   const met = rows.filter((row) => row.met === true).length;

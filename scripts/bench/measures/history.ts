@@ -5,7 +5,7 @@ import { feed, recentEnd, ticksIn } from "../feed.ts";
 import { HubProcess } from "../hub-process.ts";
 import { diskBytes, evict } from "../page-cache.ts";
 import type { PeerProcess } from "../peer-process.ts";
-import { type Memory, readMemory, settle } from "../process-usage.ts";
+import { type Memory, readMemory, readUsage, settle } from "../process-usage.ts";
 import { longGuests } from "../queries.ts";
 import { median, type Row, ratioRow, valueRow } from "../row.ts";
 import { HubSink, PeerSink, type Sink } from "../sinks.ts";
@@ -101,15 +101,18 @@ async function readyRows(context: Context, { hub, peers }: Loaded): Promise<Row[
     return system.start();
   };
   const ours: number[] = [];
+  const cpuSec: number[] = [];
   const theirs: number[] = [];
   const prometheus = peers.find(({ name }) => name === "prometheus");
   for (let index = 0; index < 5; index++) {
     ours.push(await again(hub));
+    cpuSec.push(readUsage(hub.pid).cpuSec);
     if (prometheus !== undefined) theirs.push(await again(prometheus));
   }
   const name = "ready after kill -9 with all data";
   return [
     valueRow(name, "ms", median(ours), 350),
+    valueRow(`${name}, its CPU`, "ms", median(cpuSec) * 1000),
     ratioRow(name, "ms", median(ours), peerValue(context, "prometheus", theirs.length === 0 ? undefined : median(theirs)), 0.5),
   ];
 }
