@@ -1,6 +1,6 @@
 import type { EpochMs } from "#protocol/ids.ts";
 import type { BackupJobFacts, GuestFacts } from "#protocol/messages.ts";
-import { parseCalendar, previousInstant } from "./calendar.ts";
+import { nextInstant, parseCalendar, previousInstant } from "./calendar.ts";
 import type { BackupTask } from "./task-memory.ts";
 
 /** Jobs start within the minute, and clocks differ a little. */
@@ -31,11 +31,18 @@ export class DueTimes {
     this.known.set(schedule, { due, at: now });
     return due;
   }
+
+  /** The first instant after `at`. */
+  after(schedule: string, at: EpochMs): EpochMs | undefined {
+    const parsed = parseCalendar(schedule);
+    return parsed.ok ? nextInstant(parsed.event, at, this.timezone) : undefined;
+  }
 }
 
 export type BackupFacts = {
   /** Ms past the newest run that was due; 0: it was made, or runs; undefined: no job, or nobody can say. */
   overdueMs: number | undefined;
+  /** The newest that says something about this guest: a job that failed does not say of whom. */
   newest: BackupTask | undefined;
 };
 
@@ -45,7 +52,7 @@ export function backupFacts(
   tasks: readonly BackupTask[],
   times: { newestDue(schedule: string): EpochMs | undefined; knownSince: number; guestSince: number; now: EpochMs },
 ): BackupFacts {
-  const ended = tasks.filter((task) => task.state !== "running");
+  const ended = tasks.filter((task) => task.state !== "running" && !isMixed(task));
   const newest = ended.reduce<BackupTask | undefined>(
     (best, task) => (best === undefined || task.at > best.at ? task : best),
     undefined,
@@ -54,10 +61,15 @@ export function backupFacts(
   for (const { schedule } of jobs) {
     const due = schedule === undefined ? undefined : times.newestDue(schedule);
     if (due === undefined || due < times.knownSince || due < times.guestSince) continue;
-    const made = tasks.some((task) => task.at >= due - startSlackMs && (task.state === "running" || isGood(task)));
+    const since = tasks.filter((task) => task.at >= due - startSlackMs);
+    const made = since.some((task) => task.state === "running" || isGood(task));
+    if (!made && since.some(isMixed)) continue;
     overdueMs = Math.max(overdueMs ?? 0, made ? 0 : times.now - due);
   }
   return { overdueMs, newest };
 }
+
+/** A job of several guests ended badly: some of them have their backup, and nobody says which. Its node's alert tells. */
+const isMixed = (task: BackupTask) => task.ofJob && task.state !== "running" && !isGood(task);
 
 const isGood = ({ state }: BackupTask) => state === "ok" || state === "warnings";

@@ -180,6 +180,15 @@ export const recoveryRules: readonly Row[] = [
     remedy: "Look at the backup job's log; run it by hand.",
   },
   {
+    id: "backup-job-failed",
+    name: "Backup job failed",
+    entity: "node",
+    severity: "warning",
+    condition: state("backup_job", "failed"),
+    text: "The newest backup job on {name} ended with errors: at least one of its guests has no new backup",
+    remedy: "The task's log names the guest.",
+  },
+  {
     id: "backup-failed",
     name: "Backup failed",
     entity: "guest",

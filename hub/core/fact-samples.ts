@@ -3,6 +3,7 @@ import { clusterKey, guestKey, nodeKey } from "#protocol/ids.ts";
 import type { BackupJobFacts } from "#protocol/messages.ts";
 import { backupFacts, type DueTimes, includesGuest } from "./backup-due.ts";
 import { type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, spokesman } from "./cluster.ts";
+import { isFresh } from "./freshness.ts";
 import type { OwnedGuest } from "./inventory.ts";
 import { type FactName, factCode } from "./signals.ts";
 import type { TaskMemory } from "./task-memory.ts";
@@ -46,6 +47,8 @@ export function factSamplesOf(sources: FactSources): FactSample[] {
   for (const node of nodesOf(picture, sight.now).keys()) {
     const agent = picture.agents.get(node);
     state(nodeKey(node), "node_state", nodeState(picture, node, sight.now));
+    const job = sources.tasks.newestJob(picture.cluster, node);
+    if (job !== undefined) state(nodeKey(node), "backup_job", isGood(job.state) ? job.state : "failed");
     if (agent === undefined || agent.state === "revoked") continue;
     state(nodeKey(node), "agent_state", agent.state === "away" ? "away" : speaks(agent, sight.now) ? "connected" : "silent");
     if (agent.state !== "connected" || agent.clockSkewMs === null) continue;
@@ -67,7 +70,26 @@ function guestSamples(sources: FactSources, owned: OwnedGuest, jobs: readonly Ba
   const oldest = facts.snapshots && Math.min(...facts.snapshots.map(({ at }) => at));
   if (oldest !== undefined) number("snapshot_age", Number.isFinite(oldest) ? Math.max(0, now - oldest) / 1000 : 0);
   if (jobs !== undefined) samples.push(...backupSamples(sources, owned, jobs, entity));
-  return samples;
+  return [...samples, ...replicationSamples(sources, owned, entity)];
+}
+
+/** A run that takes some minutes is not overdue. PVE's default schedule is every 15 minutes (pve-docs, pvesr). */
+const replicationDefault = "*/15";
+
+function replicationSamples({ sight, picture, due }: FactSources, { facts, owner }: OwnedGuest, entity: EntityKey): FactSample[] {
+  const jobs = owner.inventory.replication?.filter(({ vmid, enabled }) => enabled && vmid === facts.vmid) ?? [];
+  return jobs.flatMap(({ id, schedule = replicationDefault }): FactSample[] => {
+    const info = sight.reader.find({ cluster: picture.cluster, entity, metric: "replication_age", instance: id });
+    const latest = info === undefined ? undefined : sight.live.latest(info.id);
+    const dueAt = due.newest(schedule, sight.now);
+    const skewMs = picture.agents.get(owner.agent.node)?.clockSkewMs ?? 0;
+    if (latest === undefined || dueAt === undefined || !isFresh(latest.at, sight.now, skewMs)) return [];
+    const takenAt = (sight.now - latest.value * 1000) as EpochMs;
+    // Counted from the first instant that was missed: the next ones must not start it anew.
+    const missedAt = takenAt >= dueAt ? undefined : due.after(schedule, takenAt);
+    const value = missedAt === undefined ? 0 : Math.max(0, sight.now - missedAt) / 1000;
+    return [{ entity, name: "replication_overdue", value, instance: id }];
+  });
 }
 
 function backupSamples(
@@ -91,11 +113,13 @@ function backupSamples(
   if (overdueMs !== undefined) number("backup_overdue", overdueMs / 1000);
   if (newest !== undefined && jobs.length > 0) {
     number("backup_age", (now - newest.at) / 1000);
-    const result = newest.state === "ok" || newest.state === "warnings" ? newest.state : "failed";
+    const result = isGood(newest.state) ? newest.state : "failed";
     number("backup_result", factCode("backup_result", result));
   }
   return samples;
 }
+
+const isGood = (state: string) => state === "ok" || state === "warnings";
 
 /**
  * Whether a guest runs, and if not whether somebody wanted that. A guest is missed only where it should run: it starts with its node, or HA

@@ -38,6 +38,11 @@ export const factSignals = {
     help: "Time since a backup was due by the guest's own jobs and none was made; 0 in time",
   },
   backup_age: { entity: "guest", unit: "seconds", help: "Time since the newest backup of the guest" },
+  backup_job: {
+    entity: "node",
+    values: ["ok", "warnings", "failed"],
+    help: "How the node's newest backup job of several guests ended; which of them failed its task does not say",
+  },
   backup_result: { entity: "guest", values: ["ok", "warnings", "failed"], help: "How the newest backup task of the guest ended" },
   replication_overdue: {
     entity: "guest",

@@ -22,7 +22,7 @@ const powerTypes: Record<string, "start" | "stop"> = {
 
 export type PowerTask = { wants: "start" | "stop"; at: number };
 /** A vzdump task. With an empty id it is a job's, about several guests. */
-export type BackupTask = { at: number; endedAt: number | null; state: TaskView["state"] };
+export type BackupTask = { at: number; endedAt: number | null; state: TaskView["state"]; ofJob: boolean };
 
 const backupsMax = 40;
 
@@ -63,6 +63,12 @@ export class TaskMemory {
     return [...own, ...jobs];
   }
 
+  /** The newest job of a node that ended. */
+  newestJob(cluster: string, node: string): BackupTask | undefined {
+    const ended = [...(this.backups.get(`${cluster}/${node}`)?.values() ?? [])].filter(({ state }) => state !== "running");
+    return ended.sort((a, b) => b.at - a.at)[0];
+  }
+
   /** Start of the oldest task known of a node: before it nothing is known. */
   knownSince(cluster: string, node: string): number | undefined {
     return this.oldest.get(`${cluster} ${node}`);
@@ -72,7 +78,7 @@ export class TaskMemory {
     const key = vmid === "" ? `${cluster}/${node}` : `${cluster} ${vmid}`;
     const tasks = this.backups.get(key) ?? new Map<string, BackupTask>();
     this.backups.set(key, tasks);
-    tasks.set(upid, { at: startedAt, endedAt, state });
+    tasks.set(upid, { at: startedAt, endedAt, state, ofJob: vmid === "" });
     if (tasks.size <= backupsMax) return;
     const [oldest] = [...tasks].sort((a, b) => a[1].at - b[1].at);
     if (oldest !== undefined) tasks.delete(oldest[0]);
