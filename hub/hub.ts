@@ -5,6 +5,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { TaskView } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { softwareVersion } from "#protocol/version.ts";
+import { tellAcknowledgements } from "./acknowledgement-events.ts";
 import { Alerting, rememberTasks } from "./alerting.ts";
 import type { HubConfig } from "./config.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "./core/series.ts";
@@ -147,6 +148,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const { reader, live, pictures } = ports;
   const onEvent = ports.journal.onEvent.bind(ports.journal);
   const outlets = openOutlets({ config, clock, log, reader, live, pictures, link, onEvent });
+  tellAcknowledgements(outlets.alerts, journal);
   outlets.alerts.attach(alerting);
   const exchange = openExchange({ config, clock, log, reader, live, pictures, hubRows: () => hubMetricRows(ports) });
   const httpPorts: HttpPorts = { ...ports, ...exchange };
