@@ -28,7 +28,7 @@ function rule(id: string, condition: Condition, more: Partial<Rule> = {}): Rule 
     overrides: [],
     shipped: false,
   } as const;
-  return { ...base, id, condition, forSec: 0, clearForSec: 0, inhibits: false, ...more };
+  return { ...base, id, condition, overrides: [], forSec: 0, clearForSec: 0, inhibits: false, ...more };
 }
 const bound = (direction: "above" | "below", trigger: number, clear: number): Condition => ({
   kind: "threshold",
