@@ -16,6 +16,9 @@ export const emptyRollup = (): RollupDay => ({
   max: new Float64Array(rollupRows),
 });
 
+/** Used again for each series: megabytes of short-lived arrays would wait for the garbage collector. */
+let rates = new Float64Array(512);
+
 /** Rolls up what the track holds of the day that begins at `dayStart`; samples before it serve the first rate only. */
 export function rollUp(track: Track, counter: boolean, dayStart: number, out: RollupDay): void {
   const { count, avg, min, max } = out;
@@ -23,7 +26,8 @@ export function rollUp(track: Track, counter: boolean, dayStart: number, out: Ro
   avg.fill(0);
   min.fill(Number.POSITIVE_INFINITY);
   max.fill(Number.NEGATIVE_INFINITY);
-  const values = counter ? ratesOf(track, true) : track.values;
+  if (rates.length < track.length) rates = new Float64Array(track.length);
+  const values = counter ? ratesOf(track, true, rates) : track.values;
   const { at } = track;
   const end = firstAtOrAfter(at, track.length, dayStart + rollupDayMs);
   // Of counters the average is the increase over the time covered: `seconds` is its weight.

@@ -86,11 +86,11 @@ export function firstAtOrAfter(at: Float64Array, length: number, time: number): 
  * Change per second from the sample before to each sample, in scaled units; NaN for the first, behind a gap and at most resets. A gap is
  * longer than limits.staleAfterMs and than three times the shorter of the intervals beside it, so that coarse history is none. A counter
  * that fell was reset: what it counted since then is its rate, if that is no faster than it was just before; else it's a glitch of the
- * source or unknowable, and NaN.
+ * source or unknowable, and NaN. `room`, where it is given and long enough, takes the answer.
  */
-export function ratesOf(track: Track, counter: boolean): Float64Array {
+export function ratesOf(track: Track, counter: boolean, room?: Float64Array): Float64Array {
   const { at, values, length } = track;
-  const rates = new Float64Array(length);
+  const rates = room !== undefined && room.length >= length ? room : new Float64Array(length);
   if (length > 0) rates[0] = Number.NaN;
   let intervalBefore = Number.POSITIVE_INFINITY;
   let known = Number.NaN;

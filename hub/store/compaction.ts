@@ -24,6 +24,8 @@ type Job = { lane: Lane; items: Item[]; done: { chunk: Chunk; rows: number }[]; 
 /** Turns rows in memory into blocks of columns, an hour at a time, in small steps; then the ring can forget them. */
 export class Compactor {
   private job: Job | undefined;
+  /** Values of the block in work: of an hour of the largest usual group. */
+  private readonly room = new Float64Array(64 * 1024);
 
   constructor(
     private readonly env: SeriesEnv,
@@ -87,7 +89,9 @@ export class Compactor {
   /** Samples that a block has already win over new ones of the same time. */
   private build({ hour, group, pieces }: Item): { block: Uint8Array; days: number[] } {
     const known = this.env.blocks.get(spanKey(hour, group));
-    const fresh = pieces.map(({ chunk, columns, from, to }) => chunk.samplesOf(columns, from, to));
+    // Nearly always one piece makes the block: its values need no memory of their own.
+    const room = pieces.length === 1 ? this.room : undefined;
+    const fresh = pieces.map(({ chunk, columns, from, to }) => chunk.samplesOf(columns, from, to, room));
     const merged = mergeSamples(known ? [unpackSamples(known), ...fresh] : fresh) as Samples;
     const days = new Set<number>();
     for (const { chunk, from, to } of pieces) {

@@ -3,7 +3,8 @@ import { firstAtOrAfter, type Track } from "../core/sampling.ts";
 import type { Layout } from "./catalogue.ts";
 import { OpenSlab, SealedSlab, type Slab, slabRows } from "./slab.ts";
 
-const room = new Float64Array(slabRows);
+/** One column of a slab. */
+const piece = new Float64Array(slabRows);
 
 /** Frames of one layout in strictly ascending time: what is not in blocks yet. */
 export class Chunk {
@@ -102,8 +103,8 @@ export class Chunk {
   collect(column: number, from: number, to: number, track: Track): void {
     const end = firstAtOrAfter(this.times, this.rows, to);
     this.eachPiece(this.firstUnstored(from), end, (slab, slot, row, length) => {
-      slab.copy(column, slot, length, room, 0);
-      track.add(this.times.subarray(row), room, 0, length);
+      slab.copy(column, slot, length, piece, 0);
+      track.add(this.times.subarray(row), piece, 0, length);
     });
   }
 
@@ -112,11 +113,11 @@ export class Chunk {
     const end = firstAtOrAfter(this.times, this.rows, to);
     this.eachPiece(this.firstUnstored(from), end, (slab, slot, _, length) => {
       for (let i = 0; i < columns.length; i++) {
-        slab.copy(columns[i] as number, slot, length, room, 0);
+        slab.copy(columns[i] as number, slot, length, piece, 0);
         let sum = 0;
         let count = 0;
         for (let at = 0; at < length; at++) {
-          const value = room[at] as number;
+          const value = piece[at] as number;
           if (Number.isNaN(value)) continue;
           sum += value;
           count++;
@@ -139,10 +140,11 @@ export class Chunk {
     this.stored = Math.max(0, this.stored - count);
   }
 
-  /** Rows [from, to) of these columns, column after column. */
-  samplesOf(columns: Uint32Array, from: number, to: number): Samples {
+  /** Rows [from, to) of these columns, column after column: in `room`, where it is given and large enough. */
+  samplesOf(columns: Uint32Array, from: number, to: number, room?: Float64Array): Samples {
     const rows = to - from;
-    const values = new Float64Array(rows * columns.length);
+    const size = rows * columns.length;
+    const values = room !== undefined && room.length >= size ? room : new Float64Array(size);
     this.eachPiece(from, to, (slab, slot, row, length) => {
       for (let i = 0; i < columns.length; i++) slab.copy(columns[i] as number, slot, length, values, i * rows + row - from);
     });
