@@ -272,7 +272,7 @@ export const italianAlerting: Readonly<Record<string, string>> = {
   "The condition holds: it fires.": "La condizione vale: l'allarme è attivo.",
   "It fired, and is over.": "È scattato, ed è finito.",
   "All alerts": "Tutti gli allarmi",
-  "Why {what}?": "Perché {what}?",
+  "Why: {what}": "Perché: {what}",
   "In short": "In breve",
   "The rule does not count here; the newest decision says why.": "La regola qui non vale; la decisione più recente dice perché.",
   "What was decided": "Cosa è stato deciso",

@@ -32,7 +32,7 @@ export const formStyles = css`
   .list > li { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 4px 14px; padding: 8px 12px; border-bottom: 1px solid var(--pv-line-soft); align-items: center; }
   .list .name { font-weight: 600; overflow-wrap: anywhere; }
   .list .more { color: var(--pv-dim); overflow-wrap: anywhere; }
-  .list .off { opacity: 0.75; }
+  .list .off { background: var(--pv-unknown-tint); }
   @media (max-width: 560px) { .list > li { grid-template-columns: minmax(0, 1fr); } }
 `;
 

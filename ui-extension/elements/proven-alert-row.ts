@@ -41,6 +41,7 @@ export class ProvenAlertRow extends PanelElement {
       .mark { padding-top: 1px; }
       .what { display: grid; gap: 2px; min-width: 0; }
       .facts { display: flex; flex-wrap: wrap; gap: 0 14px; color: var(--pv-dim); }
+      .facts a { text-decoration: underline; }
       .told { display: flex; gap: 6px; align-items: baseline; }
       .told.lost { color: var(--pv-crit); }
       .remedy { display: flex; gap: 6px; align-items: baseline; }

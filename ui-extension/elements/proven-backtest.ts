@@ -41,7 +41,7 @@ export class ProvenBacktest extends PanelElement {
     const { lanes, more } = backtestLanes(answer);
     const left = answer.skipped.length;
     return html`
-      <h3 role="status">${backtestVerdict(answer, t)}</h3>
+      <div role="status"><h3>${backtestVerdict(answer, t)}</h3></div>
       ${lanes.length === 0 ? nothing : this.#chart(lanes)}
       ${more === 0 ? nothing : html`<p class="dim">${t("and {n} more", { n: more })}</p>`}
       ${lanes.length === 0 ? nothing : this.#episodes()}

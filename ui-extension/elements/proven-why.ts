@@ -1,10 +1,10 @@
 import { css, html, nothing, type PropertyValues } from "lit";
 import type { Decision, Why } from "#protocol/alerting.ts";
+import { formatExact } from "../core/age.ts";
 import { formatFigure } from "../core/alert-figures.ts";
 import { sectionRoute } from "../core/route.ts";
 import { formatDuration } from "../core/units.ts";
-import { t } from "../i18n.ts";
-import { moment } from "./figures.ts";
+import { t, timeZone } from "../i18n.ts";
 import { formStyles, refusal, said } from "./form.ts";
 import { link } from "./link.ts";
 import { type Loaded, loadedOf, loading } from "./loaded.ts";
@@ -58,7 +58,7 @@ export class ProvenWhy extends PanelElement {
     return html`
       <p>${link(panel, sectionRoute("alerts"), html`‹ ${t("All alerts")}`)}</p>
       <div class="title">
-        <h1>${t("Why {what}?", { what: alert?.text ?? this.alert.replace(/@[^/]*\//, ": ") })}</h1>
+        <h1>${t("Why: {what}", { what: alert?.text ?? this.alert.replace(/@[^/]*\//, ": ") })}</h1>
         <span class="end"><button type="button" @click=${() => void this.#load()}>${t("Look again")}</button></span>
       </div>
       ${alert === undefined ? nothing : html`<section class="panel"><proven-alert-row .panel=${panel} .alert=${alert}></proven-alert-row></section>`}
@@ -93,7 +93,7 @@ export class ProvenWhy extends PanelElement {
     const evaluated = what === "evaluated";
     const figure = value === null ? "" : `${formatFigure(value, unit)} · `;
     return html`<li class=${evaluated ? "" : "strong"}>
-      ${moment(at, this.panel.now.value)}
+      <span class="num nowrap">${formatExact(at, timeZone).slice(5)}</span>
       <span class=${evaluated ? "dim" : ""}>${evaluated ? t(what) : html`<strong>${t(what)}</strong>`}</span>
       <span title=${reason}>${evaluated ? figure : ""}${text === "" ? reason : text}</span>
     </li>`;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { formatRoute, home, keyInHash, parseRoute, type Route } from "../../../ui-extension/core/route.ts";
+import { formatRoute, home, keyInHash, parseRoute, type Route, sections } from "../../../ui-extension/core/route.ts";
 
 const cases: [hash: string, route: Route][] = [
   ["", home],
@@ -17,6 +17,9 @@ const cases: [hash: string, route: Route][] = [
   ],
   ["#/?filter=tag%3Aprod%20web", { ...home, filter: "tag:prod web" }],
   ["#/guest/abc", home],
+  ["#/alerts", { ...home, page: { kind: "section", section: "alerts", item: "" } }],
+  ["#/alerts/a%40c%2Fguest%2F1%231", { ...home, page: { kind: "section", section: "alerts", item: "a@c/guest/1#1" } }],
+  ["#/rules/node-cpu?filter=x", { ...home, page: { kind: "section", section: "rules", item: "node-cpu" }, filter: "x" }],
   ["#/nonsense?range=5y", home],
   ["#/%E0%A4%A", home],
 ];
@@ -36,6 +39,7 @@ test("every route survives its way through the address", () => {
   const page = fc.oneof(
     fc.constant({ kind: "overview" as const }),
     fc.record({ kind: fc.constant("entity" as const), entity, cluster }, plain),
+    fc.record({ kind: fc.constant("section" as const), section: fc.constantFrom(...sections), item: fc.string() }, plain),
   );
   const range = fc.constantFrom("1h" as const, "24h" as const, "1y" as const);
   const route = fc.record({ page, range, filter: fc.string({ unit: "grapheme" }) }, plain);
@@ -43,7 +47,9 @@ test("every route survives its way through the address", () => {
 });
 
 test("no hash at all makes the panel fail", () => {
-  fc.assert(fc.property(fc.string(), (text) => assert.ok(["overview", "entity"].includes(parseRoute(`#${text}`).page.kind))));
+  fc.assert(
+    fc.property(fc.string(), (text) => assert.ok(["overview", "entity", "section"].includes(parseRoute(`#${text}`).page.kind))),
+  );
 });
 
 test("the key of npm start is found in the hash, and nothing else is taken for one", () => {
