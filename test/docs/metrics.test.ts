@@ -14,7 +14,7 @@ const code = readdirSync(`${root}/hub/core`)
 
 test("docs: every exporter family the code writes is in the table, and no other is called present", () => {
   const written = new Set(code.match(/"pve_[a-z_]+"|\bpve_[a-z_]+(?=:)/g)?.map((name) => name.replaceAll('"', "")));
-  const rows = [...doc.matchAll(/^\| `(pve_[a-z_]+)` \| (yes|no)/gm)];
+  const rows = [...doc.matchAll(/^\| `(pve_[a-z_]+)` +\| (yes|no)/gm)];
   const present = rows.filter(([, , here]) => here === "yes").map(([, name]) => name);
   assert.deepEqual(present.sort(), [...written].sort());
 });
