@@ -81,12 +81,14 @@ export class RemoteWriteBench {
     }
   }
 
-  /** Lets time pass, second by second, until it is so. */
+  /** Lets time pass, second by second, until it is so; real answers get time to come in between, or the queue would age while they travel. */
   async advanceUntil(condition: () => boolean, what: string): Promise<void> {
     const giveUpAt = performance.now() + 120_000;
     while (!condition()) {
       if (performance.now() > giveUpAt) throw new Error(`it never came that ${what}; the log: ${this.log.join(" · ")}`);
       await this.clock.advance(1000);
+      const stepEndsAt = performance.now() + 25;
+      while (!condition() && performance.now() < stepEndsAt) await new Promise<void>((resolve) => setImmediate(resolve));
     }
   }
 
