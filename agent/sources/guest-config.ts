@@ -1,5 +1,8 @@
 import { asFlag, asText, parsePropertyString, splitList } from "../core/values.ts";
 
+/** `at`: when it was taken, ms since 1970. */
+export type GuestSnapshot = { name: string; at: number };
+
 /** What Proven needs of a guest's configuration. */
 export type GuestConfig = {
   name?: string;
@@ -11,24 +14,35 @@ export type GuestConfig = {
   onboot: boolean;
   /** Storage of a container's root disk; undefined for VMs, bind mounts and configurations without one. */
   rootfsStorage?: string;
+  /** Ids of the storages that its drives or mount points lie on, each once, in the order of the file. */
+  storages: readonly string[];
+  /** The oldest first. */
+  snapshots: readonly GuestSnapshot[];
   /** The guest's own agent is enabled. Says nothing about whether it answers. Virtual machines only. */
   guestAgent?: true;
 };
 
 const identityPattern = /^[\x21-\x7e]{1,200}$/;
 const volumePattern = /^([a-zA-Z][a-zA-Z0-9_.-]*[a-zA-Z0-9]):(.+)$/;
+// A storage's id and a snapshot's name as PVE has them, no longer than the inventory takes: cut, they would name something else.
+const maxStorageId = 100;
+const sectionPattern = /^\[([a-z][a-z0-9_-]{1,63})\]\s*$/i;
+const snaptimePattern = /^snaptime:\s*([1-9][0-9]{0,11})\s*$/;
+const volumeKeys = { qemu: /^(?:scsi|virtio|ide|sata|efidisk|tpmstate)[0-9]+$/, lxc: /^(?:rootfs|mp[0-9]+)$/ } as const;
+const maxStorages = 64;
+const maxSnapshots = 500;
 const macPattern = /^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/;
 
 /**
- * `/etc/pve/nodes/<node>/{qemu-server,lxc}/<vmid>.conf` (`parse_vm_config` in qemu-server `PVE/QemuServer.pm`). Only what stands before the
- * first `[`: snapshots, pending changes and cloud-init follow as sections.
+ * `/etc/pve/nodes/<node>/{qemu-server,lxc}/<vmid>.conf` (`parse_vm_config` in qemu-server `PVE/QemuServer.pm`). Snapshots aside, only what
+ * stands before the first `[`: snapshots, pending changes and cloud-init follow as sections.
  */
 export function parseGuestConfig(text: string, type: "qemu" | "lxc"): GuestConfig {
   const keys = currentKeys(text);
   const name = asText(keys.get(type === "qemu" ? "name" : "hostname"))?.slice(0, 255);
   const lock = asText(keys.get("lock"))?.slice(0, 64);
   const rootfs = type === "lxc" ? parsePropertyString(keys.get("rootfs") ?? "") : undefined;
-  const volume = rootfs?.get("") ?? rootfs?.get("volume");
+  const volume = rootfs && volumeOf(rootfs);
   const rootfsStorage = volumePattern.exec(volume ?? "")?.[1];
   return {
     ...(name === undefined ? {} : { name }),
@@ -40,6 +54,8 @@ export function parseGuestConfig(text: string, type: "qemu" | "lxc"): GuestConfi
     ...(lock === undefined ? {} : { lock }),
     onboot: keys.get("onboot") === "1",
     ...(rootfsStorage === undefined ? {} : { rootfsStorage }),
+    storages: storagesOf(keys, type),
+    snapshots: parseSnapshots(text),
     ...(type === "qemu" && enablesAgent(keys.get("agent")) ? { guestAgent: true } : {}),
   };
 }
@@ -48,6 +64,48 @@ export function parseGuestConfig(text: string, type: "qemu" | "lxc"): GuestConfi
 function enablesAgent(text: string | undefined): boolean {
   const agent = parsePropertyString(text ?? "");
   return asFlag(agent.get("enabled") ?? agent.get(""));
+}
+
+/**
+ * The snapshots among the sections: `[name]` with a `snaptime`, seconds since 1970. `[PENDING]`, `[special:cloudinit]` and `[pve:pending]` are
+ * none; no snapshot may be called `pending` (`PVE/AbstractConfig.pm` in pve-guest-common). The shape is that of PVE's source; none was recorded.
+ */
+function parseSnapshots(text: string): GuestSnapshot[] {
+  const first = text.search(/^\[/m);
+  if (first < 0) return [];
+  const taken = new Map<string, number>();
+  let section: string | undefined;
+  for (const line of text.slice(first).split("\n")) {
+    if (line.startsWith("[")) {
+      const name = sectionPattern.exec(line)?.[1];
+      section = name?.toLowerCase() === "pending" ? undefined : name;
+      continue;
+    }
+    const seconds = snaptimePattern.exec(line)?.[1];
+    if (section !== undefined && seconds !== undefined) taken.set(section, Number(seconds) * 1000);
+  }
+  return [...taken]
+    .map(([name, at]) => ({ name, at }))
+    .sort((a, b) => a.at - b.at)
+    .slice(0, maxSnapshots);
+}
+
+/** No CD drives: what lies in one is no part of the guest. Bind mounts and passed-through devices are paths and on no storage. */
+function storagesOf(keys: ReadonlyMap<string, string>, type: "qemu" | "lxc"): string[] {
+  const found = new Set<string>();
+  for (const [key, value] of keys) {
+    if (!volumeKeys[type].test(key)) continue;
+    const properties = parsePropertyString(value);
+    const storage = volumePattern.exec(volumeOf(properties) ?? "")?.[1];
+    if (storage === undefined || storage.length > maxStorageId || properties.get("media") === "cdrom") continue;
+    found.add(storage);
+  }
+  return [...found].slice(0, maxStorages);
+}
+
+/** The volume usually stands without its key, which is `file` for a VM's drive and `volume` for a container's mount point. */
+function volumeOf(properties: ReadonlyMap<string, string>): string | undefined {
+  return properties.get("") ?? properties.get("file") ?? properties.get("volume");
 }
 
 function currentKeys(text: string): Map<string, string> {

@@ -92,6 +92,7 @@ export class PmxcfsSource {
         onboot: known?.onboot ?? false,
         ...(pool === undefined ? {} : { pool }),
         configured: known !== undefined,
+        ...(known === undefined ? {} : { storages: [...known.storages], snapshots: [...known.snapshots] }),
         ...more(guest),
       };
     });

@@ -68,3 +68,18 @@ test("every value collected from the lab's three nodes equals what the lab set, 
   assert.deepEqual([...kinds].sort(), ["cluster", "datastore", "disk", "guest", "node", "storage", "thinpool", "zpool"]);
   assert.deepEqual(lab.misuses, []);
 });
+
+test("the inventory says which storages a guest lies on and what snapshots it has", async (context) => {
+  const { lab, clock } = await startTestLab(context);
+  const agent = startLabCollector(context, lab, clock, "pve2");
+  await agent.pass(1);
+  const { guests } = (await agent.collector.inventory(clock.now())).inventory;
+  const of = (wanted: number) => guests.find(({ vmid }) => vmid === wanted);
+  assert.deepEqual(of(101)?.storages, ["local-lvm", "local-zfs"]);
+  assert.deepEqual(of(101)?.snapshots, [{ name: "as-installed", at: lab.world.guest(101)?.life.createdAt }]);
+  const specs = new Map(lab.world.spec.guests.map(({ vmid, drives }) => [vmid, drives.map(({ storage }) => storage)]));
+  for (const { vmid, storages, snapshots } of guests) {
+    assert.deepEqual(storages, [...new Set(specs.get(vmid))]);
+    assert.equal(snapshots?.length, vmid === 101 ? 1 : 0);
+  }
+});

@@ -143,6 +143,8 @@ test("the inventory as recorded, and its version stands still while nothing chan
     onboot: true,
     pool: "prod",
     configured: true,
+    storages: ["vmstore"],
+    snapshots: [],
     agent: "silent",
   });
   const { sources: found, updates, ...facts } = first.inventory.node;

@@ -27,6 +27,7 @@ export function guestConfig(world: World, guest: Guest): Record<string, string> 
     ...(spec.onboot ? { onboot: "1" } : {}),
     ...(spec.tags.length > 0 ? { tags: spec.tags.join(";") } : {}),
     ...(guest.lock === undefined ? {} : { lock: guest.lock }),
+    ...(spec.snapshot === undefined ? {} : { parent: spec.snapshot }),
   };
   if (spec.type === "lxc") {
     const rootfs = spec.drives[0] as DriveSpec;
@@ -70,8 +71,18 @@ export function guestConfig(world: World, guest: Guest): Record<string, string> 
   };
 }
 
+/** A snapshot's section follows as `write_vm_config` has it (qemu-server, PVE/QemuServer.pm); none was recorded. */
 export function guestConfigText(world: World, guest: Guest): string {
-  const lines = Object.entries(guestConfig(world, guest)).sort(([a], [b]) => (a < b ? -1 : 1));
+  const { spec, createdAt } = guest.life;
+  const config = guestConfig(world, guest);
+  const now = sortedLines(config);
+  if (spec.snapshot === undefined) return now;
+  const { parent: _parent, lock: _lock, ...then } = config;
+  return `${now}\n[${spec.snapshot}]\n${sortedLines({ ...then, snaptime: String(Math.floor(createdAt / 1000)) })}`;
+}
+
+function sortedLines(config: Record<string, string>): string {
+  const lines = Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1));
   return lines.map(([key, value]) => `${key}: ${value}\n`).join("");
 }
 

@@ -58,6 +58,8 @@ export type GuestSpec = {
   agent: "none" | "dead" | "answers";
   /** Lock that it has when the lab starts. */
   lock?: string;
+  /** Name of a snapshot that was taken when the guest was made. */
+  snapshot?: string;
 };
 
 export type StorageSpec = {
@@ -115,6 +117,7 @@ function nodeSpec(seed: string, index: number): NodeSpec {
 
 /** What makes some of each forty guests special, by their place among them. */
 const roles: Record<number, Partial<GuestSpec>> = {
+  1: { snapshot: "as-installed" },
   5: { habit: "stopped", onboot: false },
   8: { habit: "stopped", onboot: false },
   11: { lock: "backup" },

@@ -17,6 +17,8 @@ test("a VM's identity is its smbios uuid and the MACs of its NICs", () => {
     template: false,
     tags: ["prod", "web"],
     onboot: true,
+    storages: ["vmstore"],
+    snapshots: [],
     guestAgent: true,
   });
 });
@@ -29,6 +31,8 @@ test("a container's identity is its MAC and its root volume, and its name is its
     tags: ["infra"],
     onboot: false,
     rootfsStorage: "vmstore",
+    storages: ["vmstore"],
+    snapshots: [],
   });
 });
 
@@ -43,6 +47,8 @@ test("a template is one, and keys of a snapshot or of pending changes are not th
     tags: [],
     lock: "backup",
     onboot: false,
+    storages: [],
+    snapshots: [],
   });
 });
 
