@@ -3,32 +3,19 @@ import type { EntityKey } from "#protocol/ids.ts";
 import { entityKind } from "#protocol/ids.ts";
 import type { GuestFacts } from "#protocol/messages.ts";
 import { defaultReceiver, defaultRoute, defaultRules } from "../../hub/core/default-rules.ts";
+import { signalOf } from "../../hub/core/signals.ts";
+import { edits } from "./edits.ts";
+import { after, durationMs, option, type Words } from "./words.ts";
 import type { World } from "./world.ts";
 
 /** What scenarios say, a line each; see test/scenario/README.md. */
 
 const by = { actor: "scenario", reason: "scenario" };
-type Words = readonly string[];
-type Command = (world: Scene, words: Words, line: string) => Promise<void> | void;
+/** What one command does. */
+export type Command = (world: Scene, words: Words, line: string) => Promise<void> | void;
 
 /** A world, and what is to happen in it later by itself. */
 export type Scene = { world: World; later: { at: number; run(): void }[]; log(line: string): void };
-
-const units: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** `90s`, `5m`, `2h`, `7d`, ms. */
-export function durationMs(text: string | undefined): number {
-  const [, digits, unit] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text ?? "") ?? [];
-  if (digits === undefined || unit === undefined) throw new Error(`'${text}' is no duration: 90s, 5m, 2h, 7d`);
-  return Number(digits) * (units[unit] ?? Number.NaN);
-}
-
-/** The word after `name`. */
-function after(words: Words, name: string): string | undefined {
-  const index = words.indexOf(name);
-  return index < 0 ? undefined : words[index + 1];
-}
-const option = (words: Words, name: string) => words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
 
 /** Small steps where little time passes, larger ones through days. */
 const stepFor = (ms: number) => (ms <= 1_800_000 ? 1000 : ms <= 12 * 3_600_000 ? 5000 : 20_000);
@@ -113,7 +100,9 @@ const setup: Record<string, Command> = {
   job: ({ world }, [id = "", ...words], line) => {
     const [, schedule = "21:00"] = /"([^"]+)"/.exec(line) ?? [];
     const mode = words.includes("stop") ? "stop" : "snapshot";
-    const job = { id, type: "vzdump", enabled: true, schedule, mode, all: true, vmids: [], exclude: [], repeatMissed: false };
+    const vmids = option(words, "vmids")?.split(",").map(Number);
+    const guests = { all: vmids === undefined, vmids: vmids ?? [], exclude: [] };
+    const job = { id, type: "vzdump", enabled: true, schedule, mode, ...guests, repeatMissed: false };
     world.jobs.push(job);
   },
   timezone: ({ world }, [timezone = "UTC"]) => {
@@ -175,13 +164,6 @@ const decisions: Record<string, Command> = {
     world.state.update("route", defaultRoute.id, by, (route) => route && { ...route, quietHours });
     world.loop.reload();
   },
-  /** `silence storage-full for 2h` */
-  silence: ({ world }, [rule = "", , duration]) => {
-    const times = { startsAt: world.wall, endsAt: world.wall + durationMs(duration) };
-    const silence = { id: `s-${rule}`, kind: "silence" as const, alerts: [], scope: null, rules: [rule], ...times };
-    world.state.put("silence", silence.id, { ...silence, createdBy: "admin", comment: "known" }, by);
-    world.loop.reload();
-  },
   /** `window "sun 2:00" for 3h in Europe/Rome nodes=pve1` */
   window: ({ world }, words, line) => {
     const nodes = option(words, "nodes");
@@ -214,6 +196,8 @@ const happenings: Record<string, Command> = {
     const { trueTime } = scene.world;
     if (what === "dies") node.up = false;
     else if (what === "returns") Object.assign(node, { up: true, bootedAt: trueTime });
+    // Its link was gone, it did not boot.
+    else if (what === "joins") node.up = true;
     else if (what === "upgraded") node.version = `${node.version}+1`;
     else if (what === "maintenance") scene.world.maintenance.add(name ?? "");
     else if (what === "ready") scene.world.maintenance.delete(name ?? "");
@@ -234,7 +218,7 @@ const happenings: Record<string, Command> = {
   task: ({ world }, [node = "", type = "", id = "", state = "ok"]) => {
     world.task(node, type, id === "-" ? "" : id, state as "ok");
   },
-  /** `value node/pve1 cpu 0.97` · `value storage/nfs1 active 0 by pve1` · `value zpool/pve1/tank health gone` */
+  /** `value node/pve1 cpu 0.97` · `value storage/nfs1 active 0 by pve1` · `value zpool/pve1/tank health DEGRADED`, or `gone` */
   value: ({ world }, words) => {
     const [entity = "", metric = "", value] = words;
     const key = entity as EntityKey;
@@ -242,7 +226,10 @@ const happenings: Record<string, Command> = {
     const sender =
       after(words, "by") ?? (["node", "zpool", "disk", "thinpool"].includes(kind) ? (entity.split("/")[1] ?? "") : "pve1");
     if (value === "gone") world.values.delete(`${entity} ${metric} ${option(words, "of") ?? ""}`);
-    else world.set(key, metric, Number(value), sender, option(words, "of"));
+    else {
+      const word = signalOf(kind, metric)?.values?.indexOf(value ?? "") ?? -1;
+      world.set(key, metric, word < 0 ? Number(value) : word, sender, option(words, "of"));
+    }
   },
   quorum: ({ world }, [what]) => {
     world.quorate = what === "back";
@@ -282,6 +269,10 @@ const guestSteps: Record<string, (world: World, vmid: number, target: string) =>
   moves: (world, vmid, target) => change(world, vmid, { node: target, claimedAt: world.wall }),
   locked: (world, vmid) => lock(world, vmid, "backup"),
   unlocked: (world, vmid) => lock(world, vmid, undefined),
+  tagged: (world, vmid, tags) => {
+    const guest = world.guests.get(vmid);
+    if (guest !== undefined) change(world, vmid, { facts: { ...guest.facts, tags: tags.split(",") } });
+  },
   deleted: (world, vmid) => {
     world.guests.delete(vmid);
   },
@@ -328,9 +319,9 @@ const outputs: Record<string, Command> = {
   count: ({ world, log }) => log(`  ${world.sent.length} notifications so far`),
 };
 
-export const commands: Record<string, Command> = { ...setup, ...decisions, ...happenings, ...outputs };
+export const commands: Record<string, Command> = { ...setup, ...decisions, ...edits, ...happenings, ...outputs };
 /** Which lines show in the log: what happens, what people decide, and what is asked for. */
 export function isShown(command: string, words: readonly string[]): boolean {
   if (command === "wait" || command === "until" || (command === "guest" && words.includes("on"))) return false;
-  return command in happenings || command in decisions || command in outputs;
+  return command in happenings || command in decisions || command in edits || command in outputs;
 }

@@ -273,7 +273,13 @@ export class World {
       const inventory: Inventory = {
         at: now,
         cluster: { name: "lab", quorate: this.quorate, members, ha },
-        node: { pveVersion: node.version, zpools: this.zpools(name), sources: [], bootedAt: node.bootedAt },
+        node: {
+          pveVersion: node.version,
+          zpools: this.zpools(name),
+          thinpools: this.thinpools(name),
+          sources: [],
+          bootedAt: node.bootedAt,
+        },
         guests: guests.map(({ facts }) => facts),
         storages: this.storages,
         backupJobs: this.jobs,
@@ -297,12 +303,22 @@ export class World {
   }
 
   private zpools(node: string): string[] {
-    const prefix = `zpool/${node}/`;
-    return [
-      ...new Set(
-        [...this.values.values()].flatMap(({ entity }) => (entity.startsWith(prefix) ? [entity.slice(prefix.length)] : [])),
-      ),
-    ];
+    return this.namesUnder(`zpool/${node}/`);
+  }
+
+  private thinpools(node: string): { vg: string; lv: string }[] {
+    return this.namesUnder(`thinpool/${node}/`).map((name) => {
+      const [vg = "", lv = ""] = name.split("/");
+      return { vg, lv };
+    });
+  }
+
+  /** What the entities that have values are called below a prefix. */
+  private namesUnder(prefix: string): string[] {
+    const names = [...this.values.values()].flatMap(({ entity }) =>
+      entity.startsWith(prefix) ? [entity.slice(prefix.length)] : [],
+    );
+    return [...new Set(names)];
   }
 }
 
