@@ -67,8 +67,8 @@ function enablesAgent(text: string | undefined): boolean {
 }
 
 /**
- * The snapshots among the sections: `[name]` with a `snaptime`, seconds since 1970. `[PENDING]`, `[special:cloudinit]` and `[pve:pending]` are
- * none; no snapshot may be called `pending` (`PVE/AbstractConfig.pm` in pve-guest-common). The shape is that of PVE's source; none was recorded.
+ * The snapshots among the sections: `[name]` with a `snaptime`, seconds since 1970 (`__snapshot_prepare` in pve-guest-common
+ * `PVE/AbstractConfig.pm`). `[PENDING]`, `[pve:pending]` and `[special:…]` are none. Known from PVE's source; no such file was recorded.
  */
 function parseSnapshots(text: string): GuestSnapshot[] {
   const first = text.search(/^\[/m);
