@@ -69,7 +69,8 @@ const keyOf = ({ subject }: AlertRecord) => subjectKey(subject.cluster, subject.
 
 /**
  * The pending or firing alert that this one is a consequence of; undefined: none. A cause's entity lies below this one's. On the same entity a
- * worse cause counts (node down above agent silent), so that no two alerts can hold each other back.
+ * worse cause counts (node down above agent silent), or an equally bad one that fired before (node out of sight, then its agent silent): so no
+ * two alerts can hold each other back.
  */
 export function inhibitorOf(
   alert: AlertRecord,
@@ -82,7 +83,15 @@ export function inhibitorOf(
     const cause = causes.get(below)?.find((one) => one.id !== alert.id);
     if (cause !== undefined) return cause;
   }
-  return causes.get(key)?.find((one) => one.id !== alert.id && rank(one.severity) > rank(alert.severity));
+  return causes.get(key)?.find((one) => one.id !== alert.id && comesBefore(one, alert));
+}
+
+/** Of two alerts of one entity: whether the first can be the other's cause. */
+function comesBefore(cause: AlertRecord, alert: AlertRecord): boolean {
+  const worse = rank(cause.severity) - rank(alert.severity);
+  if (worse !== 0) return worse > 0;
+  if (cause.alert.state !== "firing") return false;
+  return alert.alert.state !== "firing" || cause.alert.firedAt < alert.alert.firedAt;
 }
 
 /** Alerts that hold others back, by entity. */
