@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { closeSync, copyFileSync, openSync } from "node:fs";
 import { agentBundle } from "./hub-process.ts";
+import { evictFile } from "./page-cache.ts";
 
 /** As the agent's systemd unit starts it. */
 const nodeFlags = ["--max-semi-space-size=1", "--max-old-space-size=24", "--single-threaded"];
@@ -26,8 +27,11 @@ export class AgentProcess {
     return new AgentProcess(child);
   }
 
+  /** Out of the page cache again: cached pages belong to the control group that read them first, and that must be the agent's. */
   static copyNode(to: string): string {
     copyFileSync(process.execPath, to);
+    spawnSync("sync", [to]);
+    evictFile(to);
     return to;
   }
 

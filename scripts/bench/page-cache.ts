@@ -20,7 +20,11 @@ export function diskBytes(directory: string): number {
 export function evict(directory: string): void {
   spawnSync("sync");
   for (const path of filesBelow(directory)) {
-    if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) continue;
-    spawnSync("dd", [`if=${path}`, "iflag=nocache", "count=0", "status=none"]);
+    if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0) evictFile(path);
   }
+}
+
+/** One file that is on the disk already. */
+export function evictFile(path: string): void {
+  spawnSync("dd", [`if=${path}`, "iflag=nocache", "count=0", "status=none"]);
 }
