@@ -39,6 +39,11 @@ export const viewSchema = z.strictObject({
   user: userSchema,
   /** `vmid` of each resource of type `qemu` and `lxc`. */
   guests: list(z.int().check(z.minimum(100), z.maximum(999_999_999)), viewLimits.guests),
+  /**
+   * Whether `GET /access/permissions?path=/vms/999999999` grants `VM.Audit`: what Proxmox VE says of guests that are no more, whose own ACL
+   * entries it removes with them (`remove_vm_access` in pve-access-control `PVE/AccessControl.pm`).
+   */
+  goneGuests: z.boolean(),
   /** `node` of each resource of type `node`. Proxmox VE lists all nodes to everybody: name and state, and no more. */
   nodes: list(text(63), viewLimits.nodes),
   /**
@@ -57,6 +62,9 @@ export const viewSchema = z.strictObject({
   privileges: list(z.strictObject({ privileges: list(privilege, 128), paths: list(path, viewLimits.paths) }), viewLimits.groups),
 });
 export type View = z.output<typeof viewSchema>;
+
+/** No guest has this number: it asks Proxmox VE about those that are no more (`View.goneGuests`). */
+export const goneGuestPath = "/vms/999999999";
 
 export type Permission = { path: string; privilege: string };
 const permissionSchema = z.strictObject({ path, privilege });
@@ -122,6 +130,7 @@ export function canonicalView(view: View): View {
     cluster: view.cluster,
     user: view.user,
     guests: [...new Set(view.guests)].sort((a, b) => a - b),
+    goneGuests: view.goneGuests,
     nodes: sorted(view.nodes),
     auditedNodes: sorted(view.auditedNodes),
     storages: [...storages].sort(([a], [b]) => byText(a, b)).map(([, storage]) => storage),
