@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Delivery, PushSubscriptionJson } from "#protocol/notifications.ts";
+import { ActionLinks } from "./action-links.ts";
 import type { HubConfig } from "./config.ts";
 import { testNotification } from "./core/message.ts";
 import { receiverRules, secretName } from "./core/receiver-check.ts";
@@ -33,6 +34,7 @@ export type ReceiverPorts = {
   vapid: VapidKeys;
   /** The hub's address as people reach it. */
   base: string;
+  links: ActionLinks;
   /** Sends a test and resolves after its one attempt. */
   test(receiver: string): Promise<Delivery>;
   subscribe(subscription: PushSubscriptionJson, user: string): string;
@@ -58,6 +60,7 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
   secrets.prune("receiver/", (name) => receivers.has(name.split("/")[1] ?? ""));
   const vapid = loadVapidKeys(secrets);
   const base = (config.url ?? `https://${hostname()}:${config.port}`).replace(/\/+$/, "");
+  const links = new ActionLinks(secrets, base);
   const clients = [false, true].map((open) => new OutgoingClient(receiverRules(open), caOf(parts)));
   const unsubscribe = (id: string) => state.remove("pushSubscription", id, by);
   const send = openSender({
@@ -69,6 +72,7 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
     rules: receiverRules,
     secret: ({ ref }) => secrets.get(ref),
     base,
+    actionsOf: (notification) => links.of(notification),
     vapid,
     subscriptions: () => state.list("pushSubscription").map(({ id, document }) => ({ id, subscription: document.subscription })),
     unsubscribe,
@@ -81,6 +85,7 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
     secrets,
     vapid,
     base,
+    links,
     test: (receiver) => dispatcher.test(testNotification(receiver, `test-${randomUUID()}`, clock.now())),
     subscribe: (subscription, user) => {
       const id = createHash("sha256").update(subscription.endpoint).digest("hex");

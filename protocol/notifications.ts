@@ -21,6 +21,8 @@ const common = {
   resolved: z.boolean(),
   /** Template of the message's body below its first line; absent: the built-in one. */
   template: text(10_000).optional(),
+  /** Its messages carry links that acknowledge or silence without signing in; absent: they do. For a channel with strangers: false. */
+  actions: z.boolean().optional(),
   /** Lets its address be one of the private ranges (10/8, 192.168/16 …); link-local and metadata addresses are always refused. */
   privateAddress: z.boolean(),
 };

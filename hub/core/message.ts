@@ -1,6 +1,7 @@
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Notification } from "#protocol/notifications.ts";
+import type { ActionLink } from "./action-link.ts";
 import { durationText, valueText } from "./alert-text.ts";
 import { type AlertValues, type MessageValues, parseTemplate, renderTemplate } from "./template.ts";
 
@@ -11,6 +12,8 @@ export type Message = {
   /** Lines: object, value, threshold, since of each alert; or the receiver's template. */
   body: string;
   link: string;
+  /** What can be done from the message itself. */
+  actions: readonly ActionLink[];
 };
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
@@ -25,19 +28,24 @@ const oneLine = (text: string) =>
 export const timeText = (at: number) => `${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 
 /** `base`: the hub's address as people reach it, without a slash at its end. A template that is no longer valid gives way to the built-in body. */
-export function messageOf(notification: Notification, base: string, template?: string): Message {
+export function messageOf(
+  notification: Notification,
+  base: string,
+  template?: string,
+  actions: readonly ActionLink[] = [],
+): Message {
   const link = linkOf(notification, base);
   const verdict = oneLine(notification.verdict);
   const parsed = template === undefined ? undefined : parseTemplate(template);
-  if (parsed?.ok !== true) return { verdict, body: builtInBody(notification, verdict), link };
+  if (parsed?.ok !== true) return { verdict, body: builtInBody(notification, verdict), link, actions };
   const values = notification.alerts.map((alert) => alertValues(alert, notification.at, base));
   const body = renderTemplate(parsed.template, messageValues(notification, link), values);
-  return { verdict, body: body.replace(controls, "").trimEnd(), link };
+  return { verdict, body: body.replace(controls, "").trimEnd(), link, actions };
 }
 
-/** Verdict, body and link as one text. */
-export const plainText = ({ verdict, body, link }: Message): string =>
-  [verdict, "", ...(body === "" ? [] : [body, ""]), link].join("\n");
+/** Verdict, body, link and actions as one text. */
+export const plainText = ({ verdict, body, link, actions }: Message): string =>
+  [verdict, "", ...(body === "" ? [] : [body, ""]), link, ...actions.map(({ label, url }) => `${label}: ${url}`)].join("\n");
 
 function builtInBody({ alerts, more, at }: Notification, verdict: string): string {
   const blocks = alerts.map((alert) => alertLines(alert, verdict, at).join("\n"));

@@ -3,6 +3,7 @@ import { bodyLimit } from "hono/body-limit";
 import { etag } from "hono/etag";
 import { softwareVersion } from "#protocol/version.ts";
 import { Refusal } from "../core/refusal.ts";
+import { actionRoutes } from "./action-routes.ts";
 import { alertRoutes } from "./alert-routes.ts";
 import { Authenticator, cookieName } from "./auth.ts";
 import { classSeriesRoutes } from "./class-series-routes.ts";
@@ -62,6 +63,9 @@ export function createApp(ports: HttpPorts): HubApp {
   sessionRoutes(app, ports);
   describeApi(app);
   metricsRoute(app, ports, authenticator);
+  if (ports.delivery !== undefined && ports.alerting !== undefined) {
+    actionRoutes(app, { ...ports, delivery: ports.delivery, alerting: ports.alerting });
+  }
   app.all("/api/*", (c) => c.notFound());
   panelRoutes(app, ports.panelDir);
   return app;

@@ -1,5 +1,6 @@
 import type { Notification, Receiver, ReceiverType, SecretRef } from "#protocol/notifications.ts";
 import { softwareVersion } from "#protocol/version.ts";
+import type { ActionLink } from "../core/action-link.ts";
 import type { SendResult } from "../core/delivery.ts";
 import { type Message, messageOf } from "../core/message.ts";
 import type { OutgoingClient, OutgoingResult } from "../outgoing.ts";
@@ -8,19 +9,25 @@ import { parseRetryAfter } from "./remote-write/delivery.ts";
 
 export type ReceiverOf<T extends ReceiverType> = Extract<Receiver, { type: T }>;
 
+/** What the text of a message needs. */
+export type MessagePorts = {
+  /** The hub's address as people reach it, without a slash at its end. */
+  base: string;
+  /** Links that act on the message's alerts. */
+  actionsOf(notification: Notification): readonly ActionLink[];
+};
+
 /** What every channel needs of the world. */
-export type ChannelPorts = {
+export type ChannelPorts = MessagePorts & {
   clock: Clock;
   /** HTTP with the address policy; `privateAddress` as the receiver says. */
   client(privateAddress: boolean): OutgoingClient;
   /** @throws when the secrets' file doesn't hold it. */
   secret(ref: SecretRef): string;
-  /** The hub's address as people reach it, without a slash at its end. */
-  base: string;
 };
 
-export const messageFor = (notification: Notification, receiver: Receiver, base: string): Message =>
-  messageOf(notification, base, receiver.template);
+export const messageFor = (notification: Notification, receiver: Receiver, { base, actionsOf }: MessagePorts): Message =>
+  messageOf(notification, base, receiver.template, receiver.actions === false ? [] : actionsOf(notification));
 
 export type PostRequest = { url: string; headers?: Readonly<Record<string, string>>; body: unknown; privateAddress: boolean };
 
@@ -75,6 +82,3 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** A path appended to an address that may end in a slash or have a path of its own. */
 export const underUrl = (base: string, path: string): string => `${base.replace(/\/+$/, "")}/${path}`;
-
-export const htmlEscape = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");

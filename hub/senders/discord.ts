@@ -1,7 +1,15 @@
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
 import { cutLines, cutText } from "../core/message.ts";
-import { answerObject, type ChannelPorts, messageFor, postJson, type ReceiverOf, resultOf } from "./channel.ts";
+import {
+  answerObject,
+  type ChannelPorts,
+  type MessagePorts,
+  messageFor,
+  postJson,
+  type ReceiverOf,
+  resultOf,
+} from "./channel.ts";
 
 type Discord = ReceiverOf<"discord">;
 
@@ -15,11 +23,12 @@ const markdown = (text: string) =>
   text.replace(/https?:\/\/\S+|[\\*_~`|>#[\]()-]/g, (found) => (found.length > 1 ? found : `\\${found}`));
 const escapedLength = (text: string) => markdown(text).length;
 
-export function formatDiscord(notification: Notification, receiver: Discord, base: string) {
-  const { verdict, body, link } = messageFor(notification, receiver, base);
+export function formatDiscord(notification: Notification, receiver: Discord, ports: MessagePorts) {
+  const { verdict, body, link, actions } = messageFor(notification, receiver, ports);
   const color = colors[notification.kind === "resolved" ? "resolved" : notification.severity];
+  const foot = [link, ...actions.map(({ label, url }) => `[${label}](${url})`)].join("\n");
   const description =
-    body === "" ? link : `${markdown(cutLines(body, descriptionMax - link.length - 2, escapedLength))}\n\n${link}`;
+    body === "" ? foot : `${markdown(cutLines(body, descriptionMax - foot.length - 2, escapedLength))}\n\n${foot}`;
   return {
     content: markdown(cutText(verdict, contentMax, escapedLength)),
     embeds: [{ description, color, timestamp: new Date(notification.at).toISOString() }],
@@ -32,7 +41,7 @@ export function formatDiscord(notification: Notification, receiver: Discord, bas
 const unknownWebhook = 10_015;
 
 export async function sendDiscord(ports: ChannelPorts, notification: Notification, receiver: Discord): Promise<SendResult> {
-  const body = formatDiscord(notification, receiver, ports.base);
+  const body = formatDiscord(notification, receiver, ports);
   const sent = await postJson(ports, { url: ports.secret(receiver.url), body, privateAddress: receiver.privateAddress });
   const result = resultOf(sent, ports);
   if (result.ok) return result;

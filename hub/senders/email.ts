@@ -4,9 +4,10 @@ import { hostname } from "node:os";
 import { createTransport, type SendMailOptions } from "nodemailer";
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
+import { htmlEscape } from "../core/html.ts";
 import { plainText } from "../core/message.ts";
 import { addressProblem, type OutgoingRules } from "../core/outgoing-url.ts";
-import { type ChannelPorts, htmlEscape, messageFor, type ReceiverOf } from "./channel.ts";
+import { type ChannelPorts, type MessagePorts, messageFor, type ReceiverOf } from "./channel.ts";
 
 type Email = ReceiverOf<"email">;
 type Smtp = NonNullable<Email["smtp"]>;
@@ -30,8 +31,8 @@ const addressIn = (from: string) => /<([^<>]+)>\s*$/.exec(from)?.[1] ?? from.tri
  * One mail to all. All mails of a group refer to the same root, which makes them one thread; a mail that is sent twice has the same
  * Message-ID, so that most mailboxes show it once. RFC 3834: it is generated, and nobody should answer automatically.
  */
-export function formatEmail(notification: Notification, receiver: Email, base: string): SendMailOptions {
-  const message = messageFor(notification, receiver, base);
+export function formatEmail(notification: Notification, receiver: Email, ports: MessagePorts): SendMailOptions {
+  const message = messageFor(notification, receiver, ports);
   const domain = addressIn(receiver.from).split("@")[1] ?? hostname();
   const root = `<group.${hash(`${receiver.id}\n${notification.group}`)}@${domain}>`;
   const critical = notification.severity === "critical" && notification.kind !== "resolved";
@@ -54,7 +55,7 @@ export function formatEmail(notification: Notification, receiver: Email, base: s
   };
 }
 
-function htmlOf(notification: Notification, { verdict, body, link }: ReturnType<typeof messageFor>): string {
+function htmlOf(notification: Notification, { verdict, body, link, actions }: ReturnType<typeof messageFor>): string {
   const color = colors[notification.kind === "resolved" ? "resolved" : notification.severity];
   const blocks = body === "" ? [] : body.split("\n\n").map((block) => `<p>${htmlEscape(block).replaceAll("\n", "<br>\n")}</p>`);
   return [
@@ -62,12 +63,13 @@ function htmlOf(notification: Notification, { verdict, body, link }: ReturnType<
     `<p style="border-left:4px solid ${color};padding-left:8px;font-weight:bold">${htmlEscape(verdict)}</p>`,
     ...blocks,
     `<p><a href="${htmlEscape(link)}">${htmlEscape(link)}</a></p>`,
+    ...actions.map(({ label, url }) => `<p><a href="${htmlEscape(url)}"><b>${htmlEscape(label)}</b></a></p>`),
     "</body></html>",
   ].join("\n");
 }
 
 export async function sendEmail(ports: EmailPorts, notification: Notification, receiver: Email): Promise<SendResult> {
-  const mail = formatEmail(notification, receiver, ports.base);
+  const mail = formatEmail(notification, receiver, ports);
   const { smtp } = receiver;
   const envelope = { from: addressIn(receiver.from), to: receiver.to.map(addressIn) };
   if (smtp === undefined) return attempt({ sendmail: true, path: ports.sendmail, newline: "unix" }, { ...mail, envelope });

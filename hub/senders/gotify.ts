@@ -1,15 +1,15 @@
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
 import { plainText } from "../core/message.ts";
-import { type ChannelPorts, messageFor, postJson, type ReceiverOf, resultOf, underUrl } from "./channel.ts";
+import { type ChannelPorts, type MessagePorts, messageFor, postJson, type ReceiverOf, resultOf, underUrl } from "./channel.ts";
 
 type Gotify = ReceiverOf<"gotify">;
 
 /** Its app makes a sound from 4 on and pops up from 8 on. */
 const priorities = { info: 2, warning: 5, critical: 8 } as const;
 
-export function formatGotify(notification: Notification, receiver: Gotify, base: string) {
-  const message = messageFor(notification, receiver, base);
+export function formatGotify(notification: Notification, receiver: Gotify, ports: MessagePorts) {
+  const message = messageFor(notification, receiver, ports);
   return {
     title: message.verdict,
     message: plainText(message),
@@ -19,7 +19,7 @@ export function formatGotify(notification: Notification, receiver: Gotify, base:
 }
 
 export async function sendGotify(ports: ChannelPorts, notification: Notification, receiver: Gotify): Promise<SendResult> {
-  const body = formatGotify(notification, receiver, ports.base);
+  const body = formatGotify(notification, receiver, ports);
   const headers = { "x-gotify-key": ports.secret(receiver.token) };
   const url = underUrl(receiver.url, "message");
   return resultOf(await postJson(ports, { url, headers, body, privateAddress: receiver.privateAddress }), ports);

@@ -1,7 +1,7 @@
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
 import { cutLines, cutText } from "../core/message.ts";
-import { type ChannelPorts, messageFor, postJson, type ReceiverOf, resultOf } from "./channel.ts";
+import { type ChannelPorts, type MessagePorts, messageFor, postJson, type ReceiverOf, resultOf } from "./channel.ts";
 
 type Ntfy = ReceiverOf<"ntfy">;
 
@@ -13,8 +13,8 @@ const bytes = (text: string) => Buffer.byteLength(text);
 const priorities = { info: 2, warning: 3, critical: 5 } as const;
 
 /** The JSON that is posted to the server's root, with the topic within. */
-export function formatNtfy(notification: Notification, receiver: Ntfy, base: string) {
-  const { verdict, body, link } = messageFor(notification, receiver, base);
+export function formatNtfy(notification: Notification, receiver: Ntfy, ports: MessagePorts) {
+  const { verdict, body, link, actions } = messageFor(notification, receiver, ports);
   const { severity, kind } = notification;
   const resolved = kind === "resolved";
   // The verdict is the message's first line too: titles are cut on phones.
@@ -26,12 +26,14 @@ export function formatNtfy(notification: Notification, receiver: Ntfy, base: str
     priority: resolved ? 3 : priorities[severity],
     tags: [resolved ? "white_check_mark" : severity === "info" ? "information_source" : "rotating_light"],
     click: link,
+    // docs.ntfy.sh/publish/#action-buttons: at most three. `view` opens the page that asks; nothing is done by a tap alone.
+    ...(actions.length === 0 ? {} : { actions: actions.map(({ label, url }) => ({ action: "view", label, url })) }),
   };
 }
 
 export async function sendNtfy(ports: ChannelPorts, notification: Notification, receiver: Ntfy): Promise<SendResult> {
   const { url, token, privateAddress } = receiver;
   const headers = token === undefined ? {} : { authorization: `Bearer ${ports.secret(token)}` };
-  const body = formatNtfy(notification, receiver, ports.base);
+  const body = formatNtfy(notification, receiver, ports);
   return resultOf(await postJson(ports, { url, headers, body, privateAddress }), ports);
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
 import { cutLines, cutText } from "../core/message.ts";
-import { type ChannelPorts, messageFor, postJson, type ReceiverOf, resultOf } from "./channel.ts";
+import { type ChannelPorts, type MessagePorts, messageFor, postJson, type ReceiverOf, resultOf } from "./channel.ts";
 
 type PagerDuty = ReceiverOf<"pagerduty">;
 
@@ -23,8 +23,8 @@ export function actionOf({ kind, alerts }: Notification): "trigger" | "acknowled
   return firing.length > 0 && firing.every(({ acknowledged }) => acknowledged !== null) ? "acknowledge" : "trigger";
 }
 
-export function formatPagerDuty(notification: Notification, receiver: PagerDuty, base: string, routingKey: string) {
-  const { verdict, body, link } = messageFor(notification, receiver, base);
+export function formatPagerDuty(notification: Notification, receiver: PagerDuty, ports: MessagePorts, routingKey: string) {
+  const { verdict, body, link } = messageFor(notification, receiver, ports);
   const event = { routing_key: routingKey, event_action: actionOf(notification), dedup_key: dedupKey(notification.group) };
   if (event.event_action !== "trigger") return event;
   const [first] = notification.alerts;
@@ -50,7 +50,7 @@ export async function sendPagerDuty(
   notification: Notification,
   receiver: PagerDuty,
 ): Promise<SendResult> {
-  const body = formatPagerDuty(notification, receiver, ports.base, ports.secret(receiver.routingKey));
+  const body = formatPagerDuty(notification, receiver, ports, ports.secret(receiver.routingKey));
   const url = `${ports.pagerDutyApi}/v2/enqueue`;
   return resultOf(await postJson(ports, { url, body, privateAddress: receiver.privateAddress }), ports);
 }

@@ -1,7 +1,7 @@
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
 import { cutLines, cutText } from "../core/message.ts";
-import { type ChannelPorts, messageFor, postJson, type ReceiverOf, resultOf } from "./channel.ts";
+import { type ChannelPorts, type MessagePorts, messageFor, postJson, type ReceiverOf, resultOf } from "./channel.ts";
 
 type Teams = ReceiverOf<"teams">;
 
@@ -23,8 +23,8 @@ const run = (text: string, more: Record<string, string> = {}) => ({
  * What the template "Post to a channel when a webhook request is received" of Teams' workflows takes: a message with an adaptive card. Made
  * from Microsoft's documentation; never checked against a tenant.
  */
-export function formatTeams(notification: Notification, receiver: Teams, base: string) {
-  const { verdict, body, link } = messageFor(notification, receiver, base);
+export function formatTeams(notification: Notification, receiver: Teams, ports: MessagePorts) {
+  const { verdict, body, link, actions } = messageFor(notification, receiver, ports);
   const color = colors[notification.kind === "resolved" ? "resolved" : notification.severity];
   const head = cutText(verdict, verdictMaxBytes, jsonBytes);
   const blocks = body === "" ? [] : cutLines(body, bodyMaxBytes, jsonBytes).split("\n\n");
@@ -43,7 +43,11 @@ export function formatTeams(notification: Notification, receiver: Teams, base: s
           version: "1.4",
           msteams: { width: "Full" },
           body: [run(head, { weight: "bolder", color }), ...lines.map((text) => run(text))],
-          actions: [{ type: "Action.OpenUrl", title: "Open Proven", url: link }],
+          actions: [{ label: "Open Proven", url: link }, ...actions].map(({ label, url }) => ({
+            type: "Action.OpenUrl",
+            title: label,
+            url,
+          })),
         },
       },
     ],
@@ -51,7 +55,7 @@ export function formatTeams(notification: Notification, receiver: Teams, base: s
 }
 
 export async function sendTeams(ports: ChannelPorts, notification: Notification, receiver: Teams): Promise<SendResult> {
-  const body = formatTeams(notification, receiver, ports.base);
+  const body = formatTeams(notification, receiver, ports);
   return resultOf(
     await postJson(ports, { url: ports.secret(receiver.url), body, privateAddress: receiver.privateAddress }),
     ports,

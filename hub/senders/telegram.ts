@@ -1,11 +1,12 @@
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
+import { htmlEscape } from "../core/html.ts";
 import { cutLines, cutText } from "../core/message.ts";
 import {
   answerObject,
   type ChannelPorts,
-  htmlEscape,
   isObject,
+  type MessagePorts,
   messageFor,
   postJson,
   type ReceiverOf,
@@ -19,10 +20,12 @@ const textMax = 4096;
 const verdictMax = 1000;
 const escapedLength = (text: string) => htmlEscape(text).length;
 
-export function formatTelegram(notification: Notification, receiver: Telegram, base: string) {
-  const { verdict, body, link } = messageFor(notification, receiver, base);
+export function formatTelegram(notification: Notification, receiver: Telegram, ports: MessagePorts) {
+  const { verdict, body, link, actions } = messageFor(notification, receiver, ports);
   const head = `<b>${htmlEscape(cutText(verdict, verdictMax, escapedLength))}</b>`;
-  const foot = htmlEscape(link);
+  // Not an inline keyboard: Telegram refuses a whole message for a button whose host has no dot, and shows a link's text then.
+  const acts = actions.map(({ label, url }) => `<a href="${htmlEscape(url)}">${htmlEscape(label)}</a>`);
+  const foot = [htmlEscape(link), ...(acts.length === 0 ? [] : [acts.join(" · ")])].join("\n");
   const room = textMax - head.length - foot.length - 4;
   const middle = body === "" ? "" : `\n\n${htmlEscape(cutLines(body, room, escapedLength))}`;
   return {
@@ -42,7 +45,7 @@ export async function sendTelegram(
   receiver: Telegram,
 ): Promise<SendResult> {
   const token = ports.secret(receiver.token);
-  const body = formatTelegram(notification, receiver, ports.base);
+  const body = formatTelegram(notification, receiver, ports);
   const url = `${ports.telegramApi}/bot${encodeURIComponent(token).replaceAll("%3A", ":")}/sendMessage`;
   const sent = await postJson(ports, { url, body, privateAddress: receiver.privateAddress });
   const result = resultOf(sent, ports);

@@ -5,7 +5,7 @@ import { BoundedMap } from "../core/limits.ts";
 import { cutLines, cutText } from "../core/message.ts";
 import type { OutgoingResult } from "../outgoing.ts";
 import type { Secrets } from "../secrets.ts";
-import { type ChannelPorts, messageFor, type ReceiverOf, resultOf } from "./channel.ts";
+import { type ChannelPorts, type MessagePorts, messageFor, type ReceiverOf, resultOf } from "./channel.ts";
 
 type WebPush = ReceiverOf<"web-push">;
 export type VapidKeys = { publicKey: string; privateKey: string };
@@ -34,11 +34,16 @@ export function loadVapidKeys(secrets: Secrets): VapidKeys {
   return { publicKey: secrets.get("vapid/public"), privateKey: secrets.get("vapid/private") };
 }
 
-/** JSON for the panel's service worker. `tag`: a newer message of a group takes the place of the older one on the screen. */
-export function formatWebPush(notification: Notification, receiver: WebPush, base: string): string {
-  const { verdict, body, link } = messageFor(notification, receiver, base);
+/**
+ * JSON for the panel's service worker. `tag`: a newer message of a group takes the place of the older one on the screen. `actions`: for
+ * `showNotification`, each with the page it opens.
+ */
+export function formatWebPush(notification: Notification, receiver: WebPush, ports: MessagePorts): string {
+  const { verdict, body, link, actions } = messageFor(notification, receiver, ports);
   const { kind, severity, group, id } = notification;
-  const shown = { title: cutText(verdict, titleMaxBytes, jsonBytes), link, kind, severity, tag: group.slice(0, 200), id };
+  const acts = actions.map(({ action, label, url }) => ({ action, title: label, url }));
+  const title = cutText(verdict, titleMaxBytes, jsonBytes);
+  const shown = { title, link, kind, severity, tag: group.slice(0, 200), id: id.slice(0, 200), actions: acts };
   const room = payloadMaxBytes - Buffer.byteLength(JSON.stringify({ ...shown, body: "" }));
   return JSON.stringify({ ...shown, body: cutLines(body, room, jsonBytes) });
 }
@@ -52,7 +57,7 @@ export class WebPushSender {
   async send(notification: Notification, receiver: WebPush): Promise<SendResult> {
     const subscriptions = this.ports.subscriptions();
     if (subscriptions.length === 0) return { ok: false, retry: false, problem: "no browser has asked for push messages" };
-    const payload = formatWebPush(notification, receiver, this.ports.base);
+    const payload = formatWebPush(notification, receiver, this.ports);
     const reached = this.reached.get(notification.id) ?? new Set();
     this.reached.set(notification.id, reached);
     const open = subscriptions.filter(({ id }) => !reached.has(id));

@@ -20,6 +20,7 @@ const send = openSender({
   rules: receiverRules,
   secret: () => `whsec_${Buffer.alloc(24).toString("base64")}`,
   base: "https://hub.lan",
+  actionsOf: () => [],
   sendmail: "",
   vapid: { publicKey: "", privateKey: "" },
   subscriptions: () => [],

@@ -26,6 +26,7 @@ export function testSender(
       return value;
     },
     base: "https://hub.lan",
+    actionsOf: () => [],
     sendmail: "/nonexistent/sendmail",
     ca,
     vapid: { publicKey: "", privateKey: "" },

@@ -68,6 +68,7 @@ test("each browser can read its message, which is signed with the hub's key", as
       severity: "critical",
       tag: "default|rule=guest-cpu",
       id: "n1",
+      actions: [],
       body: "web (VM 100) on pve1 [warning]\nvalue 97 %, threshold 90 %\nsince 2026-01-05 11:55 UTC (5 min)",
     });
     assert.deepEqual([sent.headers.ttl, sent.headers.urgency, sent.headers["content-encoding"]], ["86400", "high", "aes128gcm"]);
