@@ -57,6 +57,15 @@ export class DeliveryLog {
     return { items, next: found.length > limit ? (shown.at(-1)?.seq ?? null) : null };
   }
 
+  /** The newest of a receiver that `fits`. */
+  newest(receiver: string, fits: (delivery: Delivery) => boolean): Delivery | undefined {
+    for (const row of [...this.rows.values()].reverse()) {
+      const delivery = row.receiver === receiver ? this.state.get("delivery", row.id) : undefined;
+      if (delivery !== undefined && fits(delivery)) return delivery;
+    }
+    return undefined;
+  }
+
   ids(filter: DeliveryFilter): string[] {
     return [...this.rows.values()].filter((row) => matches(row, filter)).map(({ id }) => id);
   }

@@ -117,9 +117,19 @@ export const routeSchema = z.strictObject({
 });
 export type Route = z.infer<typeof routeSchema>;
 
-export const notificationKinds = ["firing", "resolved", "repeat", "escalation", "catch-up", "test"] as const;
+export const notificationKinds = ["firing", "resolved", "repeat", "escalation", "catch-up", "acknowledged", "test"] as const;
 /** Why it was sent; `kind` follows from it. */
-export const notifyReasons = ["first", "new-firing", "repeat", "escalation", "catch-up", "all-resolved", "test"] as const;
+export const notifyReasons = [
+  "first",
+  "new-firing",
+  "repeat",
+  "escalation",
+  "catch-up",
+  "all-resolved",
+  /** Only to receivers that keep incidents of their own, so that they stop calling people. */
+  "acknowledged",
+  "test",
+] as const;
 export type NotifyReason = (typeof notifyReasons)[number];
 
 /** What one receiver gets in one message. `id` never changes for one decision: a second one with it is the same message. */

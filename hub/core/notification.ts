@@ -15,6 +15,7 @@ const kinds: Record<NotifyReason, Notification["kind"]> = {
   escalation: "escalation",
   "catch-up": "catch-up",
   "all-resolved": "resolved",
+  acknowledged: "acknowledged",
   test: "test",
 };
 

@@ -19,6 +19,7 @@ function dedupKey(group: string): string {
 /** All over: `resolve`. Somebody has taken all that fires: `acknowledge`. Else `trigger`. */
 export function actionOf({ kind, alerts }: Notification): "trigger" | "acknowledge" | "resolve" {
   if (kind === "resolved") return "resolve";
+  if (kind === "acknowledged") return "acknowledge";
   const firing = alerts.filter(({ state }) => state === "firing");
   return firing.length > 0 && firing.every(({ acknowledged }) => acknowledged !== null) ? "acknowledge" : "trigger";
 }

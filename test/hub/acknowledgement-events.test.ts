@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tellAcknowledgements } from "../../hub/acknowledgement-events.ts";
-import { alertViewOf, FakeAlerts } from "../support/alert-view.ts";
+import { alertOf } from "../support/alert-views.ts";
+import { FakeAlerts } from "../support/fake-alert-feed.ts";
 import { testHub } from "../support/test-hub.ts";
 
-const taken = (at: number) => alertViewOf({ acknowledged: { by: "anna", at, until: null, note: null } });
+const taken = (at: number) => alertOf({ acknowledged: { by: "anna", at, until: null, note: null } });
 
 /** The texts of all acknowledgements that were told. */
 function setUp(t: Parameters<typeof testHub>[0], alerts: FakeAlerts) {
@@ -18,10 +19,10 @@ function setUp(t: Parameters<typeof testHub>[0], alerts: FakeAlerts) {
 test("an acknowledgement is one event, however often its alert changes afterwards", (t) => {
   const alerts = new FakeAlerts();
   const told = setUp(t, alerts);
-  alerts.change(alertViewOf());
+  alerts.change(alertOf());
   alerts.change(taken(5_000));
   alerts.change(taken(5_000));
-  assert.deepEqual(told(), ["anna took the alert CPU sustained: CPU 97 % for 10 minutes"]);
+  assert.deepEqual(told(), ["anna took the alert Guest CPU sustained: web (VM 100) uses 97 % of its CPU"]);
 });
 
 test("what was acknowledged before the hub started is no news", (t) => {

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import type { AlertView } from "#protocol/alerting.ts";
 import { type MessageOf, parseMessage } from "#protocol/messages.ts";
 import { AgentOutlet } from "../../hub/agent-outlet.ts";
-import { alertViewOf, FakeAlerts } from "../support/alert-view.ts";
+import { alertOf } from "../support/alert-views.ts";
+import { FakeAlerts } from "../support/fake-alert-feed.ts";
 import { agentOf } from "../support/test-hub.ts";
 
 /** Three nodes; pve1 has the duty for the cluster. `sent`: what each agent got, as `<node> all|some <ids>`; `over` marks ends. */
@@ -25,7 +26,7 @@ function setUp(alerts: FakeAlerts, connected = ["pve1", "pve2", "pve3"]) {
 }
 
 const on = (node: string | null, rule: string, rest: Partial<AlertView> = {}) =>
-  alertViewOf({ id: `${rule}@00000000000000aa/x#1`, rule, node, ...rest });
+  alertOf({ id: `${rule}@00000000000000aa/x#1`, rule, node, ...rest });
 
 test("an agent hears of what is on its node, one of the cluster also of what has no node", () => {
   const alerts = new FakeAlerts();

@@ -7,14 +7,15 @@ import { guestKey, nodeKey, type Vmid } from "#protocol/ids.ts";
 import { type MqttConfig, mqttConfig } from "../../../hub/mqtt/config.ts";
 import { MqttService } from "../../../hub/mqtt/mqtt.ts";
 import { type Clock, systemClock } from "../../../hub/ports.ts";
-import { alertViewOf, FakeAlerts } from "../../support/alert-view.ts";
+import { alertOf } from "../../support/alert-views.ts";
+import { FakeAlerts } from "../../support/fake-alert-feed.ts";
 import { Broker, type BrokerOptions, mosquitto, Observer } from "../../support/mosquitto.ts";
 import { connect, inventoryOf, testHub } from "../../support/test-hub.ts";
 
 const skip = mosquitto.problem ?? false;
 const guest = "proven/00000000000000aa/guest/100/state";
 const config100 = "homeassistant/device/proven-00000000000000aa-guest__100/config";
-const alertTopic = "proven/alerts/cpu%4000000000000000aa%2Fguest%2F100%231";
+const alertTopic = "proven/alerts/guest-cpu%4000000000000000aa%2Fguest%2F100%231";
 
 type Options = { broker?: BrokerOptions; config?: Partial<MqttConfig>; clock?: Clock; alerts?: FakeAlerts };
 
@@ -123,27 +124,27 @@ test("an alert has its topic while it fires, says that it is over, and is cleare
   start();
   const observer = await observe();
   await observer.until(() => observer.topics.has(guest));
-  alerts.change(alertViewOf());
+  alerts.change(alertOf());
   await observer.until(() => observer.topics.has(alertTopic));
-  assert.equal(observer.json(alertTopic).text, "CPU 97 % for 10 minutes");
+  assert.equal(observer.json(alertTopic).text, "web (VM 100) uses 97 % of its CPU");
   await hub.clock.advance(10_000);
   await observer.until(() => observer.json(guest).problem === "ON");
-  assert.deepEqual(observer.json(guest).alerts, ["CPU 97 % for 10 minutes"]);
-  alerts.change(alertViewOf({ state: "resolved", resolvedAt: 9_000 }));
+  assert.deepEqual(observer.json(guest).alerts, ["web (VM 100) uses 97 % of its CPU"]);
+  alerts.change(alertOf({ state: "resolved", resolvedAt: 9_000 }));
   await observer.until(() => observer.json(alertTopic).state === "resolved");
   await hub.clock.advance(300_000);
   await observer.until(() => !observer.topics.has(alertTopic));
 });
 
 test("a hub that was away clears the alerts that ended meanwhile", { skip }, async (t) => {
-  const { start, observe, alerts } = await setUp(t, { alerts: new FakeAlerts(alertViewOf()) });
+  const { start, observe, alerts } = await setUp(t, { alerts: new FakeAlerts(alertOf()) });
   alerts.attach();
   const observer = await observe();
   const first = start();
   await observer.until(() => observer.topics.has(alertTopic));
   await first.stop();
   assert.equal(observer.topics.get("proven/status"), "offline");
-  alerts.change(alertViewOf({ state: "inactive" }));
+  alerts.change(alertOf({ state: "inactive" }));
   start();
   await observer.until(() => !observer.topics.has(alertTopic) && observer.topics.get("proven/status") === "online");
 });
