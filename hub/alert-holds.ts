@@ -1,26 +1,30 @@
-import type { Recurrence, Silence, Suppression, Window } from "#protocol/alerting.ts";
-import type { EpochMs } from "#protocol/ids.ts";
+import type { Recurrence, Rule, Silence, Suppression, Window } from "#protocol/alerting.ts";
+import { clusterKey, type EpochMs } from "#protocol/ids.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
 import { type AutomaticWindow, automaticWindowsOf, covers, type Versions } from "./core/automatic-window.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
-import { causesAmong, type Dependencies, inhibitorOf } from "./core/inhibit.ts";
+import { causesAmong, type Dependencies, graceOf, inhibitorOf, mayFollowFromCluster } from "./core/inhibit.ts";
 import { type EntityFacts, matcherOf } from "./core/scope.ts";
 import { silenceState, silences } from "./core/silence.ts";
 import { recurrenceSpan, SpanCache, windowSpan } from "./core/window.ts";
 
-/** After a node or a storage is back, what stood on it needs so long to recover. */
-const consequencesMs = 5 * 60_000;
+export type HoldInput = { silences: readonly Silence[]; windows: readonly Window[]; rules: readonly Rule[] };
 
-export type HoldInput = { silences: readonly Silence[]; windows: readonly Window[] };
+/** What holds an alert back. `anew`: its own hold counts from now on, because what happened while its cause fired proves nothing. */
+export type Hold = { suppression: Suppression | null; anew: boolean };
 
 /** What keeps alerts from being told: silences, maintenance windows, alerts that are the cause of others. */
 export class AlertHolds {
-  private input: HoldInput = { silences: [], windows: [] };
+  private input: HoldInput = { silences: [], windows: [], rules: [] };
+  private readonly followers = new Map<string, boolean>();
   private automatic = new Map<string, AutomaticWindow>();
   private readonly versions: Versions = new Map();
   private readonly windowSpans = new SpanCache<Window>(windowSpan);
   private readonly times = new SpanCache<Recurrence>(recurrenceSpan);
   private causes = new Map<string, AlertRecord[]>();
+  /** Causes of this round and of the one before, by id. */
+  private known: ReadonlyMap<string, AlertRecord> = new Map();
+  private before: ReadonlyMap<string, AlertRecord> = new Map();
   private dependencies: Dependencies = new Map();
   private now = 0 as EpochMs;
 
@@ -29,6 +33,8 @@ export class AlertHolds {
     this.input = input;
     this.windowSpans.clear();
     this.times.clear();
+    this.followers.clear();
+    for (const rule of input.rules) this.followers.set(rule.id, mayFollowFromCluster(rule));
   }
 
   dependOn(dependencies: Dependencies): void {
@@ -58,11 +64,19 @@ export class AlertHolds {
   begin(records: Iterable<AlertRecord>, now: EpochMs): void {
     this.now = now;
     this.causes = causesAmong(records);
+    this.before = this.known;
+    this.known = new Map([...this.causes.values()].flat().map((cause) => [cause.id, cause]));
   }
 
-  /** Why an alert is not told now; null: nothing holds it. Somebody's silence comes first, then windows, then causes. */
-  holdOf(record: AlertRecord, facts: EntityFacts): Suppression | null {
-    return this.silenceOf(record, facts) ?? this.windowOf(record, facts) ?? this.inhibition(record);
+  /**
+   * Why an alert is not told now. Somebody's silence comes first, then windows, then causes. A pending alert is held back by causes alone.
+   * `forMs`: its rule's hold.
+   */
+  holdOf(record: AlertRecord, facts: EntityFacts, forMs: number): Hold {
+    const inhibition = this.inhibition(record, forMs);
+    if (record.alert.state === "pending") return inhibition;
+    const byPeople = this.silenceOf(record, facts) ?? this.windowOf(record, facts);
+    return byPeople === null ? inhibition : { suppression: byPeople, anew: false };
   }
 
   private silenceOf(record: AlertRecord, facts: EntityFacts): Suppression | null {
@@ -89,13 +103,17 @@ export class AlertHolds {
     return null;
   }
 
-  private inhibition(record: AlertRecord): Suppression | null {
-    const cause = inhibitorOf(record, this.causes, this.dependencies);
-    if (cause !== undefined) return { by: "inhibited", id: cause.id, until: null, text: `Follows from: ${cause.text}` };
+  private inhibition(record: AlertRecord, forMs: number): Hold {
+    const explains = (cause: AlertRecord) => cause.subject.entity !== clusterKey || (this.followers.get(record.rule) ?? true);
+    const cause = inhibitorOf(record, this.causes, this.dependencies, explains);
+    if (cause !== undefined) {
+      return { suppression: { by: "inhibited", id: cause.id, until: null, text: `Follows from: ${cause.text}` }, anew: false };
+    }
     const { heldBy } = record;
-    if (heldBy?.by !== "inhibited") return null;
+    if (heldBy?.by !== "inhibited") return { suppression: null, anew: false };
     // The cause is over: its consequences get some time to be over, too.
-    const until = heldBy.until ?? this.now + consequencesMs;
-    return this.now < until ? { ...heldBy, until } : null;
+    const grace = graceOf(this.before.get(heldBy.id), forMs, this.now);
+    const until = heldBy.until ?? this.now + grace.ms;
+    return { suppression: this.now < until ? { ...heldBy, until } : null, anew: heldBy.until === null && grace.anew };
   }
 }

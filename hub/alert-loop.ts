@@ -12,7 +12,7 @@ import { alertView } from "./core/alert-view.ts";
 import { DueTimes } from "./core/backup-due.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
 import { datastoreBehind, entitiesOf } from "./core/entity-facts.ts";
-import { type Change, Evaluator } from "./core/evaluate.ts";
+import { type Change, type Check, Evaluator } from "./core/evaluate.ts";
 import { factSamplesOf } from "./core/fact-samples.ts";
 import { isFresh } from "./core/freshness.ts";
 import { affectedBy, dependenciesOf, subjectKey } from "./core/inhibit.ts";
@@ -93,6 +93,8 @@ export class AlertLoop {
       dispatcher: ports.dispatcher,
       factsOf: (record) => this.factsOf(record),
       view: (record) => this.view(record),
+      holdMsOf: (record) => this.checkOf(record)?.check.plan.forMs ?? 0,
+      holdAnew: (record, now) => this.holdAnew(record, now),
     });
     this.reload();
     this.stopFrames = live.onFrame((frame) => this.frames.push(frame));
@@ -106,7 +108,7 @@ export class AlertLoop {
     this.rules = list("rule");
     this.ruleBook = new RuleBook(this.rules);
     this.teller.use(list("route"), list("receiver"));
-    this.holds.use({ silences: list("silence"), windows: list("window") });
+    this.holds.use({ silences: list("silence"), windows: list("window"), rules: this.rules });
     this.rebuiltAt = Number.NEGATIVE_INFINITY;
   }
 
@@ -285,14 +287,25 @@ export class AlertLoop {
   }
 
   private current(record: AlertRecord): AlertRecord {
-    const { subject } = record;
+    const found = this.checkOf(record);
+    if (found === undefined) return record;
+    const { check, watched } = found;
+    const value = check.plan.window === undefined ? this.evaluator.valueOf(watched.slot, this.ports.clock.now()) : check.value;
+    return currentRecord(record, check, value, watched.facts);
+  }
+
+  private checkOf({ id, rule, subject }: AlertRecord): { check: Check; watched: Watched } | undefined {
     for (const watched of this.subjects.ofEntity(subject.cluster, subject.entity)) {
-      const check = this.evaluator.checkOf(watched.slot, record.rule);
-      if (check?.id !== record.id) continue;
-      const value = check.plan.window === undefined ? this.evaluator.valueOf(watched.slot, this.ports.clock.now()) : check.value;
-      return currentRecord(record, check, value, watched.facts);
+      const check = this.evaluator.checkOf(watched.slot, rule);
+      if (check?.id === id) return { check, watched };
     }
-    return record;
+    return undefined;
+  }
+
+  private holdAnew(record: AlertRecord, now: EpochMs): AlertRecord {
+    const found = this.checkOf(record);
+    const alert = found && this.evaluator.holdAnew(found.watched.slot, record.rule, now);
+    return alert === undefined ? record : { ...record, alert };
   }
 
   /** Groups that told of an episode note when it ended. */

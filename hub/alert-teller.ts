@@ -18,6 +18,10 @@ export type TellerPorts = {
   holds: AlertHolds;
   dispatcher: Dispatcher;
   factsOf(record: AlertRecord): EntityFacts | undefined;
+  /** Of its rule, ms. */
+  holdMsOf(record: AlertRecord): number;
+  /** Its hold counts from now on: the record of that. */
+  holdAnew(record: AlertRecord, now: EpochMs): AlertRecord;
   view(record: AlertRecord): AlertView;
 };
 
@@ -68,11 +72,14 @@ export class AlertTeller {
     this.ports.holds.begin(this.ports.book.records.values(), now);
     const firing: AlertRecord[] = [];
     for (const record of this.ports.book.records.values()) {
-      if (record.alert.state !== "firing") continue;
-      const hold = this.ports.holds.holdOf(record, factsOfRecord(record, this.ports.factsOf(record)));
-      const held = sameHold(record.heldBy, hold) ? record : withHold(record, hold, now);
+      const { state } = record.alert;
+      if (state !== "firing" && state !== "pending") continue;
+      const facts = factsOfRecord(record, this.ports.factsOf(record));
+      const { suppression, anew } = this.ports.holds.holdOf(record, facts, this.ports.holdMsOf(record));
+      const judged = sameHold(record.heldBy, suppression) ? record : withHold(record, suppression, now);
+      const held = anew && state === "pending" ? this.ports.holdAnew(judged, now) : judged;
       if (held !== record) this.ports.book.put(held);
-      firing.push(held);
+      if (state === "firing") firing.push(held);
     }
     return firing;
   }

@@ -114,7 +114,7 @@ export function withHold(record: AlertRecord, hold: Suppression | null, now: Epo
     hold === null
       ? { at: now, what: "let-go", reason: record.heldBy?.by ?? "", value: record.value, text: "Nothing holds it back any more" }
       : { at: now, what: "held-back", reason: hold.by, value: record.value, text: hold.text };
-  return withDecision({ ...record, heldBy: hold, wasHeld: record.wasHeld || hold !== null }, decision);
+  return withDecision({ ...record, heldBy: hold, wasHeld: record.wasHeld || (hold !== null && record.alert.state === "firing") }, decision);
 }
 
 /** A receiver is told of it. */

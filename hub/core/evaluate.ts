@@ -130,6 +130,14 @@ export class Evaluator {
     return true;
   }
 
+  /** What a pending alert showed until now does not count: its hold begins anew. The same alert where there is nothing to begin. */
+  holdAnew(slot: number, rule: string, now: EpochMs): Alert | undefined {
+    const check = this.checkOf(slot, rule);
+    // Its timer comes too early then, and is set again.
+    if (check?.alert.state === "pending") check.alert = { state: "pending", activeAt: now };
+    return check?.alert;
+  }
+
   checkOf(slot: number, rule: string): Check | undefined {
     return this.slots[slot]?.active?.get(rule);
   }

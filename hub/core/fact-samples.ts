@@ -44,6 +44,9 @@ export function factSamplesOf(sources: FactSources): FactSample[] {
   const quorate = quorumOf(picture, sight.now);
   if (quorate !== undefined) state(clusterKey, "quorum", quorate ? "yes" : "no");
   state(clusterKey, "hub_store", sources.refusing ? "refusing" : "ok");
+  const agents = [...picture.agents.values()].filter(({ state }) => state !== "revoked");
+  const heard = agents.some((agent) => agent.state === "connected" && speaks(agent, sight.now));
+  if (agents.length > 0) state(clusterKey, "hub_sight", heard ? "ok" : "none");
   for (const node of nodesOf(picture, sight.now).keys()) {
     const agent = picture.agents.get(node);
     state(nodeKey(node), "node_state", nodeState(picture, node, sight.now));

@@ -1,4 +1,4 @@
-import type { Severity } from "#protocol/alerting.ts";
+import type { Rule, Severity } from "#protocol/alerting.ts";
 import { severities } from "#protocol/alerting.ts";
 import type { EntityKey } from "#protocol/ids.ts";
 import type { AlertRecord } from "./alert-record.ts";
@@ -64,6 +64,23 @@ export function affectedBy(key: string, dependencies: Dependencies, titleOf: (ke
   return titles.sort();
 }
 
+/** What a node sees of itself: no trouble of the whole cluster is the reason when it is broken. */
+const ownHardware: readonly string[] = ["zpool", "disk", "thinpool"];
+
+/**
+ * Whether trouble of the whole cluster (no quorum, no agent in sight) can be why a rule's alerts fire: things are away, late or in another
+ * state then. Figures that a living node measures and its own hardware are another cause, and told.
+ */
+export function mayFollowFromCluster({ entity, condition }: Pick<Rule, "entity" | "condition">): boolean {
+  if (ownHardware.includes(entity)) return false;
+  if (condition.kind === "age") return condition.of === "backup" || condition.of === "replication";
+  if (condition.kind === "threshold") return condition.signal === "replication_fails";
+  return condition.kind === "state" || condition.kind === "absence";
+}
+
+/** Whether one alert can be another's cause by what their rules are about; where their entities stand is judged apart from it. */
+export type Explains = (cause: AlertRecord, alert: AlertRecord) => boolean;
+
 const rank = (severity: Severity) => severities.indexOf(severity);
 const keyOf = ({ subject }: AlertRecord) => subjectKey(subject.cluster, subject.entity);
 
@@ -76,14 +93,15 @@ export function inhibitorOf(
   alert: AlertRecord,
   causes: ReadonlyMap<string, readonly AlertRecord[]>,
   dependencies: Dependencies,
+  explains: Explains,
 ): AlertRecord | undefined {
   if (causes.size === 0) return undefined;
   const key = keyOf(alert);
   for (const below of standsOn(key, dependencies)) {
-    const cause = causes.get(below)?.find((one) => one.id !== alert.id);
+    const cause = causes.get(below)?.find((one) => one.id !== alert.id && explains(one, alert));
     if (cause !== undefined) return cause;
   }
-  return causes.get(key)?.find((one) => one.id !== alert.id && comesBefore(one, alert));
+  return causes.get(key)?.find((one) => one.id !== alert.id && explains(one, alert) && comesBefore(one, alert));
 }
 
 /** Of two alerts of one entity: whether the first can be the other's cause. */
@@ -105,4 +123,19 @@ export function causesAmong(alerts: Iterable<AlertRecord>): Map<string, AlertRec
     else known.push(alert);
   }
   return causes;
+}
+
+/** After a node or a storage is back, what stood on it needs so long to recover. */
+const recoveryMs = 5 * 60_000;
+/** One pass of the facts, and one of the samples. */
+const lookMs = 15_000;
+
+/**
+ * How long an alert stays held back after its cause is over, and whether its own hold (`forMs`) begins anew: so long as it fires only because
+ * of the time before, it proves nothing. A cause that never fired itself explains no more than the time it lasted. Undefined: a cause of an
+ * earlier life of the hub.
+ */
+export function graceOf(cause: AlertRecord | undefined, forMs: number, now: EpochMs): { ms: number; anew: boolean } {
+  if (cause?.alert.state !== "pending") return { ms: Math.max(recoveryMs, forMs), anew: true };
+  return { ms: Math.min(recoveryMs, Math.max(lookMs, now - cause.alert.activeAt)), anew: false };
 }

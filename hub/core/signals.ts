@@ -27,6 +27,7 @@ export const factSignals = {
   clock_skew: { entity: "node", unit: "seconds", help: "Difference between the node's clock and the hub's, without sign" },
   quorum: { entity: "cluster", values: ["yes", "no"], help: "Whether the cluster has quorum" },
   hub_store: { entity: "cluster", values: ["ok", "refusing"], help: "Whether the hub can store what agents send" },
+  hub_sight: { entity: "cluster", values: ["ok", "none"], help: "Whether the hub hears at least one agent of the cluster" },
   guest_run: {
     entity: "guest",
     values: ["running", "stopped", "stopped-unasked", "not-started", "booting", "paused", "io-error"],

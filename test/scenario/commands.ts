@@ -254,6 +254,11 @@ const happenings: Record<string, Command> = {
     nodeOf(scene, name).skewMs = durationMs(by);
   },
   restart: ({ world }) => world.restart(),
+  /** `hub dies` · `hub returns`: its machine, with all that it had in memory. */
+  hub: ({ world }, [what]) => {
+    world.hubDown = what === "dies";
+    return world.restart();
+  },
   kill: ({ world }, [, when]) => {
     world.crash = when === "sending" ? "before" : "after";
   },

@@ -107,6 +107,8 @@ export class World {
   readonly sent: Notification[] = [];
   quorate = true;
   refusing = false;
+  /** The hub's machine is off: time passes without it. */
+  hubDown = false;
   timezone = "UTC";
   /** Set: the hub dies when it hands over its next message — before, or right after it became durable. */
   crash: "before" | "after" | undefined;
@@ -159,6 +161,7 @@ export class World {
   }
 
   async pass(): Promise<void> {
+    if (this.hubDown) return;
     try {
       this.loop.pass();
     } catch (error) {
