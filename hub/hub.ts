@@ -15,6 +15,7 @@ import { Fleet } from "./fleet.ts";
 import { createApp } from "./http/app.ts";
 import { hubMetricRows } from "./http/metrics.ts";
 import type { HttpPorts } from "./http/ports.ts";
+import { tellIncidents } from "./incident-acknowledgement.ts";
 import { Journal } from "./journal.ts";
 import { Gate } from "./link/gate.ts";
 import { LinkServer } from "./link/server.ts";
@@ -38,6 +39,8 @@ export type OpenSeries = {
   sink: RecordSink;
   /** A bounded piece of background work: compaction, rollups, retention. `due`: there is more to do at once. */
   maintain(now: EpochMs): Promise<{ due: boolean }>;
+  /** What of the history can't be read; undefined: nothing was found. */
+  problem(): string | undefined;
   close(): Promise<void>;
 };
 
@@ -137,6 +140,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     refused: () => troubles.refused(),
     problems: () => [
       ...troubles.problems(),
+      ...[series.problem()].filter((problem) => problem !== undefined),
       ...fleet.problems(),
       ...delivery.problems(),
       ...(outlets.mqtt?.problem === undefined ? [] : [outlets.mqtt.problem]),
@@ -149,6 +153,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const onEvent = ports.journal.onEvent.bind(ports.journal);
   const outlets = openOutlets({ config, clock, log, reader, live, pictures, link, onEvent });
   tellAcknowledgements(outlets.alerts, journal);
+  tellIncidents(outlets.alerts, { state, dispatcher: delivery.dispatcher, clock });
   outlets.alerts.attach(alerting);
   const exchange = openExchange({ config, clock, log, reader, live, pictures, hubRows: () => hubMetricRows(ports) });
   const httpPorts: HttpPorts = { ...ports, ...exchange };

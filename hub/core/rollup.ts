@@ -1,3 +1,4 @@
+import type { BlockLayout } from "./block.ts";
 import { type Cursor, columnCapacity, decodeColumn, encodeColumn } from "./column.ts";
 import { firstAtOrAfter, ratesOf, type Track } from "./sampling.ts";
 
@@ -135,4 +136,18 @@ export function decodeRollup(bytes: Uint8Array, position: number, out: RollupDay
     max[row] = restore(code + (max[row] as number));
     avg[row] = restore(code);
   }
+}
+
+/** One series' day. False: its column is damaged, and the day has no samples. */
+export function readRollup(bytes: Uint8Array, block: BlockLayout, position: number, out: RollupDay): boolean {
+  try {
+    if (block.isWhole(position)) {
+      decodeRollup(bytes, block.columnAt(position), out);
+      return true;
+    }
+  } catch {
+    // A damaged column without a sum may not look like one.
+  }
+  out.count.fill(0);
+  return false;
 }

@@ -17,7 +17,7 @@ export type EntityDoc = {
 
 type AgentDoc = { ref: number; group: number; used: number };
 /** Members of a group, as keys of their EntityDoc. */
-type GroupDoc = { agent: number; members: string[] };
+export type GroupDoc = { agent: number; members: string[] };
 
 /** What one schema means here: column i of its frames is series ids[i], whose samples go to groups[i]. */
 export type Layout = {

@@ -2,6 +2,7 @@ import { mergeSamples, packSamples, rowsMax, type Samples, unpackSamples } from 
 import { firstAtOrAfter } from "../core/sampling.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { inOneCommit } from "./commit.ts";
+import type { Damage } from "./damage.ts";
 import { type Chunk, columnsByGroup } from "./head.ts";
 import { dayMs, hourOf, hourStart, schemaKey, spanKey } from "./keys.ts";
 import type { Lane, LaneDoc } from "./lane.ts";
@@ -34,6 +35,7 @@ export class Compactor {
     private readonly lanes: () => Iterable<Lane>,
     /** A block was written, and is readable. */
     private readonly written: (hour: number, group: number) => void,
+    private readonly damage: Damage,
   ) {}
 
   /** Does a step where something is due. Returns whether it did: then there may be more. `all`: whatever is in memory is due. */
@@ -88,16 +90,23 @@ export class Compactor {
 
   /** Samples that a block has already win over new ones of the same time. */
   private build({ hour, group, pieces }: Item): { block: Uint8Array; days: number[] } {
-    const known = this.env.blocks.get(spanKey(hour, group));
+    const known = this.known(hour, group);
     // Nearly always one piece makes the block: its values need no memory of their own.
     const room = pieces.length === 1 ? this.room : undefined;
     const fresh = pieces.map(({ chunk, columns, from, to }) => chunk.samplesOf(columns, from, to, room));
-    const merged = mergeSamples(known ? [unpackSamples(known), ...fresh] : fresh) as Samples;
+    const merged = mergeSamples(known ? [known, ...fresh] : fresh) as Samples;
     const days = new Set<number>();
     for (const { chunk, from, to } of pieces) {
       for (const row of [from, to - 1]) days.add(Math.floor((chunk.times[row] as number) / dayMs));
     }
     return { block: packSamples(merged.times.length > rowsMax ? firstRows(merged) : merged), days: [...days] };
+  }
+
+  /** What the block of this place has already; of a damaged one what can be read. */
+  private known(hour: number, group: number): Samples | undefined {
+    const bytes = this.env.blocks.get(spanKey(hour, group));
+    if (bytes === undefined || this.damage.open("samples", hour, group, bytes) === undefined) return undefined;
+    return unpackSamples(bytes, () => this.damage.note("samples", hour, group));
   }
 
   private async finish({ lane, done, storedSeq }: Job, now: number): Promise<void> {

@@ -22,6 +22,9 @@ export class DecodedColumns {
   private pass = 0;
   private room = new Float64Array(512);
 
+  /** `damaged` hears of blocks with a column that can't be read: its series have no samples there. */
+  constructor(private readonly damaged: (block: number) => void) {}
+
   /** A ranking begins. */
   begin(): void {
     this.pass++;
@@ -40,7 +43,7 @@ export class DecodedColumns {
       return known;
     }
     if (known) this.forget(key, known);
-    const entry = { ...this.decode(ids, layout, bytes), block, ids, mark: markOf(layout), pass: this.pass };
+    const entry = { ...this.decode(block, ids, layout, bytes), block, ids, mark: markOf(layout), pass: this.pass };
     if (this.makeRoom(entry.values.byteLength)) {
       this.entries.set(key, entry);
       this.bytes += entry.values.byteLength;
@@ -66,7 +69,7 @@ export class DecodedColumns {
     return this.bytes + more <= bytesMax;
   }
 
-  private decode(ids: readonly number[], layout: BlockLayout, bytes: Uint8Array): Decoded {
+  private decode(block: number, ids: readonly number[], layout: BlockLayout, bytes: Uint8Array): Decoded {
     const { rows } = layout;
     if (this.room.length < rows) this.room = new Float64Array(rows);
     const { room } = this;
@@ -74,7 +77,7 @@ export class DecodedColumns {
     for (const [i, id] of ids.entries()) {
       const position = layout.positionOf(id);
       if (position < 0) continue;
-      readColumn(bytes, layout, position, room);
+      if (!readColumn(bytes, layout, position, room)) this.damaged(block);
       for (let row = 0; row < rows; row++) values[i * rows + row] = room[row] as number;
     }
     const narrow = Float32Array.from(values);

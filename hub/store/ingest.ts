@@ -5,10 +5,11 @@ import type { AgentId, IngestCounters, RecordSink, RecordStream } from "../core/
 import type { Log } from "../ports.ts";
 import type { Catalogue, Layout } from "./catalogue.ts";
 import { Committer, type Schedule } from "./commit.ts";
+import type { Damage } from "./damage.ts";
 import { laneKey } from "./keys.ts";
 import { type Decoded, Lane, type LaneDoc, StreamDecoder } from "./lane.ts";
 import type { Live } from "./live.ts";
-import { decodeRingValue } from "./ring.ts";
+import { decodeRingValue, type RingRecord } from "./ring.ts";
 import type { SeriesEnv } from "./series-env.ts";
 
 /** Takes the agents' records: decodes them into rows in memory, and has them committed before they are acknowledged. */
@@ -25,6 +26,7 @@ export class Ingest implements RecordSink {
     schedule: Schedule,
     private readonly log: Log,
     relieve: () => Promise<void>,
+    private readonly damage: Damage,
   ) {
     this.committer = new Committer(env, catalogue, schedule, {
       nextKey: () => this.nextRingKey++,
@@ -140,7 +142,7 @@ export class Ingest implements RecordSink {
     let frames = 0;
     for (const { key, value } of this.env.ring.getRange({})) {
       this.nextRingKey = key + 1;
-      for (const { lane: name, record } of decodeRingValue(value)) {
+      for (const { lane: name, record } of this.ringRecords(key, value)) {
         const lane = this.replayLane(name, now);
         let decoder = decoders.get(lane);
         if (decoder === undefined) {
@@ -152,6 +154,16 @@ export class Ingest implements RecordSink {
       }
     }
     return { frames };
+  }
+
+  /** None where the value is damaged: what follows is read from the lanes' next key frames on. */
+  private ringRecords(key: number, value: Uint8Array): readonly RingRecord[] {
+    try {
+      return decodeRingValue(value);
+    } catch {
+      this.damage.noteFrames(key);
+      return [];
+    }
   }
 
   private replayLane(name: string, now: EpochMs): Lane {

@@ -1,6 +1,7 @@
-import { copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { constants, copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../ports.ts";
+import { ringValueWithSum } from "./ring.ts";
 import type { SeriesEnv } from "./series-env.ts";
 import { StoreError } from "./state.ts";
 
@@ -10,8 +11,21 @@ export type Migration = { from: number; what: string; run(env: SeriesEnv): void 
 /** The version that this program reads and writes, and the way there from each earlier one. */
 export type StoreSchema = { version: number; migrations: readonly Migration[] };
 
+/** Under this key of `meta`: databases whose blocks are yet to get checksums (sealing.ts). Absent: none. */
+export const unsealedKey = "unsealed";
+
+/** The ring at once; blocks tell their version themselves and are written anew while the hub runs: there may be gigabytes of them. */
+const addsChecksums: Migration = {
+  from: 1,
+  what: "checksums of frames",
+  run(env) {
+    for (const { key, value } of [...env.ring.getRange({})]) env.ring.putSync(key, ringValueWithSum(value));
+    env.meta.putSync(unsealedKey, ["blocks", "rollups"]);
+  },
+};
+
 /** A new layout is a new version, and a row here for stores of the version before. */
-export const seriesSchema: StoreSchema = { version: 1, migrations: [] };
+export const seriesSchema: StoreSchema = { version: 2, migrations: [addsChecksums] };
 
 export const seriesFormat = "proven-series";
 
@@ -68,7 +82,8 @@ function copyOf(dir: string, version: number): string {
   try {
     for (const path of [partial, copy]) rmSync(path, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true, mode: 0o700 });
-    copyFileSync(join(dir, "data.mdb"), join(partial, "data.mdb"));
+    // Where the file system can share blocks the copy costs no room.
+    copyFileSync(join(dir, "data.mdb"), join(partial, "data.mdb"), constants.COPYFILE_FICLONE);
     renameSync(partial, copy);
   } catch (cause) {
     rmSync(partial, { recursive: true, force: true });

@@ -1,12 +1,13 @@
 import type { ClusterId, EntityKey } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
-import { type BlockLayout, openBlock, readColumn, readTimes } from "../core/block.ts";
-import { decodeRollup, emptyRollup, rollupDayMs, rollupRows, rollupStepMs } from "../core/rollup.ts";
+import { type BlockLayout, readColumn, readTimes } from "../core/block.ts";
+import { emptyRollup, readRollup, rollupDayMs, rollupRows, rollupStepMs } from "../core/rollup.ts";
 import { Buckets, firstAtOrAfter, ratesOf, scaledDown, Track } from "../core/sampling.ts";
 import type { Ranked, SeriesColumns, SeriesInfo, SeriesRange, SeriesRanker, SeriesReader } from "../core/series.ts";
 import type { Catalogue } from "./catalogue.ts";
+import type { Damage } from "./damage.ts";
 import { DecodedColumns } from "./decoded.ts";
-import { dayMs, hourOf, spanKey } from "./keys.ts";
+import { dayMs, hourOf, spanKey, spanOf } from "./keys.ts";
 import type { Lane } from "./lane.ts";
 import type { Pending } from "./pending.ts";
 import { rank } from "./ranking.ts";
@@ -33,7 +34,7 @@ export class Reader implements SeriesReader, SeriesRanker {
   private times = new Float64Array(512);
   private values = new Float64Array(512);
   private readonly day = emptyRollup();
-  readonly decoded = new DecodedColumns();
+  readonly decoded: DecodedColumns;
 
   constructor(
     private readonly env: SeriesEnv,
@@ -41,7 +42,10 @@ export class Reader implements SeriesReader, SeriesRanker {
     private readonly pending: Pending,
     readonly lanes: () => Iterable<Lane>,
     private readonly options: { now(): number; rawMs: number },
-  ) {}
+    private readonly damage: Damage,
+  ) {
+    this.decoded = new DecodedColumns((block) => damage.note("samples", ...spanOf(block)));
+  }
 
   find(selector: Parameters<SeriesReader["find"]>[0]): SeriesInfo | undefined {
     const { cluster, entity, metric, instance, incarnation } = selector;
@@ -172,7 +176,8 @@ export class Reader implements SeriesReader, SeriesRanker {
   private hasRollup({ series, groups }: Reading, day: number): boolean {
     return groups.some(({ group }) => {
       const bytes = this.env.rollups.getBinaryFast(spanKey(day, group));
-      return bytes !== undefined && openBlock(bytes).positionOf(series.id) >= 0;
+      const block = this.damage.open("rollup", day, group, bytes);
+      return block !== undefined && block.positionOf(series.id) >= 0;
     });
   }
 
@@ -181,11 +186,10 @@ export class Reader implements SeriesReader, SeriesRanker {
     const { count, avg, min, max } = this.day;
     for (const { group } of groups) {
       const bytes = this.env.rollups.getBinaryFast(spanKey(day, group));
-      if (bytes === undefined) continue;
-      const block = openBlock(bytes);
-      const position = block.positionOf(series.id);
-      if (position < 0) continue;
-      decodeRollup(bytes, block.columnAt(position), this.day);
+      const block = this.damage.open("rollup", day, group, bytes);
+      const position = block?.positionOf(series.id) ?? -1;
+      if (bytes === undefined || block === undefined || position < 0) continue;
+      if (!readRollup(bytes, block, position, this.day)) this.damage.note("rollup", day, group);
       const first = Math.max(0, Math.floor((from - day * rollupDayMs) / rollupStepMs));
       const end = Math.min(rollupRows, Math.ceil((to - day * rollupDayMs) / rollupStepMs));
       for (let row = first; row < end; row++) {
@@ -220,12 +224,12 @@ export class Reader implements SeriesReader, SeriesRanker {
   }
 
   private collectGroup(group: number, agent: number, readings: readonly Reading[], from: number, to: number): void {
-    this.eachBlock(group, agent, from, to, (bytes, block, first, end) => {
+    this.eachBlock(group, agent, from, to, (bytes, block, first, end, hour) => {
       for (const { series, track } of readings) {
         const position = block.positionOf(series.id);
         if (position < 0) continue;
-        readColumn(bytes, block, position, this.values);
-        track.add(this.times, this.values, first, end);
+        if (readColumn(bytes, block, position, this.values)) track.add(this.times, this.values, first, end);
+        else this.damage.note("samples", hour, group);
       }
     });
   }
@@ -241,8 +245,8 @@ export class Reader implements SeriesReader, SeriesRanker {
     const last = hourOf(to - 1, agent);
     for (let hour = hourOf(Math.max(0, from), agent); hour <= last; hour++) {
       const bytes = this.env.blocks.getBinaryFast(spanKey(hour, group));
-      if (bytes === undefined) continue;
-      const block = openBlock(bytes);
+      const block = this.damage.open("samples", hour, group, bytes);
+      if (bytes === undefined || block === undefined) continue;
       const { rows } = block;
       if (this.times.length < rows) {
         this.times = new Float64Array(rows);

@@ -1,12 +1,12 @@
 import { limits } from "#protocol/limits.ts";
 import { metricById } from "#protocol/metrics.ts";
-import { openBlock, packBlock, readColumn, readTimes } from "../core/block.ts";
+import { type BlockLayout, packBlock, readColumn, readTimes } from "../core/block.ts";
 import {
-  decodeRollup,
   emptyRollup,
   encodeRollup,
   keepFuller,
   type RollupDay,
+  readRollup,
   rollUp,
   rollupCapacity,
   rollupRows,
@@ -14,6 +14,7 @@ import {
 import { Track } from "../core/sampling.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { inOneCommit } from "./commit.ts";
+import type { Damage, Tier } from "./damage.ts";
 import { dayMs, hourMs, hourOf, spanKey } from "./keys.ts";
 import type { Pending } from "./pending.ts";
 import type { SeriesEnv } from "./series-env.ts";
@@ -22,7 +23,9 @@ import { Turn } from "./turn.ts";
 /** A day is rolled up when it is so long over: its last hour is in blocks then. */
 const afterDayMs = 2 * hourMs;
 
-type OpenBlock = { bytes: Uint8Array; block: ReturnType<typeof openBlock>; times: Float64Array };
+/** `damaged`: to be called where a column of it can't be read. */
+type OpenBlock = { bytes: Uint8Array; block: BlockLayout; damaged(): void };
+type OpenSamples = OpenBlock & { times: Float64Array };
 
 /** Makes each finished day's rollup, one group of series at a time. What is late makes it anew. */
 export class Roller {
@@ -30,6 +33,7 @@ export class Roller {
     private readonly env: SeriesEnv,
     private readonly catalogue: Catalogue,
     private readonly pending: Pending,
+    private readonly damage: Damage,
   ) {}
 
   /** Returns whether there was one to make. `all`: days that are not over too. */
@@ -47,7 +51,7 @@ export class Roller {
     const counters = this.countersOf(members);
     const blocks = doc ? this.blocksOf(day, group, doc.agent) : [];
     const key = spanKey(day, group);
-    const before = this.env.rollups.get(key);
+    const before = this.open("rollup", day, group, this.env.rollups.get(key));
     const ids = unitedIds(blocks, before);
     const rolled = await rollSeries(ids, blocks, before, counters, day * dayMs);
     const block = ids.length === 0 ? undefined : packRolled(ids, rolled);
@@ -78,23 +82,27 @@ export class Roller {
   }
 
   /** Blocks that touch the day, and the hour before it: its last sample makes the day's first rate. */
-  private blocksOf(day: number, group: number, agent: number): OpenBlock[] {
-    const blocks: OpenBlock[] = [];
+  private blocksOf(day: number, group: number, agent: number): OpenSamples[] {
+    const blocks: OpenSamples[] = [];
     const last = hourOf((day + 1) * dayMs - 1, agent);
     for (let hour = hourOf(day * dayMs, agent) - 1; hour <= last; hour++) {
-      const bytes = hour < 0 ? undefined : this.env.blocks.get(spanKey(hour, group));
-      if (bytes === undefined) continue;
-      const block = openBlock(bytes);
-      const times = new Float64Array(block.rows);
-      readTimes(bytes, block, times);
-      blocks.push({ bytes, block, times });
+      const opened = hour < 0 ? undefined : this.open("samples", hour, group, this.env.blocks.get(spanKey(hour, group)));
+      if (opened === undefined) continue;
+      const times = new Float64Array(opened.block.rows);
+      readTimes(opened.bytes, opened.block, times);
+      blocks.push({ ...opened, times });
     }
     return blocks;
   }
+
+  private open(tier: Tier, span: number, group: number, bytes: Uint8Array | undefined): OpenBlock | undefined {
+    const block = this.damage.open(tier, span, group, bytes);
+    return bytes && block && { bytes, block, damaged: () => this.damage.note(tier, span, group) };
+  }
 }
 
-function unitedIds(blocks: readonly OpenBlock[], before: Uint8Array | undefined): Uint32Array {
-  const ids = new Set<number>(before ? openBlock(before).ids() : []);
+function unitedIds(blocks: readonly OpenBlock[], before: OpenBlock | undefined): Uint32Array {
+  const ids = new Set<number>(before ? before.block.ids() : []);
   for (const { block } of blocks) for (const id of block.ids()) ids.add(id);
   return Uint32Array.from(ids).sort();
 }
@@ -102,12 +110,11 @@ function unitedIds(blocks: readonly OpenBlock[], before: Uint8Array | undefined)
 /** Each series' rollup, encoded. */
 async function rollSeries(
   ids: Uint32Array,
-  blocks: readonly OpenBlock[],
-  before: Uint8Array | undefined,
+  blocks: readonly OpenSamples[],
+  before: OpenBlock | undefined,
   counters: ReadonlySet<number>,
   dayStart: number,
 ): Promise<Uint8Array[]> {
-  const known = before && openBlock(before);
   const fresh = emptyRollup();
   const stored: RollupDay = emptyRollup();
   const track = new Track(dayMs / limits.sampleEveryMs + 16);
@@ -119,24 +126,24 @@ async function rollSeries(
     await turn.yield();
     collect(track, id, blocks);
     rollUp(track, counters.has(id), dayStart, fresh);
-    const position = known ? known.positionOf(id) : -1;
-    if (known && before && position >= 0) {
-      decodeRollup(before, known.columnAt(position), stored);
-      keepFuller(fresh, stored);
+    const position = before ? before.block.positionOf(id) : -1;
+    if (before && position >= 0) {
+      if (readRollup(before.bytes, before.block, position, stored)) keepFuller(fresh, stored);
+      else before.damaged();
     }
     rolled.push(room.slice(0, encodeRollup(fresh, room, 0)));
   }
   return rolled;
 }
 
-function collect(track: Track, id: number, blocks: readonly OpenBlock[]): void {
+function collect(track: Track, id: number, blocks: readonly OpenSamples[]): void {
   track.clear();
-  for (const { bytes, block, times } of blocks) {
+  for (const { bytes, block, times, damaged } of blocks) {
     const position = block.positionOf(id);
     if (position < 0) continue;
     const values = roomOf(block.rows);
-    readColumn(bytes, block, position, values);
-    track.add(times, values, 0, block.rows);
+    if (readColumn(bytes, block, position, values)) track.add(times, values, 0, block.rows);
+    else damaged();
   }
 }
 

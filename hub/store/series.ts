@@ -6,6 +6,7 @@ import type { Log } from "../ports.ts";
 import { Catalogue } from "./catalogue.ts";
 import type { Schedule } from "./commit.ts";
 import { Compactor } from "./compaction.ts";
+import { Damage } from "./damage.ts";
 import { Ingest } from "./ingest.ts";
 import { type CheckReport, checkStore, sizeOf } from "./inspection.ts";
 import { spanNumber } from "./keys.ts";
@@ -16,6 +17,7 @@ import { Pending } from "./pending.ts";
 import { Reader } from "./reader.ts";
 import { Ageing, defaultRetention, type Retention } from "./retention.ts";
 import { Roller } from "./rollups.ts";
+import { Sealing } from "./sealing.ts";
 import { openSeriesEnv, type SeriesEnv } from "./series-env.ts";
 import { StoreError } from "./state.ts";
 
@@ -53,6 +55,8 @@ export interface SeriesHub {
    * `problem`: the disk refused; nothing is lost, a later step does it again.
    */
   maintain(now: EpochMs): Promise<{ due: boolean; problem?: string }>;
+  /** What of the history was found damaged since the start; undefined: nothing. */
+  problem(): string | undefined;
   /** Reads everything; what is damaged, one line each. */
   check(): CheckReport;
   size(): Promise<SeriesSize>;
@@ -90,6 +94,8 @@ class Store implements SeriesHub {
   private readonly compactor: Compactor;
   private readonly roller: Roller;
   private readonly ageing: Ageing;
+  private readonly sealing: Sealing;
+  private readonly damage: Damage;
   private readonly pending: Pending;
   private readonly catalogue: Catalogue;
   /** Background work of the maintenance and of crowded commits takes turns. */
@@ -105,15 +111,24 @@ class Store implements SeriesHub {
     const retention = options.retention ?? defaultRetention;
     const lanes = (): Iterable<Lane> => this.sink.lanes.values();
     this.catalogue = new Catalogue(env);
+    this.damage = new Damage(env, this.log);
     this.pending = new Pending(env);
     this.live = new Live(lanes);
-    this.sink = new Ingest(env, this.catalogue, this.live, options.schedule ?? realTime, this.log, () => this.relieve());
-    this.compactor = new Compactor(env, this.catalogue, this.pending, lanes, (hour, group) =>
-      this.reader.decoded.drop(spanNumber(hour, group)),
+    this.sink = new Ingest(
+      env,
+      this.catalogue,
+      this.live,
+      options.schedule ?? realTime,
+      this.log,
+      () => this.relieve(),
+      this.damage,
     );
-    this.roller = new Roller(env, this.catalogue, this.pending);
+    const written = (hour: number, group: number) => this.reader.decoded.drop(spanNumber(hour, group));
+    this.compactor = new Compactor(env, this.catalogue, this.pending, lanes, written, this.damage);
+    this.roller = new Roller(env, this.catalogue, this.pending, this.damage);
+    this.sealing = new Sealing(env, this.damage);
     this.ageing = new Ageing(env, this.catalogue, this.pending, retention, (lane) => this.sink.lanes.has(lane));
-    this.reader = new Reader(env, this.catalogue, this.pending, lanes, { now: options.now, rawMs: retention.rawMs });
+    this.reader = new Reader(env, this.catalogue, this.pending, lanes, { now: options.now, rawMs: retention.rawMs }, this.damage);
     const started = performance.now();
     const { frames } = this.sink.replay(options.now());
     this.log(6, "series store is open", { dir: options.dir, frames, ms: Math.round(performance.now() - started) });
@@ -139,7 +154,8 @@ class Store implements SeriesHub {
         const due =
           (await this.compactor.step(now, () => performance.now())) ||
           (await this.roller.step(now)) ||
-          (await this.ageing.step(now));
+          (await this.ageing.step(now)) ||
+          (await this.sealing.step());
         this.sink.forgetSilent(now);
         return { due };
       } catch (cause) {
@@ -148,6 +164,10 @@ class Store implements SeriesHub {
         return { due: false, problem };
       }
     });
+  }
+
+  problem(): string | undefined {
+    return this.damage.problem();
   }
 
   check(): CheckReport {

@@ -123,6 +123,10 @@ export class FakeSeries implements OpenSeries {
     return { due: false };
   }
 
+  problem(): string | undefined {
+    return undefined;
+  }
+
   async close(): Promise<void> {
     this.closed = true;
   }
