@@ -1,5 +1,8 @@
 import * as z from "zod/mini";
 import english from "zod/v4/locales/en.js";
+import { backupsSchema } from "./backups.ts";
+import { loginMessages } from "./login.ts";
+import { outletMessages } from "./outlet.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
 /**
@@ -210,6 +213,11 @@ export const agentAlertSchema = z.strictObject({
   remedy: z.optional(text(500)),
 });
 
+/** A v4 UUID in lower case: names one operation for ever. */
+const operationId = z.string().check(z.regex(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/));
+/** Checked by operations.ts where somebody works on it: most agents never load that. */
+const carried = z.record(z.string(), z.unknown());
+
 /** Answers of the hub that end a session, and whether trying again can help. */
 export const refusalCodes = {
   "version-too-old": { retry: false, text: "This agent is too old for the hub: upgrade proven-agent" },
@@ -230,6 +238,9 @@ const refusalCode = z.enum(Object.keys(refusalCodes) as [RefusalCode, ...Refusal
 /** Work for the whole cluster that the hub gives to exactly one healthy agent. */
 export const duties = ["cluster", "shared-storage", "backup-jobs"] as const;
 export type Duty = (typeof duties)[number];
+
+/** `secret`: its body holds a password or what is as good as one, and is never logged, nor a part of it. */
+export type MessageRow = { from: "agent" | "hub" | "both"; since: number; body: z.ZodMiniType; secret?: true };
 
 export const messages = {
   /** First word of the hub. `nonce`: 32 random bytes. */
@@ -273,9 +284,38 @@ export const messages = {
   tasks: { from: "agent", since: 1, body: z.strictObject({ tasks: list(taskSchema, 2000) }) },
   /** Once a minute, for the skew. */
   clock: { from: "agent", since: 1, body: z.strictObject({ at: int }) },
+  /** After `expiresAt` it must not begin any more. `operation`: operationSchema. `actor` and `reason` go to the node's journal. */
+  "op.start": {
+    from: "hub",
+    since: 2,
+    body: z.strictObject({ id: operationId, operation: carried, expiresAt: int, actor: text(200), reason: text(500) }),
+  },
+  /** Stop it and clear away what it made; its result says `cancelled`. */
+  "op.cancel": { from: "hub", since: 2, body: z.strictObject({ id: operationId, actor: text(200) }) },
+  /** A kept test guest stays until then, at most as long as the node allows; in the past: not any longer. */
+  "op.keep": { from: "hub", since: 2, body: z.strictObject({ id: operationId, untilAt: int, actor: text(200) }) },
+  /** `step`: stepRecordSchema, the newest of each step; the same one may come again. `fraction`: 0 … 1 of the step that runs. */
+  "op.progress": {
+    from: "agent",
+    since: 2,
+    body: z.strictObject({
+      id: operationId,
+      step: z.optional(carried),
+      fraction: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
+      testVmid: z.optional(int),
+      keepUntil: z.optional(int),
+    }),
+  },
+  /** `result`: operationResultSchema. Said again at each connect until `op.seen`. */
+  "op.result": { from: "agent", since: 2, body: z.strictObject({ id: operationId, result: carried }) },
+  "op.seen": { from: "hub", since: 2, body: z.strictObject({ id: operationId }) },
+  /** Part of the catalogue of one storage's backups. */
+  backups: { from: "agent", since: 2, body: backupsSchema },
   /** Something the other side sent was not understood. Never answered, so that two ends can't play ping-pong. */
   problem: { from: "both", since: 1, body: z.strictObject({ about: text(64), problem: text(1000) }) },
-} as const satisfies Record<string, { from: "agent" | "hub" | "both"; since: number; body: z.ZodMiniType }>;
+  ...outletMessages(agentAlertSchema),
+  ...loginMessages,
+} as const satisfies Record<string, MessageRow>;
 
 type Table = typeof messages;
 export type MessageType = keyof Table;
@@ -297,6 +337,14 @@ export type NodeFacts = z.output<typeof nodeFactsSchema>;
 export type Member = z.output<typeof memberSchema>;
 export type AgentAlert = z.output<typeof agentAlertSchema>;
 export type TaskReport = z.output<typeof taskSchema>;
+
+const rows: Readonly<Record<string, MessageRow>> = messages;
+
+/** A message as a log may show it: a secret one's body never. */
+export function loggedMessage({ type, body }: { type: string; body: unknown }): string {
+  const shown = Object.hasOwn(rows, type) && rows[type]?.secret !== true;
+  return shown ? JSON.stringify({ type, body }) : `{"type":${JSON.stringify(type)},"body":"[redacted]"}`;
+}
 
 /** The only door for messages of the other side. A bad one is answered and counted, never thrown. */
 export function parseMessage(

@@ -153,7 +153,7 @@ const refused: [
     "bad-signature",
     1008,
   ],
-  ["an agent that is too new", () => ({ min: 2, max: 3 }), "hub-too-old", 1013],
+  ["an agent that is too new", () => ({ min: 3, max: 4 }), "hub-too-old", 1013],
   ["an agent that is too old", () => ({ min: 0, max: 0 }), "version-too-old", 1008],
   ["a node name that is none", () => ({ node: "-.-" }), "malformed", 1013],
 ];

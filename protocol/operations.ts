@@ -1,0 +1,52 @@
+import * as z from "zod/mini";
+import { restorePlanSchema, restoreReportSchema, restoreTestSchema } from "./restore.ts";
+
+/**
+ * Operations: the closed list of what a hub may ask of an agent. Each carries an id and runs at most once per id; the agent journals it, and
+ * says its result again at each connect until the hub has acknowledged it. What a node permits stands in its own agent.toml. The messages that
+ * carry these are in messages.ts; only whoever works on an operation loads this file.
+ */
+
+const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
+const int = z.int().check(z.nonnegative());
+
+const backup = z.strictObject({ storage: text(100), volid: text(512) });
+
+export const operationSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("restore-test"), params: restoreTestSchema }),
+  /** The calls a restore test would make; makes none. */
+  z.strictObject({ kind: z.literal("restore-plan"), params: restoreTestSchema }),
+  /** Reads a file archive to its end without restoring it. */
+  z.strictObject({ kind: z.literal("archive-check"), params: backup }),
+  /** Has the Backup Server verify and follows its task. `volid` absent: the whole namespace of that storage. */
+  z.strictObject({ kind: z.literal("pbs-verify"), params: z.strictObject({ storage: text(100), volid: z.optional(text(512)) }) }),
+]);
+export type Operation = z.output<typeof operationSchema>;
+export type OperationKind = Operation["kind"];
+
+export const archiveReportSchema = z.strictObject({
+  backup,
+  /** `not-checked`: nothing in it can prove its bytes, and nothing contradicted them either. */
+  state: z.enum(["verified", "damaged", "not-checked", "unreadable"]),
+  by: z.optional(z.enum(["pbs-verify", "compressor-checksum", "own-sha256"])),
+  reason: text(2000),
+  bytes: z.optional(int),
+  startedAt: int,
+  endedAt: int,
+  log: z.array(z.string().check(z.maxLength(1000))).check(z.maxLength(100)),
+});
+export type ArchiveReport = z.output<typeof archiveReportSchema>;
+
+export const operationResultSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("restore-test"), report: restoreReportSchema }),
+  z.strictObject({ kind: z.literal("restore-plan"), plan: restorePlanSchema }),
+  z.strictObject({ kind: z.literal("archive-check"), report: archiveReportSchema }),
+  z.strictObject({ kind: z.literal("pbs-verify"), report: archiveReportSchema }),
+  /** Not begun: not permitted here, expired, malformed, or the agent is full. */
+  z.strictObject({
+    kind: z.literal("refused"),
+    code: z.enum(["not-permitted", "expired", "invalid", "busy", "unavailable"]),
+    reason: text(1000),
+  }),
+]);
+export type OperationResult = z.output<typeof operationResultSchema>;
