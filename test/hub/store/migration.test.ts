@@ -76,7 +76,7 @@ test("a store of a newer version is refused with what to do, and left as it is",
     () => open(path),
     (error) =>
       error instanceof StoreError &&
-      /has version 2, this hub reads up to 1: install the newer proven-hub again, or put the copy .*new\.version-2/.test(
+      /has version 3, this hub reads up to 2: install the newer proven-hub again, or put the copy .*new\.version-2/.test(
         error.message,
       ),
   );
