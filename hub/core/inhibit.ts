@@ -1,6 +1,6 @@
 import type { Rule, Severity } from "#protocol/alerting.ts";
 import { severities } from "#protocol/alerting.ts";
-import type { EntityKey } from "#protocol/ids.ts";
+import type { EntityKey, EpochMs } from "#protocol/ids.ts";
 import type { AlertRecord } from "./alert-record.ts";
 import type { EntityFacts } from "./scope.ts";
 
