@@ -1,11 +1,11 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { bodyLimit } from "hono/body-limit";
 import { etag } from "hono/etag";
 import { softwareVersion } from "#protocol/version.ts";
 import { Refusal } from "../core/refusal.ts";
 import { actionRoutes } from "./action-routes.ts";
 import { alertRoutes } from "./alert-routes.ts";
 import { Authenticator, cookieName } from "./auth.ts";
+import { limitBody } from "./body-limit.ts";
 import { classSeriesRoutes } from "./class-series-routes.ts";
 import { deliveryRoutes } from "./delivery-routes.ts";
 import type { HubApp, HubEnv } from "./env.ts";
@@ -40,10 +40,7 @@ export function createApp(ports: HttpPorts): HubApp {
   app.onError(errorHandler(ports.log));
   app.notFound((c) => answerRefusal(c, new Refusal("not-found", `there is nothing at ${c.req.path}`)));
   app.use(securityHeaders);
-  const tooLarge = () => {
-    throw new Refusal("too-large", `a request body may have ${bodyMax} bytes`);
-  };
-  app.use("/api/*", bodyLimit({ maxSize: bodyMax, onError: tooLarge }));
+  app.use("/api/*", limitBody(bodyMax));
   openSessionRoute(app, ports, authenticator);
   app.use("/api/*", authenticator.middleware);
   for (const path of listPaths) app.get(path, etag());
