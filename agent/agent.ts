@@ -52,6 +52,7 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
     },
     setDuties: (duties) => collector.setDuties(duties),
     hearAlerts: (body) => outlet.hear(body),
+    tellOutlet: (body) => outlet.tell(body),
     findHub: () => findHub(hubFiles),
     connect: (place, stop) => connectHub(place.url, place.fingerprint, stop),
     readJoined: () => readJoined(hubFiles.stateDir),

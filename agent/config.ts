@@ -8,6 +8,9 @@ z.config(english()); // zod/mini comes without words
 
 const absolutePath = z.string().check(z.regex(/^\//, "must be an absolute path"));
 
+/** `true`: every alert about the node. `"routed"`: what the hub's routes bring to a receiver of the type `node`. `false`: nothing. */
+const outletSwitch = z.union([z.boolean(), z.literal("routed")], 'must be true, false or "routed"');
+
 const schema = z.strictObject({
   /** All that is read of the node lies below this folder. `PROVEN_ROOT` overrides. */
   root: z._default(absolutePath, "/"),
@@ -33,15 +36,15 @@ const schema = z.strictObject({
   /** Where this node tells the alerts that concern it. */
   outlet: z._default(
     z.strictObject({
-      journal: z._default(z.boolean(), true),
+      journal: z._default(outletSwitch, true),
       /** Executables in /etc/proven/alert.d. */
-      hooks: z._default(z.boolean(), true),
+      hooks: z._default(outletSwitch, true),
       /** To root, by the node's sendmail. */
-      mail: z._default(z.boolean(), false),
+      mail: z._default(outletSwitch, "routed"),
       /** Without a hub for so long, the agent raises that itself. */
       hub_unreachable_sec: z._default(z.int().check(z.minimum(30), z.maximum(86_400)), 300),
     }),
-    { journal: true, hooks: true, mail: false, hub_unreachable_sec: 300 },
+    { journal: true, hooks: true, mail: "routed", hub_unreachable_sec: 300 },
   ),
 });
 

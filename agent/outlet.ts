@@ -1,32 +1,19 @@
-import { lstat, readdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import * as z from "zod/mini";
 import { agentAlertSchema, type MessageOf } from "#protocol/messages.ts";
-import {
-  hookEnvironment,
-  hubUnreachable,
-  hubUnreachableId,
-  mailText,
-  type Raised,
-  stepRaised,
-  type Telling,
-  verdictOf,
-} from "./core/alert-memory.ts";
+import type { WayResult } from "#protocol/outlet.ts";
+import { AskedOutlet, type Switches } from "./asked-outlet.ts";
+import { hubUnreachable, hubUnreachableId, type Raised, stepRaised, type Telling } from "./core/alert-memory.ts";
+import { tellBy, writeJournal } from "./outlet-ways.ts";
 import type { Clock, Log, RunCommand } from "./ports.ts";
 import { readIfThere, writePrivate } from "./private-file.ts";
 
-/** Below the root prefix. */
-const hookDir = "etc/proven/alert.d";
-const hookTimeoutMs = 30_000;
-const hookMaxBytes = 64 << 10;
-const hooksAtOnce = 4;
 /** Tellings that wait for hooks or mail; the oldest ones give way, and the journal says so. */
 const waitingMax = 1000;
-const mailTimeoutMs = 30_000;
 
 export type OutletPorts = {
-  switches: { journal: boolean; hooks: boolean; mail: boolean };
+  switches: Switches;
   root: string;
   stateDir: string;
   run: RunCommand;
@@ -48,8 +35,10 @@ export class Outlet {
   /** The node's name in its cluster; until that is known, the machine's. */
   node = hostname().replace(/\..*/, "");
   private readonly path: string;
+  private readonly asked: AskedOutlet;
 
   constructor(private readonly ports: OutletPorts) {
+    this.asked = new AskedOutlet(ports);
     this.path = join(ports.stateDir, "outlet.json");
     const { raised, telling } = this.readState();
     this.raised = raised;
@@ -60,6 +49,11 @@ export class Outlet {
   /** What the hub dispatched. The same may come again. */
   hear(body: MessageOf<"alerts">["body"]): void {
     this.take(stepRaised(this.raised, body, this.ports.clock.now()));
+  }
+
+  /** What a receiver of the type `node` wants told, and what came of it by each way. */
+  tell(body: MessageOf<"outlet.tell">["body"]): Promise<WayResult[]> {
+    return this.asked.tell(body, this.node);
   }
 
   /** There has been no hub for `awayMs`. Told once per outage, through restarts too. */
@@ -95,15 +89,8 @@ export class Outlet {
     const dropped = this.waiting.splice(0, Math.max(0, this.waiting.length - waitingMax));
     if (dropped.length > 0) this.ports.log(4, "too many alerts at once: the oldest are not told", { dropped: dropped.length });
     this.save();
-    if (this.ports.switches.journal) for (const telling of tell) this.writeJournal(telling);
+    if (this.ports.switches.journal === true) for (const telling of tell) writeJournal(telling, this.ports);
     this.work();
-  }
-
-  /** At once: no slow hook delays the journal. */
-  private writeJournal(telling: Telling): void {
-    const { alert, state } = telling;
-    const level = state === "resolved" ? 5 : ({ critical: 3, warning: 4, info: 6 } as const)[alert.severity];
-    this.ports.log(level, `alert ${verdictOf(telling)}`, { alert: alert.id, state });
   }
 
   private work(): void {
@@ -116,57 +103,16 @@ export class Outlet {
   /** One after the other, so that an end never overtakes its beginning. What is told is noted after it: a crash repeats it and loses nothing. */
   private async tellAll(): Promise<void> {
     for (let telling = this.waiting[0]; telling !== undefined; telling = this.waiting[0]) {
-      await this.tell(telling);
+      await this.tellSlowly(telling);
       if (this.waiting[0] === telling) this.waiting.shift();
       this.save();
     }
   }
 
-  private async tell(telling: Telling): Promise<void> {
+  private async tellSlowly(telling: Telling): Promise<void> {
     const { switches } = this.ports;
-    await Promise.all([switches.hooks ? this.runHooks(telling) : undefined, switches.mail ? this.mail(telling) : undefined]);
-  }
-
-  private async runHooks(telling: Telling): Promise<void> {
-    const hooks = await this.findHooks();
-    const env = hookEnvironment(telling, this.node);
-    const runNext = async (): Promise<void> => {
-      for (let hook = hooks.shift(); hook !== undefined; hook = hooks.shift()) await this.runHook(hook, env);
-    };
-    await Promise.all(Array.from({ length: hooksAtOnce }, runNext));
-  }
-
-  private async runHook(path: string, env: Record<string, string>): Promise<void> {
-    const { run, log } = this.ports;
-    const result = await run(path, [], { env, timeoutMs: hookTimeoutMs, maxBytes: hookMaxBytes });
-    if (!result.ok) log(4, "an alert hook failed", { problem: result.problem });
-    else if (result.code !== 0) {
-      log(4, "an alert hook failed", { hook: path, code: result.code, said: lastLine(result.stderr) });
-    }
-  }
-
-  /** Executables that only root, or who runs this agent, can have put there; names as run-parts(8) takes them, so no backup copies. */
-  private async findHooks(): Promise<string[]> {
-    const dir = join(this.ports.root, hookDir);
-    const names = await readdir(dir).catch(() => []);
-    const found: string[] = [];
-    for (const name of names.filter((one) => /^[A-Za-z0-9_-]+(\.(sh|py|pl))?$/.test(one)).sort()) {
-      const path = join(dir, name);
-      const stat = await lstat(path).catch(() => undefined);
-      if (stat === undefined || !stat.isFile() || (stat.mode & 0o111) === 0) continue;
-      const trusted = (stat.uid === 0 || stat.uid === process.getuid?.()) && (stat.mode & 0o022) === 0;
-      if (trusted) found.push(path);
-      else this.ports.log(4, "an alert hook was not run: others than root can write it", { hook: path });
-    }
-    return found;
-  }
-
-  private async mail(telling: Telling): Promise<void> {
-    const { run, log } = this.ports;
-    const input = mailText(telling, this.node, encodeWord);
-    const result = await run("sendmail", ["-oi", "-t"], { input, timeoutMs: mailTimeoutMs, maxBytes: hookMaxBytes });
-    if (!result.ok) log(3, "mail to root failed", { problem: result.problem });
-    else if (result.code !== 0) log(3, "mail to root failed", { code: result.code, said: lastLine(result.stderr) });
+    const ways = (["hooks", "mail"] as const).filter((way) => switches[way] === true);
+    await Promise.all(ways.map((way) => tellBy(way, telling, this.node, this.ports)));
   }
 
   private readState(): { raised: Raised; telling: Telling[] } {
@@ -190,19 +136,3 @@ export class Outlet {
 }
 
 export const createOutlet = (ports: OutletPorts) => new Outlet(ports);
-
-const lastLine = (text: string) => (text.trim().split("\n").at(-1) ?? "").slice(0, 300);
-
-/** RFC 2047: words of at most 75 characters, each a whole number of characters. */
-function encodeWord(text: string): string {
-  const words: string[] = [];
-  let word = "";
-  for (const character of text) {
-    if (Buffer.byteLength(word + character) > 42) {
-      words.push(word);
-      word = "";
-    }
-    word += character;
-  }
-  return [...words, word].map((one) => `=?UTF-8?B?${Buffer.from(one).toString("base64")}?=`).join("\n ");
-}

@@ -12,6 +12,7 @@ import {
   type RefusalCode,
   type TaskReport,
 } from "#protocol/messages.ts";
+import type { WayResult } from "#protocol/outlet.ts";
 import { linkVersions, negotiate, softwareVersion } from "#protocol/version.ts";
 import { Bell } from "./bell.ts";
 import type { Facts } from "./facts.ts";
@@ -43,6 +44,8 @@ export type SessionPorts = {
   facts: Facts;
   setDuties(duties: readonly Duty[]): void;
   hearAlerts(alerts: MessageOf<"alerts">["body"]): void;
+  /** Tells by the node's own ways, as a receiver asks, and says what came of it. Never rejects. */
+  tellOutlet(body: MessageOf<"outlet.tell">["body"]): Promise<WayResult[]>;
   onWelcome(): void;
 };
 
@@ -163,10 +166,18 @@ class Session {
       case "alerts":
         this.ports.hearAlerts(body);
         break;
+      case "outlet.tell":
+        void this.tellOutlet(body);
+        break;
       case "problem":
         this.ports.log(4, "the hub did not understand a message", body);
         break;
     }
+  }
+
+  private async tellOutlet(body: MessageOf<"outlet.tell">["body"]): Promise<void> {
+    const results = await this.ports.tellOutlet(body);
+    if (this.end === undefined) this.send("outlet.told", { id: body.id, results });
   }
 
   private complain(about: string, problem: string): void {

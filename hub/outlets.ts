@@ -6,6 +6,7 @@ import type { ClusterPicture } from "./core/cluster.ts";
 import type { LiveTable, SeriesReader } from "./core/series.ts";
 import type { LinkServer } from "./link/server.ts";
 import { MqttService } from "./mqtt/mqtt.ts";
+import { listenersOf } from "./node-receiver.ts";
 import type { Clock, Log } from "./ports.ts";
 
 export type OutletPorts = {
@@ -31,15 +32,11 @@ export type Outlets = {
 /** @throws ConfigError a file that `[mqtt]` names can't be read. */
 export function openOutlets({ link, ...ports }: OutletPorts): Outlets {
   const alerts = new AlertRelay();
-  const connected = () =>
-    ports
-      .pictures()
-      .flatMap(({ cluster, agents }) =>
-        [...agents.values()]
-          .filter(({ state }) => state === "connected")
-          .map(({ node, duties }) => ({ agent: { cluster, node }, hasClusterDuty: duties.includes("cluster") })),
-      );
-  const agents = new AgentOutlet({ alerts, connected, send: (agent, body) => link.sendAlerts(agent, body) });
+  const agents = new AgentOutlet({
+    alerts,
+    connected: () => listenersOf(ports.pictures()),
+    send: (agent, body) => link.sendAlerts(agent, body),
+  });
   const mqtt = openMqtt(ports, alerts);
   return { alerts, agents, mqtt, stop: async () => await mqtt?.stop() };
 }

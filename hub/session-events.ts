@@ -1,3 +1,4 @@
+import type { MessageOf } from "#protocol/messages.ts";
 import type { AgentId } from "./core/series.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Journal } from "./journal.ts";
@@ -17,10 +18,11 @@ export type SessionEventPorts = {
   /** Late, because the link needs these events first. */
   link(): Pick<LinkServer, "register" | "unregister">;
   welcomed(agent: AgentId): void;
+  told(agent: AgentId, body: MessageOf<"outlet.told">["body"]): void;
 };
 
 /** What the hub does on what agents' sessions tell. */
-export function sessionEvents({ fleet, tasks, journal, troubles, log, link, welcomed }: SessionEventPorts): SessionEvents {
+export function sessionEvents({ fleet, tasks, journal, troubles, log, link, welcomed, told }: SessionEventPorts): SessionEvents {
   return {
     opened(session, info) {
       link().register(info.agent, session);
@@ -30,6 +32,7 @@ export function sessionEvents({ fleet, tasks, journal, troubles, log, link, welc
       if (agent !== undefined && link().unregister(agent, session)) fleet.closed(agent, why);
     },
     welcomed,
+    told,
     inventory: (agent, inventory) => fleet.inventory(agent, inventory),
     tasks: (agent, reports, first) => tasks.report(agent, reports, first),
     clock: (agent, skewMs) => fleet.measured(agent, skewMs),

@@ -6,6 +6,9 @@ export type Raised = Readonly<Record<string, { alert: AgentAlert; local: boolean
 /** One thing to tell. */
 export type Telling = { state: "firing" | "resolved"; alert: AgentAlert };
 
+/** What ways of telling take: a telling, or a test of the way itself. */
+export type Told = { state: Telling["state"] | "test"; alert: AgentAlert };
+
 /**
  * What to tell of what the hub dispatched, and what is raised after it. An episode is told once and its end once, only when its beginning
  * was; a newer episode of the same alert ends the older one. `all`: what is raised and not listed ended unseen.
@@ -43,7 +46,8 @@ export function stepRaised(
 const minutes = (ms: number) => `${Math.max(1, Math.round(ms / 60_000))} min`;
 
 /** First line of what is told. */
-export function verdictOf({ state, alert }: Telling): string {
+export function verdictOf({ state, alert }: Told): string {
+  if (state === "test") return `TEST: ${alert.text}`;
   if (state === "firing") return `${alert.severity.toUpperCase()}: ${alert.title}: ${alert.text}`;
   return `RESOLVED after ${minutes((alert.resolvedAt ?? alert.firedAt) - alert.firedAt)}: ${alert.title}: ${alert.text}`;
 }
@@ -52,10 +56,10 @@ export function verdictOf({ state, alert }: Telling): string {
 const oneLine = (value: string) => value.replace(/\p{Cc}+/gu, " ").trim();
 
 /**
- * The environment that hooks in /etc/proven/alert.d get, documented in docs/NODE-ALERTS.md: `PROVEN_ALERT_STATE` is `firing` or `resolved`, times are ISO 8601
+ * The environment that hooks in /etc/proven/alert.d get, documented in docs/NODE-ALERTS.md: `PROVEN_ALERT_STATE` is `firing`, `resolved` or `test`, times are ISO 8601
  * in UTC, what is not known is an empty string.
  */
-export function hookEnvironment({ state, alert }: Telling, node: string): Record<string, string> {
+export function hookEnvironment({ state, alert }: Told, node: string): Record<string, string> {
   const time = (at: number | undefined) => (at === undefined ? "" : new Date(at).toISOString());
   const values = {
     ID: alert.id,
@@ -76,7 +80,7 @@ export function hookEnvironment({ state, alert }: Telling, node: string): Record
 }
 
 /** The mail to root, headers included; RFC 2047 words carry what is not ASCII. */
-export function mailText(telling: Telling, node: string, encodeWord: (text: string) => string): string {
+export function mailText(telling: Told, node: string, encodeWord: (text: string) => string): string {
   const { alert } = telling;
   const verdict = oneLine(verdictOf(telling));
   const subject = `[${node}] ${verdict}`.slice(0, 200);

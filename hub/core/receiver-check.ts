@@ -186,6 +186,9 @@ function formProblems(receiver: Receiver): FieldProblem[] {
   if (receiver.type === "ntfy" && !/^[-_A-Za-z0-9]{1,64}$/.test(receiver.topic)) {
     return [at("receiver.topic", "it is no topic", "letters, digits, - and _")];
   }
+  if (receiver.type === "node" && !receiver.journal && !receiver.hooks && !receiver.mail) {
+    return [at("receiver.journal", "it tells nobody", "switch on journal, hooks or mail")];
+  }
   if (receiver.type === "alertmanager" && (receiver.user === undefined) !== (receiver.password === undefined)) {
     return [at("receiver.user", "user and password go together", "give both or neither")];
   }

@@ -70,6 +70,11 @@ export class LinkServer {
     this.byAgent.get(agentKey(agent))?.sendAlerts(body);
   }
 
+  /** False: it has no session that can be asked. */
+  sendTell(agent: AgentId, body: MessageOf<"outlet.tell">["body"]): boolean {
+    return this.byAgent.get(agentKey(agent))?.sendTell(body) ?? false;
+  }
+
   revoke(agent: AgentId): void {
     this.byAgent.get(agentKey(agent))?.refuse("revoked");
   }

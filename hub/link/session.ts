@@ -1,6 +1,6 @@
 import { limits } from "#protocol/limits.ts";
 import type { Duty, Inventory, Message, MessageOf, MessageType, RefusalCode, TaskReport } from "#protocol/messages.ts";
-import { encodeMessage, parseMessageText, refusalCodes } from "#protocol/messages.ts";
+import { encodeMessage, messages, parseMessageText, refusalCodes } from "#protocol/messages.ts";
 import { linkVersions, softwareVersion } from "#protocol/version.ts";
 import type { AgentId, RecordSink, RecordStream } from "../core/series.ts";
 import { after, type Clock } from "../ports.ts";
@@ -34,6 +34,8 @@ export interface SessionEvents {
   clock(agent: AgentId, skewMs: number): void;
   closed(session: AgentSession, agent: AgentId | undefined, why: string): void;
   refused(hello: { node: string; clusterId: string }, code: RefusalCode, problem: string): void;
+  /** What came of something this agent was asked to tell on its node. */
+  told(agent: AgentId, body: MessageOf<"outlet.told">["body"]): void;
   /** Something not understood, by reason: counted for `health`. */
   problem(reason: string): void;
   /** The store takes nothing: the disk is full or fails. */
@@ -109,6 +111,13 @@ export class AgentSession {
 
   sendAlerts(body: MessageOf<"alerts">["body"]): void {
     if (this.phase === "open") this.send("alerts", body);
+  }
+
+  /** False: this session can't be asked. */
+  sendTell(body: MessageOf<"outlet.tell">["body"]): boolean {
+    if (this.phase !== "open" || this.version < messages["outlet.tell"].since) return false;
+    this.send("outlet.tell", body);
+    return true;
   }
 
   refuse(code: RefusalCode, problem: string = refusalCodes[code].text): void {
@@ -205,6 +214,9 @@ export class AgentSession {
         return;
       case "clock":
         events.clock(agent, message.body.at - clock.now());
+        return;
+      case "outlet.told":
+        events.told(agent, message.body);
         return;
       case "problem":
         events.problem(`agent says: ${message.body.about}`);

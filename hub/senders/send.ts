@@ -81,7 +81,6 @@ async function sendToNodes(
   notification: Notification,
   receiver: ReceiverOf<"node">,
 ): Promise<SendResult> {
-  if (notification.kind !== "test" && notification.nodes.length === 0) return { ok: true, answer: "concerns no node" };
   return (
     outlet?.send(notification, receiver) ?? { ok: false, retry: true, problem: "this hub has no way to its agents' outlets" }
   );

@@ -81,6 +81,7 @@ export class SoakAgent {
       identify: async () => ({ node, clusterId: benchCluster, clusterName: "soak" }),
       setDuties: () => undefined,
       hearAlerts: () => undefined,
+      tellOutlet: async () => [],
       findHub: () => ({ ok: true, place }),
       connect: (to, signal) => connectHub(to.url, to.fingerprint, signal),
       readJoined: () => joined,

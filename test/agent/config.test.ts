@@ -10,7 +10,7 @@ test("an empty file is the default configuration", () => {
     state: "/var/lib/proven-agent",
     pve: { api: "http://127.0.0.1:85" },
     commands: { path: "/usr/sbin:/usr/bin:/sbin:/bin" },
-    outlet: { journal: true, hooks: true, mail: false, hub_unreachable_sec: 300 },
+    outlet: { journal: true, hooks: true, mail: "routed", hub_unreachable_sec: 300 },
   });
 });
 
