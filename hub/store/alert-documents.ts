@@ -38,6 +38,7 @@ const alertRecordSchema = z.strictObject({
   valueText: z.string().nullable(),
   unit: z.string().nullable(),
   threshold: z.number().nullable(),
+  worst: z.number().nullable().default(null),
   text: z.string(),
   remedy: z.string().nullable(),
   inhibits: z.boolean(),
@@ -47,6 +48,7 @@ const alertRecordSchema = z.strictObject({
   acknowledged: acknowledgementSchema.nullable(),
   heldBy: suppressionSchema.nullable(),
   wasHeld: z.boolean(),
+  freedAt: epochMs.nullable().default(null),
   told: z.array(z.strictObject({ receiver: z.string(), at: epochMs })),
   groups: z.array(z.string()),
   decisions: z.array(decisionSchema),
@@ -64,6 +66,7 @@ const toldSchema = z.strictObject({
       firedAt: epochMs,
       toldAt: epochMs,
       resolvedAt: epochMs.nullable(),
+      endText: z.string().nullable().default(null),
     }),
   ),
 });

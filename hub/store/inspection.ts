@@ -1,9 +1,10 @@
 import { limits } from "#protocol/limits.ts";
 import { metricById } from "#protocol/metrics.ts";
 import { decodeSchema, parseRecordHead } from "#protocol/records.ts";
-import { openBlock, unpackSamples } from "../core/block.ts";
-import { decodeRollup, emptyRollup, rollupRows } from "../core/rollup.ts";
+import { type BlockLayout, openBlock, unpackSamples } from "../core/block.ts";
+import { emptyRollup, readRollup } from "../core/rollup.ts";
 import type { EntityDoc } from "./catalogue.ts";
+import { nameBlock, nameSeries, type Tier } from "./damage.ts";
 import { groupDocKey, parseSpanKey } from "./keys.ts";
 import { decodeRingValue } from "./ring.ts";
 import type { SeriesEnv } from "./series-env.ts";
@@ -29,36 +30,29 @@ export function checkStore(env: SeriesEnv): CheckReport {
     }
   };
   const groups = checkCatalogue(env, report);
-  const ofGroup = (group: number) => {
-    if (!groups.has(group)) throw new Error("the catalogue doesn't know its group");
+  const checkTier = (tier: Tier, key: Uint8Array, value: Uint8Array, check: (value: Uint8Array) => number[]) => {
+    const { span, group } = parseSpanKey(key);
+    attempt(
+      () => nameBlock(env, tier, span, group),
+      () => {
+        checkColumns(value);
+        const damaged = check(value);
+        if (damaged.length > 0) throw new Error(`${damaged.map((id) => nameSeries(env, group, id)).join(", ")} can't be read`);
+        if (!groups.has(group)) throw new Error("the catalogue doesn't know its group");
+      },
+    );
   };
   for (const { key, value } of env.blocks.getRange({})) {
-    const { span, group } = parseSpanKey(key);
     report.blocks++;
-    attempt(
-      () => `samples of hour ${span}, group ${group}`,
-      () => {
-        checkColumns(value);
-        checkSamples(value);
-        ofGroup(group);
-      },
-    );
+    checkTier("samples", key, value, checkSamples);
   }
   for (const { key, value } of env.rollups.getRange({})) {
-    const { span, group } = parseSpanKey(key);
     report.rollups++;
-    attempt(
-      () => `rollup of day ${span}, group ${group}`,
-      () => {
-        checkColumns(value);
-        checkRollups(value);
-        ofGroup(group);
-      },
-    );
+    checkTier("rollup", key, value, checkRollups);
   }
   for (const { key, value } of env.ring.getRange({})) {
     attempt(
-      () => `frames ${key}`,
+      () => `frames ${key} of the write-ahead ring`,
       () => {
         report.frames += checkFrames(value);
       },
@@ -87,25 +81,24 @@ function checkColumns(bytes: Uint8Array): void {
   }
 }
 
-function checkSamples(bytes: Uint8Array): void {
-  const { times } = unpackSamples(bytes);
+/** Returns the series whose columns are damaged. */
+function checkSamples(bytes: Uint8Array): number[] {
+  const damaged: number[] = [];
+  const { times } = unpackSamples(bytes, (id) => damaged.push(id));
   for (let i = 0; i < times.length; i++) {
     if (!((times[i] as number) > (times[i - 1] ?? Number.NEGATIVE_INFINITY))) throw new Error(`times do not ascend at row ${i}`);
   }
+  return damaged;
 }
 
-function checkRollups(bytes: Uint8Array): void {
+/** Returns the series whose columns are damaged. */
+function checkRollups(bytes: Uint8Array): number[] {
   const block = openBlock(bytes);
   const day = emptyRollup();
-  for (let i = 0; i < block.series; i++) {
-    decodeRollup(bytes, block.columnAt(i), day);
-    for (let row = 0; row < rollupRows; row++) {
-      const count = day.count[row] as number;
-      if (!(count >= 0)) throw new Error(`column ${i} counts ${count} samples`);
-      if (count > 0 && !((day.min[row] as number) <= (day.max[row] as number)))
-        throw new Error(`column ${i}: least above greatest`);
-    }
-  }
+  const isPlausible = (count: number, row: number) =>
+    count === 0 || (count > 0 && (day.min[row] as number) <= (day.max[row] as number));
+  const isWhole = (position: number) => readRollup(bytes, block, position, day) && day.count.every(isPlausible);
+  return [...block.ids()].filter((_, position) => !isWhole(position));
 }
 
 function checkFrames(value: Uint8Array): number {
@@ -182,11 +175,21 @@ export function sizeByMetric(env: SeriesEnv): MetricSize[] {
   return [...sizes.values()].sort((a, b) => b.rawBytes + b.rollupBytes - a.rawBytes - a.rollupBytes);
 }
 
+/** None of a block that can't be read: `store check` is who tells. */
 function eachColumn(value: Uint8Array, take: (id: number, bytes: number, rows: number) => void): void {
-  const block = openBlock(value);
+  const block = openReadable(value);
+  if (block === undefined) return;
   for (const [i, id] of block.ids().entries()) {
     const end = i + 1 < block.series ? block.columnAt(i + 1) : value.length;
     take(id, end - block.columnAt(i), block.rows);
+  }
+}
+
+function openReadable(value: Uint8Array): BlockLayout | undefined {
+  try {
+    return openBlock(value);
+  } catch {
+    return undefined;
   }
 }
 

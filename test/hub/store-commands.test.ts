@@ -81,9 +81,15 @@ test("what is damaged is told one by one, and the command fails", async () => {
     /parts are damaged\. Restore it from a backup/,
   );
   const told = lines.join("\n");
-  assert.match(told, /samples of hour \d+, group 1: /);
-  assert.match(told, /rollup of day \d+, group 1: unknown block version 9/);
-  assert.match(told, /frames \d+: ring value names a lane that it does not list/);
+  assert.match(
+    told,
+    /samples of node pve1 from 2026-01-0\d \d\d:37 to .* UTC, metric group 1 \(guest\/100, guest\/101\): /,
+  );
+  assert.match(
+    told,
+    /15-minute rollup of node pve1 from 2026-01-05 00:00 to 2026-01-06 00:00 UTC, metric group 1 .*: unknown block version 9/,
+  );
+  assert.match(told, /frames \d+ of the write-ahead ring: its checksum differs/);
   assert.equal(lines.length, 4);
 });
 
@@ -96,7 +102,10 @@ test("a group that the catalogue lost is told for its members and for its sample
   const lines: string[] = [];
   await assert.rejects(checkSeriesStore({ dir: path, say: (line) => lines.push(line) }), /parts are damaged/);
   assert.match(lines[1] ?? "", /guest\/100 000000001: its group 1 is not there/);
-  assert.match(lines[3] ?? "", /samples of hour \d+, group 1: the catalogue doesn't know its group/);
+  assert.match(
+    lines[3] ?? "",
+    /samples from .* UTC of metric group 1, which the catalogue doesn't know: the catalogue doesn't know its group/,
+  );
   assert.match(lines.at(-1) ?? "", /^ {2}and \d+ more$/);
 });
 

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import { hasNoSums } from "../../../hub/core/block.ts";
 import type { Migration, StoreSchema } from "../../../hub/store/migration.ts";
 import { openSeries } from "../../../hub/store/series.ts";
-import { readSeriesEnv } from "../../../hub/store/series-env.ts";
+import { openSeriesEnv, readSeriesEnv } from "../../../hub/store/series-env.ts";
 import { StoreError } from "../../../hub/store/state.ts";
 import { agentOf, day0, guest, ms, schemaOf, TestAgent, TestStore, temporaryDir } from "../../support/series-store.ts";
 
@@ -112,4 +114,72 @@ test("without a way from its version a store is not touched, and the rest of an 
   await open(inTheWay, { version: 3, migrations: [countsEntities] }).close();
   assert.equal(existsSync(`${inTheWay}.version-2/data.mdb`), true);
   assert.deepEqual(await versionOf(path), { format: "proven-series", version: 2 });
+});
+
+/** A store that a hub of format 1 wrote: two nodes, 30 hours, a guest each with gaps and counters that begin anew, frames in the ring. */
+function storeOfFormat1(name: string): string {
+  const path = `${dir}/${name}`;
+  mkdirSync(path);
+  writeFileSync(`${path}/data.mdb`, gunzipSync(readFileSync("test/fixtures/series-store-1/data.mdb.gz")));
+  return path;
+}
+
+const nothingUnsealed = async (path: string) => {
+  const env = readSeriesEnv(path);
+  const old = [env.blocks, env.rollups].flatMap((tier) => [...tier.getRange({})]).filter(({ value }) => hasNoSums(value));
+  const left = env.meta.get("unsealed");
+  await env.root.close();
+  return old.length === 0 && left === undefined;
+};
+
+/** All that an operator sees of it: each series' samples, and its day from the rollup. */
+function contentsOf(store: TestStore): unknown {
+  const series = [100, 101, 102].flatMap((vmid) => [store.find(guest(vmid), "cpu"), store.find(guest(vmid), "net_in")]);
+  const range = { from: ms(day0), to: ms(day0 + 30 * 3_600_000), aggregates: ["last", "min", "max"] as const };
+  return [
+    store.hub.reader.read(series, { ...range, stepMs: undefined }),
+    store.hub.reader.read(series, { ...range, from: ms(day0 - 3_600_000), stepMs: 3_600_000 }),
+  ];
+}
+
+test("a store of format 1 gets checksums: the ring at once, its blocks while the hub runs, and it answers the same all along", async () => {
+  const path = storeOfFormat1("format-1");
+  const store = new TestStore(path);
+  store.clock = day0 + 30 * 3_600_000;
+  const before = contentsOf(store);
+  const [raw] = (before as ReturnType<TestStore["hub"]["reader"]["read"]>[]) ?? [];
+  assert.deepEqual(
+    raw?.series.map(({ at }) => at.length),
+    [1750, 1800, 1800, 1800, 1800, 1800],
+  );
+  assert.equal(await nothingUnsealed(path), false);
+  await store.reopen();
+  await store.settle();
+  assert.deepEqual(contentsOf(store), before);
+  assert.deepEqual(store.hub.check().problems, []);
+  await store.hub.close();
+  assert.ok(await nothingUnsealed(path));
+  assert.deepEqual(await versionOf(path), { format: "proven-series", version: 2 });
+  const again = new TestStore(path);
+  again.clock = store.clock;
+  assert.deepEqual(contentsOf(again), before);
+  await again.hub.close();
+  // The way back: the copy is, byte for byte, what the program before left.
+  const original = gunzipSync(readFileSync("test/fixtures/series-store-1/data.mdb.gz"));
+  assert.ok(original.equals(readFileSync(`${path}.version-1/data.mdb`)));
+});
+
+test("a damaged block of format 1 gets no checksum that would call it good", async () => {
+  const path = storeOfFormat1("format-1-damaged");
+  const env = openSeriesEnv(path, () => undefined);
+  const [key] = [...env.blocks.getKeys({ limit: 1 })];
+  assert.ok(key);
+  env.blocks.putSync(key, Uint8Array.of(1, 0, 60, 0, 200, 1, 255, 255, 255));
+  await env.root.close();
+  const store = new TestStore(path);
+  store.clock = day0 + 30 * 3_600_000;
+  await store.settle();
+  assert.match(store.hub.problem() ?? "", /a part is shown as a gap/);
+  assert.equal(store.hub.check().problems.length, 1);
+  await store.hub.close();
 });
