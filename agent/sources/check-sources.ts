@@ -9,7 +9,7 @@ import { fileProblem, NowReader, readText } from "./files.ts";
 import { GuestFeed } from "./guest-feed.ts";
 import { HostSource } from "./host.ts";
 import { Lane } from "./lane.ts";
-import { metricsPath, metricsSections, readMetricsLine } from "./metrics-line.ts";
+import { MetricsLine, metricsPath } from "./metrics-line.ts";
 import { NodeFactsSource } from "./node-facts.ts";
 import { PmxcfsSource } from "./pmxcfs.ts";
 import { parseRrd } from "./rrd.ts";
@@ -92,15 +92,16 @@ async function checkPmxcfs(root: string): Promise<Finding> {
 }
 
 function checkMetrics(files: NowReader): Finding {
-  const read = readMetricsLine(files);
-  if (!read.ok) return { found: "nothing", problem: read.problem };
-  const found = metricsSections.flatMap((name) => {
-    const section = read.line[name];
-    if (section === undefined || name === "node") return [];
-    return [`${Object.keys(section.data).length} ${name}`];
-  });
-  const changed = read.changed.length === 0 ? undefined : `${metricsPath}: other than in PVE 9: ${read.changed.join(", ")}`;
-  return { found: found.join(", "), problem: changed };
+  const line = new MetricsLine();
+  const problem = line.read(files);
+  if (problem !== undefined) return { found: "nothing", problem };
+  const counts = { qemu: line.qemu.rows.count, lxc: line.lxc.rows.count, storage: line.storages.count };
+  const found = (["qemu", "lxc", "storage"] as const).flatMap((name) =>
+    line.atMs(name) === undefined ? [] : [`${counts[name]} ${name}`],
+  );
+  const { changed } = line;
+  const strange = changed.length === 0 ? undefined : `${metricsPath}: other than in PVE 9: ${changed.join(", ")}`;
+  return { found: found.join(", "), problem: strange };
 }
 
 async function checkRrd(root: string): Promise<Finding> {

@@ -60,20 +60,26 @@ export class NowReader {
 
   constructor(private readonly root: string) {}
 
-  /** Up to the first `until` byte when given (exclusive), else the whole file, at most `maxBytes`. Throws Node's file errors. */
-  read(path: string, maxBytes = 8 << 20, until?: number): string {
+  /** The whole file, at most `maxBytes`. Throws Node's file errors. */
+  read(path: string, maxBytes = 8 << 20): string {
+    const { bytes, length } = this.readBytes(path, maxBytes);
+    return bytes.toString("utf8", 0, length);
+  }
+
+  /** As `read`, up to the first `until` byte when given (exclusive). The bytes are this reader's own and stand until its next call. */
+  readBytes(path: string, maxBytes: number, until?: number): { bytes: Buffer; length: number } {
     const fd = openSync(join(this.root, path), "r");
     try {
       let length = 0;
       while (length < maxBytes) {
         if (length === this.buffer.length) this.grow();
-        const bytes = readSync(fd, this.buffer, length, this.buffer.length - length, null);
+        const bytes = readSync(fd, this.buffer, length, Math.min(chunkBytes, this.buffer.length - length), null);
         if (bytes === 0) break;
         const end = until === undefined ? -1 : this.buffer.subarray(length, length + bytes).indexOf(until);
-        if (end >= 0) return this.buffer.toString("utf8", 0, length + end);
+        if (end >= 0) return { bytes: this.buffer, length: length + end };
         length += bytes;
       }
-      return this.buffer.toString("utf8", 0, Math.min(length, maxBytes));
+      return { bytes: this.buffer, length: Math.min(length, maxBytes) };
     } finally {
       closeSync(fd);
     }
@@ -89,7 +95,7 @@ export class NowReader {
   }
 
   private grow(): void {
-    const grown = Buffer.allocUnsafeSlow(this.buffer.length * 2);
+    const grown = Buffer.allocUnsafeSlow(this.buffer.length + Math.max(chunkBytes, this.buffer.length >> 1));
     this.buffer.copy(grown);
     this.buffer = grown;
   }

@@ -4,34 +4,40 @@ import type { NodeName, Vmid } from "#protocol/ids.ts";
 import { nodeKey, parseStorageId, parseVmid, storageKey } from "#protocol/ids.ts";
 import { FeedAge, feedMaxAgeMs } from "../core/feed.ts";
 import type { SampleTable } from "../core/table.ts";
-import { asFlag, asNumber, asObject, asText, type JsonObject } from "../core/values.ts";
 import type { Clock, Log } from "../ports.ts";
 import type { NowReader } from "./files.ts";
-import { putLxc, putQemu, putVeth, type Target } from "./guest-samples.ts";
+import { GuestNics, hasCounters, putDrive, putLxc, putQemu, putTap, putVeth, runs, type Target } from "./guest-samples.ts";
 import { idsOf } from "./metric-ids.ts";
-import { type MetricsRead, type MetricsSection, metricsPath, readMetricsLine } from "./metrics-line.ts";
+import { columnOf, MetricsLine, type MetricsSectionName, metricsPath, rootColumns, storageColumns } from "./metrics-line.ts";
 import type { LocalGuest, PmxcfsSource } from "./pmxcfs.ts";
 import { putRrdGuest, type Rrd } from "./rrd.ts";
 
 const storageIds = idsOf("storage");
 const nodeIds = idsOf("node");
 const feeds = ["qemu", "lxc", "storage", "node"] as const;
-type FeedName = (typeof feeds)[number];
+const ofStorage = columnOf(storageColumns);
+const ofRoot = columnOf(rootColumns);
 
 /** Guests and storages: from the metrics line while it is fresh and looks as known, each section by itself; else from `.rrd`. */
 export class GuestFeed {
   /** Why something comes from `.rrd`; undefined: all from the metrics line. */
   problem: string | undefined;
   private stamp = "";
-  private newest: MetricsRead = { ok: false, problem: "not read yet" };
-  private readonly ages: Record<FeedName, FeedAge> = {
+  private readonly line = new MetricsLine();
+  private lineProblem: string | undefined = "not read yet";
+  private readonly ages: Record<MetricsSectionName, FeedAge> = {
     qemu: new FeedAge(),
     lxc: new FeedAge(),
     storage: new FeedAge(),
     node: new FeedAge(),
   };
-  private readonly logged = new Map<FeedName, string>();
-  private fresh: Partial<Record<FeedName, MetricsSection>> = {};
+  private readonly logged = new Map<MetricsSectionName, string>();
+  private readonly fresh = new Set<MetricsSectionName>();
+  private readonly running = new Set<Vmid>();
+  private readonly taps = new GuestNics(/^tap([^i]*)i(.*)$/);
+  private readonly veths = new GuestNics(/^veth([0-9]+)i([0-9]+)$/);
+  /** Guests by the row of their type, as the newest `putGuests` found them. */
+  private readonly owners: (Target | undefined)[] = [];
 
   constructor(
     private readonly root: string,
@@ -42,41 +48,40 @@ export class GuestFeed {
 
   /** True: some section must come from `.rrd`. */
   get needsRrd(): boolean {
-    return this.fresh.qemu === undefined || this.fresh.lxc === undefined || this.fresh.storage === undefined;
+    return !(this.fresh.has("qemu") && this.fresh.has("lxc") && this.fresh.has("storage"));
   }
 
   /** Looks at the metrics line. */
   refresh(now: number): void {
     const stamp = this.readStamp();
     if (stamp === undefined || stamp !== this.stamp) {
-      this.newest = readMetricsLine(this.files);
+      this.lineProblem = this.line.read(this.files);
       this.stamp = stamp ?? "";
     }
-    this.fresh = {};
+    this.fresh.clear();
     this.problem = undefined;
+    const changed = this.line.changed;
     for (const name of feeds) {
-      const section = this.newest.ok ? this.newest.line[name] : undefined;
-      const why = this.reasonAgainst(name, section, now);
-      if (why === undefined && section !== undefined) this.fresh[name] = section;
+      const why = this.reasonAgainst(name, changed, now);
+      if (why === undefined) this.fresh.add(name);
       this.problem ??= why;
       this.tell(name, why);
     }
+    this.noteRunning();
   }
 
   /** True when pvestatd says, and not too long ago, that this VM runs. */
   isRunning(vmid: Vmid): boolean {
-    const entry = asObject(this.fresh.qemu?.data[vmid]);
-    return (asText(entry?.qmpstatus) ?? entry?.status) === "running";
+    return this.running.has(vmid);
   }
 
   /** `rrd`: undefined when it was not needed or could not be read. */
   putGuests(table: SampleTable, pmxcfs: PmxcfsSource, rrd: Rrd | undefined, now: number): void {
     for (const type of ["qemu", "lxc"] as const) {
-      const section = this.fresh[type];
-      if (section !== undefined) this.putSection(table, pmxcfs, type, section.data);
+      if (this.fresh.has(type)) this.putSection(table, pmxcfs, type);
       else if (rrd !== undefined) putFromRrd(table, pmxcfs, type, rrd, now);
     }
-    if (this.fresh.lxc !== undefined) this.putContainerNics(table, pmxcfs);
+    if (this.fresh.has("lxc")) this.putContainerNics(table, pmxcfs);
   }
 
   /** `shared`: this agent has the duty to report shared storages. */
@@ -88,72 +93,100 @@ export class GuestFeed {
     rrd: Rrd | undefined,
     now: number,
   ): void {
-    if (this.fresh.storage === undefined) {
+    if (!this.fresh.has("storage")) {
       if (rrd !== undefined) putStoragesFromRrd(table, pmxcfs, node, shared, rrd, now);
       return;
     }
-    const { data } = this.fresh.storage;
-    for (const id in data) {
-      const storage = parseStorageId(id);
-      const entry = asObject(data[id]);
-      if (storage === undefined || entry === undefined || !asFlag(entry.enabled)) continue;
-      const isShared = asFlag(entry.shared);
+    const { storages } = this.line;
+    for (let row = 0; row < storages.count; row++) {
+      const storage = parseStorageId(storages.names[row]);
+      if (storage === undefined || storages.get(row, ofStorage.enabled) !== 1) continue;
+      const isShared = storages.get(row, ofStorage.shared) === 1;
       if (isShared && !shared) continue;
       const entity = table.entity(storageKey(storage, node, isShared));
-      const active = asFlag(entry.active);
+      const active = storages.get(row, ofStorage.active) === 1;
       table.put(entity, storageIds.active, "pve-metrics", active ? 1 : 0);
       if (!active) continue;
-      table.put(entity, storageIds.total, "pve-metrics", asNumber(entry.total));
-      table.put(entity, storageIds.used, "pve-metrics", asNumber(entry.used));
-      table.put(entity, storageIds.avail, "pve-metrics", asNumber(entry.avail));
+      table.put(entity, storageIds.total, "pve-metrics", storages.get(row, ofStorage.total));
+      table.put(entity, storageIds.used, "pve-metrics", storages.get(row, ofStorage.used));
+      table.put(entity, storageIds.avail, "pve-metrics", storages.get(row, ofStorage.avail));
     }
   }
 
   /** The root file system as PVE says it: blocks − bfree. False: nothing fresh is known. */
   putRoot(table: SampleTable, node: NodeName): boolean {
-    const root = asObject(this.fresh.node?.data.blockstat);
-    if (root === undefined) return false;
+    const { root } = this.line;
+    if (!this.fresh.has("node") || root.count === 0) return false;
+    const [blocks, free, available] = [root.get(0, ofRoot.blocks), root.get(0, ofRoot.bfree), root.get(0, ofRoot.bavail)];
     const entity = table.entity(nodeKey(node));
-    table.put(entity, nodeIds.root_total, "pve-metrics", asNumber(root.blocks));
-    table.put(entity, nodeIds.root_used, "pve-metrics", asNumber(root.blocks) - asNumber(root.bfree));
-    table.put(entity, nodeIds.fs_total, "pve-metrics", asNumber(root.blocks), "/");
-    table.put(entity, nodeIds.fs_used, "pve-metrics", asNumber(root.blocks) - asNumber(root.bfree), "/");
-    table.put(entity, nodeIds.fs_avail, "pve-metrics", asNumber(root.bavail), "/");
+    table.put(entity, nodeIds.root_total, "pve-metrics", blocks);
+    table.put(entity, nodeIds.root_used, "pve-metrics", blocks - free);
+    table.put(entity, nodeIds.fs_total, "pve-metrics", blocks, "/");
+    table.put(entity, nodeIds.fs_used, "pve-metrics", blocks - free, "/");
+    table.put(entity, nodeIds.fs_avail, "pve-metrics", available, "/");
     return true;
   }
 
-  private putSection(table: SampleTable, pmxcfs: PmxcfsSource, type: "qemu" | "lxc", data: JsonObject): void {
-    for (const id in data) {
-      const entry = asObject(data[id]);
-      const guest = ownGuest(pmxcfs, parseVmid(id), type);
-      if (entry === undefined || guest === undefined) continue;
-      const to = targetOf(table, guest);
-      if (type === "qemu") putQemu(to, id, entry);
-      else putLxc(to, entry, countsIo(pmxcfs, guest));
+  private noteRunning(): void {
+    this.running.clear();
+    const { qemu } = this.line;
+    if (!this.fresh.has("qemu")) return;
+    for (let row = 0; row < qemu.rows.count; row++) {
+      const vmid = parseVmid(qemu.rows.names[row]);
+      if (vmid !== undefined && runs(qemu, row)) this.running.add(vmid);
+    }
+  }
+
+  private putSection(table: SampleTable, pmxcfs: PmxcfsSource, type: "qemu" | "lxc"): void {
+    const guests = this.line[type];
+    const { owners } = this;
+    for (let row = 0; row < guests.rows.count; row++) {
+      const guest = ownGuest(pmxcfs, parseVmid(guests.rows.names[row]), type);
+      const to = guest === undefined ? undefined : targetOf(table, guest);
+      if (guest !== undefined && to !== undefined) {
+        if (type === "qemu") putQemu(to, guests, row);
+        else putLxc(to, guests, row, countsIo(pmxcfs, guest));
+      }
+      owners[row] = type === "qemu" && hasCounters(guests, row) ? to : undefined;
+    }
+    if (type === "qemu") this.putDevicesOfVms();
+  }
+
+  private putDevicesOfVms(): void {
+    const { rows, drives, taps } = this.line.qemu;
+    for (let row = 0; row < drives.count; row++) {
+      const to = this.owners[drives.owners[row] as number];
+      if (to !== undefined) putDrive(to, drives, row);
+    }
+    for (let row = 0; row < taps.count; row++) {
+      const owner = taps.owners[row] as number;
+      const to = this.owners[owner];
+      const nic = this.taps.of(taps.names[row] as string);
+      if (to !== undefined && nic !== undefined && nic.vmid === rows.names[owner]) putTap(to, taps, row, nic.instance);
     }
   }
 
   private putContainerNics(table: SampleTable, pmxcfs: PmxcfsSource): void {
-    const nics = asObject(this.fresh.node?.data.nics);
-    for (const name in nics) {
-      const match = name.startsWith("veth") ? /^veth([0-9]+)i([0-9]+)$/.exec(name) : null;
-      const device = asObject(nics[name]);
-      const guest = ownGuest(pmxcfs, parseVmid(match?.[1]), "lxc");
-      if (match === null || device === undefined || guest === undefined) continue;
-      putVeth(targetOf(table, guest), `net${match[2]}`, device);
+    const { devices } = this.line;
+    if (!this.fresh.has("node")) return;
+    for (let row = 0; row < devices.count; row++) {
+      const nic = this.veths.of(devices.names[row] as string);
+      const guest = nic === undefined ? undefined : ownGuest(pmxcfs, parseVmid(nic.vmid), "lxc");
+      if (nic !== undefined && guest !== undefined) putVeth(targetOf(table, guest), devices, row, nic.instance);
     }
   }
 
-  private reasonAgainst(name: FeedName, section: MetricsSection | undefined, now: number): string | undefined {
-    if (!this.newest.ok) return this.newest.problem;
-    if (this.newest.changed.includes(name)) return `${metricsPath}: section ${name} looks other than in PVE 9`;
-    if (section === undefined) return `${metricsPath}: no section ${name}`;
-    const ageMs = this.ages[name].ageMs(section.atMs, now, this.clock.monotonicMs());
+  private reasonAgainst(name: MetricsSectionName, changed: readonly MetricsSectionName[], now: number): string | undefined {
+    if (this.lineProblem !== undefined) return this.lineProblem;
+    if (changed.includes(name)) return `${metricsPath}: section ${name} looks other than in PVE 9`;
+    const atMs = this.line.atMs(name);
+    if (atMs === undefined) return `${metricsPath}: no section ${name}`;
+    const ageMs = this.ages[name].ageMs(atMs, now, this.clock.monotonicMs());
     if (ageMs <= feedMaxAgeMs) return undefined;
     return `${metricsPath}: section ${name} is older than ${feedMaxAgeMs / 1000} s, does pvestatd hang?`;
   }
 
-  private tell(name: FeedName, why: string | undefined): void {
+  private tell(name: MetricsSectionName, why: string | undefined): void {
     if (this.logged.get(name) === why) return;
     if (why === undefined) this.log(5, `${name}: values come from ${metricsPath} again`);
     else this.log(4, `${name}: values come from ${name === "node" ? "/proc alone" : "/etc/pve/.rrd"} (${why})`);

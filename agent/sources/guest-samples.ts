@@ -1,10 +1,15 @@
 import { guestStatusCodes } from "#protocol/metrics.ts";
+import type { NumberRows } from "../core/number-rows.ts";
 import type { SampleTable } from "../core/table.ts";
-import { asNumber, asObject, asText, type JsonObject } from "../core/values.ts";
 import { idsOf } from "./metric-ids.ts";
+import { columnOf, deviceColumns, driveColumns, type GuestRows, guestColumns, tapColumns } from "./metrics-line.ts";
 
 const ids = idsOf("guest");
 const source = "pve-metrics";
+const of = columnOf(guestColumns);
+const ofDrive = columnOf(driveColumns);
+const ofTap = columnOf(tapColumns);
+const ofDevice = columnOf(deviceColumns);
 
 /** PVE's `qmpstatus` (or `status`) as one of guestStatusCodes; what is none of them (`internal-error`, `postmigrate` …) is `other`. */
 export function guestStatusCode(status: string): number {
@@ -12,101 +17,136 @@ export function guestStatusCode(status: string): number {
   return code < 0 ? guestStatusCodes.indexOf("other") : code;
 }
 
-const pressures = [
-  [ids.psi_cpu_some, "pressurecpusome"],
-  [ids.psi_cpu_full, "pressurecpufull"],
-  [ids.psi_io_some, "pressureiosome"],
-  [ids.psi_io_full, "pressureiofull"],
-  [ids.psi_mem_some, "pressurememorysome"],
-  [ids.psi_mem_full, "pressurememoryfull"],
-] as const;
+const [stopped, running] = [guestStatusCode("stopped"), guestStatusCode("running")];
 
-const driveCounters = [
-  [ids.drive_reads, "rd_operations"],
-  [ids.drive_writes, "wr_operations"],
-  [ids.drive_flushes, "flush_operations"],
-  [ids.drive_read, "rd_bytes"],
-  [ids.drive_written, "wr_bytes"],
-  [ids.drive_read_ns, "rd_total_time_ns"],
-  [ids.drive_write_ns, "wr_total_time_ns"],
-  [ids.drive_flush_ns, "flush_total_time_ns"],
-] as const;
+type Puts = readonly (readonly [metric: number, column: number])[];
+
+const sizes: Puts = [[ids.cpus, of.cpus]];
+const ofRunning: Puts = [
+  [ids.uptime, of.uptime],
+  [ids.cpu, of.cpu],
+  [ids.psi_cpu_some, of.pressurecpusome],
+  [ids.psi_cpu_full, of.pressurecpufull],
+  [ids.psi_io_some, of.pressureiosome],
+  [ids.psi_io_full, of.pressureiofull],
+  [ids.psi_mem_some, of.pressurememorysome],
+  [ids.psi_mem_full, of.pressurememoryfull],
+  [ids.net_in, of.netin],
+  [ids.net_out, of.netout],
+];
+const diskCounters: Puts = [
+  [ids.disk_read, of.diskread],
+  [ids.disk_written, of.diskwrite],
+];
+const ofContainer: Puts = [
+  [ids.swap_used, of.swap],
+  [ids.disk_used, of.disk],
+];
+const ofDrives: Puts = [
+  [ids.drive_reads, ofDrive.rd_operations],
+  [ids.drive_writes, ofDrive.wr_operations],
+  [ids.drive_flushes, ofDrive.flush_operations],
+  [ids.drive_read, ofDrive.rd_bytes],
+  [ids.drive_written, ofDrive.wr_bytes],
+  [ids.drive_read_ns, ofDrive.rd_total_time_ns],
+  [ids.drive_write_ns, ofDrive.wr_total_time_ns],
+  [ids.drive_flush_ns, ofDrive.flush_total_time_ns],
+];
 
 /** Where one guest's values go. */
 export type Target = { table: SampleTable; entity: number };
 
-/** One entry of the `qemu` section: `vmstatus` in qemu-server `PVE/QemuServer.pm`. A stopped guest has its status and its sizes only. */
-export function putQemu(to: Target, vmid: string, entry: JsonObject): void {
-  const { table, entity } = to;
-  if (!putState(to, entry)) return;
-  putNumber(to, ids.net_in, entry.netin);
-  putNumber(to, ids.net_out, entry.netout);
-  putNumber(to, ids.disk_read, entry.diskread);
-  putNumber(to, ids.disk_written, entry.diskwrite);
-  // `mem` is the balloon driver's total − free where the guest's driver tells both, else the host's view of the process.
-  const ballooned = Number.isFinite(asNumber(entry.freemem));
-  table.put(entity, ids.mem_used, ballooned ? "balloon" : "host", asNumber(entry.mem));
-  putNumber(to, ids.mem_host, entry.memhost);
-  const drives = asObject(entry.blockstat);
-  for (const drive in drives) putDrive(to, drive, drives[drive]);
-  const nics = asObject(entry.nics);
-  const tapPrefix = `tap${vmid}i`;
-  for (const tap in nics) {
-    const nic = asObject(nics[tap]);
-    if (nic === undefined || !tap.startsWith(tapPrefix)) continue;
-    const instance = `net${tap.slice(tapPrefix.length)}`;
-    table.put(entity, ids.nic_in, source, asNumber(nic.netin), instance);
-    table.put(entity, ids.nic_out, source, asNumber(nic.netout), instance);
-  }
+/** True when pvestatd says that it runs; `qmpstatus` is the closer word. */
+export function runs(guests: GuestRows, row: number): boolean {
+  return statusOf(guests, row) === running;
 }
 
-/** One entry of the `lxc` section: `vmstatus` in pve-container `PVE/LXC.pm`. `countsIo`: its root disk's storage has I/O counters (ZFS has none). */
-export function putLxc(to: Target, entry: JsonObject, countsIo: boolean): void {
-  if (!putState(to, entry)) return;
-  putNumber(to, ids.net_in, entry.netin);
-  putNumber(to, ids.net_out, entry.netout);
-  if (countsIo) {
-    putNumber(to, ids.disk_read, entry.diskread);
-    putNumber(to, ids.disk_written, entry.diskwrite);
-  }
-  to.table.put(to.entity, ids.mem_used, "cgroup", asNumber(entry.mem));
-  putNumber(to, ids.swap_used, entry.swap);
-  putNumber(to, ids.disk_used, entry.disk);
+/** One VM's row. A stopped guest has its status and its sizes only. */
+export function putQemu(to: Target, guests: GuestRows, row: number): void {
+  if (!putState(to, guests, row)) return;
+  putAll(to, guests.rows, row, diskCounters);
+  // `mem` is the balloon driver's total − free where the guest's driver tells both, else the host's view of the process.
+  const ballooned = Number.isFinite(guests.rows.get(row, of.freemem));
+  to.table.put(to.entity, ids.mem_used, ballooned ? "balloon" : "host", guests.rows.get(row, of.mem));
+  to.table.put(to.entity, ids.mem_host, source, guests.rows.get(row, of.memhost));
+}
+
+/** One container's row. `countsIo`: its root disk's storage has I/O counters (ZFS has none). */
+export function putLxc(to: Target, guests: GuestRows, row: number, countsIo: boolean): void {
+  if (!putState(to, guests, row)) return;
+  if (countsIo) putAll(to, guests.rows, row, diskCounters);
+  to.table.put(to.entity, ids.mem_used, "cgroup", guests.rows.get(row, of.mem));
+  putAll(to, guests.rows, row, ofContainer);
+}
+
+/** False for a guest that does not run: what it once read and sent means nothing any more. */
+export const hasCounters = (guests: GuestRows, row: number) => guests.rows.get(row, of.status) !== stopped;
+
+export function putDrive(to: Target, drives: NumberRows, row: number): void {
+  const name = drives.names[row] as string;
+  if (name === "") return;
+  putAll(to, drives, row, ofDrives, name);
+  const failed =
+    drives.get(row, ofDrive.failed_rd_operations) +
+    drives.get(row, ofDrive.failed_wr_operations) +
+    drives.get(row, ofDrive.failed_flush_operations);
+  to.table.put(to.entity, ids.drive_failed, source, failed, name);
+}
+
+/** A VM's NIC, as PVE has already turned it round: `netin` is what the guest receives. */
+export function putTap(to: Target, taps: NumberRows, row: number, instance: string): void {
+  to.table.put(to.entity, ids.nic_in, source, taps.get(row, ofTap.netin), instance);
+  to.table.put(to.entity, ids.nic_out, source, taps.get(row, ofTap.netout), instance);
 }
 
 /** NICs of containers stand in the node's section, as the host's end sees them: what the guest receives, its veth transmits. */
-export function putVeth(to: Target, instance: string, device: JsonObject): void {
-  to.table.put(to.entity, ids.nic_in, source, asNumber(device.transmit), instance);
-  to.table.put(to.entity, ids.nic_out, source, asNumber(device.receive), instance);
+export function putVeth(to: Target, devices: NumberRows, row: number, instance: string): void {
+  to.table.put(to.entity, ids.nic_in, source, devices.get(row, ofDevice.transmit), instance);
+  to.table.put(to.entity, ids.nic_out, source, devices.get(row, ofDevice.receive), instance);
+}
+
+/** The host's end of a guest's NIC: `tap100i0`, `veth200i1`. */
+export type GuestNic = { vmid: string; instance: string };
+
+/** Names of network devices as guests' NICs. Each is looked at once. */
+export class GuestNics {
+  private readonly known = new Map<string, GuestNic | undefined>();
+
+  constructor(private readonly pattern: RegExp) {}
+
+  of(device: string): GuestNic | undefined {
+    if (this.known.has(device)) return this.known.get(device);
+    const match = this.pattern.exec(device);
+    const nic = match === null ? undefined : { vmid: match[1] as string, instance: `net${match[2]}` };
+    if (this.known.size > 16_384) this.known.clear();
+    this.known.set(device, nic);
+    return nic;
+  }
+}
+
+function statusOf({ rows }: GuestRows, row: number): number {
+  const status = rows.get(row, of.qmpstatus);
+  return Number.isNaN(status) ? rows.get(row, of.status) : status;
 }
 
 /** What every guest has; true while it runs (or is paused), so that the rest means something. */
-function putState(to: Target, entry: JsonObject): boolean {
-  const status = asText(entry.status) ?? "other";
-  to.table.put(to.entity, ids.status, source, guestStatusCode(asText(entry.qmpstatus) ?? status));
-  putNumber(to, ids.cpus, entry.cpus);
-  putPositive(to, ids.mem_max, entry.maxmem);
-  putPositive(to, ids.disk_max, entry.maxdisk);
-  if (status === "stopped") return false;
-  putNumber(to, ids.uptime, entry.uptime);
-  putNumber(to, ids.cpu, entry.cpu);
-  for (const [metric, key] of pressures) putNumber(to, metric, entry[key]);
+function putState(to: Target, guests: GuestRows, row: number): boolean {
+  const { rows } = guests;
+  to.table.put(to.entity, ids.status, source, statusOf(guests, row));
+  putAll(to, rows, row, sizes);
+  putPositive(to, ids.mem_max, rows.get(row, of.maxmem));
+  putPositive(to, ids.disk_max, rows.get(row, of.maxdisk));
+  if (!hasCounters(guests, row)) return false;
+  putAll(to, rows, row, ofRunning);
   return true;
 }
 
-function putDrive(to: Target, drive: string, value: unknown): void {
-  const stats = asObject(value);
-  if (stats === undefined || drive === "") return;
-  for (const [metric, key] of driveCounters) to.table.put(to.entity, metric, source, asNumber(stats[key]), drive);
-  const failed =
-    asNumber(stats.failed_rd_operations) + asNumber(stats.failed_wr_operations) + asNumber(stats.failed_flush_operations);
-  to.table.put(to.entity, ids.drive_failed, source, failed, drive);
+function putAll(to: Target, rows: NumberRows, row: number, puts: Puts, instance?: string): void {
+  const { table, entity } = to;
+  for (const [metric, column] of puts) table.put(entity, metric, source, rows.get(row, column), instance);
 }
 
-const putNumber = (to: Target, metric: number, value: unknown) => to.table.put(to.entity, metric, source, asNumber(value));
-
 // A size of 0 is PVE's way to say that it does not know (a VM without a boot disk, a container not yet measured).
-function putPositive(to: Target, metric: number, value: unknown): void {
-  const number = asNumber(value);
-  if (number > 0) to.table.put(to.entity, metric, source, number);
+function putPositive(to: Target, metric: number, value: number): void {
+  if (value > 0) to.table.put(to.entity, metric, source, value);
 }

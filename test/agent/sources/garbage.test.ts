@@ -19,7 +19,7 @@ import { parseHaStatus, parseJobs, parseReplicationConfig } from "../../../agent
 import { localMounts } from "../../../agent/sources/filesystems.ts";
 import { parseFsinfo, runningBackups } from "../../../agent/sources/guest-agent.ts";
 import { parseGuestConfig } from "../../../agent/sources/guest-config.ts";
-import { parseMetricsLine } from "../../../agent/sources/metrics-line.ts";
+import { MetricsLine } from "../../../agent/sources/metrics-line.ts";
 import * as pbs from "../../../agent/sources/pbs-answers.ts";
 import { parsePbsStorages } from "../../../agent/sources/pbs-config.ts";
 import * as proc from "../../../agent/sources/proc.ts";
@@ -62,7 +62,11 @@ const parsers: [name: string, parse: (text: string) => unknown, good: string][] 
   ],
   ["a VM's configuration", (text) => parseGuestConfig(text, "qemu"), recorded("etc-pve_qemu-server_100.conf")],
   ["a container's configuration", (text) => parseGuestConfig(text, "lxc"), recorded("etc-pve_lxc_200.conf")],
-  ["/run/pve/metrics", parseMetricsLine, recorded("run-pve_metrics.line.json")],
+  [
+    "/run/pve/metrics",
+    (text) => new MetricsLine().parse(Buffer.from(text), Buffer.byteLength(text)),
+    recorded("run-pve_metrics.line.json"),
+  ],
   [".rrd", parseRrd, recorded("etc-pve_dot-rrd")],
   ["a line of active", (text) => parseTaskLine(text, "active"), recorded("tasks_active").split("\n")[0] ?? ""],
   ["a line of index", (text) => parseTaskLine(text, "index"), recorded("tasks_index").split("\n")[0] ?? ""],
@@ -145,8 +149,10 @@ for (const [name, parse, good] of parsers) {
 test("any JSON in the place of the metrics line is refused or has only sections that look right", () => {
   fc.assert(
     fc.property(fc.json(), fc.constantFrom("qemu", "lxc", "storage", "node"), (json, name) => {
-      const read = parseMetricsLine(`{"${name}":${json}}`);
-      assert.ok(!read.ok || read.changed.length + Object.keys(read.line).length === 1);
+      const text = `{"${name}":${json}}`;
+      const line = new MetricsLine();
+      const problem = line.parse(Buffer.from(text), Buffer.byteLength(text));
+      assert.ok(problem !== undefined || line.changed.includes(name) !== (line.atMs(name) !== undefined));
     }),
   );
 });

@@ -4,7 +4,6 @@ import * as cluster from "../../../agent/sources/cluster-config.ts";
 import { fileProblem } from "../../../agent/sources/files.ts";
 import { parseGuestConfig } from "../../../agent/sources/guest-config.ts";
 import { guestStatusCode } from "../../../agent/sources/guest-samples.ts";
-import { parseMetricsLine } from "../../../agent/sources/metrics-line.ts";
 import * as proc from "../../../agent/sources/proc.ts";
 import { parseRrd } from "../../../agent/sources/rrd.ts";
 import * as zpool from "../../../agent/sources/zpool-output.ts";
@@ -122,21 +121,6 @@ test("user.cfg tells each guest's pool", () => {
       [101, "prod"],
     ],
   );
-});
-
-test("the metrics line as recorded is understood in all its sections", () => {
-  const read = parseMetricsLine(recorded("run-pve_metrics.line.json"));
-  assert.ok(read.ok);
-  assert.deepEqual([Object.keys(read.line).sort(), read.changed], [["lxc", "node", "qemu", "storage"], []]);
-  assert.equal(read.line.qemu?.atMs, recordedAt);
-});
-
-test("a section that looks otherwise is named, and the others still serve", () => {
-  const line = JSON.parse(recorded("run-pve_metrics.line.json"));
-  line.qemu.data["100"] = { state: "running" };
-  const read = parseMetricsLine(JSON.stringify(line));
-  assert.ok(read.ok);
-  assert.deepEqual([Object.keys(read.line).sort(), read.changed], [["lxc", "node", "storage"], ["qemu"]]);
 });
 
 test(".rrd as recorded: a running VM, a stopped one, a container, and storages", () => {
