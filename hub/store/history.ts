@@ -3,11 +3,12 @@ import { type EventView, eventSchema, type Page, type TaskView, taskViewSchema }
 import type { EpochMs } from "#protocol/ids.ts";
 import { type EventFilter, matchesEvent, type NewEvent } from "../core/events.ts";
 import { matchesTask, stepTask, type TaskFilter } from "../core/task.ts";
+import { EventIndex } from "./event-index.ts";
 
 export type PageOptions = { limit: number; cursor: number | undefined };
 
-/** Rows one request may look at; beyond that the page ends early and its cursor goes on from there. */
-const scanMax = 50_000;
+/** Rows one request may look at; beyond that the page ends early, even empty, and its cursor goes on from there. */
+const scanMax = 5000;
 
 /**
  * Tasks and events, newest first. An event's key is its id. A task's key is its start in ms plus a number that tells tasks of one second
@@ -17,14 +18,20 @@ export class History {
   private constructor(
     private readonly root: RootDatabase<unknown, string>,
     private readonly eventRows: Database<unknown, number>,
+    private readonly eventIndex: EventIndex,
     private readonly taskRows: Database<unknown, number>,
     private readonly taskKeys: Database<number, string>,
   ) {}
 
   static open(root: RootDatabase<unknown, string>): History {
+    const events = root.openDB<unknown, number>("events", { encoding: "json" });
+    const index = EventIndex.open(root);
+    // A store of a version that had none.
+    if (index.isEmpty) root.transactionSync(() => indexAll(events, index));
     return new History(
       root,
-      root.openDB<unknown, number>("events", { encoding: "json" }),
+      events,
+      index,
       root.openDB<unknown, number>("tasks", { encoding: "json" }),
       root.openDB<number, string>("task-keys", { encoding: "json" }),
     );
@@ -37,14 +44,16 @@ export class History {
       return events.map((event, index) => {
         const row = { id: (last ?? 0) + 1 + index, ...event };
         this.eventRows.putSync(row.id, row);
+        this.eventIndex.add(row);
         return row;
       });
     });
   }
 
   events(filter: EventFilter, options: PageOptions): Page<EventView> {
+    const ids = this.eventIndex.idsFor(filter, options.cursor);
     return page(
-      this.eventRows,
+      ids === undefined ? downwards(this.eventRows, options.cursor) : rowsOf(this.eventRows, ids),
       options,
       (row) => eventSchema.parse(row),
       (event) => matchesEvent(event, filter),
@@ -87,7 +96,7 @@ export class History {
 
   tasks(filter: TaskFilter, options: PageOptions): Page<TaskView> {
     return page(
-      this.taskRows,
+      downwards(this.taskRows, options.cursor),
       options,
       (row) => taskViewSchema.parse(row),
       (task) => matchesTask(task, filter),
@@ -107,7 +116,10 @@ export class History {
       const [newest] = this.eventRows.getKeys({ reverse: true, limit: 1 });
       for (const { key, value } of this.eventRows.getRange()) {
         // The newest stays: the next id follows it.
-        if (key === newest || eventSchema.parse(value).at >= before) break;
+        if (key === newest) break;
+        const event = eventSchema.parse(value);
+        if (event.at >= before) break;
+        this.eventIndex.remove(event);
         this.eventRows.removeSync(key);
         events++;
       }
@@ -129,20 +141,30 @@ export class History {
 
 const endsBefore = (at: number, filter: { since?: number | undefined }) => filter.since !== undefined && at < filter.since;
 
+type Row = { key: number; value: unknown };
+
+/** From the cursor, which was itself on the page before. */
+const downwards = (rows: Database<unknown, number>, cursor: number | undefined): Iterable<Row> =>
+  rows.getRange({ reverse: true, ...(cursor === undefined ? {} : { start: cursor, exclusiveStart: true }) });
+
+function* rowsOf(rows: Database<unknown, number>, ids: Iterable<number>): Iterable<Row> {
+  for (const key of ids) yield { key, value: rows.get(key) };
+}
+
+function indexAll(events: Database<unknown, number>, index: EventIndex): void {
+  for (const { value } of events.getRange()) index.add(eventSchema.parse(value));
+}
+
 function page<T>(
-  rows: Database<unknown, number>,
-  { limit, cursor }: PageOptions,
+  rows: Iterable<Row>,
+  { limit }: PageOptions,
   parse: (row: unknown) => T,
   matches: (item: T) => boolean,
   isPast: (item: T) => boolean,
 ): Page<T> {
   const items: T[] = [];
   let scanned = 0;
-  // Downwards from the cursor, which was itself on the page before.
-  for (const { key, value } of rows.getRange({
-    reverse: true,
-    ...(cursor === undefined ? {} : { start: cursor, exclusiveStart: true }),
-  })) {
+  for (const { key, value } of rows) {
     const item = parse(value);
     if (isPast(item)) return { items, next: null };
     if (matches(item)) items.push(item);
