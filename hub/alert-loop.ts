@@ -1,5 +1,6 @@
 import type { AlertView, Rule } from "#protocol/alerting.ts";
 import type { EntityKey, EpochMs } from "#protocol/ids.ts";
+import { affectedTitles, takesAlong } from "./affected.ts";
 import { AlertBook } from "./alert-book.ts";
 import { AlertHolds } from "./alert-holds.ts";
 import type { Dispatcher } from "./alert-ports.ts";
@@ -8,14 +9,15 @@ import { AlertTeller } from "./alert-teller.ts";
 import { episodeOf } from "./core/alert.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
 import { changeRecord, currentRecord, withAcknowledgement } from "./core/alert-steps.ts";
+import { sameFigure } from "./core/alert-text.ts";
 import { alertView } from "./core/alert-view.ts";
 import { DueTimes } from "./core/backup-due.ts";
-import type { ClusterPicture } from "./core/cluster.ts";
+import { type ClusterPicture, nodesSeenOffline } from "./core/cluster.ts";
 import { datastoreBehind, entitiesOf } from "./core/entity-facts.ts";
 import { type Change, type Check, Evaluator } from "./core/evaluate.ts";
 import { factSamplesOf } from "./core/fact-samples.ts";
 import { isFresh } from "./core/freshness.ts";
-import { affectedBy, dependenciesOf, subjectKey } from "./core/inhibit.ts";
+import { dependenciesOf } from "./core/inhibit.ts";
 import type { Source } from "./core/rule.ts";
 import { RuleBook } from "./core/rule-set.ts";
 import type { EntityFacts } from "./core/scope.ts";
@@ -40,11 +42,18 @@ export type AlertLoopPorts = {
   tell(what: "firing" | "resolved", record: AlertRecord): void;
   /** Of the nodes, for calendars that are theirs. */
   timezone: string;
+  /** Counts changes of who and what there is. Absent: nobody counts. */
+  version?: () => number;
 };
 
-/** Facts are looked at this often, entities and rules followed this often. */
+/** Facts are looked at no more often than this, and this often where no sample came; */
 const factsEveryMs = 5000;
+const factsAtLeastMs = 10_000;
+/** entities and rules are followed no more often than this, and this often where nothing seems to have changed. */
 const rebuildEveryMs = 30_000;
+const rebuildAtLeastMs = 5 * 60_000;
+/** While there are alerts: silences, windows, quiet hours and groups have their own times. */
+const alertsEveryMs = 1000;
 /** A step of the wall clock that differs so much from the monotonic one was a setting of the clock. */
 const jumpMs = 2000;
 const historyMs = 400 * 86_400_000;
@@ -70,6 +79,11 @@ export class AlertLoop {
   private readonly ran: StoredRunMemory;
   private factsAt = Number.NEGATIVE_INFINITY;
   private rebuiltAt = Number.NEGATIVE_INFINITY;
+  /** As of the last rebuild; what agents sample is another list where their schema is another. */
+  private builtVersion: number | undefined;
+  private readonly sampled = new Map<string, readonly EntityKey[]>();
+  private isOutdated = true;
+  private wake: (withinMs: number) => void = () => undefined;
   private clocks: { wall: number; monotonic: number };
   private readonly stopFrames: () => void;
 
@@ -97,7 +111,20 @@ export class AlertLoop {
       holdAnew: (record, now) => this.holdAnew(record, now),
     });
     this.reload();
-    this.stopFrames = live.onFrame((frame) => this.frames.push(frame));
+    this.stopFrames = live.onFrame((frame) => this.take(frame));
+  }
+
+  /** `wake` is called when a pass is due within so many ms, earlier than `dueInMs` said. */
+  onWork(wake: (withinMs: number) => void): void {
+    this.wake = wake;
+  }
+
+  /** In how many ms the next pass is due where no frame comes. */
+  dueInMs(): number {
+    const { clock } = this.ports;
+    if (this.book.records.size > 0 || this.book.groups.size > 0) return alertsEveryMs;
+    const factsInMs = this.factsAt + factsAtLeastMs - clock.monotonicMs();
+    return Math.max(0, Math.min(factsInMs, this.evaluator.nextAt - clock.now()));
   }
 
   /** Decisions of people changed in the store: rules, silences, windows, routes, receivers. */
@@ -110,9 +137,10 @@ export class AlertLoop {
     this.teller.use(list("route"), list("receiver"));
     this.holds.use({ silences: list("silence"), windows: list("window"), rules: this.rules });
     this.rebuiltAt = Number.NEGATIVE_INFINITY;
+    this.wake(0);
   }
 
-  /** One pass: after each frame, and every second. */
+  /** One pass: after each frame, and when `dueInMs` is over. */
   pass(): void {
     const now = this.ports.clock.now();
     this.followClock(now);
@@ -120,7 +148,7 @@ export class AlertLoop {
     if (monotonic - this.factsAt >= factsEveryMs || this.rebuiltAt === Number.NEGATIVE_INFINITY) {
       this.factsAt = monotonic;
       this.pictures = this.ports.pictures().map((picture) => this.skews.correct(picture));
-      if (monotonic - this.rebuiltAt >= rebuildEveryMs) {
+      if (this.mustRebuild(monotonic)) {
         this.rebuiltAt = monotonic;
         this.rebuild(now);
       }
@@ -130,6 +158,26 @@ export class AlertLoop {
     this.evaluator.tick(now);
     if (this.book.hasChanges) this.book.commit();
     this.teller.tell(now);
+  }
+
+  private take(frame: Frame): void {
+    this.frames.push(frame);
+    const { cluster, node } = frame.agent;
+    const key = `${cluster} ${node}`;
+    if (this.sampled.get(key) === frame.entities) return;
+    this.sampled.set(key, frame.entities);
+    this.isOutdated = true;
+  }
+
+  /** Following entities and rules costs milliseconds: only where they may be others. */
+  private mustRebuild(monotonic: number): boolean {
+    const age = monotonic - this.rebuiltAt;
+    const version = this.ports.version?.();
+    const changed = this.isOutdated || version === undefined || version !== this.builtVersion;
+    if (age < (changed ? rebuildEveryMs : rebuildAtLeastMs)) return false;
+    this.builtVersion = version;
+    this.isOutdated = false;
+    return true;
   }
 
   stop(): void {
@@ -199,6 +247,15 @@ export class AlertLoop {
     this.holds.dependOn(dependenciesOf(entities, behind));
     this.subjects.rebuild(entities, this.ruleBook, now);
     this.endOrphans(now);
+    this.noteWorst();
+  }
+
+  /** The worst figures survive a restart. */
+  private noteWorst(): void {
+    for (const record of this.book.records.values()) {
+      const worst = record.alert.state === "firing" ? this.checkOf(record)?.check.worst : undefined;
+      if (worst !== undefined && Number.isFinite(worst) && !sameFigure(record.worst, worst)) this.book.put({ ...record, worst });
+    }
   }
 
   /** Stored alerts whose rule or entity is no more. */
@@ -252,7 +309,8 @@ export class AlertLoop {
       const id = `${plan.rule.id}@${subject.cluster}/${subject.entity}#${subject.incarnation}`;
       const record = this.book.records.get(subject.instance === null ? id : `${id}!${subject.instance}`);
       if (record === undefined || record.alert.state === "resolved") continue;
-      this.evaluator.restore(slot, plan.rule.id, record.alert, record.fires, record.value ?? Number.NaN, now);
+      const { alert, fires, value, worst } = record;
+      this.evaluator.restore(slot, plan.rule.id, { alert, fires, value: value ?? Number.NaN, worst: worst ?? Number.NaN }, now);
     }
   }
 
@@ -268,8 +326,7 @@ export class AlertLoop {
       return;
     }
     const fired = record.alert.state === "firing" && before.state !== "firing";
-    const inhibits = fired && record.inhibits;
-    this.book.put(inhibits ? { ...record, affected: this.affected(record) } : record);
+    this.book.put(fired && takesAlong(check.plan) ? { ...record, affected: this.affected(record, now) } : record);
     if (fired) this.ports.tell("firing", record);
     if (record.alert.state === "resolved") {
       this.markResolved(record.id, record.alert.firedAt, now);
@@ -277,13 +334,11 @@ export class AlertLoop {
     }
   }
 
-  private affected({ subject }: AlertRecord): string[] {
-    const title = (key: string) => {
-      const [cluster = "", entity = ""] = key.split(" ", 2);
-      const facts = this.subjects.entityOf(cluster, entity);
-      return facts?.kind === "guest" ? facts.title : undefined;
-    };
-    return affectedBy(subjectKey(subject.cluster, subject.entity), this.holds.dependencyFacts, title);
+  private affected(record: AlertRecord, now: EpochMs): string[] {
+    const { reader, live } = this.ports;
+    const picture = this.pictures.find(({ cluster }) => cluster === record.subject.cluster);
+    const offline = picture === undefined ? new Set<string>() : nodesSeenOffline(picture, now);
+    return affectedTitles(record, { subjects: this.subjects, dependencies: this.holds.dependencyFacts, offline, reader, live });
   }
 
   private current(record: AlertRecord): AlertRecord {
@@ -311,11 +366,15 @@ export class AlertLoop {
   /** Groups that told of an episode note when it ended. */
   private markResolved(id: string, firedAt: EpochMs, now: EpochMs): void {
     const key = episodeOf(id, firedAt);
-    for (const groupId of this.book.records.get(id)?.groups ?? []) {
+    const record = this.book.records.get(id);
+    const endText = record?.text ?? null;
+    for (const groupId of record?.groups ?? []) {
       const group = this.book.groups.get(groupId);
       if (group === undefined) continue;
       const told = Object.entries(group.told).map(([receiver, one]) => {
-        const episodes = one.episodes.map((episode) => (episode.key === key ? { ...episode, resolvedAt: now } : episode));
+        const episodes = one.episodes.map((episode) =>
+          episode.key === key ? { ...episode, resolvedAt: now, endText } : episode,
+        );
         return [receiver, { ...one, episodes }] as const;
       });
       this.book.putGroup({ ...group, told: Object.fromEntries(told) });

@@ -99,13 +99,18 @@ export class AlertTeller {
     if (isOver) this.ports.book.removeGroup(group.id);
     else this.ports.book.putGroup(next);
     const listener = this.receivers.get(receiver);
-    if (!listener?.enabled || (telling.firing.length === 0 && !listener.resolved)) return [];
+    const tellsEnds = telling.reason === "all-resolved" || telling.reason === "some-resolved";
+    if (!listener?.enabled || (tellsEnds && !listener.resolved)) return [];
     const firing = telling.firing.flatMap(({ alert }) => this.viewOf(alert));
+    const again = new Set(telling.firing.map(({ alert }) => alert));
     const over = telling.over.flatMap((episode) => {
+      if (again.has(episode.alert)) return [];
       const record = this.ports.book.records.get(episode.alert);
       return record === undefined ? [] : [resolvedView(this.ports.view(record), episode, now)];
     });
-    return [notificationOf(next, receiver, step, told.sequence, telling.reason, firing, over, now)];
+    const known = new Set(group.told[receiver]?.episodes.map(({ key }) => key));
+    const fresh = new Set(telling.firing.filter(({ key }) => !known.has(key)).map(({ alert }) => alert));
+    return [notificationOf(next, receiver, step, told.sequence, telling.reason, firing, over, fresh, now)];
   }
 
   private viewOf(id: string): AlertView[] {

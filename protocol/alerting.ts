@@ -195,6 +195,8 @@ export const alertSchema = alertSubjectSchema.extend({
   valueText: z.string().nullable(),
   unit: z.string().nullable(),
   threshold: z.number().nullable(),
+  /** The worst value of this episode; absent or null where values have no order (a state), and where nobody knows. */
+  worst: z.number().nullable().optional(),
   /** The sentence, and what to do. */
   text: z.string(),
   remedy: z.string().nullable(),

@@ -125,6 +125,8 @@ export const notifyReasons = [
   "repeat",
   "escalation",
   "catch-up",
+  /** Some of what was told is over, the rest fires on. */
+  "some-resolved",
   "all-resolved",
   /** Only to receivers that keep incidents of their own, so that they stop calling people. */
   "acknowledged",

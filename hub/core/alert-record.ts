@@ -20,6 +20,8 @@ export type AlertRecord = {
   valueText: string | null;
   unit: string | null;
   threshold: number | null;
+  /** The worst value of this episode; null where values have no order. */
+  worst: number | null;
   text: string;
   remedy: string | null;
   /** Its rule's: what it is the cause of is not told. */
@@ -32,6 +34,8 @@ export type AlertRecord = {
   heldBy: Suppression | null;
   /** It was held back at some time of this episode, so that telling it late is catching up. */
   wasHeld: boolean;
+  /** A snooze or a silence ended then and it still fired: who was told before is reminded. */
+  freedAt: EpochMs | null;
   /** First time of each receiver in this episode. */
   told: { receiver: string; at: EpochMs }[];
   /** Groups that told of this episode: it stays in them whatever changes, so that they tell its end. */
@@ -47,6 +51,17 @@ export function withDecision(record: AlertRecord, decision: Decision): AlertReco
   return { ...record, decisions: [...record.decisions, decision].slice(-decisionsMax) };
 }
 
+/** `endText`: the sentence of its end, once it is over. */
+export type ToldEpisode = {
+  key: string;
+  alert: string;
+  severity: Severity;
+  firedAt: EpochMs;
+  toldAt: EpochMs;
+  resolvedAt: EpochMs | null;
+  endText: string | null;
+};
+
 /** What one receiver was told in one group. It counts from the group's first message of a trouble to the one that says that all is over. */
 export type Told = {
   /** Of its newest message. */
@@ -55,7 +70,7 @@ export type Told = {
   /** The highest escalation step that reached it. */
   step: number;
   /** Told as firing and not yet told as over. */
-  episodes: { key: string; alert: string; severity: Severity; firedAt: EpochMs; toldAt: EpochMs; resolvedAt: EpochMs | null }[];
+  episodes: ToldEpisode[];
 };
 
 /** Alerts that are told together; id: `<route>|<labels>`. */
@@ -77,6 +92,7 @@ export function shiftRecord(record: AlertRecord, ms: number): AlertRecord {
   return {
     ...record,
     alert: shiftAlert(record.alert, ms),
+    freedAt: record.freedAt === null ? null : moved(record.freedAt),
     heldBy: lingers ? { ...heldBy, until: (heldBy.until ?? 0) + ms } : heldBy,
     fires: record.fires.map(moved),
     told: record.told.map(({ receiver, at }) => ({ receiver, at: moved(at) })),

@@ -2,8 +2,8 @@ import type { AlertSubject, AlertView, Decision, Suppression } from "#protocol/a
 import type { EpochMs } from "#protocol/ids.ts";
 import type { NotifyReason } from "#protocol/notifications.ts";
 import { type Alert, isFlapping } from "./alert.ts";
-import { type AlertRecord, type Told, withDecision } from "./alert-record.ts";
-import { alertText, sameFigure, stateWord, unitOf } from "./alert-text.ts";
+import { type AlertRecord, type ToldEpisode, withDecision } from "./alert-record.ts";
+import { alertText, endText, sameFigure, stateWord, unitOf } from "./alert-text.ts";
 import type { Check } from "./evaluate.ts";
 import type { EntityFacts } from "./scope.ts";
 
@@ -23,8 +23,7 @@ export function changeRecord(
   const isNew = before.state === "inactive" || before.state === "resolved";
   const base: AlertRecord = isNew || known === undefined ? blankRecord(check, subject) : known;
   const flapping = isFlapping(check.fires, now);
-  // What ends is told as what it was, not by the good figure that ended it.
-  const named = before.state === "firing" ? base : describe(base, check, facts, check.value);
+  const named = alert.state === "resolved" ? describeEnd(base, check, reason) : describe(base, check, facts, check.value);
   const described = { ...named, alert, fires: [...check.fires], flapping, reason: flapping ? "flapping" : reason };
   return withDecision(described, {
     at: now,
@@ -59,6 +58,7 @@ function blankRecord({ id, plan }: Check, subject: AlertSubject): AlertRecord {
     valueText: null,
     unit: null,
     threshold: null,
+    worst: null,
     text: "",
     remedy: plan.rule.remedy ?? null,
     inhibits: plan.rule.inhibits,
@@ -68,6 +68,7 @@ function blankRecord({ id, plan }: Check, subject: AlertSubject): AlertRecord {
     acknowledged: null,
     heldBy: null,
     wasHeld: false,
+    freedAt: null,
     told: [],
     groups: [],
     decisions: [],
@@ -75,7 +76,8 @@ function blankRecord({ id, plan }: Check, subject: AlertSubject): AlertRecord {
 }
 
 /** The record with names, figures and the sentence of now. */
-function describe(record: AlertRecord, { plan, alert }: Check, facts: EntityFacts, figure: number): AlertRecord {
+function describe(record: AlertRecord, check: Check, facts: EntityFacts, figure: number): AlertRecord {
+  const { plan, alert } = check;
   const value = finite(figure);
   const word = value === null ? null : stateWord(plan, value);
   const node = facts.node ?? null;
@@ -93,14 +95,24 @@ function describe(record: AlertRecord, { plan, alert }: Check, facts: EntityFact
     valueText: word,
     unit: unitOf(plan),
     threshold: plan.threshold,
+    worst: finite(check.worst),
     text: alertText(plan, { title: facts.title, node, instance, value, valueText: word, activeAt }),
   };
+}
+
+/** The record of an episode that is over: names as they were, the figure of now, and the sentence of its end. */
+function describeEnd(record: AlertRecord, { plan, value: figure, worst: reached }: Check, reason: string): AlertRecord {
+  const known = reason === "gone" || reason === "rule-changed" ? record.value : finite(figure);
+  const [value, worst] = [known, finite(reached) ?? record.worst];
+  const text = endText(plan, { reason, title: record.title, instance: record.subject.instance, value, worst });
+  return { ...record, value, worst, valueText: value === null ? null : stateWord(plan, value), text };
 }
 
 /** For showing: the newest figure, where it is on record that the alert fires. An alert without data keeps its last one. */
 export function currentRecord(record: AlertRecord, check: Check, value: number, facts: EntityFacts): AlertRecord {
   const figure = Number.isNaN(value) ? (record.value ?? Number.NaN) : value;
-  const isSame = sameFigure(record.value, finite(figure)) && record.node === (facts.node ?? null);
+  const isSame =
+    sameFigure(record.value, finite(figure)) && record.worst === finite(check.worst) && record.node === (facts.node ?? null);
   return isSame ? record : describe(record, check, facts, figure);
 }
 
@@ -114,7 +126,13 @@ export function withHold(record: AlertRecord, hold: Suppression | null, now: Epo
     hold === null
       ? { at: now, what: "let-go", reason: record.heldBy?.by ?? "", value: record.value, text: "Nothing holds it back any more" }
       : { at: now, what: "held-back", reason: hold.by, value: record.value, text: hold.text };
-  return withDecision({ ...record, heldBy: hold, wasHeld: record.wasHeld || (hold !== null && record.alert.state === "firing") }, decision);
+  const before = record.heldBy?.by;
+  const freed = (before === "snooze" || before === "silence") && hold?.by !== before;
+  const freedAt = freed ? now : record.freedAt;
+  return withDecision(
+    { ...record, freedAt, heldBy: hold, wasHeld: record.wasHeld || (hold !== null && record.alert.state === "firing") },
+    decision,
+  );
 }
 
 /** A receiver is told of it. */
@@ -127,8 +145,10 @@ export function markTold(record: AlertRecord, group: string, receiver: string, r
 }
 
 /** How an episode ended, for a message; its alert may fire again already. */
-export function resolvedView(view: AlertView, { firedAt, resolvedAt }: Told["episodes"][number], now: EpochMs): AlertView {
-  return { ...view, state: "resolved", firedAt, resolvedAt: resolvedAt ?? now, suppressedBy: null, disposition: null };
+export function resolvedView(view: AlertView, episode: ToldEpisode, now: EpochMs): AlertView {
+  const { firedAt, resolvedAt, endText: text } = episode;
+  const end = { state: "resolved", firedAt, resolvedAt: resolvedAt ?? now, suppressedBy: null, disposition: null } as const;
+  return { ...view, ...end, text: text ?? view.text };
 }
 
 /** Somebody takes care of it, or no longer does: nobody is reminded while he does. */

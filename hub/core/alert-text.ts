@@ -1,7 +1,4 @@
-import type { AlertView, Severity } from "#protocol/alerting.ts";
-import { severities } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
-import type { Notification } from "#protocol/notifications.ts";
 import type { Plan } from "./rule.ts";
 import { isSame, round } from "./text-numbers.ts";
 
@@ -102,43 +99,29 @@ export function alertText(plan: Plan, facts: TextFacts): string {
   return `${rule.name}: ${about} is at ${value}, ${test.direction} ${limit}`;
 }
 
-const worst = (alerts: readonly Pick<AlertView, "severity">[]): Severity =>
-  severities[Math.max(0, ...alerts.map(({ severity }) => severities.indexOf(severity)))] ?? "info";
+/** Words that say nothing without their question. */
+const bareWords = new Set(["yes", "no"]);
 
-export function severityOf(alerts: readonly Pick<AlertView, "severity" | "state">[]): Severity {
-  const firing = alerts.filter(({ state }) => state === "firing");
-  return worst(firing.length > 0 ? firing : alerts);
-}
+export type EndFacts = { reason: string; title: string; instance: string | null; value: number | null; worst: number | null };
 
-/** First line of a message. */
-export function verdictOf(reason: Notification["reason"], alerts: readonly AlertView[], more: number, now: EpochMs): string {
-  const [first] = alerts;
-  if (first === undefined) return "Nothing is wrong";
-  const firing = alerts.filter(({ state }) => state === "firing");
-  const others = alerts.length - 1 + more;
-  const and = others > 0 ? ` (and ${others} more)` : "";
-  const lasted = first.firedAt === null ? "" : durationText((first.resolvedAt ?? now) - first.firedAt);
-  const cause = first.affected.length > 0 ? `; takes along ${listText(first.affected)}` : "";
-  switch (reason) {
-    case "all-resolved":
-      return `RESOLVED after ${lasted}: ${first.text}${and}`;
-    case "repeat":
-      return `STILL ${worst(firing).toUpperCase()} after ${lasted}: ${first.text}${and}${cause}`;
-    case "escalation":
-      return `ESCALATED, nobody took it for ${lasted}: ${first.text}${and}${cause}`;
-    case "catch-up":
-      return `CATCHING UP, ${worst(firing).toUpperCase()} for ${lasted}: ${first.text}${and}${cause}`;
-    case "test":
-      return `TEST: ${first.text}`;
-    default:
-      return `${worst(firing).toUpperCase()}: ${first.text}${and}${cause}`;
+/** The sentence of an alert that is over: what it was, how it is now and how bad it got. Nothing is said of figures that nobody has. */
+export function endText(plan: Plan, { reason, title, instance, value, worst }: EndFacts): string {
+  const about = `${plan.rule.name}, ${title}${instance === null ? "" : `, ${instance}`}`;
+  if (reason === "gone") return `${about}: it is no more`;
+  if (reason === "rule-changed") return `${about}: its rule was changed`;
+  const unit = unitOf(plan);
+  if (plan.test.kind === "absence") return `${about}: sends again`;
+  if (plan.test.kind === "state") {
+    const word = value === null ? null : stateWord(plan, value);
+    return word === null || bareWords.has(word) ? about : `${about}: ${word} again`;
   }
-}
-
-/** At most so many names. */
-function listText(titles: readonly string[], max = 20): string {
-  const shown = titles.slice(0, max).join(", ");
-  return titles.length > max ? `${shown} and ${titles.length - max} more` : shown;
+  const again = value === null || (value === 0 && unit === "seconds") ? undefined : valueText(value, unit);
+  const reached = worst === null ? undefined : valueText(worst, unit);
+  const figures = [
+    ...(again === undefined ? [] : [`${again} again`]),
+    ...(reached === undefined || reached === again ? [] : [`worst ${reached}`]),
+  ];
+  return figures.length === 0 ? about : `${about}: ${figures.join(", ")}`;
 }
 
 /** An alert says the same as before when only its figure moved a little: it is not stored again for that. */

@@ -70,6 +70,13 @@ export function nodeState(picture: ClusterPicture, node: NodeName, now: EpochMs)
   return offline ? "offline" : "unknown";
 }
 
+/** Members that the cluster's spokesman sees as gone, quorate or not; none while no agent speaks. */
+export function nodesSeenOffline(picture: ClusterPicture, now: EpochMs): Set<string> {
+  const agent = spokesman(picture, now);
+  const members = agent !== undefined && speaks(agent, now) ? (agent.inventory?.inventory.cluster.members ?? []) : [];
+  return new Set(members.filter(({ online }) => !online).map(({ node }) => node));
+}
+
 /** Quorum as the cluster's spokesman has it; undefined while no agent speaks. */
 export function quorumOf(picture: ClusterPicture, now: EpochMs): boolean | undefined {
   const agent = spokesman(picture, now);

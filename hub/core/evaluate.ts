@@ -25,6 +25,8 @@ export type Check = {
   alert: Alert;
   /** Of the newest evaluation; NaN: none. */
   value: number;
+  /** The worst value since it began; NaN where values have no order. */
+  worst: number;
   fires: readonly EpochMs[];
   /** False: the slot or the rule is gone. */
   alive: boolean;
@@ -118,11 +120,11 @@ export class Evaluator {
   }
 
   /** Takes up an alert of an earlier life of the hub. False: no such rule counts for the slot. */
-  restore(slot: number, rule: string, alert: Alert, fires: readonly EpochMs[], value: number, now: EpochMs): boolean {
+  restore(slot: number, rule: string, known: Pick<Check, "alert" | "fires" | "value" | "worst">, now: EpochMs): boolean {
     const one = this.slots[slot];
     const plan = one && plansOf(one.set).find((candidate) => candidate.rule.id === rule);
     if (one === undefined || plan === undefined || one.active?.has(rule)) return false;
-    const check: Check = { id: alertIdOf(rule, one.subject), slot, plan, alert, value, fires, alive: true };
+    const check: Check = { id: alertIdOf(rule, one.subject), slot, plan, ...known, alive: true };
     one.active ??= new Map();
     one.active.set(rule, check);
     this.awaitDue(check, now);
@@ -158,6 +160,11 @@ export class Evaluator {
     }
     const one = this.slots[slot];
     if (one !== undefined) this.judge(slot, one, value, now);
+  }
+
+  /** When `tick` has something to do without a sample; Infinity: never. */
+  get nextAt(): number {
+    return this.wheel.nextAt;
   }
 
   /** What time alone decides: holds that are over, absences. */
@@ -234,10 +241,12 @@ export class Evaluator {
       low = plan.test.trigger;
       break;
     }
-    for (const { plan } of active?.values() ?? []) {
+    for (const { plan, worst } of active?.values() ?? []) {
       if (plan.test.kind !== "bound" || plan.window !== undefined) continue;
-      if (plan.test.direction === "above") low = Math.max(low, plan.test.clear);
-      else high = Math.min(high, plan.test.clear);
+      // Beyond the worst one so far there is something to remember.
+      const [inner, outer] = [plan.test.clear, Number.isNaN(worst) ? value : worst];
+      if (plan.test.direction === "above") [low, high] = [Math.max(low, inner), Math.min(high, outer)];
+      else [low, high] = [Math.max(low, outer), Math.min(high, inner)];
     }
     this.low[slot] = set.states.length > 0 ? Number.NaN : low;
     this.high[slot] = high;
@@ -252,7 +261,7 @@ export class Evaluator {
   private begin(slot: number, one: Slot, plan: Plan, value: number, now: EpochMs): void {
     if (one.active?.has(plan.rule.id)) return;
     const id = alertIdOf(plan.rule.id, one.subject);
-    const check: Check = { id, slot, plan, alert: inactive, value, fires: this.firesOf(id), alive: true };
+    const check: Check = { id, slot, plan, alert: inactive, value, worst: Number.NaN, fires: this.firesOf(id), alive: true };
     one.active ??= new Map();
     one.active.set(plan.rule.id, check);
     this.step(one, check, "breach", value, now);
@@ -260,7 +269,10 @@ export class Evaluator {
 
   private step(one: Slot, check: Check, reading: Reading, value: number, now: EpochMs): void {
     const before = check.alert;
-    if (!Number.isNaN(value)) check.value = value;
+    if (!Number.isNaN(value)) {
+      check.value = value;
+      check.worst = worseOf(check.plan.test, check.worst, value);
+    }
     const next = stepAlert(before, reading, this.holds(check, now), now);
     if (next === before) return;
     check.alert = next;
@@ -347,6 +359,12 @@ export class Evaluator {
     };
     [this.last, this.low, this.high, this.heard] = [wider(this.last), wider(this.low), wider(this.high), wider(this.heard)];
   }
+}
+
+function worseOf(test: Test, worst: number, value: number): number {
+  if (test.kind !== "bound") return Number.NaN;
+  if (Number.isNaN(worst)) return value;
+  return test.direction === "above" ? Math.max(worst, value) : Math.min(worst, value);
 }
 
 const plansOf = (set: RuleSet) => [...set.above, ...set.below, ...set.states, ...set.absences, ...set.windowed];

@@ -81,6 +81,7 @@ function memberOf(record: AlertRecord, quiet: boolean, now: EpochMs): Member {
     tellable: record.heldBy === null && !quiet,
     acknowledged: acknowledged !== null && (acknowledged.until === null || now < acknowledged.until),
     wasHeld: record.wasHeld,
+    freedAt: Math.max(record.freedAt ?? 0, acknowledged?.until ?? 0) || null,
   };
 }
 

@@ -3,7 +3,7 @@ import { severities } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Notification, NotifyReason } from "#protocol/notifications.ts";
 import type { AlertGroup } from "./alert-record.ts";
-import { severityOf, verdictOf } from "./alert-text.ts";
+import { severityOf, verdictOf } from "./alert-verdict.ts";
 
 /** Alerts one message lists; the rest is a number. */
 const listedMax = 100;
@@ -14,6 +14,7 @@ const kinds: Record<NotifyReason, Notification["kind"]> = {
   repeat: "repeat",
   escalation: "escalation",
   "catch-up": "catch-up",
+  "some-resolved": "repeat",
   "all-resolved": "resolved",
   acknowledged: "acknowledged",
   test: "test",
@@ -24,7 +25,7 @@ const worstFirst = (a: AlertView, b: AlertView) =>
   (a.firedAt ?? 0) - (b.firedAt ?? 0) ||
   (a.id < b.id ? -1 : 1);
 
-/** One message. Its id and group are the same whenever the same decision is made again. */
+/** One message. `fresh`: ids of the alerts its receiver did not know. Its id and group are the same whenever the same decision is made again. */
 export function notificationOf(
   { id, route, openedAt }: Pick<AlertGroup, "id" | "route" | "openedAt">,
   receiver: string,
@@ -33,6 +34,7 @@ export function notificationOf(
   reason: NotifyReason,
   firing: readonly AlertView[],
   over: readonly AlertView[],
+  fresh: ReadonlySet<string>,
   now: EpochMs,
 ): Notification {
   const group = `${id}@${openedAt}`;
@@ -52,7 +54,7 @@ export function notificationOf(
     receiver,
     step,
     severity: severityOf(all),
-    verdict: verdictOf(reason, alerts, all.length - alerts.length, now),
+    verdict: verdictOf(reason, all, fresh, now),
     alerts,
     more: all.length - alerts.length,
     nodes: [...places.values()],

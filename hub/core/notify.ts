@@ -15,6 +15,8 @@ export type Member = {
   acknowledged: boolean;
   /** It was held back before: telling it now is catching up. */
   wasHeld: boolean;
+  /** A snooze, a silence or a timed acknowledgement of it ended then. */
+  freedAt: number | null;
 };
 
 export type Policy = {
@@ -53,9 +55,33 @@ export function tellingOf(told: Told | undefined, members: readonly Member[], po
   if (over.length === told.episodes.length) {
     return over.every(({ severity }) => policy.holdsEndsOf(severity)) ? undefined : { reason: "all-resolved", firing: [], over };
   }
-  const nags = members.some((member) => known.has(member.key) && member.tellable && !member.acknowledged);
-  if (nags && policy.repeatMs > 0 && now - told.at >= policy.repeatMs) return { reason: "repeat", firing, over };
-  return undefined;
+  return laterTellingOf(
+    told,
+    members.filter(({ key }) => known.has(key)),
+    over,
+    policy,
+    now,
+  );
+}
+
+/** What recovers one by one is told together: not sooner than so long after the message before. */
+const partlyAfterMs = 5 * 60_000;
+
+/** What to say of trouble that is known, `firing`, and of what is `over` meanwhile. */
+function laterTellingOf(
+  told: Told,
+  firing: readonly Member[],
+  over: Told["episodes"],
+  policy: Policy,
+  now: EpochMs,
+): Telling | undefined {
+  const nagging = firing.filter((member) => member.tellable && !member.acknowledged);
+  const freed = nagging.some(({ freedAt }) => freedAt !== null && told.at < freedAt && freedAt <= now);
+  const isDue = nagging.length > 0 && policy.repeatMs > 0 && now - told.at >= policy.repeatMs;
+  if (freed || isDue) return { reason: "repeat", firing, over };
+  const news = over.some(({ severity }) => !policy.holdsEndsOf(severity));
+  if (!news || now - told.at < Math.max(policy.intervalMs, partlyAfterMs)) return undefined;
+  return { reason: "some-resolved", firing, over };
 }
 
 /** A group's first message waits for company, later ones keep their distance. */
@@ -73,7 +99,8 @@ export function afterTelling(told: Told | undefined, { firing }: Telling, step: 
     at: now,
     step: firing.length === 0 ? 0 : Math.max(step, told?.step ?? 0),
     episodes: firing.map(
-      ({ key, alert, severity, firedAt }) => before.get(key) ?? { key, alert, severity, firedAt, toldAt: now, resolvedAt: null },
+      ({ key, alert, severity, firedAt }) =>
+        before.get(key) ?? { key, alert, severity, firedAt, toldAt: now, resolvedAt: null, endText: null },
     ),
   };
 }

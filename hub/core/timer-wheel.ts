@@ -18,6 +18,13 @@ export class TimerWheel<T> {
     else slot.push(item);
   }
 
+  /** When the next look finds something; Infinity: nothing waits. */
+  get nextAt(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const second of this.slots.keys()) if (second < next) next = second;
+    return next * 1000;
+  }
+
   /** All whose second has come, oldest first. */
   due(now: number): T[] {
     const second = secondOf(now);

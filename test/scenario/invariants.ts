@@ -24,7 +24,8 @@ export function checkTold(sent: readonly Notification[], story: string): void {
     assert.ok(!ids.has(id), `${story}: ${id} was sent twice`);
     ids.add(id);
     let news = 0;
-    for (const alert of alerts) {
+    // The end of one episode and the next one may come in one message.
+    for (const alert of [...alerts].reverse()) {
       const key = `${receiver} ${alert.id}`;
       const before = open.get(key);
       if (alert.state === "firing") {

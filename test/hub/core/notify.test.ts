@@ -15,6 +15,7 @@ const member = (id: string, firedSec = 0, more: Partial<Member> = {}): Member =>
   tellable: true,
   acknowledged: false,
   wasHeld: false,
+  freedAt: null,
   ...more,
 });
 
