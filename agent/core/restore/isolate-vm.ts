@@ -1,0 +1,163 @@
+import { type BackedUpConfig, indexed, isDrive, isNet } from "./backed-up-config.ts";
+import type { Isolation, IsolationPlan, Mismatch, Removed } from "./isolation.ts";
+import { isVolumeOf } from "./isolation.ts";
+import { carriesMarker, describe, hasTestTag, testTag } from "./marker.ts";
+import { parsePropertyString } from "./property-string.ts";
+
+/**
+ * Keys of a VM that touch nothing outside it. A list of what may stay, not of what must go: a key that a later PVE invents is taken out until
+ * somebody has judged it. Keys from the schema of `PUT /nodes/{node}/qemu/{vmid}/config`.
+ */
+const harmless = new Set(
+  [
+    "acpi agent arch autostart balloon bios boot bootdisk cipassword citype ciupgrade ciuser cores cpu cpulimit cpuunits description digest freeze",
+    "hotplug keyboard kvm localtime lock machine memory meta name nameserver numa onboot ostype protection reboot scsihw searchdomain shares smbios1",
+    "smp sockets spice_enhancements sshkeys startdate tablet tags tdf template vcpus vga vmgenid",
+  ].flatMap((line) => line.split(" ")),
+);
+
+const reasons: [pattern: RegExp, why: string][] = [
+  [/^args$/, "raw arguments of QEMU can reach anything on the host"],
+  [/^hookscript$/, "runs on the host"],
+  [indexed("hostpci"), "a PCI device of the host"],
+  [indexed("usb"), "a USB device of the host"],
+  [indexed("serial"), "a serial device of the host"],
+  [indexed("parallel"), "a parallel device of the host"],
+  [indexed("virtiofs"), "a directory of the host"],
+  [/^(rng0|ivshmem|audio0|watchdog)$/, "a device of the host"],
+  [/^(amd-sev|intel-tdx)$/, "guest memory encryption is bound to the host"],
+  [/^(startup|migrate_.*|vmstatestorage)$/, "belongs to production"],
+  [/^cicustom$/, "files of the production's cloud-init"],
+  [/^(affinity|numa\d+|hugepages|keephugepages|allow-ksm)$/, "reserves what the host's guests use"],
+  [indexed("ipconfig"), "addresses of production"],
+];
+const whyRemoved = (key: string) => reasons.find(([pattern]) => pattern.test(key))?.[1] ?? "not known to be harmless";
+
+/** `drive` is written to the backup's own volumes; what has no volume comes back as it was. */
+type DriveKind = "disk" | "cloud-init" | "cd" | "host-device";
+
+export function driveKind(value: string): DriveKind {
+  const drive = parsePropertyString(value);
+  const file = drive.get("file") ?? drive.get("") ?? "";
+  // A drive that is not a cdrom can be named like one: PVE itself goes by the name. QemuServer/Drive.pm drive_is_cloudinit.
+  if (/cloudinit(\.[a-z0-9]+)?$/.test(file) || /[:/]cloudinit$/.test(file)) return "cloud-init";
+  if (drive.get("media") === "cdrom") return "cd";
+  return file.startsWith("/") ? "host-device" : "disk";
+}
+
+const netModels =
+  /^(e1000|e1000-82540em|e1000-82544gc|e1000-82545em|e1000e|i82551|i82557b|i82559er|ne2k_isa|ne2k_pci|pcnet|rtl8139|virtio|vmxnet3)$/;
+
+/** Model of a VM's NIC, `virtio=MAC,…` or `model=virtio,macaddr=…`; undefined when it names none. */
+export function netModel(value: string): string | undefined {
+  const net = parsePropertyString(value);
+  const named = net.get("model") ?? net.get("");
+  if (named !== undefined) return netModels.test(named) ? named : undefined;
+  return [...net.keys()].find((key) => netModels.test(key));
+}
+
+/** The one create call and what follows it. Never asks for `start`, `force`, `live-restore` or HA. */
+export function planVm(config: BackedUpConfig, isolation: Isolation): IsolationPlan {
+  const refusals = config.unreadable.map((line) => `a line of the configuration can't be read: ${line}`);
+  const nets: Record<string, string> = {};
+  const strip: Removed[] = [];
+  const empty: string[] = [];
+  for (const [key, value] of config.values) {
+    if (isNet(key)) {
+      const model = netModel(value);
+      if (model === undefined) refusals.push(`${key}: no known model of network card in "${value.slice(0, 100)}"`);
+      else nets[key] = `${model},bridge=${isolation.bridge},link_down=1`;
+    } else if (isDrive(key)) {
+      const kind = driveKind(value);
+      if (kind === "cloud-init") strip.push({ key, why: "the production's cloud-init, with its addresses" });
+      if (kind === "cd") empty.push(key);
+      if (kind === "host-device") strip.push({ key, why: "a disk of the host" });
+    } else if (!stays(key, value)) strip.push({ key, why: whyRemoved(key) });
+  }
+  return { create: { ...createCall(config, isolation), ...nets }, strip, empty, refusals };
+}
+
+const stays = (key: string, value: string) =>
+  harmless.has(key) || indexed("unused").test(key) || (indexed("serial").test(key) && value === "socket");
+
+function createCall(config: BackedUpConfig, isolation: Isolation): Record<string, string> {
+  const { operation, testVmid, source, storage, memoryMib, pool } = isolation;
+  return {
+    vmid: String(testVmid),
+    archive: source.volid,
+    storage,
+    unique: "1",
+    lock: "create",
+    onboot: "0",
+    protection: "0",
+    template: "0",
+    tags: testTag,
+    description: describe(operation, source),
+    name: `proven-test-${source.vmid}`,
+    ...(memoryMib !== undefined && { memory: String(memoryMib), balloon: "0" }),
+    ...(config.values.has("agent") && { agent: "enabled=1" }),
+    ...(pool !== undefined && { pool }),
+  };
+}
+
+/** Parameters of the one PUT that strips: deletes, and drives emptied. Undefined: nothing to do. */
+export function stripVmCall(plan: IsolationPlan): Record<string, string> | undefined {
+  if (plan.strip.length === 0 && plan.empty.length === 0) return undefined;
+  return {
+    ...Object.fromEntries(plan.empty.map((key) => [key, "none,media=cdrom"])),
+    ...(plan.strip.length > 0 && { delete: plan.strip.map(({ key }) => key).join(",") }),
+    skiplock: "1",
+  };
+}
+
+/**
+ * The written configuration (`GET /nodes/{node}/qemu/{vmid}/config`) against what was asked. `stripped`: after the strip call, when nothing but
+ * harmless keys may be left; before it, only what the create call sets is judged. `locked`: whether our lock must still be there.
+ */
+export function judgeVm(
+  written: Readonly<Record<string, unknown>>,
+  plan: IsolationPlan,
+  isolation: Isolation,
+  phase: { stripped: boolean; locked: boolean },
+): Mismatch[] {
+  const found = new Map(Object.entries(written).map(([key, value]) => [key, String(value)]));
+  const identity = judgeIdentity(found, isolation, phase.locked);
+  const rest = [...found].flatMap(([key, value]): Mismatch[] => {
+    if (isNet(key)) return judgeNet(key, value, isolation.bridge);
+    if (isDrive(key)) return judgeDrive(key, value, plan, isolation, phase.stripped);
+    if (!phase.stripped || stays(key, value)) return [];
+    return [{ key, found: value, wanted: "absent" }];
+  });
+  return [...identity, ...rest];
+}
+
+function judgeIdentity(found: ReadonlyMap<string, string>, { operation }: Isolation, locked: boolean): Mismatch[] {
+  const mismatches: Mismatch[] = [];
+  const want = (key: string, ok: boolean, wanted: string) => {
+    if (!ok) mismatches.push({ key, found: found.get(key) ?? "absent", wanted });
+  };
+  want("lock", found.get("lock") === (locked ? "create" : undefined), locked ? "create" : "absent");
+  want("onboot", (found.get("onboot") ?? "0") === "0", "0");
+  want("protection", (found.get("protection") ?? "0") === "0", "0");
+  want("template", (found.get("template") ?? "0") === "0", "0");
+  want("tags", hasTestTag(found.get("tags")), testTag);
+  want("description", carriesMarker(found.get("description"), operation), "our marker");
+  return mismatches;
+}
+
+/** Without a bridge QEMU would give it its own NAT, which leads out. */
+function judgeNet(key: string, value: string, bridge: string): Mismatch[] {
+  const net = parsePropertyString(value);
+  const isolated = net.get("bridge") === bridge && net.get("link_down") === "1" && !net.has("trunks") && !net.has("tag");
+  return isolated ? [] : [{ key, found: value, wanted: `bridge=${bridge},link_down=1` }];
+}
+
+function judgeDrive(key: string, value: string, plan: IsolationPlan, isolation: Isolation, stripped: boolean): Mismatch[] {
+  const drive = parsePropertyString(value);
+  const file = drive.get("file") ?? drive.get("") ?? "";
+  if (isVolumeOf(isolation.testVmid, isolation.storage, file) && driveKind(value) === "disk") return [];
+  const goes = plan.strip.some((each) => each.key === key) || plan.empty.includes(key);
+  if (goes && !stripped) return [];
+  if (drive.get("media") === "cdrom" && file === "none") return [];
+  return [{ key, found: value, wanted: `a volume of ${isolation.testVmid} on ${isolation.storage}` }];
+}

@@ -1,0 +1,42 @@
+/** What the node gives to one restore test. */
+export type Isolation = {
+  operation: string;
+  testVmid: number;
+  source: { vmid: number; volid: string };
+  /** Takes all disks. */
+  storage: string;
+  /** The sandbox' bridge: no ports, no way out. */
+  bridge: string;
+  /** MiB; undefined: the backup's. */
+  memoryMib?: number;
+  /** Joined after the restore; absent: none. */
+  pool?: string;
+};
+
+/** Something of the backup that does not come along, for the plan and the record. */
+export type Removed = { key: string; why: string };
+
+/**
+ * How a backup is restored so that its copy harms nobody: the parameters of the one create call, and what is taken out of the written
+ * configuration before the first start. Names of keys and their order are PVE's; every value is a string, as forms carry them.
+ */
+export type IsolationPlan = {
+  create: Readonly<Record<string, string>>;
+  /** Keys that must not be in the configuration when the guest starts. Those the create call overrides are not among them. */
+  strip: readonly Removed[];
+  /** Drives that stay but lose what is in them: CD images. */
+  empty: readonly string[];
+  /** Why it can't be restored safely at all; empty: it can. */
+  refusals: readonly string[];
+};
+
+/** A difference between what was asked and what is written. Any of them ends the test; the guest is destroyed, never started. */
+export type Mismatch = { key: string; found: string; wanted: string };
+
+/** `disk`: part of a volume's name of that guest, on every storage type PVE has (`vm-9000-disk-0`, `subvol-9000-disk-1`, `9000/vm-9000-…`). */
+export function isVolumeOf(testVmid: number, storage: string, volid: string): boolean {
+  const colon = volid.indexOf(":");
+  if (colon < 0 || volid.slice(0, colon) !== storage) return false;
+  const name = volid.slice(volid.lastIndexOf("/") + 1).slice(volid.includes("/") ? 0 : colon + 1);
+  return new RegExp(`^(vm|subvol)-${testVmid}-`).test(name);
+}
