@@ -7,7 +7,7 @@ import { type BuildOptions, build } from "esbuild";
 
 /**
  * `npm run build [-- PART …]`: esbuild bundles into dist/: `agent` → dist/agent.mjs, `hub` → dist/hub.mjs (lmdb's native addon stays outside),
- * `panel` → dist/panel/. Writes dist/sizes.json (bytes, plain and gzip) and fails when a bundle passes its bound.
+ * `panel` → dist/panel/, `embedded` → dist/panel/host-panel.js and host-marks.js, `host` → dist/host.js. Writes dist/sizes.json (bytes, plain and gzip) and fails when a bundle passes its bound.
  */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
@@ -32,8 +32,17 @@ const daemon: BuildOptions = {
   minifyWhitespace: true,
 };
 
+const browserModule: BuildOptions = {
+  ...common,
+  platform: "browser",
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  loader: { ".css": "text" },
+};
+
 /** Largest gzip size of each part, bytes. */
-const gzipMax = { agent: 120_000, hub: 750_000, panel: 150_000 };
+const gzipMax = { agent: 120_000, hub: 750_000, panel: 150_000, embedded: 150_000, host: 2_000 };
 export type Part = keyof typeof gzipMax;
 
 /** Each builds below `out` and returns its main file's path from there. */
@@ -49,16 +58,7 @@ const parts: Record<Part, (out: string) => Promise<string>> = {
   },
   async panel(out) {
     const outdir = join(out, "panel");
-    await build({
-      ...common,
-      platform: "browser",
-      format: "esm",
-      target: "es2022",
-      minify: true,
-      entryPoints: { panel: "ui-extension/standalone.ts" },
-      outdir,
-      loader: { ".css": "text" },
-    });
+    await build({ ...browserModule, entryPoints: { panel: "ui-extension/standalone.ts" }, outdir });
     const version = createHash("sha256")
       .update(readFileSync(join(outdir, "panel.js")))
       .digest("hex")
@@ -67,6 +67,29 @@ const parts: Record<Part, (out: string) => Promise<string>> = {
     writeFileSync(join(outdir, "index.html"), html.replaceAll("panel.js", `panel.js?v=${version}`));
     cpSync(join(root, "ui-extension/static"), outdir, { recursive: true });
     return "panel/panel.js";
+  },
+  /** What the loader fetches from the gateway: the panel in a tab, and the marks on PVE's own pages. */
+  async embedded(out) {
+    const outdir = join(out, "panel");
+    const entryPoints = { "host-panel": "ui-extension/host-panel.ts", "host-marks": "ui-extension/host-marks.ts" };
+    await build({ ...browserModule, entryPoints, outdir });
+    return "panel/host-panel.js";
+  },
+  /** The loader. PVE's page runs it as a plain script; `import()` is newer than the rest of what it may use. */
+  async host(out) {
+    const outfile = join(out, "host.js");
+    await build({
+      ...common,
+      sourcemap: false,
+      platform: "browser",
+      format: "iife",
+      target: "es2017",
+      supported: { "dynamic-import": true },
+      minify: true,
+      entryPoints: ["ui-extension/host.ts"],
+      outfile,
+    });
+    return "host.js";
   },
 };
 

@@ -38,6 +38,9 @@ const post = (body: unknown = {}): RequestOptions => ({ method: "POST", body });
 export class AlertingApi {
   constructor(private readonly request: Request) {}
 
+  active(): Promise<Answer<Page<AlertView>>> {
+    return this.request("alerts");
+  }
   history(query: Query): Promise<Answer<Page<AlertView>>> {
     return this.request(withQuery("alerts/history", query));
   }

@@ -2,6 +2,7 @@ import type {
   ApiError,
   EntityMetrics,
   EventView,
+  GuestView,
   Health,
   Page,
   SeriesAnswer,
@@ -25,6 +26,12 @@ export type Answer<T> = { ok: true; value: T } | { ok: false; problem: ApiProble
 
 export type RequestOptions = { method?: "GET" | "POST" | "PUT" | "DELETE"; body?: unknown; signal?: AbortSignal };
 
+/** How the panel's requests are let in: by whose cookie, and with which headers of a write. */
+export type Access = { credentials: "same-origin" | "include"; writeHeaders(): Record<string, string> };
+
+/** On the hub's own page: its cookie, and a header that a foreign page can't set. */
+export const ownOrigin: Access = { credentials: "same-origin", writeHeaders: () => ({ "X-Proven": "1" }) };
+
 /** The hub's API as the panel uses it. Nothing here throws: what fails is an answer too. */
 export class Api {
   readonly alerting = new AlertingApi((path, options) => this.#request(path, options));
@@ -33,6 +40,7 @@ export class Api {
   constructor(
     readonly base: string,
     private readonly onSignedOut: () => void,
+    private readonly access: Access = ownOrigin,
   ) {}
 
   signIn(key: string): Promise<Answer<SessionView>> {
@@ -49,6 +57,10 @@ export class Api {
 
   health(): Promise<Answer<Health>> {
     return this.#request("health");
+  }
+
+  guests(): Promise<Answer<Page<GuestView>>> {
+    return this.#request("guests");
   }
 
   tasks(limit: number): Promise<Answer<Page<TaskView>>> {
@@ -76,10 +88,10 @@ export class Api {
   async #request<T>(path: string, { method = "GET", body, signal }: RequestOptions = {}): Promise<Answer<T>> {
     const answer = await answerOf<T>(`${this.base}/api/v1/${path}`, {
       method,
-      credentials: "same-origin",
+      credentials: this.access.credentials,
       cache: "no-store",
       headers: {
-        ...(method === "GET" ? {} : { "X-Proven": "1" }),
+        ...(method === "GET" ? {} : this.access.writeHeaders()),
         ...(body === undefined ? {} : { "Content-Type": "application/json" }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -1,9 +1,10 @@
-import { formatRoute, parseRoute, type Route } from "./core/route.ts";
+import { formatRoute, home, parseRoute, type Route } from "./core/route.ts";
 import { Observable } from "./observable.ts";
 import type { Navigation } from "./panel.ts";
 
 /** Navigation of the standalone panel: the place is in the URL's hash, so that it can be bookmarked and sent. */
 export class HashNavigation implements Navigation {
+  readonly start = home;
   readonly route = new Observable<Route>(parseRoute(location.hash));
 
   constructor() {

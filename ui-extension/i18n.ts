@@ -1,12 +1,16 @@
 import { italian } from "./catalogue-it.ts";
 import { italianAlerting } from "./catalogue-it-alerting.ts";
+import { italianEmbedded } from "./catalogue-it-embedded.ts";
 import { inEnglish, plural, type TextValues, type Translate, translator } from "./core/text.ts";
 import { Observable } from "./observable.ts";
 
 export const languages = { en: "English", it: "Italiano" } as const;
 export type Language = keyof typeof languages;
 
-const translators: Record<Language, Translate> = { en: inEnglish, it: translator({ ...italian, ...italianAlerting }) };
+const translators: Record<Language, Translate> = {
+  en: inEnglish,
+  it: translator({ ...italian, ...italianAlerting, ...italianEmbedded }),
+};
 
 /** Elements are made anew when it changes (proven-app). */
 export const language = new Observable<Language>("en");

@@ -1,5 +1,5 @@
 import type { SessionView } from "#protocol/api.ts";
-import { Api, type ApiProblem } from "./api.ts";
+import { type Access, Api, type ApiProblem, ownOrigin } from "./api.ts";
 import type { Page, Route } from "./core/route.ts";
 import { Observable } from "./observable.ts";
 import { newestTasks, Store } from "./store.ts";
@@ -15,6 +15,8 @@ export type SessionState =
 /** Where the panel is and how it goes elsewhere: the URL's hash standalone, its own memory inside PVE's page. */
 export interface Navigation {
   readonly route: Observable<Route>;
+  /** Where its own home is: the overview, or the thing whose tab the panel is in. */
+  readonly start: Route;
   /** For the link's href. Undefined: the page's URL belongs to someone else. */
   href(route: Route): string | undefined;
   go(route: Route, how: "push" | "replace"): void;
@@ -34,9 +36,10 @@ export class Panel {
   constructor(
     base: string,
     readonly navigation: Navigation,
+    access: Access = ownOrigin,
   ) {
-    this.api = new Api(base, () => this.#ended());
-    this.stream = new LiveStream(`${base}/api/v1/stream`, this.store, () => this.#mayRetry());
+    this.api = new Api(base, () => this.end(), access);
+    this.stream = new LiveStream(`${base}/api/v1/stream`, this.store, () => this.#mayRetry(), access.credentials);
   }
 
   /** Begins with what the browser has: a session cookie, or a key from the address. */
@@ -85,6 +88,7 @@ export class Panel {
   }
 
   async #signedIn(session: SessionView): Promise<void> {
+    if (this.#ticker === undefined) return; // stopped while the answer was on its way
     this.session.set({ state: "signed-in", session });
     this.stream.start();
     const [tasks, events] = await Promise.all([this.api.tasks(200), this.api.events(100), this.#readHealth()]);
@@ -93,7 +97,8 @@ export class Panel {
     if (events.ok) this.store.change({ events: events.value.items.toSorted((a, b) => b.id - a.id) });
   }
 
-  #ended(): void {
+  /** The session is over: nothing of what it showed stays. */
+  end(): void {
     if (this.session.value.state !== "signed-in") return;
     this.stream.stop();
     this.store.clear();

@@ -34,21 +34,25 @@ export class LiveStream {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #attempt = 0;
   #heardAt = 0;
+  #running = false;
 
   constructor(
     private readonly url: string,
     private readonly sink: StreamSink,
     private readonly mayRetry: () => Promise<boolean>,
+    private readonly credentials: "same-origin" | "include" = "same-origin",
   ) {}
 
   start(): void {
     this.stop();
+    this.#running = true;
     this.#attempt = 0;
     this.state.set({ state: "connecting" });
     this.#connect();
   }
 
   stop(): void {
+    this.#running = false;
     clearTimeout(this.#timer);
     this.#source?.close();
     this.#source = undefined;
@@ -68,7 +72,7 @@ export class LiveStream {
 
   #connect(): void {
     this.#source?.close();
-    const source = new EventSource(this.url);
+    const source = new EventSource(this.url, { withCredentials: this.credentials === "include" });
     this.#source = source;
     source.onopen = () => {
       this.#attempt = 0;
@@ -97,6 +101,6 @@ export class LiveStream {
   }
 
   async #retry(): Promise<void> {
-    if (await this.mayRetry()) this.#connect();
+    if ((await this.mayRetry()) && this.#running) this.#connect();
   }
 }

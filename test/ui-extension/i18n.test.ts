@@ -5,11 +5,12 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { italian as italianPages } from "../../ui-extension/catalogue-it.ts";
 import { italianAlerting } from "../../ui-extension/catalogue-it-alerting.ts";
+import { italianEmbedded } from "../../ui-extension/catalogue-it-embedded.ts";
 import { plural, translator } from "../../ui-extension/core/text.ts";
 import { preferredLanguage } from "../../ui-extension/i18n.ts";
 import { themeOf } from "../../ui-extension/theme-choice.ts";
 
-const italian = { ...italianPages, ...italianAlerting };
+const italian = { ...italianPages, ...italianAlerting, ...italianEmbedded };
 const folder = fileURLToPath(new URL("../../ui-extension/", import.meta.url));
 
 /** Literal texts given to t, tn and plural anywhere in the panel. */

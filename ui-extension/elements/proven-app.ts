@@ -53,7 +53,7 @@ export class ProvenApp extends PanelElement {
     return keyed(
       language.value,
       html`
-        ${this.embedded ? nothing : html`<proven-header .panel=${panel} .themes=${this.themes}></proven-header>`}
+        <proven-header .panel=${panel} .themes=${this.themes} .embedded=${this.embedded}></proven-header>
         ${panel.session.value.state === "signed-in" && panel.stream.state.value.state === "lost" ? html`<proven-lost .panel=${panel}></proven-lost>` : nothing}
         <main>${this.#content()}</main>
       `,
@@ -67,7 +67,7 @@ export class ProvenApp extends PanelElement {
       case "checking":
         return html`<p class="dim" role="status">${t("Loading …")}</p>`;
       case "signed-out":
-        return html`<proven-signin .panel=${panel}></proven-signin>`;
+        return this.embedded ? this.#signedOut() : html`<proven-signin .panel=${panel}></proven-signin>`;
       case "failed":
         return this.#failure(session.problem);
       case "signed-in":
@@ -110,18 +110,29 @@ export class ProvenApp extends PanelElement {
     }
   }
 
+  #signedOut(): TemplateResult {
+    const steps = [t("Sign in to Proxmox VE on this page; this goes on by itself.")];
+    const retry = { label: t("Try again"), run: () => void this.panel.start() };
+    return html`<proven-empty .icon=${"lock"} .heading=${t("Not signed in to Proxmox VE")} .steps=${steps} .action=${retry}></proven-empty>`;
+  }
+
   #failure({ code, status, message }: ApiProblem): TemplateResult {
     const retry = { label: t("Try again"), run: () => void this.panel.start() };
     if (status === 403) {
       return html`<proven-empty .icon=${"lock"} .heading=${t("You may not see this")} .steps=${[message, t("Ask for a key with the scope read.")]} .action=${retry}></proven-empty>`;
     }
     const steps =
-      code === "unreachable"
+      code === "unreachable" && this.embedded
         ? [
-            t("The hub doesn't answer. Agents keep their samples until it is back; nothing is lost."),
-            t("On the hub's host: systemctl status proven-hub"),
+            t("Proven's gateway on this node doesn't answer. Nothing is lost: agents keep their samples."),
+            t("On this node: systemctl status proven-agent"),
           ]
-        : [t("The hub answered with an error: {message}", { message }), t("Its log says more: journalctl -u proven-hub")];
+        : code === "unreachable"
+          ? [
+              t("The hub doesn't answer. Agents keep their samples until it is back; nothing is lost."),
+              t("On the hub's host: systemctl status proven-hub"),
+            ]
+          : [t("The hub answered with an error: {message}", { message }), t("Its log says more: journalctl -u proven-hub")];
     return html`<proven-empty .icon=${"critical"} .heading=${t("The hub can't be asked")} .steps=${steps} .action=${retry}></proven-empty>`;
   }
 }

@@ -11,7 +11,7 @@ import { shared } from "./styles.ts";
 
 /** The standalone panel's top line: where one is, whether it is live, theme, language, sign-out. */
 export class ProvenHeader extends PanelElement {
-  static override properties = { ...PanelElement.properties, themes: { attribute: false } };
+  static override properties = { ...PanelElement.properties, themes: { attribute: false }, embedded: { type: Boolean } };
   static override styles = [
     shared,
     css`
@@ -33,6 +33,8 @@ export class ProvenHeader extends PanelElement {
     `,
   ];
   declare themes: ThemeWatch;
+  /** In Proxmox VE's page, which has the theme, the language and the sign-out. */
+  declare embedded: boolean;
 
   protected watched() {
     const { session, stream, navigation, now, store } = this.panel;
@@ -44,20 +46,24 @@ export class ProvenHeader extends PanelElement {
     const { page, range } = panel.navigation.route.value;
     const signedIn = panel.session.value.state === "signed-in";
     return html`<header>
-      ${link(panel, { ...home, range }, html`${icon("shield")} Proven`, "brand")}
+      ${link(panel, { ...panel.navigation.start, range }, html`${icon("shield")} Proven`, "brand")}
       ${signedIn ? this.#sections() : nothing}
       ${page.kind === "entity" && signedIn ? html`<nav class="where cut" aria-label=${t("You are here")}>${link(panel, { ...home, range }, t("Overview"))} <span class="dim">›</span> <span aria-current="page">${page.entity}</span></nav>` : nothing}
       <div class="end">
         ${signedIn ? this.#liveness() : nothing}
-        <select aria-label=${t("Theme")} @change=${this.#onTheme}>
-          ${(["auto", "light", "dark"] as const).map((choice) => html`<option value=${choice} ?selected=${choice === this.themes.choice.value}>${t(choice)}</option>`)}
+        ${this.embedded ? nothing : this.#choices(signedIn)}
+      </div>
+    </header>`;
+  }
+
+  #choices(signedIn: boolean) {
+    return html`<select aria-label=${t("Theme")} @change=${this.#onTheme}>
+        ${(["auto", "light", "dark"] as const).map((choice) => html`<option value=${choice} ?selected=${choice === this.themes.choice.value}>${t(choice)}</option>`)}
         </select>
         <select aria-label=${t("Language")} @change=${this.#onLanguage}>
           ${Object.entries(languages).map(([code, name]) => html`<option value=${code} ?selected=${code === language.value}>${name}</option>`)}
         </select>
-        ${signedIn ? html`<button type="button" @click=${() => void panel.signOut()}>${t("Sign out")}</button>` : nothing}
-      </div>
-    </header>`;
+        ${signedIn ? html`<button type="button" @click=${() => void this.panel.signOut()}>${t("Sign out")}</button>` : nothing}`;
   }
 
   #sections() {
