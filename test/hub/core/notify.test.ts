@@ -43,6 +43,23 @@ for (const [name, members, sec, reason] of cases) {
   test(`told of one alert: ${name}`, () => assert.equal(tellingOf(known, members, policy, at(sec))?.reason, reason));
 }
 
+test("a snooze that ends is told once, long before the next repetition", () => {
+  const freed = member("a", 0, { freedAt: at(600) });
+  assert.equal(tellingOf(known, [freed], policy, at(599)), undefined);
+  const telling = tellingOf(known, [freed], policy, at(600));
+  assert.equal(telling?.reason, "repeat");
+  const after = afterTelling(known, telling, 0, at(600));
+  assert.equal(tellingOf(after, [freed], policy, at(601)), undefined);
+});
+
+test("one of two is over: told five minutes after the message before, with the one that is not", () => {
+  const [a, b] = [member("a"), member("b")];
+  const both = toldOf([a, b], 0);
+  assert.equal(tellingOf(both, [b], policy, at(299)), undefined);
+  const telling = tellingOf(both, [b], policy, at(300));
+  assert.deepEqual([telling?.reason, telling?.firing, telling?.over.map(({ alert }) => alert)], ["some-resolved", [b], ["a"]]);
+});
+
 test("nobody hears the end of what he was not told", () => {
   assert.equal(tellingOf(undefined, [], policy, at(0)), undefined);
 });
@@ -74,7 +91,8 @@ test("whatever happens: every beginning once, every end once and after its begin
         const news = telling.firing.filter(({ key }) => !heard.has(key));
         for (const one of news) assert.ok(one.tellable);
         if (telling.reason === "repeat") assert.ok(at(now) - lastSent >= policy.repeatMs);
-        else if (telling.reason !== "all-resolved") assert.ok(news.length > 0);
+        else if (telling.reason.endsWith("-resolved")) assert.ok(telling.over.length > 0);
+        else assert.ok(news.length > 0);
         for (const { key } of telling.firing) {
           assert.notEqual(heard.get(key), "over");
           heard.set(key, "firing");
