@@ -16,7 +16,15 @@ import type { Identity } from "../../agent/identity.ts";
 /** Where the hub is and how an agent gets in: what the cluster's `hub.json` and `join.key` say. */
 export type HubDoor = { url: string; fingerprint: string; joinKey: Buffer };
 
-export type ClientIdentity = { node: NodeName; clusterId: ClusterId; clusterName?: string; stream: string; identity: Identity };
+export type ClientIdentity = {
+  node: NodeName;
+  clusterId: ClusterId;
+  clusterName?: string;
+  stream: string;
+  identity: Identity;
+  /** Default: the real time. */
+  now?: () => number;
+};
 
 export const newStream = () => randomBytes(16).toString("hex");
 
@@ -132,7 +140,7 @@ export class LinkClient {
   private hello({ nonce }: MessageOf<"challenge">["body"]): void {
     const { node, clusterId, clusterName, stream, identity } = this.self;
     const { publicKey } = identity;
-    const sentAt = Date.now();
+    const sentAt = (this.self.now ?? Date.now)();
     const signed = { nonce, fingerprint: this.socket.fingerprint, node, clusterId, stream, publicKey, sentAt };
     const proof = createHmac("sha256", this.door.joinKey)
       .update(joinProofBytes({ nonce, clusterId, publicKey }))

@@ -5,6 +5,7 @@ import { type Context, type Measure, peerFinder } from "./context.ts";
 import { agentBundle, hubBundle, runsFromSource } from "./hub-process.ts";
 import { agent } from "./measures/agent.ts";
 import { bulk } from "./measures/bulk.ts";
+import { churn } from "./measures/churn.ts";
 import { history } from "./measures/history.ts";
 import { kill } from "./measures/kill.ts";
 import { pace } from "./measures/pace.ts";
@@ -12,7 +13,7 @@ import { type BenchOptions, type MeasureName, parseOptions, usage } from "./opti
 import { formatTable, missingRow, type Row } from "./row.ts";
 
 /** `npm run bench`: measures the built hub and agent, beside Debian's peers where asked, and prints a table. docs/BENCH.md explains it. */
-const measures: Record<MeasureName, Measure> = { bulk, pace, history, agent, kill };
+const measures: Record<MeasureName, Measure> = { bulk, pace, history, agent, kill, churn };
 
 function printPlan(options: BenchOptions): void {
   let total = 0;

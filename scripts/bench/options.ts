@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-export const measureNames = ["bulk", "pace", "history", "agent", "kill"] as const;
+export const measureNames = ["bulk", "pace", "history", "agent", "kill", "churn"] as const;
 export type MeasureName = (typeof measureNames)[number];
 
 export type BenchOptions = {
@@ -13,6 +13,8 @@ export type BenchOptions = {
   /** Repetitions whose median counts. */
   rounds: number;
   kills: number;
+  /** Simulated time of churn. */
+  days: number;
   /** Sample time of one bulk round, hours. */
   bulkHours: number;
   /** Samples of the ten nodes come spread over the ten seconds instead of all at once. */
@@ -28,6 +30,7 @@ export const usage = `npm run bench -- [options]
   --minutes N     measured window of pace and agent (default 1; with --peers 5)
   --rounds N      repetitions whose median counts (default 1; with --peers 3)
   --kills N       kill -9 rounds (default 10; with --peers 100)
+  --days N        simulated days of churn (default 30)
   --bulk-hours N  sample time of one bulk round (default 2; with --peers 4)
   --spread        pace: the nodes' samples come spread over the 10 s, not all at once
   --keep          keep the data folders`;
@@ -43,6 +46,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
       minutes: { type: "string" },
       rounds: { type: "string" },
       kills: { type: "string" },
+      days: { type: "string" },
       "bulk-hours": { type: "string" },
       spread: { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
@@ -58,6 +62,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
     minutes: parsePositive("minutes", values.minutes, peers ? 5 : 1),
     rounds: parsePositive("rounds", values.rounds, peers ? 3 : 1),
     kills: parsePositive("kills", values.kills, peers ? 100 : 10),
+    days: parsePositive("days", values.days, 30),
     bulkHours: parsePositive("bulk-hours", values["bulk-hours"], peers ? 4 : 2),
     spread: values.spread,
     keep: values.keep,
