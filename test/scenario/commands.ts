@@ -259,8 +259,15 @@ const happenings: Record<string, Command> = {
     world.hubDown = what === "dies";
     return world.restart();
   },
+  /** At its next message: `kill while sending` (before it is durable) · `recording` (durable, not sent) · `delivering` · `noting` (arrived). */
   kill: ({ world }, [, when]) => {
-    world.crash = when === "sending" ? "before" : "after";
+    if (when === "delivering" || when === "noting") world.deliveries.killAt = when;
+    else world.crash = when === "sending" ? "before" : "after";
+  },
+  /** `receiver ops fails` · `receiver ops answers` */
+  receiver: ({ world }, [id = "", what]) => {
+    if (what === "fails") world.receivers.down.add(id);
+    else world.receivers.down.delete(id);
   },
   wait: (scene, [duration]) => wait(scene, durationMs(duration)),
   /** `until 2026-03-29T01:00:00Z` */
@@ -322,6 +329,11 @@ const outputs: Record<string, Command> = {
     }
   },
   count: ({ world, log }) => log(`  ${world.sent.length} notifications so far`),
+  /** What waits for receivers, and how often it was tried in vain. */
+  queue: ({ world, log }) => {
+    const waiting = world.state.list("delivery").filter(({ document }) => ["queued", "retrying"].includes(document.state));
+    log(`  ${waiting.length} messages wait, ${world.receivers.failures} attempts failed so far`);
+  },
 };
 
 export const commands: Record<string, Command> = { ...setup, ...decisions, ...edits, ...happenings, ...outputs };

@@ -8,6 +8,8 @@ import type { World } from "./world.ts";
  */
 export function check(world: World, story: string): void {
   checkTold(world.sent, story);
+  const again = world.receivers.arrivals.filter((arrival) => arrival.again);
+  assert.ok(again.length <= world.kills, `${story}: ${again.length} repetitions, the hub was killed ${world.kills} times`);
   for (const view of world.loop.views()) {
     if (view.state !== "firing") continue;
     assert.notEqual(view.disposition, null, `${story}: ${view.id} fires and does not say what became of it`);

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { commands, isShown, type Scene } from "./commands.ts";
+import type { Arrival } from "./deliveries.ts";
 import { check } from "./invariants.ts";
 import { World } from "./world.ts";
 
@@ -15,6 +16,7 @@ export function scenarioNames(): string[] {
 export const expectedLog = (name: string) => readFileSync(join(scenarioDir, name, "expected.log"), "utf8");
 
 const dayMs = 86_400_000;
+const lateMs = 60_000;
 
 /** Plays `<name>/commands`; returns the log. The first line may be a title in `#`; `start <time>` sets the clock, default a Monday at noon. */
 export async function play(name: string): Promise<string> {
@@ -26,10 +28,9 @@ export async function play(name: string): Promise<string> {
   const scene: Scene = { world, later: [], log: (line) => lines.push(line) };
   let shown = 0;
   const showSent = () => {
-    for (const { at, receiver, reason, verdict } of world.sent.slice(shown)) {
-      lines.push(`${stamp(at, startAt)}  → ${receiver} [${reason}] ${verdict}`);
-    }
-    shown = world.sent.length;
+    const { arrivals } = world.receivers;
+    for (const arrival of arrivals.slice(shown)) lines.push(`${stamp(arrival.at, startAt)}  → ${arrivalText(arrival)}`);
+    shown = arrivals.length;
   };
   try {
     for (const line of text.split("\n").map((one) => one.trim())) {
@@ -51,6 +52,13 @@ export async function play(name: string): Promise<string> {
     await world.close();
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** A message that waited says when it was decided. */
+function arrivalText({ notification, at, again }: Arrival): string {
+  const { receiver, reason, verdict } = notification;
+  const late = at - notification.at > lateMs ? ` (of ${new Date(notification.at).toISOString().slice(11, 19)})` : "";
+  return `${receiver} [${reason}]${again ? " (again, the same id)" : ""}${late} ${verdict}`;
 }
 
 /** Day of the scenario and time, UTC. */

@@ -13,6 +13,7 @@ import { ownersOf } from "../../hub/core/inventory.ts";
 import type { AgentId, Latest, LiveTable, SeriesInfo, SeriesReader } from "../../hub/core/series.ts";
 import { TaskMemory } from "../../hub/core/task-memory.ts";
 import { StateStore } from "../../hub/store/state.ts";
+import { Deliveries, Receivers } from "./deliveries.ts";
 
 export const cluster = "5ce7a71000000001" as ClusterId;
 
@@ -104,7 +105,7 @@ export class World {
     { entity: EntityKey; metric: string; instance: string | undefined; value: number; by: string }
   >();
   readonly maintenance = new Set<string>();
-  readonly sent: Notification[] = [];
+  readonly receivers = new Receivers();
   quorate = true;
   refusing = false;
   /** The hub's machine is off: time passes without it. */
@@ -112,19 +113,27 @@ export class World {
   timezone = "UTC";
   /** Set: the hub dies when it hands over its next message — before, or right after it became durable. */
   crash: "before" | "after" | undefined;
+  /** How often the hub was killed. */
+  kills = 0;
   state: StateStore;
   loop: AlertLoop;
+  deliveries: Deliveries;
   private readonly dir = mkdtempSync(join(tmpdir(), "proven-scenario-"));
   private readonly series = new WorldSeries();
   private readonly tasks: TaskView[] = [];
   private memory = new TaskMemory();
-  private handed: Notification[] = [];
   private pids = 0;
 
   constructor(private readonly startAt: number) {
     this.wall = startAt;
     this.state = this.openStore();
+    this.deliveries = this.openDeliveries();
     this.loop = this.openLoop();
+  }
+
+  /** Messages as receivers know them: each once. */
+  get sent(): Notification[] {
+    return this.receivers.sent;
   }
 
   now = () => this.wall as EpochMs;
@@ -137,11 +146,12 @@ export class World {
   /** The hub is killed and starts again: nothing but the store is left. */
   async restart(): Promise<void> {
     this.loop.stop();
-    this.handed = [];
+    this.deliveries.isKilled = true;
     await this.state.close();
     this.state = this.openStore();
     this.memory = new TaskMemory();
     for (const task of this.tasks) this.memory.add(task);
+    this.deliveries = this.openDeliveries();
     this.loop = this.openLoop();
   }
 
@@ -166,8 +176,17 @@ export class World {
       this.loop.pass();
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
-      await this.restart();
+      await this.killed();
     }
+    await this.deliveries.run();
+    if (!this.deliveries.isKilled) return;
+    await this.killed();
+    await this.deliveries.run();
+  }
+
+  private async killed(): Promise<void> {
+    this.kills++;
+    await this.restart();
   }
 
   task(node: string, type: string, id: string, state: TaskView["state"]): TaskView {
@@ -233,6 +252,10 @@ export class World {
     return StateStore.open({ dir: this.dir, now: this.now });
   }
 
+  private openDeliveries(): Deliveries {
+    return new Deliveries(this.receivers, { now: this.now, monotonicMs: () => this.monotonic }, this.state);
+  }
+
   private openLoop(): AlertLoop {
     const { state, series } = this;
     return new AlertLoop({
@@ -246,12 +269,11 @@ export class World {
       dispatcher: {
         enqueue: (notification) => {
           if (this.crash === "before") this.die();
-          this.handed.push(notification);
+          this.deliveries.dispatcher.enqueue(notification);
         },
         committed: () => {
-          // What is durable reaches its receiver, whatever becomes of the hub.
-          this.sent.push(...this.handed.splice(0));
           if (this.crash === "after") this.die();
+          this.deliveries.committed();
         },
       },
       tell: () => undefined,
