@@ -3,6 +3,7 @@ import { italianEmbedded } from "./catalogue-it-embedded.ts";
 import { type GuestMarks, type MarkProblem, markGuests, type Shield, shieldOf, stripWords } from "./core/guest-mark.ts";
 import { inEnglish, type Translate, translator } from "./core/text.ts";
 import { accessOf } from "./host-access.ts";
+import { guarded } from "./host-guard.ts";
 import type { Component, Host, Marks, MarksModule, ResourceTree, SummaryPanel, TreeNode } from "./host-page.ts";
 import { type ShieldRow, shieldRules } from "./host-shields.ts";
 
@@ -36,17 +37,21 @@ class PageMarks implements Marks {
     this.#api = new Api(host.gateway, () => {}, accessOf(host));
     this.#sheet.id = "proven-shields";
     document.head.append(this.#sheet);
-    setInterval(() => this.#tick(), 1000);
-    this.#tick();
+    const tick = guarded(() => this.#tick());
+    setInterval(tick, 1000);
+    tick();
   }
 
   onTree(tree: ResourceTree): void {
     this.#tree = tree;
-    const changed = () => this.#drawSoon();
+    const changed = guarded(() => this.#drawSoon());
     tree.getStore().on({ nodeappend: changed, nodeinsert: changed, noderemove: changed, rootchange: changed });
-    tree.on("destroy", () => {
-      this.#tree = undefined;
-    });
+    tree.on(
+      "destroy",
+      guarded(() => {
+        this.#tree = undefined;
+      }),
+    );
     this.#draw();
   }
 
@@ -58,10 +63,8 @@ class PageMarks implements Marks {
       cls: "proven-strip",
       html: "&nbsp;",
       listeners: {
-        afterrender: (strip: Component) => this.#mountStrip(strip, panel, vmid),
-        beforedestroy: (strip: Component) => {
-          this.#strips.delete(strip);
-        },
+        afterrender: guarded((strip: Component) => this.#mountStrip(strip, panel, vmid)),
+        beforedestroy: guarded((strip: Component) => void this.#strips.delete(strip)),
       },
     });
   }
@@ -126,10 +129,12 @@ class PageMarks implements Marks {
   #drawSoon(): void {
     if (this.#drawing) return;
     this.#drawing = true;
-    requestAnimationFrame(() => {
-      this.#drawing = false;
-      this.#draw();
-    });
+    requestAnimationFrame(
+      guarded(() => {
+        this.#drawing = false;
+        this.#draw();
+      }),
+    );
   }
 
   #draw(): void {

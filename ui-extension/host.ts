@@ -1,3 +1,4 @@
+import { guarded, report } from "./host-guard.ts";
 import type {
   Component,
   ConfigPanel,
@@ -34,19 +35,6 @@ const host: Host = {
 
 const italian = host.language.slice(0, 2) === "it";
 const say = (english: string, inItalian: string) => (italian ? inItalian : english);
-
-const report = (problem: unknown) => console.warn("Proven:", problem);
-
-/** Runs ours inside theirs: no exception of ours gets out. */
-const guarded =
-  <Args extends unknown[]>(run: (...args: Args) => void) =>
-  (...args: Args) => {
-    try {
-      run(...args);
-    } catch (problem) {
-      report(problem);
-    }
-  };
 
 let attempt = 0;
 

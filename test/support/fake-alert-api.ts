@@ -31,6 +31,7 @@ export function fakeAlertApi(
       writes.push({ method: c.req.method, path: c.req.path, body: await c.req.json().catch(() => undefined) });
     await next();
   });
+  app.get("/api/v1/alerts", (c) => c.json(page(alerts)));
   app.get("/api/v1/alerts/history", (c) => c.json(page(fakeHistoryOfAlerts(startedAt))));
   app.get("/api/v1/alerts/:id/why", (c) => c.json(fakeWhy(c.req.param("id"), startedAt)));
   app.post("/api/v1/alerts/:id/ack", (c) => {
