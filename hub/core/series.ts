@@ -62,7 +62,8 @@ export interface SeriesRanker {
     metric: Metric;
     from: EpochMs;
     to: EpochMs;
-    count: number;
+    /** Undefined: all, in no order. */
+    count: number | undefined;
     lowest?: boolean;
   }): Ranked[];
 }

@@ -68,8 +68,14 @@ export class Catalogue {
   private readonly current = new Map<string, { incarnation: number; users: number }>();
   private readonly agents = new Map<string, AgentDoc>();
   private readonly dirty = new Map<string, unknown>();
+  private changes = 0;
 
   constructor(private readonly env: SeriesEnv) {}
+
+  /** Another number than before: series or what reports them may have changed. */
+  get version(): number {
+    return this.changes;
+  }
 
   /** Queues all changes into the running batch. Returns what to call when that is durable. */
   flush(): () => void {
@@ -146,6 +152,7 @@ export class Catalogue {
 
   /** Series of a released layout leave the memory unless another one has them. */
   release({ docs }: Layout): void {
+    this.changes++;
     for (const key of docs) {
       const entry = this.active.get(key);
       if (entry && --entry.users === 0) this.active.delete(key);
@@ -169,6 +176,7 @@ export class Catalogue {
       this.touch(key, doc);
     }
     if (now !== found.number) this.dirty.set(currentKey(cluster, entity), found.number);
+    this.changes++;
     const present = this.current.get(name);
     this.current.set(name, { incarnation: found.number, users: (present?.users ?? 0) + 1 });
     const entry = this.active.get(key);
@@ -190,6 +198,7 @@ export class Catalogue {
   }
 
   private touch(key: string, doc: EntityDoc): void {
+    this.changes++;
     // A copy: what is being written must not change, and `flush` tells by identity whether it changed again.
     this.dirty.set(key, { ...doc, groups: [...doc.groups], series: [...doc.series] });
     const [, cluster, ...rest] = key.split(" ");
@@ -300,6 +309,7 @@ export class Catalogue {
 
   /** Removes entities (keys of their docs) from the store: their samples are gone already. Groups lose them too. */
   forget(keys: readonly string[]): void {
+    this.changes++;
     for (const key of keys) {
       const doc = this.entityDoc(key);
       if (doc === undefined || this.active.has(key)) continue;

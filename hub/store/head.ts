@@ -108,24 +108,9 @@ export class Chunk {
     });
   }
 
-  /** Adds each column's samples of [from, to) that are not in blocks to its sum, and their number to its count. */
-  sumColumns(columns: Uint32Array, from: number, to: number, sums: Float64Array, counts: Float64Array): void {
-    const end = firstAtOrAfter(this.times, this.rows, to);
-    this.eachPiece(this.firstUnstored(from), end, (slab, slot, _, length) => {
-      for (let i = 0; i < columns.length; i++) {
-        slab.copy(columns[i] as number, slot, length, piece, 0);
-        let sum = 0;
-        let count = 0;
-        for (let at = 0; at < length; at++) {
-          const value = piece[at] as number;
-          if (Number.isNaN(value)) continue;
-          sum += value;
-          count++;
-        }
-        sums[i] = (sums[i] as number) + sum;
-        counts[i] = (counts[i] as number) + count;
-      }
-    });
+  /** Calls with each piece of the rows [from, to) that is not in blocks: `length` rows from `row` on are the slab's slots from `slot` on. */
+  eachUnstored(from: number, to: number, take: (slab: Slab, slot: number, row: number, length: number) => void): void {
+    this.eachPiece(Math.max(this.stored, from), to, take);
   }
 
   /** Forgets the first `count` rows; as many of the stored ones are gone then. */

@@ -21,9 +21,6 @@ export function spanKey(span: number, group: number): Uint8Array {
 /** The same as a number, for maps in memory. */
 export const spanNumber = (span: number, group: number) => span * 2 ** 32 + group;
 
-/** (span, group) of such a number. */
-export const spanOf = (number: number): [span: number, group: number] => [Math.floor(number / 2 ** 32), number % 2 ** 32];
-
 export function parseSpanKey(key: Uint8Array): { span: number; group: number } {
   const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
   return { span: view.getUint32(0), group: view.getUint32(4) };

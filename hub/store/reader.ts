@@ -7,10 +7,10 @@ import type { Ranked, SeriesColumns, SeriesInfo, SeriesRange, SeriesRanker, Seri
 import type { Catalogue } from "./catalogue.ts";
 import type { Damage } from "./damage.ts";
 import { DecodedColumns } from "./decoded.ts";
-import { dayMs, hourOf, spanKey, spanOf } from "./keys.ts";
+import { dayMs, hourOf, spanKey } from "./keys.ts";
 import type { Lane } from "./lane.ts";
 import type { Pending } from "./pending.ts";
-import { rank } from "./ranking.ts";
+import { Ranking } from "./ranking.ts";
 import type { SeriesEnv } from "./series-env.ts";
 
 /** A range of at least so long, asked for in steps of at least a rollup's, is read from rollups. */
@@ -35,6 +35,7 @@ export class Reader implements SeriesReader, SeriesRanker {
   private values = new Float64Array(512);
   private readonly day = emptyRollup();
   readonly decoded: DecodedColumns;
+  private readonly ranking: Ranking;
 
   constructor(
     private readonly env: SeriesEnv,
@@ -44,7 +45,12 @@ export class Reader implements SeriesReader, SeriesRanker {
     private readonly options: { now(): number; rawMs: number },
     private readonly damage: Damage,
   ) {
-    this.decoded = new DecodedColumns((block) => damage.note("samples", ...spanOf(block)));
+    this.decoded = new DecodedColumns({
+      read: (hour, group) => this.blockOf(hour, group),
+      damaged: (hour, group) => damage.note("samples", hour, group),
+      renew: () => env.root.resetReadTxn(),
+    });
+    this.ranking = new Ranking(catalogue, this);
   }
 
   find(selector: Parameters<SeriesReader["find"]>[0]): SeriesInfo | undefined {
@@ -234,8 +240,14 @@ export class Reader implements SeriesReader, SeriesRanker {
     });
   }
 
+  private blockOf(hour: number, group: number): { bytes: Uint8Array; block: BlockLayout } | undefined {
+    const bytes = this.env.blocks.getBinaryFast(spanKey(hour, group));
+    const block = this.damage.open("samples", hour, group, bytes);
+    return bytes && block && { bytes, block };
+  }
+
   /** Calls with each of a group's blocks that touches [from, to), its times in `times`, rows [first, end) being in it. */
-  eachBlock(
+  private eachBlock(
     group: number,
     agent: number,
     from: number,
@@ -244,9 +256,9 @@ export class Reader implements SeriesReader, SeriesRanker {
   ): void {
     const last = hourOf(to - 1, agent);
     for (let hour = hourOf(Math.max(0, from), agent); hour <= last; hour++) {
-      const bytes = this.env.blocks.getBinaryFast(spanKey(hour, group));
-      const block = this.damage.open("samples", hour, group, bytes);
-      if (bytes === undefined || block === undefined) continue;
+      const open = this.blockOf(hour, group);
+      if (open === undefined) continue;
+      const { bytes, block } = open;
       const { rows } = block;
       if (this.times.length < rows) {
         this.times = new Float64Array(rows);
@@ -260,7 +272,7 @@ export class Reader implements SeriesReader, SeriesRanker {
   }
 
   top(selector: Parameters<SeriesRanker["top"]>[0]): Ranked[] {
-    return rank(selector, this.catalogue, this);
+    return this.ranking.top(selector);
   }
 }
 
