@@ -54,7 +54,7 @@ type Finished = { lane: Lane; waiting: Waiting; receiver: Receiver; attempt: Att
 
 const by: Actor = { actor: "hub", reason: "delivery" };
 /** A wall clock that was set must not make a restart wait longer than a retry would have. */
-const restartDelayMaxMs = 15 * 60_000;
+const restartDelayMaxMs = 5 * 60_000;
 const recordAgainMs = 1000;
 const stopWaitMs = 3000;
 /** How many failures in a row make an event. */

@@ -22,7 +22,7 @@ const dayMs = 86_400_000;
 /** A clock that jumps must not make a message too old before it had its chances. */
 const attemptsAtLeast = 8;
 const firstDelayMs = 1000;
-const delayMaxMs = 15 * 60_000;
+const delayMaxMs = 5 * 60_000;
 const pauseMaxMs = 30_000;
 const retryAfterMaxMs = 3_600_000;
 const answerMax = 500;
@@ -47,7 +47,7 @@ export function newDelivery(notification: Notification, now: EpochMs): Delivery 
 export const isOpen = ({ state }: Pick<Delivery, "state">): boolean => state === "queued" || state === "retrying";
 
 /**
- * A delivery after one more attempt. It is retried for a day, with delays that double up to 15 min (half of each is random), then dead; a
+ * A delivery after one more attempt. It is retried for a day, with delays that double up to 5 min (half of each is random), then dead; a
  * refusal that trying again can't change is dead at once. A test is tried once.
  */
 export function afterAttempt(delivery: Delivery, attempt: Attempt, random: () => number): Delivery {

@@ -251,7 +251,7 @@ const happenings: Record<string, Command> = {
     world.wall += (sign === "-" ? -1 : 1) * durationMs(duration);
   },
   skew: (scene, [name, by]) => {
-    nodeOf(scene, name).skewMs = durationMs(by);
+    nodeOf(scene, name).skewMs = by?.startsWith("-") ? -durationMs(by.slice(1)) : durationMs(by);
   },
   restart: ({ world }) => world.restart(),
   /** `hub dies` · `hub returns`: its machine, with all that it had in memory. */
