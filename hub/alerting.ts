@@ -18,6 +18,8 @@ const shipped = { actor: "hub", reason: "comes with Proven" };
 /** Tasks looked at when starting: enough for weekly backup jobs. */
 const tasksMax = 20_000;
 const tasksMs = 40 * 86_400_000;
+/** Between two pieces of the work on forecasts and baselines. */
+const derivedEveryMs = 1000;
 /** How far back evaluations are shown. */
 const whyMs = 10 * 60_000;
 
@@ -68,12 +70,18 @@ export class Alerting implements AlertingPorts {
     this.loop.pass();
   }
 
-  /** Every second. */
-  tick(): void {
+  /** `wake` is called when a tick is due within so many ms, earlier than `tick` said. */
+  onWork(wake: (withinMs: number) => void): void {
+    this.loop.onWork(wake);
+  }
+
+  /** All that is due by time. Returns in how many ms the next one is due at the latest. */
+  tick(): number {
     this.loop.pass();
     const now = this.ports.clock.now();
     this.derived.step(() => this.loop.derivedSources(), now);
     this.tellChanged();
+    return Math.min(this.loop.dueInMs(), Math.max(derivedEveryMs, this.derived.dueInMs(now)));
   }
 
   stop(): void {

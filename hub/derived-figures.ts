@@ -31,6 +31,11 @@ export class DerivedFigures {
 
   constructor(private readonly ports: DerivedPorts) {}
 
+  /** In how many ms `step` has something to do. */
+  dueInMs(now: EpochMs): number {
+    return this.queue.length > 0 ? 0 : Math.max(0, this.filledAt + hourMs - now);
+  }
+
   /** A bounded piece of work. `wanted`: entities and the derived sources that rules have about them. */
   step(wanted: () => Iterable<{ facts: EntityFacts; source: Source }>, now: EpochMs): void {
     if (this.queue.length === 0) {

@@ -3,7 +3,7 @@ import { guestKey, nodeKey } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import type { Duty, Inventory } from "#protocol/messages.ts";
 import { type AgentStatus, type ClusterPicture, speaks } from "./core/cluster.ts";
-import { assignDuties, dutiesOf, type Holders } from "./core/duties.ts";
+import { assignDuties, dutiesOf, dutyGraceMs, type Holders } from "./core/duties.ts";
 import {
   type AgentInventory,
   guestChanges,
@@ -35,7 +35,20 @@ type Member = {
 };
 
 type Vanished = { guest: OwnedGuest; since: EpochMs };
-type Cluster = { name: string; members: Map<NodeName, Member>; owners: Owners; vanished: Map<Vmid, Vanished>; holders: Holders };
+type Cluster = {
+  name: string;
+  members: Map<NodeName, Member>;
+  owners: Owners;
+  vanished: Map<Vmid, Vanished>;
+  holders: Holders;
+  /** Owners with those that vanished; undefined: to be made again. */
+  shown: Owners | undefined;
+};
+
+/** Skews that differ less look the same. */
+const skewShownMs = 500;
+/** A member may be away so long before nothing follows from it any more but that it is. */
+const settlingMs = dutyGraceMs + 5000;
 
 const observed = { actor: "hub", reason: "observed" };
 
@@ -45,6 +58,9 @@ export type FleetPorts = { state: StateStore; live: LiveTable; clock: Clock; jou
 export class Fleet {
   private readonly clusters = new Map<ClusterId, Cluster>();
   private readonly changedClusters = new Set<ClusterId>();
+  private readonly listeners = new Set<() => void>();
+  /** Counts what changes who and what there is: inventories, sessions, owners. Skews and samples are not that. */
+  private changes = 0;
 
   constructor(private readonly ports: FleetPorts) {
     for (const { id, document } of ports.state.list("agent")) {
@@ -59,6 +75,10 @@ export class Fleet {
     for (const cluster of this.clusters.values()) cluster.owners = ownersOf(inventoriesOf(cluster));
   }
 
+  clusterIds(): ClusterId[] {
+    return [...this.clusters.keys()];
+  }
+
   pictures(): ClusterPicture[] {
     return [...this.clusters.keys()].flatMap((id) => this.picture(id) ?? []);
   }
@@ -67,9 +87,28 @@ export class Fleet {
     const cluster = this.clusters.get(id);
     if (cluster === undefined) return undefined;
     const agents = new Map([...cluster.members].map(([node, member]) => [node, this.status(cluster, member)]));
-    const owners = new Map(cluster.owners);
-    for (const [vmid, { guest }] of cluster.vanished) if (!owners.has(vmid)) owners.set(vmid, guest);
-    return { cluster: id, name: cluster.name, agents, owners };
+    cluster.shown ??= shownOf(cluster);
+    return { cluster: id, name: cluster.name, agents, owners: cluster.shown };
+  }
+
+  /** Another number than before: who and what there is may be another too. */
+  get version(): number {
+    return this.changes;
+  }
+
+  /** Calls when facts (not samples) changed. */
+  onChange(listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
+  /** Time alone will change something soon: a guest counts as deleted, a duty moves. */
+  get isSettling(): boolean {
+    const now = this.ports.clock.now();
+    return [...this.clusters.values()].some(
+      ({ vanished, members }) =>
+        vanished.size > 0 ||
+        [...members.values()].some((one) => !one.connected && !one.revoked && Math.abs(now - (one.lastSeenAt ?? 0)) < settlingMs),
+    );
   }
 
   /** Clusters whose facts (not samples) changed since the last call. */
@@ -104,6 +143,7 @@ export class Fleet {
     if (joinedBy !== undefined) this.ports.journal.emit("agent.joined", { node: agent.node, by: joinedBy }, place);
     this.ports.journal.emit("agent.connected", { node: agent.node, software }, place);
     this.measured(agent, skewMs);
+    this.touch(agent.cluster);
     this.saveSeen(member);
     this.stepDuties(agent.cluster);
     return dutiesOf(this.cluster(agent.cluster).holders, agent.node);
@@ -115,7 +155,7 @@ export class Fleet {
     member.lastSeenAt = this.ports.clock.now();
     this.ports.journal.emit("agent.away", { node: agent.node, why }, this.place(agent));
     this.saveSeen(member);
-    this.changedClusters.add(agent.cluster);
+    this.touch(agent.cluster);
   }
 
   inventory(agent: AgentId, inventory: Inventory): void {
@@ -124,7 +164,7 @@ export class Fleet {
     const isNew = member.inventory === undefined;
     member.inventory = stepInventory(member.inventory, agent, inventory, now);
     member.unsaved = true;
-    this.changedClusters.add(agent.cluster);
+    this.touch(agent.cluster);
     this.stepOwners(agent.cluster, new Set(isNew ? [agent.node] : []), now);
   }
 
@@ -133,9 +173,11 @@ export class Fleet {
     const member = this.member(agent);
     const was = Math.abs(member.skewMs ?? 0) > limits.clockSkewMs;
     const is = Math.abs(skewMs) > limits.clockSkewMs;
+    const moved = member.skewMs === null || Math.abs(skewMs - member.skewMs) >= skewShownMs;
     member.skewMs = skewMs;
     member.lastSeenAt = this.ports.clock.now();
-    this.changedClusters.add(agent.cluster);
+    // Each agent says its clock once a minute: that it is still right changes nothing.
+    if (moved) this.touch(agent.cluster, false);
     if (is && !was) this.ports.journal.emit("agent.clock-skew", { node: agent.node, skewMs }, this.place(agent));
     if (was && !is) this.ports.journal.emit("agent.clock-right", { node: agent.node }, this.place(agent));
   }
@@ -158,7 +200,7 @@ export class Fleet {
       for (const node of [from, to]) if (node !== undefined) touched.add(node);
       this.ports.journal.emit("duty.moved", { duty, node: to, from }, this.place({ cluster: id, node: to }));
     }
-    if (touched.size > 0) this.changedClusters.add(id);
+    if (touched.size > 0) this.touch(id);
     return [...touched].map((node) => ({ cluster: id, node }));
   }
 
@@ -169,11 +211,13 @@ export class Fleet {
   /** Guests that vanished and that nobody claimed in time were deleted. */
   stepVanished(): void {
     const now = this.ports.clock.now();
-    for (const [id, { vanished }] of this.clusters) {
+    for (const [id, cluster] of this.clusters) {
+      const { vanished } = cluster;
       for (const [vmid, { guest, since }] of vanished) {
         if (now - since < vanishedGraceMs) continue;
         vanished.delete(vmid);
-        this.changedClusters.add(id);
+        cluster.shown = undefined;
+        this.touch(id);
         const node = guest.owner.agent.node;
         this.ports.journal.emit("guest.deleted", { guest: guestTitle(guest.facts), node }, guestPlace(id, vmid, node));
       }
@@ -189,7 +233,7 @@ export class Fleet {
         if (!isRevoked || member.revoked) continue;
         member.revoked = true;
         revoked.push(member.agent);
-        this.changedClusters.add(member.agent.cluster);
+        this.touch(member.agent.cluster);
         this.stepOwners(member.agent.cluster, new Set(), this.ports.clock.now());
         this.ports.journal.emit("agent.revoked", { node: member.agent.node }, this.place(member.agent));
       }
@@ -231,6 +275,7 @@ export class Fleet {
     }
     for (const vmid of after.keys()) cluster.vanished.delete(vmid);
     cluster.owners = after;
+    cluster.shown = undefined;
   }
 
   private status(cluster: Cluster, member: Member): AgentStatus {
@@ -253,6 +298,13 @@ export class Fleet {
     this.ports.state.put("agentSeen", agentKey(agent), { software, connectedAt, lastSeenAt, clockSkewMs: skewMs }, observed);
   }
 
+  /** `facts`: more than a clock's skew. */
+  private touch(id: ClusterId, facts = true): void {
+    this.changedClusters.add(id);
+    if (facts) this.changes++;
+    for (const listener of this.listeners) listener();
+  }
+
   private place({ cluster, node }: AgentId) {
     return { cluster, node, entity: nodeKey(node) };
   }
@@ -260,7 +312,14 @@ export class Fleet {
   private cluster(id: ClusterId): Cluster {
     const known = this.clusters.get(id);
     if (known !== undefined) return known;
-    const cluster: Cluster = { name: id, members: new Map(), owners: new Map(), vanished: new Map(), holders: {} };
+    const cluster: Cluster = {
+      name: id,
+      members: new Map(),
+      owners: new Map(),
+      vanished: new Map(),
+      holders: {},
+      shown: undefined,
+    };
     this.clusters.set(id, cluster);
     return cluster;
   }
@@ -283,6 +342,12 @@ function inventoriesOf({ members }: Cluster): AgentInventory[] {
   const isMember = (node: NodeName) =>
     all.some((one) => !one.revoked && one.inventory?.inventory.cluster.members.some((member) => member.node === node));
   return all.flatMap((member) => (member.revoked && !isMember(member.agent.node) ? [] : (member.inventory ?? [])));
+}
+
+function shownOf({ owners, vanished }: Cluster): Owners {
+  const shown = new Map(owners);
+  for (const [vmid, { guest }] of vanished) if (!shown.has(vmid)) shown.set(vmid, guest);
+  return shown;
 }
 
 function guestPlace(cluster: ClusterId, vmid: Vmid, node: NodeName) {

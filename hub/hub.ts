@@ -6,6 +6,7 @@ import type { TaskView } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { softwareVersion } from "#protocol/version.ts";
 import { tellAcknowledgements } from "./acknowledgement-events.ts";
+import { Agenda } from "./agenda.ts";
 import { Alerting, rememberTasks } from "./alerting.ts";
 import type { HubConfig } from "./config.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "./core/series.ts";
@@ -20,9 +21,9 @@ import { Journal } from "./journal.ts";
 import { Gate } from "./link/gate.ts";
 import { LinkServer } from "./link/server.ts";
 import { describeError } from "./log.ts";
-import { nodeOutlet } from "./node-receiver.ts";
+import { listenersOf, NodeOutlets } from "./node-receiver.ts";
 import { openOutlets } from "./outlets.ts";
-import { after, type Clock, type Log } from "./ports.ts";
+import type { Clock, Log } from "./ports.ts";
 import { PveIngest } from "./pve-ingest.ts";
 import { sessionEvents } from "./session-events.ts";
 import { readJoinKey } from "./setup.ts";
@@ -59,8 +60,11 @@ export type RunningHub = {
   stop(): Promise<void>;
 };
 
-const tickMs = 1000;
+/** After the start: agents come back within this time. */
+const firstTickMs = 1000;
 const maintainMs = 30_000;
+/** What is kept for weeks and months needs no more than this; ended sessions are refused wherever they are used. */
+const pruneMs = 10 * 60_000;
 const drainMs = 5000;
 /** How long tasks and events are kept: as long as rollups. */
 const historyMs = 400 * 86_400_000;
@@ -83,6 +87,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     log,
     link: () => link,
     welcomed: (agent) => outlets.agents.refresh(agent),
+    told: (agent, body) => nodes.told(agent, body),
   });
   const link: LinkServer = new LinkServer({
     clock,
@@ -107,7 +112,12 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     watch.tasksChanged(changed);
     for (const task of changed) taskMemory.add(task);
   };
-  const delivery = openDelivery({ config, state, clock, log, journal, outlet: nodeOutlet(() => fleet.pictures()) });
+  const nodes = new NodeOutlets({
+    clock,
+    connected: () => listenersOf(fleet.pictures()),
+    tell: (agent, body) => link.sendTell(agent, body),
+  });
+  const delivery = openDelivery({ config, state, clock, log, journal, outlet: nodes });
   const alerting = new Alerting({
     state,
     reader: series.reader,
@@ -122,6 +132,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
       journal.emit(what === "firing" ? "alert.firing" : "alert.resolved", { text, rule: ruleName }, place);
     },
     timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    version: () => fleet.version,
   });
   const ingest = new PveIngest({ journal, clock, pictures: () => fleet.pictures() });
   const ports = {
@@ -174,24 +185,35 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
   journal.emit("hub.started", { version: softwareVersion });
   delivery.start();
 
-  const stopTicks = repeat(clock, tickMs, log, () => watch.tick());
-  const stopAlerting = repeat(clock, tickMs, log, () => alerting.tick());
-  const stopFrames = soonAfterFrames(series.live, log, () => alerting.pass());
-  const stopMaintain = repeat(clock, maintainMs, log, async () => {
+  const agenda = new Agenda({ clock, log });
+  const watching = agenda.add("watching what changes", firstTickMs, () => watch.tick());
+  watch.onWork(watching.soon);
+  const judging = agenda.add("judging alerts", firstTickMs, () => alerting.tick());
+  alerting.onWork(judging.soon);
+  const stopFrames = soonAfterFrames(series.live, log, () => {
+    alerting.pass();
+    judging.soon(alerting.loop.dueInMs());
+  });
+  const maintaining = agenda.add("background work", maintainMs, async () => {
     while ((await series.maintain(clock.now())).due) await setImmediate();
+    return maintainMs;
+  });
+  const pruning = agenda.add("dropping what is old", maintainMs, () => {
     state.history.prune((clock.now() - historyMs) as EpochMs);
     state.removeEndedSessions(clock.now());
     delivery.prune(clock.now());
     alerting.loop.prune(clock.now());
+    return pruneMs;
   });
   const stop = async () => {
-    await stopTicks();
+    await watching.stop();
     stopFrames();
-    await stopAlerting();
+    await judging.stop();
     alerting.stop();
     await link.drain(drainMs);
     await closeServer(server);
-    await stopMaintain();
+    await maintaining.stop();
+    await pruning.stop();
     watch.close();
     journal.emit("hub.stopped", {});
     ingest.stop();
@@ -244,31 +266,4 @@ function closeServer(server: Server): Promise<void> {
     server.close(() => resolve());
     server.closeAllConnections();
   });
-}
-
-/** Runs `work` again and again with `everyMs` between; a failing pass is logged and does not end it. Stopping awaits the pass under way. */
-function repeat(clock: Clock, everyMs: number, log: Log, work: () => Promise<void> | void): () => Promise<void> {
-  let stopped = false;
-  let cancel: () => void = () => undefined;
-  let running = Promise.resolve();
-  const pass = async () => {
-    try {
-      await work();
-    } catch (error) {
-      log(3, `background work failed: ${describeError(error)}`);
-    }
-    schedule();
-  };
-  const schedule = () => {
-    if (stopped) return;
-    cancel = after(clock, everyMs, () => {
-      running = pass();
-    });
-  };
-  schedule();
-  return () => {
-    stopped = true;
-    cancel();
-    return running;
-  };
 }

@@ -1,11 +1,11 @@
 import type { StreamEvents, TaskView } from "#protocol/api.ts";
-import type { ClusterId, EntityKey, NodeName } from "#protocol/ids.ts";
+import type { ClusterId, EntityKey, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { guestKey, nodeKey } from "#protocol/ids.ts";
 import { type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, storagesOf } from "./core/cluster.ts";
-import { guestTitle } from "./core/inventory.ts";
+import { guestTitle, type OwnedGuest } from "./core/inventory.ts";
 import type { AgentId, LiveTable, SeriesReader } from "./core/series.ts";
 import { type KnownGuest, type KnownNode, type KnownStorage, stepGuest, stepKnown, storageNews } from "./core/transitions.ts";
-import { guestState, guestView, nodeView, type Sight, storageView } from "./core/views.ts";
+import { guestState, guestView, nodeView, type Sight, storageEntity, storageView } from "./core/views.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Journal } from "./journal.ts";
 import type { Clock } from "./ports.ts";
@@ -37,23 +37,38 @@ type Watched = {
   dirty: Set<EntityKey>;
 };
 
-/** How many ticks lie between two looks at what only other processes change, and between two writes of inventories. */
-const slowEvery = 5;
+/** Between two looks at what only other processes change, and between two writes of inventories. */
+const slowMs = 5000;
+/** After what changed, so that what changes together is told together. */
+const batchMs = 1000;
+/** Nothing changes without an agent but by a command, which makes no haste then. */
+const idleMs = 30_000;
 
-/** Looks once a second at what samples and inventories changed: tells events and duties, and what open panels have to redraw. */
+const guestPrefix = "guest/";
+
+/** Looks a second after it came at what samples and inventories changed: tells events and duties, and what open panels have to redraw. */
 export class WatchLoop {
   private readonly watched = new Map<ClusterId, Watched>();
   private readonly listeners = new Set<(batch: Batch) => void>();
   private tasks: TaskView[] = [];
-  private ticks = 0;
+  private slowAt = Number.NEGATIVE_INFINITY;
   private readonly stopFrames: () => void;
+  /** Asks for a tick within so many ms. */
+  private wake: (withinMs: number) => void = () => undefined;
 
   constructor(private readonly ports: WatchPorts) {
     this.stopFrames = ports.live.onFrame(({ agent, entities }) => {
       const { dirty } = this.watchedOf(agent.cluster);
       for (const entity of entities) dirty.add(entity);
       dirty.add(nodeKey(agent.node));
+      this.wake(batchMs);
     });
+    ports.fleet.onChange(() => this.wake(batchMs));
+  }
+
+  /** `wake` is called when a tick is due within so many ms, earlier than `tick` said. */
+  onWork(wake: (withinMs: number) => void): void {
+    this.wake = wake;
   }
 
   onBatch(listener: (batch: Batch) => void): () => void {
@@ -62,23 +77,29 @@ export class WatchLoop {
   }
 
   tasksChanged(tasks: readonly TaskView[]): void {
-    if (this.isWatched) this.tasks.push(...tasks);
+    if (!this.isWatched) return;
+    this.tasks.push(...tasks);
+    this.wake(batchMs);
   }
 
-  /** One pass. */
-  tick(): void {
+  /** One pass. Returns in how many ms the next one is due at the latest. */
+  tick(): number {
     const { fleet } = this.ports;
-    if (this.ticks++ % slowEvery === 0) {
+    const nowMs = this.ports.clock.monotonicMs();
+    if (nowMs - this.slowAt >= slowMs) {
+      this.slowAt = nowMs;
       for (const agent of fleet.stepRevoked()) this.ports.dismiss(agent);
       fleet.save();
     }
     fleet.stepVanished();
-    for (const { cluster } of fleet.pictures()) for (const agent of fleet.stepDuties(cluster)) this.ports.sendDuties(agent);
+    for (const cluster of fleet.clusterIds()) for (const agent of fleet.stepDuties(cluster)) this.ports.sendDuties(agent);
     const changed = new Set(fleet.takeChanged());
     const batch: Lists = { nodes: [], guests: [], storages: [], gone: [], tasks: this.tasks.splice(0) };
     for (const picture of fleet.pictures()) this.tickCluster(picture, changed.has(picture.cluster), batch);
     const filled = Object.fromEntries(Object.entries(batch).filter(([, list]) => list.length > 0)) as Batch;
     if (Object.keys(filled).length > 0) for (const listener of this.listeners) listener(filled);
+    if (fleet.isSettling) return batchMs;
+    return fleet.counts().connected > 0 ? slowMs : idleMs;
   }
 
   close(): void {
@@ -93,9 +114,9 @@ export class WatchLoop {
     this.stepQuorum(picture, watched, sight);
     const isDirty = (entity: string) => all || watched.dirty.has(entity as EntityKey);
     this.stepNodes(picture, watched, sight, isDirty, batch);
-    this.stepGuests(picture, watched, sight, isDirty, batch);
+    this.stepGuests(picture, watched, sight, all, batch);
     this.stepStorages(picture, watched, sight, isDirty, batch);
-    if (all) this.stepGone(picture, watched, sight, batch);
+    if (all) this.stepGone(picture, watched, sight.now, batch);
     watched.dirty.clear();
   }
 
@@ -147,16 +168,9 @@ export class WatchLoop {
     }
   }
 
-  private stepGuests(
-    picture: ClusterPicture,
-    watched: Watched,
-    sight: Sight,
-    isDirty: (e: string) => boolean,
-    batch: Lists,
-  ): void {
-    for (const owned of picture.owners.values()) {
-      const entity = guestKey(owned.facts.vmid as Parameters<typeof guestKey>[0]);
-      if (!isDirty(entity)) continue;
+  private stepGuests(picture: ClusterPicture, watched: Watched, sight: Sight, all: boolean, batch: Lists): void {
+    for (const owned of all ? picture.owners.values() : dirtyGuests(picture, watched.dirty)) {
+      const entity = guestKey(owned.facts.vmid as Vmid);
       const node = owned.owner.agent.node;
       const seen = { state: guestState(sight, picture, owned), node, lock: owned.facts.lock ?? null };
       const { known, news } = stepGuest(watched.guests.get(entity), seen);
@@ -175,8 +189,8 @@ export class WatchLoop {
     batch: Lists,
   ): void {
     for (const { facts, node } of storagesOf(picture, sight.now)) {
+      if (!isDirty(storageEntity(facts, node))) continue;
       const view = storageView(sight, picture, facts, node);
-      if (!isDirty(view.entity)) continue;
       const { known, news } = stepKnown(watched.storages.get(view.entity), view.state);
       watched.storages.set(view.entity, known);
       const event = storageNews(news);
@@ -187,11 +201,11 @@ export class WatchLoop {
     }
   }
 
-  private stepGone(picture: ClusterPicture, watched: Watched, sight: Sight, batch: Lists): void {
+  private stepGone(picture: ClusterPicture, watched: Watched, now: EpochMs, batch: Lists): void {
     const shown = new Set<string>();
-    for (const node of nodesOf(picture, sight.now).keys()) shown.add(nodeKey(node));
+    for (const node of nodesOf(picture, now).keys()) shown.add(nodeKey(node));
     for (const { facts } of picture.owners.values()) shown.add(`guest/${facts.vmid}`);
-    for (const { facts, node } of storagesOf(picture, sight.now)) shown.add(storageView(sight, picture, facts, node).entity);
+    for (const { facts, node } of storagesOf(picture, now)) shown.add(storageEntity(facts, node));
     for (const entity of watched.shown) {
       if (shown.has(entity)) continue;
       for (const memory of [watched.nodes, watched.guests, watched.storages]) memory.delete(entity);
@@ -219,5 +233,13 @@ export class WatchLoop {
     };
     this.watched.set(cluster, watched);
     return watched;
+  }
+}
+
+function* dirtyGuests({ owners }: ClusterPicture, dirty: ReadonlySet<EntityKey>): Iterable<OwnedGuest> {
+  for (const entity of dirty) {
+    if (!entity.startsWith(guestPrefix)) continue;
+    const owned = owners.get(Number(entity.slice(guestPrefix.length)) as Vmid);
+    if (owned !== undefined) yield owned;
   }
 }

@@ -159,9 +159,12 @@ export function guestView(sight: Sight, picture: ClusterPicture, owned: OwnedGue
   };
 }
 
+/** A local storage's key needs some node; a shared one's ignores it. */
+export const storageEntity = ({ storage, shared }: StorageFacts, node: NodeName | undefined): EntityKey =>
+  storageKey(storage as StorageId, node ?? ("" as NodeName), shared);
+
 export function storageView(sight: Sight, picture: ClusterPicture, facts: StorageFacts, node: NodeName | undefined): StorageView {
-  // A local storage's key needs some node; a shared one's ignores it.
-  const entity = storageKey(facts.storage as StorageId, node ?? ("" as NodeName), facts.shared);
+  const entity = storageEntity(facts, node);
   const read = readings(sampled(sight, picture, entity), sight.now, skewOf(picture, node));
   return {
     cluster: picture.cluster,
