@@ -10,6 +10,7 @@ import type { Outlet } from "./outlet.ts";
 import type { Clock, Collector, Log } from "./ports.ts";
 import { Sampler } from "./sampler.ts";
 import type { SpoolStore } from "./spool-store.ts";
+import { TickClock } from "./tick-clock.ts";
 
 /** How long a stop waits for the hub to acknowledge, ms. */
 const drainMs = 5_000;
@@ -31,9 +32,6 @@ export type AgentPorts = {
   hubUnreachableMs: number;
 };
 
-/** How often the time without a hub is looked at. */
-const watchEveryMs = 5_000;
-
 /**
  * Samples and sends until `signal` aborts. Then it drains: no new tick, up to 5 s for acknowledgements, the rest to the disk. Works without a
  * hub: it looks for one while it spools.
@@ -42,8 +40,10 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
   const { clock, log, collector, store, service, hubFiles, outlet } = ports;
   const facts = new Facts();
   const linkStop = new AbortController();
+  const tickClock = new TickClock(clock);
   const link = new Link({
     ...ports,
+    sessionClock: tickClock,
     facts,
     identify: async () => {
       const self = await collector.identify();
@@ -63,9 +63,12 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
     table: new SampleTable(),
     facts,
     awayMs: () => link.awayMs(),
-    onTick: () => void service.alive(),
+    onTick: () => {
+      void service.alive();
+      tickClock.tick();
+      watchHub(ports, link);
+    },
   });
-  const watching = watchHub(ports, link, linkStop.signal);
   const linking = runForEver("link", () => link.run(linkStop.signal), ports, linkStop.signal);
   await service.ready();
   log(6, "agent started", { stream: store.stream, waiting: store.waiting });
@@ -73,7 +76,7 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
   await service.stopping();
   await drain(store, link, clock);
   linkStop.abort();
-  await Promise.all([linking, watching]);
+  await linking;
   await outlet.settled(outletMs);
   await store.close();
   collector.close();
@@ -87,17 +90,10 @@ async function drain(store: SpoolStore, link: Link, clock: Clock): Promise<void>
 }
 
 /** An agent that once knew a hub and is without it for too long says so by its outlet, and when it is back. */
-async function watchHub(
-  { clock, outlet, hubFiles, hubUnreachableMs }: AgentPorts,
-  link: Link,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    const awayMs = link.awayMs();
-    if (awayMs === 0) outlet.hubIsBack();
-    else if (awayMs >= hubUnreachableMs && readJoined(hubFiles.stateDir) !== undefined) outlet.hubIsAway(awayMs);
-    await clock.sleep(watchEveryMs, signal);
-  }
+function watchHub({ outlet, hubFiles, hubUnreachableMs }: AgentPorts, link: Link): void {
+  const awayMs = link.awayMs();
+  if (awayMs === 0) outlet.hubIsBack();
+  else if (awayMs >= hubUnreachableMs && readJoined(hubFiles.stateDir) !== undefined) outlet.hubIsAway(awayMs);
 }
 
 /** A bug in the link must not end the sampling: it is logged, and the link begins anew. */

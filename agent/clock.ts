@@ -5,6 +5,7 @@ import type { Clock } from "./ports.ts";
 export const systemClock: Clock = {
   now: () => Date.now() as EpochMs,
   monotonicMs: () => performance.now(),
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
   sleep(ms, signal) {
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {

@@ -66,7 +66,7 @@ class NodeCollector implements Collector {
     this.feed = new GuestFeed(root, this.files, clock, log);
     this.clusterFiles = new ClusterFiles(read);
     this.slow = new SlowSources(deps);
-    this.tasksSource = new TaskSource(root);
+    this.tasksSource = new TaskSource(root, true);
     this.facts = new NodeFactsSource(this.files, api);
     this.watch = new MetricsWatch(root, clock);
     this.lanes = {
@@ -165,6 +165,7 @@ class NodeCollector implements Collector {
 
   close(): void {
     this.watch.close();
+    this.tasksSource.close();
     this.deps.api.close();
   }
 

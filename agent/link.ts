@@ -2,7 +2,7 @@ import { refusalCodes } from "#protocol/messages.ts";
 import { backoffMs, hopelessDelayMs, restartDelayMs } from "./core/backoff.ts";
 import type { HubPlace, PlaceFound } from "./hub-place.ts";
 import type { Connected } from "./hub-socket.ts";
-import type { Log } from "./ports.ts";
+import type { Clock, Log } from "./ports.ts";
 import { runSession, type SessionEnd, type SessionPorts } from "./session.ts";
 
 /** Without a hub, or before the node knows its own name, time until the next look, ms. */
@@ -10,6 +10,8 @@ const lookAgainMs = 10_000;
 
 export type LinkPorts = Omit<SessionPorts, "proof" | "self" | "onWelcome"> & {
   random(): number;
+  /** What a session measures its long waits with; default: `clock`. */
+  sessionClock?: Clock;
   identify(): Promise<SessionPorts["self"] | undefined>;
   findHub(): PlaceFound;
   connect(place: HubPlace, signal: AbortSignal): Promise<Connected>;
@@ -76,7 +78,8 @@ export class Link {
       log(6, known ? "connected to the hub" : "joined the hub", { url: place.url, waiting: this.ports.store.waiting });
     };
     const proof = known ? undefined : place.proof;
-    const end = await runSession(connected.socket, { ...this.ports, self, proof, onWelcome }, signal);
+    const clock = this.ports.sessionClock ?? this.ports.clock;
+    const end = await runSession(connected.socket, { ...this.ports, clock, self, proof, onWelcome }, signal);
     return { welcomed, end };
   }
 

@@ -8,6 +8,11 @@ export interface Clock {
   monotonicMs(): number;
   /** Ends early, without an error, when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * Resolves after one turn of the event loop. For who waits for what comes within a millisecond: looking again costs less than a timer, which wakes
+   * the process though it was cancelled. Absent from clocks that stand still.
+   */
+  turn?(): Promise<void>;
 }
 
 /** One line of the journal: `level` is syslog's (3 error, 4 warning, 5 notice, 6 info, 7 debug). */

@@ -1,5 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { close, closeSync, open, openSync, read, readSync } from "node:fs";
 import { join } from "node:path";
 import type { ReadText } from "../ports.ts";
 
@@ -23,35 +22,48 @@ const chunkBytes = 65_536;
 
 /** Reads files below `root` on the thread pool: one that hangs (FUSE, NFS) holds no one up but its reader. */
 export function readText(root: string): ReadText {
-  return async (path, maxBytes = 16 << 20) => {
-    try {
-      const file = await open(join(root, path), "r");
-      try {
-        return { ok: true, text: await readUpTo(file, maxBytes) };
-      } finally {
-        await file.close();
-      }
-    } catch (error) {
-      return { ok: false, code: errorCode(error) };
-    }
-  };
+  return (path, maxBytes = 16 << 20) =>
+    new Promise((resolve) => {
+      open(join(root, path), "r", (error, fd) => {
+        if (error !== null) {
+          resolve({ ok: false, code: errorCode(error) });
+          return;
+        }
+        readUpTo(fd, maxBytes, (problem, text) => {
+          close(fd, () => undefined); // nobody need wait for it
+          resolve(problem === null ? { ok: true, text } : { ok: false, code: errorCode(problem) });
+        });
+      });
+    });
 }
 
-type Readable = { read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }> };
+const firstBytes = 8192;
+/** The buffer of the read before, for the next one: files are read one after the other, mostly. */
+let spare: Buffer | undefined;
 
 // pmxcfs files say size 0 or an old one, so they are read to their end.
-async function readUpTo(file: Readable, maxBytes: number): Promise<string> {
-  let buffer = Buffer.allocUnsafe(Math.min(maxBytes, 8192));
+function readUpTo(fd: number, maxBytes: number, done: (error: Error | null, text: string) => void): void {
+  let buffer = spare ?? Buffer.allocUnsafeSlow(firstBytes);
+  spare = undefined;
   let length = 0;
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, length, buffer.length - length, length);
-    length += bytesRead;
-    if (bytesRead === 0 || length >= maxBytes) return buffer.toString("utf8", 0, length);
-    if (length < buffer.length) continue;
-    const grown = Buffer.allocUnsafe(Math.min(maxBytes, buffer.length * 4));
-    buffer.copy(grown, 0, 0, length);
-    buffer = grown;
-  }
+  const finish = (error: Error | null) => {
+    const text = error === null ? buffer.toString("utf8", 0, length) : "";
+    if (buffer.length === firstBytes) spare = buffer;
+    done(error, text);
+  };
+  const more = () => {
+    read(fd, buffer, length, Math.min(buffer.length, maxBytes) - length, length, (error, bytes) => {
+      length += bytes ?? 0;
+      if (error !== null || bytes === 0 || length >= maxBytes) return finish(error);
+      if (length === buffer.length) {
+        const grown = Buffer.allocUnsafeSlow(buffer.length * 4);
+        buffer.copy(grown);
+        buffer = grown;
+      }
+      more();
+    });
+  };
+  more();
 }
 
 /** Reads kernel and tmpfs files, which never wait, on the calling thread and into one buffer: the 10 s path allocates no more than the text. */

@@ -1,5 +1,7 @@
 import type { Clock } from "../ports.ts";
 
+const atOnceMs = 3;
+
 /**
  * One source's own lane: its work never runs twice at once, so that reads of a dead file system don't pile up, and whoever waits for it waits
  * only so long. The work reports its problems itself and does not throw; should it, that is a bug and is kept as `bug`.
@@ -39,7 +41,7 @@ export class Lane {
     if (this.hangs(deadlineMs)) return false;
     this.start();
     const { current } = this;
-    if (current === undefined) return true;
+    if (current === undefined || (await this.endsAtOnce(current))) return true;
     const cancel = new AbortController();
     const late = this.clock.sleep(deadlineMs, cancel.signal).then(
       () => false,
@@ -48,6 +50,15 @@ export class Lane {
     const inTime = await Promise.race([current.then(() => true), late]);
     cancel.abort();
     return inTime;
+  }
+
+  /** True when the run ends before a timer would be worth its wake-up. */
+  private async endsAtOnce(run: Promise<void>): Promise<boolean> {
+    const { clock } = this;
+    if (clock.turn === undefined) return false;
+    const untilMs = clock.monotonicMs() + atOnceMs;
+    while (this.current === run && clock.monotonicMs() < untilMs) await clock.turn();
+    return this.current !== run;
   }
 
   /** True while the newest run is under way for longer than `ms`. */

@@ -40,11 +40,14 @@ export class PmxcfsSource {
 
   async refresh(): Promise<void> {
     this.problem = undefined;
-    const version = await this.readParsed("/etc/pve/.version", config.parseVersion);
+    const [version, members] = await Promise.all([
+      this.readParsed("/etc/pve/.version", config.parseVersion),
+      this.read("/etc/pve/.members"),
+    ]);
     if (version === undefined) return;
     this.counters = version;
     if (version.get("starttime") !== this.seen.get("starttime")) this.seen = new Map();
-    await this.refreshMembers();
+    this.takeMembers(members);
     await this.whenChanged(version, "vmlist", () => this.refreshGuests());
     await this.whenChanged(version, "storage.cfg", () => this.refreshStorages());
     await this.whenChanged(version, "user.cfg", () => this.refreshPools());
@@ -112,8 +115,7 @@ export class PmxcfsSource {
   }
 
   // Its counter `clinfo` does not move with the quorum.
-  private async refreshMembers(): Promise<void> {
-    const file = await this.read("/etc/pve/.members");
+  private takeMembers(file: Awaited<ReturnType<ReadText>>): void {
     if (!file.ok) this.problem = fileProblem("/etc/pve/.members", file.code);
     if (!file.ok || file.text === this.membersText) return;
     const members = config.parseMembers(file.text);

@@ -1,3 +1,4 @@
+import { type FSWatcher, watch } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseUpid } from "#protocol/ids.ts";
@@ -9,6 +10,8 @@ const dayMs = 24 * 3_600_000;
 /** Reports of one call; older ones of a longer list are left out. */
 const reportsMax = 2000;
 const tailMaxBytes = 1 << 20;
+/** A look is due after so many calls, though the folder's watcher saw nothing: it may have been replaced. */
+const quietCallsMax = 30;
 
 /**
  * A line of `active` (`UPID 0|1 [end status]`) or of `index` (`UPID end status`); end in hex seconds, the status to the end of the line
@@ -41,11 +44,22 @@ export class TaskSource {
   private active: Stamp | undefined;
   /** Newest reported end of each task, 0 while it runs. */
   private readonly reported = new Map<string, number>();
+  private watcher: FSWatcher | undefined;
+  /** Something in the folder moved since the look before, or nobody can tell. */
+  private touched = true;
+  private quietCalls = 0;
 
-  constructor(private readonly root: string) {}
+  /** `watched`: the folder is looked at only when something in it moved (inotify). */
+  constructor(
+    private readonly root: string,
+    private readonly watched = false,
+  ) {}
 
   /** Started and ended tasks since the call before; the first gives those that ended within a day, and the running ones. */
   async read(now: number): Promise<TaskReport[]> {
+    if (!this.touched && this.problem === undefined && ++this.quietCalls < quietCallsMax) return [];
+    this.touched = !this.watch();
+    this.quietCalls = 0;
     this.problem = undefined;
     const found = new Map<string, TaskReport>();
     for (const task of [...(await this.readIndex()), ...(await this.readActive())]) {
@@ -56,6 +70,29 @@ export class TaskSource {
     for (const task of news) this.reported.set(task.upid, task.endedAt ?? 0);
     this.forget(now);
     return news.slice(-reportsMax);
+  }
+
+  close(): void {
+    this.watcher?.close();
+    this.watcher = undefined;
+  }
+
+  /** False: the folder can't be watched, so every call must look. */
+  private watch(): boolean {
+    if (!this.watched) return false;
+    if (this.watcher !== undefined) return true;
+    try {
+      this.watcher = watch(join(this.root, folder), { persistent: false }, () => {
+        this.touched = true;
+      });
+      this.watcher.on("error", () => {
+        this.close();
+        this.touched = true;
+      });
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   private isNews(task: TaskReport, now: number): boolean {

@@ -1,13 +1,28 @@
-import { type FSWatcher, watch } from "node:fs";
+import { type FSWatcher, statSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Clock } from "../ports.ts";
 import { metricsPath } from "./metrics-line.ts";
 
-/** Tells when pvestatd has replaced its metrics file (inotify on the folder). Where that can't be watched, only time passes. */
+/** pvestatd's period (`updatetime` in pve-manager `PVE/Service/pvestatd.pm`). */
+const periodMs = 10_000;
+/** How long after its period a file is expected: between these, as pvestatd's own rhythm needs it. */
+const graceMinMs = 100;
+const graceMaxMs = 1_000;
+
+type Stamp = { inode: number; writtenMs: number };
+
+/**
+ * Tells when pvestatd has replaced its metrics file. It is looked for when it is due, which costs one wake-up; only when it is late the folder is
+ * watched (inotify), for every chunk that pvestatd writes into its temporary file would wake a watcher. Where nothing can be watched, time passes.
+ */
 export class MetricsWatch {
   private watcher: FSWatcher | undefined;
   private changed = false;
   private wake: (() => void) | undefined;
+  private seen: Stamp | undefined;
+  /** Monotonic. */
+  private dueMs: number | undefined;
+  private graceMs = graceMinMs;
 
   constructor(
     private readonly root: string,
@@ -16,18 +31,19 @@ export class MetricsWatch {
 
   /** Resolves when the file was replaced since the call before, after `atMostMs`, or when `signal` aborts. */
   async next(atMostMs: number, signal: AbortSignal): Promise<void> {
-    this.open();
-    if (!this.changed && !signal.aborted) {
-      const done = new AbortController();
-      const replaced = new Promise<void>((resolve) => {
-        this.wake = resolve;
-      });
-      const time = this.clock.sleep(atMostMs, AbortSignal.any([signal, done.signal])).catch(() => undefined);
-      await Promise.race([replaced, time]);
-      this.wake = undefined;
-      done.abort();
+    const endMs = this.clock.monotonicMs() + atMostMs;
+    if (this.isReplaced()) return;
+    if (this.dueMs !== undefined && this.dueMs <= endMs) {
+      await this.clock.sleep(Math.max(0, this.dueMs - this.clock.monotonicMs()), signal);
+      if (signal.aborted) return;
+      if (this.isReplaced()) {
+        this.graceMs = Math.max(graceMinMs, this.graceMs * 0.95);
+        return;
+      }
+      this.graceMs = Math.min(graceMaxMs, this.graceMs * 2);
     }
-    this.changed = false;
+    await this.watchUntil(endMs, signal);
+    this.isReplaced();
   }
 
   close(): void {
@@ -35,8 +51,54 @@ export class MetricsWatch {
     this.watcher = undefined;
   }
 
+  /** Notes the file that is there now. True: it is another one than at the look before. */
+  private isReplaced(): boolean {
+    const stamp = this.look();
+    const before = this.seen;
+    if (stamp?.inode === before?.inode && stamp?.writtenMs === before?.writtenMs) {
+      this.dueMs = undefined; // what is late has no rhythm
+      return false;
+    }
+    this.seen = stamp;
+    this.dueMs = stamp === undefined ? undefined : this.expectNext(stamp.writtenMs);
+    return before !== undefined && stamp !== undefined;
+  }
+
+  /** A file whose time stamp is of another time (a clock that was set) was written now. */
+  private expectNext(writtenMs: number): number {
+    const agoMs = this.clock.now() - writtenMs;
+    const nowMs = this.clock.monotonicMs();
+    return nowMs - (agoMs >= 0 && agoMs < periodMs ? agoMs : 0) + periodMs + this.graceMs;
+  }
+
+  private look(): Stamp | undefined {
+    try {
+      const { ino, mtimeMs } = statSync(join(this.root, metricsPath));
+      return { inode: ino, writtenMs: mtimeMs };
+    } catch {
+      return undefined;
+    }
+  }
+
+  private async watchUntil(endMs: number, signal: AbortSignal): Promise<void> {
+    this.changed = false;
+    this.open();
+    const replaced = new Promise<void>((resolve) => {
+      this.wake = resolve;
+    });
+    const late = this.look();
+    if (late?.inode !== this.seen?.inode) this.changed = true; // while nobody watched
+    if (!this.changed && !signal.aborted) {
+      const done = new AbortController();
+      const waitMs = Math.max(0, endMs - this.clock.monotonicMs());
+      await Promise.race([replaced, this.clock.sleep(waitMs, AbortSignal.any([signal, done.signal]))]);
+      done.abort();
+    }
+    this.wake = undefined;
+    this.close();
+  }
+
   private open(): void {
-    if (this.watcher !== undefined) return;
     try {
       // pvestatd writes a temporary file and renames it: only the name that counts is of interest.
       this.watcher = watch(join(this.root, dirname(metricsPath)), (event, file) => {
