@@ -1,7 +1,7 @@
 import { parse, TomlError } from "smol-toml";
 import * as z from "zod/mini";
 import english from "zod/v4/locales/en.js";
-import { nearestName } from "./core/nearest-name.ts";
+import { nearestName } from "#protocol/nearest-name.ts";
 import { fingerprintPattern, hubUrlPattern } from "./hub-place.ts";
 
 z.config(english()); // zod/mini comes without words

@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, TomlError } from "smol-toml";
 import * as z from "zod";
+import { nearestName } from "#protocol/nearest-name.ts";
 import { heartbeatConfig } from "./heartbeat.ts";
 import { mqttConfig } from "./mqtt/config.ts";
 import { remoteReadConfig } from "./senders/remote-read.ts";
@@ -75,26 +76,4 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
     const nearest = nearestName(key, knownKeys[path] ?? []);
     return `unknown key ${path === "" ? key : `${path}.${key}`}${nearest === undefined ? "" : `: did you mean ${nearest}?`}`;
   });
-}
-
-/** The known name with the fewest typing errors between, if they are few. */
-function nearestName(name: string, known: readonly string[]): string | undefined {
-  const [best] = known
-    .map((candidate) => ({ candidate, edits: editsBetween(name, candidate) }))
-    .sort((a, b) => a.edits - b.edits);
-  return best !== undefined && best.edits <= Math.max(2, name.length / 3) ? best.candidate : undefined;
-}
-
-/** Levenshtein's distance. */
-function editsBetween(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
