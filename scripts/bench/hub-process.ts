@@ -7,6 +7,7 @@ import type { SeriesQuery } from "#protocol/api.ts";
 import type { TopQuery } from "#protocol/class-queries.ts";
 import { type Columns, columnsType, parseColumns } from "./columns.ts";
 import type { HubDoor } from "./link-client.ts";
+import { type LoopPauses, loopProbeEnv, loopProbeFlags, readPauses, watchLoop } from "./loop-pauses.ts";
 import { freePort, waitUntil } from "./peer-process.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -57,13 +58,26 @@ export class HubProcess {
     return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }
 
+  private get loopFile(): string {
+    return join(this.dir, "loop.json");
+  }
+
+  /** From now on its event loop is watched, which costs it a wake-up every 5 ms. */
+  watchLoop(): void {
+    watchLoop(this.pid);
+  }
+
+  loopPauses(): Promise<LoopPauses | undefined> {
+    return readPauses(this.pid, this.loopFile);
+  }
+
   /** Time until it answers on its API, ms. The first start makes configuration, certificate and join key before. */
   async start(): Promise<number> {
     if (!existsSync(this.config)) await this.prepare();
     const log = openSync(join(this.dir, "hub.log"), "a");
-    this.child = spawn(process.execPath, [...nodeFlags, ...program, "--config", this.config], {
+    this.child = spawn(process.execPath, [...loopProbeFlags, ...nodeFlags, ...program, "--config", this.config], {
       stdio: ["ignore", log, log],
-      env: { ...process.env, ...nodeEnv },
+      env: { ...process.env, ...nodeEnv, ...loopProbeEnv(this.loopFile) },
     });
     closeSync(log);
     const child = this.child;

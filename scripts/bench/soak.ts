@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { HubProcess } from "./hub-process.ts";
+import { type LoopPauses, pauseRows } from "./loop-pauses.ts";
 import { readMemory, readUsage } from "./process-usage.ts";
 import { formatTable, quantile, type Row, valueRow } from "./row.ts";
 import { SoakAgent } from "./soak-agent.ts";
@@ -40,6 +41,8 @@ type Fault = { fromMs: number; toMs: number; readyMs: number };
 /** CPU and memory of the hub every few seconds; a killed process' time is added to the next one's. */
 class HubWatch {
   readonly seen: Load[] = [];
+  /** Of the process that had the longest one. */
+  pauses: LoopPauses | undefined;
   private endedSec = 0;
   private lastSec = 0;
 
@@ -51,6 +54,15 @@ class HubWatch {
     this.lastSec = readUsage(this.hub.pid).cpuSec;
     const { anonMb, rssMb } = readMemory(this.hub.pid);
     this.seen.push({ cpuSec: this.endedSec + this.lastSec, atMs: performance.now(), anonMb, rssMb });
+  }
+
+  /** What was seen of one process' event loop. */
+  endLoop(pauses: LoopPauses | undefined): void {
+    if (pauses === undefined) return;
+    this.pauses = pauses.maxOwnMs > (this.pauses?.maxOwnMs ?? 0) ? pauses : this.pauses;
+    for (const { lateMs, ownMs } of pauses.longest.slice(0, 5)) {
+      console.log(`pause of ${Math.round(lateMs)} ms, ${Math.round(ownMs)} ms of it the hub's own`);
+    }
   }
 
   ended(): void {
@@ -65,6 +77,7 @@ async function injectFaults(hub: HubProcess, watch: HubWatch, options: SoakOptio
   for (let index = 0; index < options.kills; index++) {
     await sleep(everyMs);
     watch.look();
+    watch.endLoop(await hub.loopPauses());
     const fromMs = performance.now();
     await hub.kill();
     watch.ended();
@@ -73,6 +86,7 @@ async function injectFaults(hub: HubProcess, watch: HubWatch, options: SoakOptio
     const readyMs = await hub.start();
     faults.push({ fromMs, toMs: performance.now(), readyMs });
     console.log(`the hub is back, ready after ${Math.round(readyMs)} ms`);
+    hub.watchLoop();
   }
   return faults;
 }
@@ -129,11 +143,13 @@ async function soakHub(options: SoakOptions, hub: HubProcess, scratch: string): 
   const running = agents.map((agent, index) => agent.run((index / agents.length) * tickMs));
   const watch = new HubWatch(hub);
   watch.look();
+  hub.watchLoop();
   const looking = setInterval(() => watch.look(), lookEveryMs);
   const [faults] = await Promise.all([injectFaults(hub, watch, options), sleep(options.minutes * 60_000)]);
   for (const agent of agents) agent.stopSampling();
   await drain(agents);
   watch.look();
+  watch.endLoop(await hub.loopPauses());
   clearInterval(looking);
   const lastedMs = performance.now() - startedMs;
   const { user, system } = process.cpuUsage(ownBefore);
@@ -150,6 +166,7 @@ async function soakHub(options: SoakOptions, hub: HubProcess, scratch: string): 
     compared,
     ownCpuShare: (user + system) / 1000 / lastedMs,
     loopP99Ms: delay.percentile(99) / 1e6,
+    pauses: watch.pauses,
   });
 }
 
@@ -168,6 +185,7 @@ type Outcome = {
   compared: number;
   ownCpuShare: number;
   loopP99Ms: number;
+  pauses: LoopPauses | undefined;
 };
 
 /** Records made while the hub was away, or so shortly before that it could not acknowledge them, wait for its return. */
@@ -180,7 +198,7 @@ function calmLags(agents: readonly SoakAgent[], faults: readonly Fault[]): { cal
   };
 }
 
-function rowsOf({ options, agents, faults, seen, missing, compared, ownCpuShare, loopP99Ms }: Outcome): Row[] {
+function rowsOf({ options, agents, faults, seen, missing, compared, ownCpuShare, loopP99Ms, pauses }: Outcome): Row[] {
   const samplesPerFrame = options.guests * seriesPerGuest;
   const lost = agents.reduce((sum, { store }) => sum + store.lost + store.waiting, 0);
   const { calm, all } = calmLags(agents, faults);
@@ -208,6 +226,7 @@ function rowsOf({ options, agents, faults, seen, missing, compared, ownCpuShare,
     ),
     valueRow("hub: anonymous memory, most", "MB", Math.max(...seen.map(({ anonMb }) => anonMb))),
     valueRow("hub: resident memory, most", "MB", Math.max(...seen.map(({ rssMb }) => rssMb))),
+    ...pauseRows("hub:", pauses),
     valueRow("faults: kill -9 of the hub", "kills", faults.length),
     ...faults.map(({ readyMs }, index) => valueRow(`fault ${index + 1}: ready again`, "ms", readyMs)),
     valueRow("agents' reconnects", "sessions", reconnects),

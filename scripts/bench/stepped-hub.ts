@@ -19,7 +19,7 @@ export type SteppedReport = { heapMb: number; activeEntities: number; storedEnti
 
 /** Retention that a simulated month passes through several times. */
 const day = 86_400_000;
-const retention = { rawMs: 2 * day, rollupMs: 6 * day };
+const retention = { rawMs: day, rollupMs: 3 * day };
 
 /** Records wait for so little for their commit: the month's length is what they wait for, not real seconds. */
 const commitAfterMs = 5;

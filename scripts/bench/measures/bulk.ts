@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { availablePeers, type Context, type Measure, peerNames, peerValue } from "../context.ts";
 import { feed, recentEnd, ticksIn } from "../feed.ts";
 import { HubProcess } from "../hub-process.ts";
+import { type LoopPauses, pauseRows } from "../loop-pauses.ts";
 import type { PeerName } from "../peer-process.ts";
 import { readUsage, settle } from "../process-usage.ts";
 import { median, type Row, ratioRow, valueRow } from "../row.ts";
@@ -11,7 +12,7 @@ import { seriesPerGuest, Workload } from "../workload.ts";
 
 const guests = 1000;
 
-type Round = { cpuSecPerM: number; samplesPerSec: number; wireBytes?: number };
+type Round = { cpuSecPerM: number; samplesPerSec: number; wireBytes?: number; pauses?: LoopPauses | undefined };
 
 /** One fresh system takes `hours` of 10,000 series; its CPU until background work is done, per million samples. */
 async function oneRound(
@@ -39,9 +40,11 @@ async function hubRound(context: Context, dir: string): Promise<Round> {
   await hub.start();
   const workload = new Workload(guests);
   const sink = await HubSink.connect(hub.door(), workload);
+  hub.watchLoop();
   const round = await oneRound(context.options.bulkHours, () => hub.pid, sink, workload);
+  const pauses = await hub.loopPauses();
   await hub.kill();
-  return round;
+  return { ...round, pauses };
 }
 
 /** Every round has fresh folders, and the systems take turns, so that what else the machine does hits them alike. */
@@ -81,8 +84,15 @@ function rowsOf(context: Context, ours: readonly Round[], theirs: ReadonlyMap<Pe
     ...peerNames.flatMap((one) => peerOwnRow(one, unit, peer(one))),
     valueRow("bulk ingest, pace of one sender", "samples/s", median(ours.map((round) => round.samplesPerSec))),
     valueRow("wire", "B / sample", median(ours.map((round) => round.wireBytes ?? Number.NaN)), 2),
+    ...pauseRows("bulk ingest:", worst(ours)),
   ];
 }
+
+/** Of the round with the longest pause. */
+const worst = (rounds: readonly Round[]) =>
+  rounds
+    .flatMap(({ pauses }) => pauses ?? [])
+    .reduce<LoopPauses | undefined>((a, b) => (a && a.maxOwnMs > b.maxOwnMs ? a : b), undefined);
 
 function peerOwnRow(name: PeerName, unit: string, value: ReturnType<typeof peerValue>): Row[] {
   return "value" in value ? [valueRow(`${name}: bulk ingest, CPU`, unit, value.value)] : [];

@@ -1,0 +1,55 @@
+// Loaded into a measured hub (node --import). SIGUSR2 begins to watch its event loop, SIGUSR2 again writes what was seen to the file named by
+// PROVEN_BENCH_LOOP_FILE. Until then it costs nothing: its own timer would count as the hub's wake-ups.
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { PerformanceObserver } from "node:perf_hooks";
+
+const tickMs = 5;
+const kept = 10;
+
+/** Time that the main thread was ready to run and had no CPU, ms: field 2 of /proc/<pid>/schedstat, in ns. */
+const waitedMs = () => Number(readFileSync("/proc/self/schedstat", "latin1").split(" ")[1]) / 1e6;
+
+let stop;
+
+function watch() {
+  const pauses = [];
+  const seen = { ticks: 0, over50: 0, ownOver50: 0, maxMs: 0, maxOwnMs: 0, maxGcMs: 0, longest: pauses };
+  const collections = new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) seen.maxGcMs = Math.max(seen.maxGcMs, duration);
+  });
+  collections.observe({ entryTypes: ["gc"] });
+  let at = performance.now();
+  let waited = waitedMs();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    const waitedNow = waitedMs();
+    const lateMs = Math.max(0, now - at - tickMs);
+    const ownMs = Math.max(0, lateMs - (waitedNow - waited));
+    at = now;
+    waited = waitedNow;
+    seen.ticks++;
+    if (lateMs > 50) seen.over50++;
+    if (ownMs > 50) seen.ownOver50++;
+    seen.maxMs = Math.max(seen.maxMs, lateMs);
+    seen.maxOwnMs = Math.max(seen.maxOwnMs, ownMs);
+    if (ownMs < 15) return;
+    pauses.push({ atMs: Math.round(now), lateMs, ownMs });
+    pauses.sort((a, b) => b.ownMs - a.ownMs);
+    pauses.length = Math.min(pauses.length, kept);
+  }, tickMs);
+  return () => {
+    clearInterval(timer);
+    collections.disconnect();
+    const path = process.env.PROVEN_BENCH_LOOP_FILE;
+    writeFileSync(`${path}.new`, JSON.stringify(seen));
+    renameSync(`${path}.new`, path);
+  };
+}
+
+process.on("SIGUSR2", () => {
+  if (stop === undefined) stop = watch();
+  else {
+    stop();
+    stop = undefined;
+  }
+});
