@@ -4,7 +4,7 @@ import type { ClusterId, EntityKey, EpochMs, NodeName, StorageId, Vmid } from "#
 import { guestKey, nodeKey, storageKey } from "#protocol/ids.ts";
 import { type Metric, metricByName } from "#protocol/metrics.ts";
 import { type ClusterPicture, nodesOf, storagesOf } from "./cluster.ts";
-import { guestName } from "./inventory.ts";
+import { guestName, type Owners } from "./inventory.ts";
 import { Refusal } from "./refusal.ts";
 import type { SeriesInfo, SeriesReader } from "./series.ts";
 
@@ -22,14 +22,24 @@ export type Member = {
 /** Series of a class that one request may be about. */
 export const classSeriesMax = 20_000;
 
-const everyone: Record<SeriesClass, (picture: ClusterPicture, now: EpochMs) => Member[]> = {
-  guests: ({ cluster, owners }) =>
-    [...owners.values()]
-      .filter(({ facts }) => !facts.template)
-      .map(({ facts, owner }) => {
-        const { vmid, tags, pool } = facts;
-        return { cluster, entity: guestKey(vmid as Vmid), name: guestName(facts), node: owner.agent.node, tags, pool };
-      }),
+/** Guests as members by the owners they were made of: a picture has the same ones until an inventory says something else. */
+const guestMembers = new WeakMap<Owners, readonly Member[]>();
+
+function guestsOf({ cluster, owners }: ClusterPicture): readonly Member[] {
+  const known = guestMembers.get(owners);
+  if (known !== undefined) return known;
+  const members: Member[] = [];
+  for (const { facts, owner } of owners.values()) {
+    if (facts.template) continue;
+    const { vmid, tags, pool } = facts;
+    members.push({ cluster, entity: guestKey(vmid as Vmid), name: guestName(facts), node: owner.agent.node, tags, pool });
+  }
+  guestMembers.set(owners, members);
+  return members;
+}
+
+const everyone: Record<SeriesClass, (picture: ClusterPicture, now: EpochMs) => readonly Member[]> = {
+  guests: guestsOf,
   nodes: (picture, now) =>
     [...nodesOf(picture, now).keys()].map((node) => ({
       cluster: picture.cluster,
@@ -50,9 +60,18 @@ const everyone: Record<SeriesClass, (picture: ClusterPicture, now: EpochMs) => M
     })),
 };
 
+export const isFiltered = ({ node, tag, pool }: ClassFilter) => node !== undefined || tag !== undefined || pool !== undefined;
+
 /** Members of a class that the filter takes; templates are none. @throws Refusal for a filter that can take nothing of this class. */
-export function membersOf(of: SeriesClass, filter: ClassFilter, pictures: readonly ClusterPicture[], now: EpochMs): Member[] {
+export function membersOf(
+  of: SeriesClass,
+  filter: ClassFilter,
+  pictures: readonly ClusterPicture[],
+  now: EpochMs,
+): readonly Member[] {
   const { node, tag, pool } = filter;
+  const [only] = pictures;
+  if (!isFiltered(filter) && pictures.length === 1 && only !== undefined) return everyone[of](only, now);
   if (tag !== undefined) refuseWithout(of, "tag", "tag");
   if (pool !== undefined) refuseWithout(of, "pool", "pool");
   return pictures
@@ -102,6 +121,24 @@ export function aggregateOf(metric: Metric, asked: Aggregate | undefined): Aggre
     });
   }
   return asked ?? "avg";
+}
+
+const membersByEntity = new WeakMap<readonly Member[], ReadonlyMap<string, ReadonlyMap<EntityKey, Member>>>();
+
+/** Finds a member by cluster and entity. */
+export function memberFinder(members: readonly Member[]): (cluster: ClusterId, entity: EntityKey) => Member | undefined {
+  let known = membersByEntity.get(members);
+  if (known === undefined) {
+    const byCluster = new Map<string, Map<EntityKey, Member>>();
+    for (const member of members) {
+      const byEntity = byCluster.get(member.cluster) ?? new Map<EntityKey, Member>();
+      byCluster.set(member.cluster, byEntity.set(member.entity, member));
+    }
+    known = byCluster;
+    membersByEntity.set(members, known);
+  }
+  const found = known;
+  return (cluster, entity) => found.get(cluster)?.get(entity);
 }
 
 export type MemberSeries = { member: Member; info: SeriesInfo };

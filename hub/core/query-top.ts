@@ -48,18 +48,31 @@ export function refuseSum(metric: Metric, plus: readonly Metric[], aggregate: Ag
 
 export type Valued = { member: Member; info: SeriesInfo; value: number };
 
-/** The first `count` in order, values of one member and instance added up; ties by name of the entity. Without a value: no place. */
-export function placesOf(valued: readonly Valued[], count: number, lowest: boolean): { places: Valued[]; ranked: number } {
+/** Values of one member and instance added up; without a value: not there. */
+function summed(valued: readonly Valued[]): Valued[] {
+  const present = valued.filter(({ value }) => Number.isFinite(value));
+  const [first] = present;
+  if (present.every(({ info }) => info.metric === first?.info.metric)) return present;
   const sums = new Map<string, Valued>();
-  for (const one of valued) {
-    if (!Number.isFinite(one.value)) continue;
+  for (const one of present) {
     const { cluster, entity, instance } = one.info;
     const key = `${cluster} ${entity} ${instance ?? ""}`;
     const before = sums.get(key);
     sums.set(key, before === undefined ? one : { ...before, value: before.value + one.value });
   }
+  return [...sums.values()];
+}
+
+/** The first `count` in order, values of one member and instance added up; ties by name of the entity. Without a value: no place. */
+export function placesOf(valued: readonly Valued[], count: number, lowest: boolean): { places: Valued[]; ranked: number } {
+  const all = summed(valued);
   const sign = lowest ? 1 : -1;
+  // Only what may have a place is put in order: few of many, as a rule.
+  const ordered = Float64Array.from(all, ({ value }) => sign * value).sort();
+  const last = ordered[count - 1] ?? Number.POSITIVE_INFINITY;
   const byName = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-  const places = [...sums.values()].sort((a, b) => sign * (a.value - b.value) || byName(a.info.entity, b.info.entity));
-  return { places: places.slice(0, count), ranked: places.length };
+  const places = all
+    .filter(({ value }) => sign * value <= last)
+    .sort((a, b) => sign * (a.value - b.value) || byName(a.info.entity, b.info.entity));
+  return { places: places.slice(0, count), ranked: all.length };
 }

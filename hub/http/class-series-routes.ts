@@ -9,10 +9,19 @@ import {
   topAnswerSchema,
   topQuerySchema,
 } from "#protocol/class-queries.ts";
-import type { EpochMs } from "#protocol/ids.ts";
+import type { ClusterId, EpochMs } from "#protocol/ids.ts";
 import type { Metric } from "#protocol/metrics.ts";
 import { planRange, type QueryPlan, refusePoints } from "../core/query.ts";
-import { aggregateOf, type Member, type MemberSeries, membersOf, metricOf, seriesOfMembers } from "../core/query-class.ts";
+import {
+  aggregateOf,
+  isFiltered,
+  type Member,
+  type MemberSeries,
+  memberFinder,
+  membersOf,
+  metricOf,
+  seriesOfMembers,
+} from "../core/query-class.ts";
 import { decodedAtOnce, decodedPerSeries, readsRollups, refuseCost } from "../core/query-cost.ts";
 import { Combined, type Group, groupMembers } from "../core/query-groups.ts";
 import { placesOf, refuseSum, summaryOf, type TopWindow, topWindow, type Valued } from "../core/query-top.ts";
@@ -76,11 +85,10 @@ async function top(ports: HttpPorts, asked: TopAsked) {
   refuseSum(metric, plus, aggregate);
   const members = membersOf(asked.class, asked, picturesOf(ports, asked.cluster), now);
   const window = topWindow(asked.windowMs, asked.to ?? now, now);
-  const wanted = [metric, ...plus].map((one) => ({ metric: one, series: seriesOfMembers(ports.reader, members, one) }));
-  const series = wanted.reduce((sum, one) => sum + one.series.length, 0);
-  refuseCost(window, series, now, "windowMs", "ask for a shorter window, or filter by cluster, node, tag or pool");
-  const valued: Valued[] = [];
-  for (const one of wanted) valued.push(...(await valuesOf(ports, asked, one.metric, one.series, window, aggregate)));
+  const metrics = [metric, ...plus];
+  const valued = storeRanks(asked, metrics, aggregate, window, members.length, now)
+    ? metrics.flatMap((one) => rankedByStore(ports, asked.cluster, one, members, window))
+    : await readEach(ports, metrics, members, window, aggregate);
   const { places, ranked } = placesOf(valued, asked.n, asked.lowest);
   const { from, to } = window;
   const tier = readsRollups(window, now) ? ("rollup" as const) : ("raw" as const);
@@ -95,41 +103,62 @@ function placeOf({ member, info, value }: Valued, { name, unit }: Metric, aggreg
   return { head: { ...about, source: info.source }, data: { at: Float64Array.of(from), columns } };
 }
 
-const isFiltered = ({ node, tag, pool }: TopAsked) => node !== undefined || tag !== undefined || pool !== undefined;
-
 /** The store ranks gauges without rates and times, four times as fast. */
 const gaugesAtOnce = 4 * decodedAtOnce;
 
-/** Averages of a whole class the store ranks without bringing samples in a row; everything else is read. */
-async function valuesOf(
-  ports: HttpPorts,
+/** Averages of a whole class over samples are the store's to rank, where each member has one series of the metric at most. */
+function storeRanks(
   asked: TopAsked,
-  metric: Metric,
-  series: readonly MemberSeries[],
-  window: TopWindow,
+  metrics: readonly Metric[],
   aggregate: Aggregate,
-): Promise<Valued[]> {
+  window: TopWindow,
+  members: number,
+  now: number,
+): boolean {
   const averaged = aggregate === "avg" || aggregate === "rate";
-  const decoded = decodedPerSeries(window, ports.clock.now()) * series.length;
-  const small = decoded <= (metric.kind === "gauge" ? gaugesAtOnce : decodedAtOnce);
-  if (averaged && small && window.stepMs === undefined && !isFiltered(asked)) return rankedByStore(ports, metric, series, window);
+  const single = metrics.every(({ instance }) => instance === undefined);
+  const decoded = decodedPerSeries(window, now) * members * metrics.length;
+  const small = decoded <= (metrics.every(({ kind }) => kind === "gauge") ? gaugesAtOnce : decodedAtOnce);
+  return averaged && single && small && window.stepMs === undefined && !isFiltered(asked);
+}
+
+/** What is in no inventory has no place. */
+function rankedByStore(
+  ports: HttpPorts,
+  cluster: string | undefined,
+  metric: Metric,
+  members: readonly Member[],
+  { from, to }: TopWindow,
+): Valued[] {
+  const memberOf = memberFinder(members);
+  const range = { from: from as EpochMs, to: to as EpochMs, count: undefined };
   const valued: Valued[] = [];
-  await eachPart(ports, series, { ...window, offsetMs: 0 }, aggregate, ({ member, info }, _, values) => {
-    valued.push({ member, info, value: summaryOf(values, aggregate) });
-  });
+  for (const { series: info, value } of ports.reader.top({ cluster: cluster as ClusterId | undefined, metric, ...range })) {
+    const member = memberOf(info.cluster, info.entity);
+    if (member !== undefined) valued.push({ member, info, value });
+  }
   return valued;
 }
 
-function rankedByStore(ports: HttpPorts, metric: Metric, series: readonly MemberSeries[], { from, to }: TopWindow): Valued[] {
-  const members = new Map(series.map(({ member, info }) => [info.id, member]));
-  const [first] = series;
-  const oneCluster = series.every(({ info }) => info.cluster === first?.info.cluster);
-  const range = { from: from as EpochMs, to: to as EpochMs, count: Number.MAX_SAFE_INTEGER };
-  const ranked = ports.reader.top({ cluster: oneCluster ? first?.info.cluster : undefined, metric, ...range });
-  return ranked.flatMap(({ series: info, value }) => {
-    const member = members.get(info.id);
-    return member === undefined ? [] : [{ member, info, value }];
-  });
+/** @throws Refusal where that is more than one request may read. */
+async function readEach(
+  ports: HttpPorts,
+  metrics: readonly Metric[],
+  members: readonly Member[],
+  window: TopWindow,
+  aggregate: Aggregate,
+): Promise<Valued[]> {
+  const wanted = metrics.map((one) => seriesOfMembers(ports.reader, members, one));
+  const count = wanted.reduce((sum, series) => sum + series.length, 0);
+  const remedy = "ask for a shorter window, or filter by cluster, node, tag or pool";
+  refuseCost(window, count, ports.clock.now(), "windowMs", remedy);
+  const valued: Valued[] = [];
+  for (const series of wanted) {
+    await eachPart(ports, series, { ...window, offsetMs: 0 }, aggregate, ({ member, info }, _, values) => {
+      valued.push({ member, info, value: summaryOf(values, aggregate) });
+    });
+  }
+  return valued;
 }
 
 /** Points where neither points nor a step were asked for. */

@@ -1,6 +1,6 @@
 import { createRoute } from "@hono/zod-openapi";
 import { type Aggregate, type SeriesAnswer, type SeriesSelector, seriesAnswerSchema, seriesQuerySchema } from "#protocol/api.ts";
-import { type EntityKey, entityKind, parseEntityKey } from "#protocol/ids.ts";
+import { type ClusterId, type EntityKey, entityKind, parseEntityKey } from "#protocol/ids.ts";
 import { type Metric, metricByName } from "#protocol/metrics.ts";
 import { columnsOf, planQuery, type QueryPlan } from "../core/query.ts";
 import { refuseCost } from "../core/query-cost.ts";
@@ -37,14 +37,16 @@ export function seriesRoutes(app: HubApp, ports: HttpPorts): void {
       "from",
       "ask for fewer series, a shorter range, or steps of 15 minutes or more",
     );
-    const wanted = query.series.map((selector, index) => find(ports, selector, `series.${index}`));
+    const seen = ports;
+    const clusters = seen.pictures().map((picture) => picture.cluster);
+    const wanted = query.series.map((selector, index) => find(seen, clusters, selector, `series.${index}`));
     const answer = await read(ports, wanted, plan, query.aggregates);
     if (!wantsBinary(c.req.header("Accept"))) return c.json(toJson(answer), 200);
     return c.body(toBinary(answer), 200, { "Content-Type": columnsType });
   });
 }
 
-function find(ports: HttpPorts, selector: SeriesSelector, field: string): Wanted {
+function find(ports: HttpPorts, all: readonly ClusterId[], selector: SeriesSelector, field: string): Wanted {
   const entity = parseEntityKey(selector.entity);
   if (entity === undefined) throw new Refusal("invalid", `${selector.entity} is no entity`, { field: `${field}.entity` });
   const metric = metricByName(entityKind(entity), selector.metric);
@@ -53,15 +55,21 @@ function find(ports: HttpPorts, selector: SeriesSelector, field: string): Wanted
   }
   const { instance, incarnation } = selector;
   const rest = { ...(instance === undefined ? {} : { instance }), ...(incarnation === undefined ? {} : { incarnation }) };
-  const found = clustersOf(ports, entity, selector.cluster, field).flatMap(
+  const found = clustersOf(ports, all, entity, selector.cluster, field).flatMap(
     (cluster) => ports.reader.find({ cluster, entity, metric: selector.metric, ...rest }) ?? [],
   );
   if (found.length > 1) throw new Refusal("conflict", `several clusters have ${entity}: name one`, { field: `${field}.cluster` });
   return { selector, metric, info: found[0] };
 }
 
-function clustersOf(ports: HttpPorts, entity: EntityKey, cluster: string | undefined, field: string) {
-  const all = ports.pictures().map((picture) => picture.cluster);
+function clustersOf(
+  ports: HttpPorts,
+  all: readonly ClusterId[],
+  entity: EntityKey,
+  cluster: string | undefined,
+  field: string,
+): readonly ClusterId[] {
+  if (cluster === undefined && all.length === 1) return all;
   if (cluster === undefined) return all.filter((id) => ports.reader.incarnationOf(id, entity) !== undefined);
   const known = all.filter((id) => id === cluster);
   if (known.length === 0) throw new Refusal("not-found", `there is no cluster ${cluster}`, { field: `${field}.cluster` });
