@@ -6,6 +6,7 @@ import type { Collector } from "./ports.ts";
 /** What the hub is told beside samples: the inventory, and the tasks of the last day. Filled by the sampler, read by the session. */
 export class Facts {
   inventory: { version: number; inventory: Inventory } | undefined;
+  private clockProblem: string | undefined;
   private readonly recent = new RecentTasks();
   /** The session's ears: a changed inventory, new or ended tasks. */
   onInventory: (inventory: Inventory) => void = () => undefined;
@@ -15,15 +16,22 @@ export class Facts {
     return this.recent.all();
   }
 
-  async refresh(collector: Pick<Collector, "inventory" | "tasks">, now: EpochMs): Promise<void> {
-    const inventory = await collector.inventory(now);
-    if (inventory.version !== this.inventory?.version) {
-      this.inventory = inventory;
-      this.onInventory(inventory.inventory);
+  /** `clockProblem`: stands in the inventory as one of the node's sources. */
+  async refresh(collector: Pick<Collector, "inventory" | "tasks">, now: EpochMs, clockProblem?: string): Promise<void> {
+    const { version, inventory } = await collector.inventory(now);
+    if (version !== this.inventory?.version || clockProblem !== this.clockProblem) {
+      this.clockProblem = clockProblem;
+      this.inventory = { version, inventory: clockProblem === undefined ? inventory : withClock(inventory, clockProblem) };
+      this.onInventory(this.inventory.inventory);
     }
     const tasks = await collector.tasks(now);
     if (tasks.length === 0) return;
     this.recent.merge(tasks, now);
     this.onTasks(tasks);
   }
+}
+
+function withClock(inventory: Inventory, problem: string): Inventory {
+  const { node } = inventory;
+  return { ...inventory, node: { ...node, sources: [...node.sources, { source: "clock", problem }] } };
 }

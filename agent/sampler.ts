@@ -39,7 +39,7 @@ export class Sampler {
     const { clock, store, awayMs } = this.ports;
     try {
       await this.sample();
-      await this.ports.facts.refresh(this.ports.collector, clock.now());
+      await this.ports.facts.refresh(this.ports.collector, clock.now(), store.clockProblem);
       this.failing = "";
     } catch (error) {
       const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);

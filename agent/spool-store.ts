@@ -14,6 +14,9 @@ export const spoolTiming = {
   memoryMaxBytes: 4 << 20,
 } as const;
 
+/** A clock that is set back by less is an ordinary correction, ms. */
+const setBackMs = 60_000;
+
 /** A record on its way to the hub. */
 export type OutRecord = { seq: number; bytes: Uint8Array };
 
@@ -27,6 +30,8 @@ export class SpoolStore {
   private flushedAtMs = Number.NEGATIVE_INFINITY;
   private loggedLost = 0;
   private loggedLeftOut = 0;
+  /** For the hub: samples have other times than they should. */
+  clockProblem: string | undefined;
   /** Called after each record. */
   onRecord: () => void = () => undefined;
 
@@ -63,7 +68,20 @@ export class SpoolStore {
       this.loggedLeftOut = this.encoder.seriesLeftOut;
       this.log(3, "more series than one schema can declare: the newest are not sent", { leftOut: this.loggedLeftOut });
     }
+    this.judgeClock(this.encoder.behindMs);
     this.onRecord();
+  }
+
+  /** Told when it begins and when it is over. */
+  private judgeClock(behindMs: number): void {
+    const wasBehind = this.clockProblem !== undefined;
+    if (!wasBehind && behindMs > setBackMs) {
+      this.clockProblem = "the clock was set far back: until it gets to where it was, samples stand a millisecond apart";
+      this.log(4, this.clockProblem, { behindSec: Math.round(behindMs / 1000) });
+    } else if (wasBehind && behindMs === 0) {
+      this.clockProblem = undefined;
+      this.log(5, "the clock has passed the newest sample again");
+    }
   }
 
   /** All up to `seq` is durable on the hub. */

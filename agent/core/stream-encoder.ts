@@ -13,6 +13,8 @@ export class StreamEncoder {
   private schemaVersion = -1;
   private sinceKey = 0;
   private lastAt = 0;
+  /** How far the wall clock is behind the newest record, ms: it was set back, and until it gets there records are a millisecond apart. */
+  behindMs = 0;
   /** Series that didn't fit into one schema record; they are not sent. */
   seriesLeftOut = 0;
 
@@ -25,6 +27,7 @@ export class StreamEncoder {
 
   /** One tick as one or two records, the first of them numbered `seq`. Their time grows even where the wall clock was set back. */
   encode(tick: TickValues, now: EpochMs, seq: number): StreamRecord[] {
+    this.behindMs = Math.max(0, this.lastAt - now);
     const at = Math.max(now, this.lastAt + 1) as EpochMs;
     this.lastAt = at;
     const records: StreamRecord[] = [];

@@ -193,6 +193,8 @@ test("a clock set back or forth by an hour ends no session and keeps the times g
   await clock.advance(30_000);
   clock.jumpWall(-3_600_000);
   await clock.advance(30_000);
+  const told = hub.messages.filter((message) => message.type === "inventory").at(-1)?.body.node.sources;
+  assert.match(told?.find(({ source }) => source === "clock")?.problem ?? "", /^the clock was set far back/);
   const times = hub.times();
   assert.equal(hub.connections, 1);
   assert.equal(times.length, 9);

@@ -336,3 +336,16 @@ function decodeOne(bytes: Uint8Array, state: { now?: FrameState }): number | und
   assert.equal(state.now.values[0], frame.value.at);
   return frame.value.at;
 }
+
+test("a clock that was set far back is told once, as a problem for the hub too, until it has caught up", (t) => {
+  const { store, logged } = open(folder(t));
+  const hour = 3_600_000;
+  store.record(tick(1), (5 * hour) as EpochMs);
+  store.record(tick(2), (5 * hour - 30_000) as EpochMs);
+  assert.deepEqual([store.clockProblem, logged], [undefined, []]);
+  for (const ms of [0, 10_000, 20_000]) store.record(tick(3), (4 * hour + ms) as EpochMs);
+  const problem = "the clock was set far back: until it gets to where it was, samples stand a millisecond apart";
+  assert.deepEqual([store.clockProblem, logged], [problem, [problem]]);
+  store.record(tick(4), (5 * hour + 10_000) as EpochMs);
+  assert.deepEqual([store.clockProblem, logged], [undefined, [problem, "the clock has passed the newest sample again"]]);
+});
