@@ -52,14 +52,18 @@ function followLanguage(host: Host): () => void {
   return () => cookieStore.removeEventListener("change", read);
 }
 
-/** Somebody signed out of PVE, or somebody else in: what is shown is not his. The page stays loaded then, so nobody else would notice. */
+/**
+ * Somebody signed out of PVE, or somebody else in: what is shown is not his. The page stays loaded then, so nobody else would notice. Whoever
+ * signs in again after his ticket has ended, gets a new token.
+ */
 function followUser(panel: Panel, host: Host): () => void {
-  let shown = host.user();
+  let [user, token] = [host.user(), host.csrf()];
   return panel.now.subscribe(() => {
-    const user = host.user();
-    if (user === shown) return;
-    shown = user;
-    panel.end();
-    if (user !== undefined) void panel.start();
+    const changed = host.user() !== user;
+    const renewed = host.csrf() !== token;
+    [user, token] = [host.user(), host.csrf()];
+    if (changed) panel.end();
+    const signedOut = panel.session.value.state === "signed-out";
+    if (signedOut && user !== undefined && (changed || renewed)) void panel.start();
   });
 }
