@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, test } from "node:test";
+import { checksum } from "../../../hub/core/checksum.ts";
 import { StoreError } from "../../../hub/store/state.ts";
 import { agentOf, day0, guest, ms, schemaOf, TestAgent, TestStore, temporaryDir } from "../../support/series-store.ts";
 
@@ -43,11 +44,11 @@ test("kill -9 under load: every acknowledged frame is there at the next start, e
   assert.ok(acked > 100);
 });
 
-function tinyDisk(): { path: string; resize(size: string): void; unmount(): void } | undefined {
-  const path = join(dir, "tiny");
+function tinyDisk(name: string, size: string): { path: string; resize(size: string): void; unmount(): void } | undefined {
+  const path = join(dir, name);
   mkdirSync(path, { recursive: true });
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", path], { stdio: "ignore" });
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path], { stdio: "ignore" });
   } catch {
     return undefined;
   }
@@ -58,7 +59,7 @@ function tinyDisk(): { path: string; resize(size: string): void; unmount(): void
   };
 }
 
-const disk = tinyDisk();
+const disk = tinyDisk("tiny", "2m");
 test("a full disk: nothing is acknowledged, history stays readable, and it goes on by itself", {
   skip: disk === undefined ? "needs the right to mount a tmpfs" : false,
 }, async () => {
@@ -94,6 +95,75 @@ test("a full disk: nothing is acknowledged, history stays readable, and it goes 
   } finally {
     await store.hub.close();
     disk.unmount();
+  }
+});
+
+/** Leaves so many bytes of the disk. */
+function fillUp(path: string, left: number): string {
+  const ballast = join(path, "ballast");
+  const descriptor = openSync(ballast, "w");
+  let size = 0;
+  try {
+    for (const block = Buffer.alloc(64 << 10, 1); ; ) size += writeSync(descriptor, block);
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
+  } finally {
+    closeSync(descriptor);
+  }
+  truncateSync(ballast, size - left);
+  return ballast;
+}
+
+const second = tinyDisk("second", "24m");
+test("a disk that gets full in the middle of compaction: what was acknowledged stays readable, and it ends when there is room", {
+  skip: second === undefined ? "needs the right to mount a tmpfs" : false,
+}, async () => {
+  if (second === undefined) return;
+  const store = new TestStore(join(second.path, "store"));
+  try {
+    const agent = new TestAgent(store, agentOf("pve1"));
+    const guests = Array.from({ length: 400 }, (_, i) => ({ key: guest(100 + i), identity: [`uuid:${i}`] }));
+    await Promise.all([
+      agent.declare(schemaOf(guests.map((entity) => ({ entity, metric: "mem_used" as const })))),
+      store.commit(),
+    ]);
+    // Bytes that no codec makes small.
+    const noise = (i: number, g: number) => checksum(Uint8Array.of(i, i >> 8, g, g >> 8), 0, 4);
+    const rows = 1080;
+    for (let i = 0; i < rows; i++) {
+      store.clock = day0 + i * 10_000;
+      void agent.frame(
+        store.clock,
+        guests.map((_, g) => noise(i, g)),
+      );
+      if (i % 60 === 59) await store.commit();
+    }
+    assert.equal(agent.acked, agent.seq);
+    const values = () => {
+      const series = [100, 300, 499].map((vmid) => store.find(guest(vmid), "mem_used"));
+      return store.hub.reader
+        .read(series, { ...all, aggregates: ["last"] })
+        .series.map(({ columns }) => [...(columns.last ?? [])]);
+    };
+    const sent = [0, 200, 399].map((g) => Array.from({ length: rows }, (_, i) => noise(i, g)));
+    const ballast = fillUp(second.path, 1 << 20);
+    store.clock += 4 * 3_600_000;
+    await assert.rejects(store.settle(), /disk refuses/);
+    const { blocks, headRows } = await store.hub.size();
+    assert.ok(blocks.count > 0, "it was full before the first block");
+    assert.ok(headRows > 0, "it was not full before the last one");
+    assert.deepEqual(values(), sent);
+    await store.reopen();
+    assert.deepEqual(values(), sent);
+    await assert.rejects(store.settle(), /disk refuses/);
+    rmSync(ballast);
+    await store.settle();
+    assert.equal((await store.hub.size()).headRows, 0);
+    assert.deepEqual(values(), sent);
+    assert.deepEqual(store.hub.check().problems, []);
+  } finally {
+    await store.hub.close();
+    second.unmount();
   }
 });
 
