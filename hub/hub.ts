@@ -9,6 +9,7 @@ import { tellAcknowledgements } from "./acknowledgement-events.ts";
 import { Agenda } from "./agenda.ts";
 import { Alerting, rememberTasks } from "./alerting.ts";
 import type { HubConfig } from "./config.ts";
+import type { ClusterPicture } from "./core/cluster.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "./core/series.ts";
 import { openDelivery } from "./delivery.ts";
 import { openExchange } from "./exchange.ts";
@@ -19,6 +20,7 @@ import type { HttpPorts } from "./http/ports.ts";
 import { tellIncidents } from "./incident-acknowledgement.ts";
 import { Journal } from "./journal.ts";
 import { Gate } from "./link/gate.ts";
+import { LoginAsks } from "./link/login-asks.ts";
 import { LinkServer } from "./link/server.ts";
 import { describeError } from "./log.ts";
 import { listenersOf, NodeOutlets } from "./node-receiver.ts";
@@ -79,8 +81,10 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const tasks = new TaskBook({ history: state.history, journal, clock, changed: (changed) => tasksChanged(changed) });
   const now = () => clock.now();
   const gate = new Gate({ state, fingerprint: certificate.fingerprint, joinKey: () => readJoinKey(config.state), now });
+  const loginAsks: LoginAsks = new LoginAsks({ clock, send: (agent, type, body) => link.sendLogin(agent, type, body) });
   const events = sessionEvents({
     fleet,
+    logins: loginAsks,
     tasks,
     journal,
     troubles,
@@ -146,6 +150,11 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     reader: series.reader,
     live: series.live,
     pictures: () => fleet.pictures(),
+    logins: {
+      agents: () => connectedAgents(fleet.pictures()),
+      ask: (agent, type, body) => loginAsks.ask(agent, type, body),
+      end: (agent, session) => void link.sendLogin(agent, "login.end", { session }),
+    },
     agents: () => fleet.counts(),
     counters: () => series.sink.counters,
     refused: () => troubles.refused(),
@@ -170,6 +179,14 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const httpPorts: HttpPorts = { ...ports, ...exchange };
   const app = createApp(httpPorts);
   return { app, httpPorts, link, watch, fleet, tasks, journal, gate, exchange, ingest, outlets, delivery, alerting };
+}
+
+function connectedAgents(pictures: readonly ClusterPicture[]) {
+  return pictures.flatMap(({ cluster, name, agents }) =>
+    [...agents.values()]
+      .filter(({ state }) => state === "connected")
+      .map(({ node }) => ({ agent: { cluster, node }, clusterName: name })),
+  );
 }
 
 /** Serves, and runs what runs in the background. @throws what listening threw (`EADDRINUSE` …). */

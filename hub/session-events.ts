@@ -2,6 +2,7 @@ import type { MessageOf } from "#protocol/messages.ts";
 import type { AgentId } from "./core/series.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Journal } from "./journal.ts";
+import type { LoginAsks } from "./link/login-asks.ts";
 import type { LinkServer } from "./link/server.ts";
 import type { SessionEvents } from "./link/session.ts";
 import { describeError } from "./log.ts";
@@ -19,20 +20,34 @@ export type SessionEventPorts = {
   link(): Pick<LinkServer, "register" | "unregister">;
   welcomed(agent: AgentId): void;
   told(agent: AgentId, body: MessageOf<"outlet.told">["body"]): void;
+  logins: Pick<LoginAsks, "answered" | "lost">;
 };
 
 /** What the hub does on what agents' sessions tell. */
-export function sessionEvents({ fleet, tasks, journal, troubles, log, link, welcomed, told }: SessionEventPorts): SessionEvents {
+export function sessionEvents({
+  fleet,
+  tasks,
+  journal,
+  troubles,
+  log,
+  link,
+  welcomed,
+  told,
+  logins,
+}: SessionEventPorts): SessionEvents {
   return {
     opened(session, info) {
       link().register(info.agent, session);
       return fleet.opened(info);
     },
     closed(session, agent, why) {
-      if (agent !== undefined && link().unregister(agent, session)) fleet.closed(agent, why);
+      if (agent === undefined || !link().unregister(agent, session)) return;
+      fleet.closed(agent, why);
+      logins.lost(agent);
     },
     welcomed,
     told,
+    loginAnswered: (agent, message) => logins.answered(agent, message),
     inventory: (agent, inventory) => fleet.inventory(agent, inventory),
     tasks: (agent, reports, first) => tasks.report(agent, reports, first),
     clock: (agent, skewMs) => fleet.measured(agent, skewMs),

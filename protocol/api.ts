@@ -269,6 +269,48 @@ export const createdApiKeySchema = apiKeySchema.extend({ key: z.string() });
 export const sessionSchema = z.object({ user: z.string(), scopes: z.array(z.enum(scopes)), expiresAt: epochMs });
 export type SessionView = z.infer<typeof sessionSchema>;
 
+/** Where one can sign in with a Proxmox VE account; without realms while no agent of the cluster answers. */
+export const signInRealmsSchema = z.object({
+  clusters: z.array(
+    z.object({
+      cluster: z.string(),
+      name: z.string(),
+      realms: z.array(
+        z.object({ realm: z.string(), type: z.string(), comment: z.string().nullable(), preselected: z.boolean() }),
+      ),
+    }),
+  ),
+});
+export type SignInRealms = z.infer<typeof signInRealmsSchema>;
+
+/** `user` without the realm. `cluster` only where the hub serves several. */
+export const loginRequestSchema = z.strictObject({
+  cluster: z.string().max(16).optional(),
+  user: z.string().min(1).max(64),
+  realm: z.string().min(1).max(32),
+  password: z.string().min(1).max(4096),
+});
+export type LoginRequest = z.infer<typeof loginRequestSchema>;
+
+/** The second step. A recovery key is used up by it. */
+export const loginAnswerRequestSchema = z.strictObject({
+  challenge: z.string().max(64),
+  kind: z.enum(["totp", "recovery", "yubico"]),
+  code: z.string().min(1).max(128),
+});
+export type LoginAnswerRequest = z.infer<typeof loginAnswerRequestSchema>;
+
+/** `tfa-needed`: the password was right, and a code of one of these kinds is wanted within 5 minutes. */
+export const loginStateSchema = z.discriminatedUnion("state", [
+  z.object({ state: z.literal("ok"), session: sessionSchema }),
+  z.object({
+    state: z.literal("tfa-needed"),
+    challenge: z.string(),
+    kinds: z.array(z.enum(["totp", "recovery", "yubico"])),
+  }),
+]);
+export type LoginState = z.infer<typeof loginStateSchema>;
+
 /** Why a request was refused. `code` is stable, `message` names the field and the remedy. */
 export const refusals = {
   invalid: 400,
@@ -277,6 +319,9 @@ export const refusals = {
   "not-found": 404,
   conflict: 409,
   "too-large": 413,
+  /** To gateways only: viewer.ts. */
+  "view-needed": 428,
+  "privilege-needed": 428,
   "rate-limited": 429,
   "agent-offline": 503,
   overloaded: 503,

@@ -1,4 +1,5 @@
 import { type RefusalKind, refusals } from "#protocol/api.ts";
+import type { Permission } from "#protocol/viewer.ts";
 
 /** A request that is refused and whose sender should know why: `message` names the field and the remedy. Anything else thrown is a bug. */
 export class Refusal extends Error {
@@ -7,7 +8,7 @@ export class Refusal extends Error {
   constructor(
     readonly code: RefusalKind,
     message: string,
-    readonly details: { field?: string; retryAfterSec?: number } = {},
+    readonly details: { field?: string; retryAfterSec?: number; needs?: readonly Permission[] } = {},
   ) {
     super(message);
     this.status = refusals[code];

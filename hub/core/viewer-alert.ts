@@ -1,6 +1,6 @@
 import type { AlertView, Why } from "#protocol/alerting.ts";
 import { parseAlertId } from "./alert-id.ts";
-import { seesEntity, type Surroundings, type Viewer } from "./viewer.ts";
+import { type Surroundings, seesEntity, type Viewer } from "./viewer.ts";
 
 /** Alerts name other things than their own entity: what they take along, and what they follow from. */
 export type AlertSurroundings = Surroundings & {

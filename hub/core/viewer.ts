@@ -44,6 +44,20 @@ export function compileView(view: View): ClusterSight {
   };
 }
 
+/** Whether something `before` showed isn't in `now`. */
+export function hidesMore(before: ClusterSight, now: ClusterSight | undefined): boolean {
+  if (now === undefined) return true;
+  const lacks = <T>(old: ReadonlySet<T>, present: ReadonlySet<T>) => [...old].some((one) => !present.has(one));
+  return (
+    lacks(before.guests, now.guests) ||
+    lacks(before.nodes, now.nodes) ||
+    lacks(before.auditedNodes, now.auditedNodes) ||
+    lacks(before.storages, now.storages) ||
+    (before.goneGuests && !now.goneGuests) ||
+    (onRoot(before, "Sys.Audit") && !onRoot(now, "Sys.Audit"))
+  );
+}
+
 const grantKey = ({ path, privilege }: Permission) => `${path} ${privilege}`;
 
 export function withGranted(sight: ClusterSight, granted: readonly Permission[]): ClusterSight {

@@ -15,10 +15,12 @@ import { alertHistoryPage, matchesAlert } from "../core/alert-history.ts";
 import { parseAlertId } from "../core/alert-id.ts";
 import { alertView } from "../core/alert-view.ts";
 import { Refusal } from "../core/refusal.ts";
+import { mayAct } from "./access.ts";
 import { actorOf, body, found, json } from "./documents.ts";
-import type { HubApp } from "./env.ts";
+import type { HubApp, HubContext } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
+import { seenBy } from "./seen.ts";
 import { newSlug } from "./silence-routes.ts";
 
 const tags = ["alerts"];
@@ -98,11 +100,12 @@ const routes = {
 };
 
 /** Alerts: what fires, what fired, and why. */
-export function alertRoutes(app: HubApp, { state, clock }: HttpPorts, alerting: AlertingPorts): void {
+export function alertRoutes(app: HubApp, ports: HttpPorts, _: AlertingPorts): void {
+  const { state, clock } = ports;
   app.openapi(routes.active, (c) => {
     const wanted = c.req.valid("query");
     const isActive = (alertState: string) => alertState === "firing" || alertState === "pending";
-    const items = alerting
+    const items = seenAlerting(c, ports)
       .views()
       .filter(
         (alert) =>
@@ -113,7 +116,8 @@ export function alertRoutes(app: HubApp, { state, clock }: HttpPorts, alerting: 
   app.openapi(routes.history, (c) => {
     const { limit, cursor, ...wanted } = c.req.valid("query");
     const now = clock.now();
-    const ended = state.list("alertHistory").map(({ document }) => alertView(document, undefined, now));
+    const seen = seenBy(c, ports);
+    const ended = state.list("alertHistory").flatMap(({ document }) => seen.alert(alertView(document, undefined, now)) ?? []);
     return c.json(alertHistoryPage(ended, wanted, { limit, cursor }), 200);
   });
   app.openapi(routes.why, (c) => {
@@ -121,35 +125,51 @@ export function alertRoutes(app: HubApp, { state, clock }: HttpPorts, alerting: 
     const question = parseAlertId(id);
     if (question === undefined)
       throw new Refusal("invalid", "no alert's id: <rule>@<cluster>/<entity>#<incarnation>", { field: "id" });
-    return c.json(found(alerting.why(question), `rule or entity of ${id}`), 200);
+    return c.json(found(seenAlerting(c, ports).why(question), `rule or entity of ${id}`), 200);
   });
-  changeRoutes(app, { state, clock }, alerting);
+  changeRoutes(app, ports);
 }
 
-function changeRoutes(app: HubApp, { state, clock }: Pick<HttpPorts, "state" | "clock">, alerting: AlertingPorts): void {
-  app.openapi(routes.ack, (c) => {
+/** The alert engine as the caller has it. */
+function seenAlerting(c: HubContext, ports: HttpPorts): AlertingPorts {
+  return found(seenBy(c, ports).alerting, "alert engine");
+}
+
+/** One of the alerts that are seen and may be acted on. @throws Refusal */
+async function acting(c: HubContext, ports: HttpPorts, id: string, what: string): Promise<AlertingPorts> {
+  const alerting = seenAlerting(c, ports);
+  const alert = found(
+    alerting.views().find((one) => one.id === id),
+    what,
+  );
+  await mayAct(c, [alert]);
+  return alerting;
+}
+
+function changeRoutes(app: HubApp, ports: HttpPorts): void {
+  const { state, clock } = ports;
+  app.openapi(routes.ack, async (c) => {
     const { id } = c.req.valid("param");
     const { until, note } = c.req.valid("json");
     const at = clock.now();
     if (until !== null && until <= at)
       throw new Refusal("invalid", "it is past already: a later time, or null", { field: "until" });
     const acknowledged = { by: c.get("caller").user, at, until, note };
+    const alerting = await acting(c, ports, id, `firing alert ${id}`);
     return c.json(
       found(alerting.acknowledge(id, acknowledged, actorOf(c, note ?? "acknowledged by the API")), `firing alert ${id}`),
       200,
     );
   });
-  app.openapi(routes.unack, (c) => {
+  app.openapi(routes.unack, async (c) => {
     const { id } = c.req.valid("param");
+    const alerting = await acting(c, ports, id, `firing alert ${id}`);
     return c.json(found(alerting.acknowledge(id, null, actorOf(c, "taken back by the API")), `firing alert ${id}`), 200);
   });
-  app.openapi(routes.snooze, (c) => {
+  app.openapi(routes.snooze, async (c) => {
     const { id } = c.req.valid("param");
     const { sec, comment } = c.req.valid("json");
-    found(
-      alerting.views().find((alert) => alert.id === id),
-      `alert ${id}`,
-    );
+    const alerting = await acting(c, ports, id, `alert ${id}`);
     const startsAt = clock.now();
     const silence = {
       id: newSlug("snooze"),

@@ -2,7 +2,9 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { etag } from "hono/etag";
 import { softwareVersion } from "#protocol/version.ts";
 import { Refusal } from "../core/refusal.ts";
+import { accessControl } from "./access.ts";
 import { actionRoutes } from "./action-routes.ts";
+import { agentRoutes } from "./agent-routes.ts";
 import { alertRoutes } from "./alert-routes.ts";
 import { Authenticator, cookieName } from "./auth.ts";
 import { limitBody } from "./body-limit.ts";
@@ -10,14 +12,17 @@ import { classSeriesRoutes } from "./class-series-routes.ts";
 import { deliveryRoutes } from "./delivery-routes.ts";
 import type { HubApp, HubEnv } from "./env.ts";
 import { answerRefusal, errorHandler, validationHook } from "./errors.ts";
+import { gatewayRoutes } from "./gateway-routes.ts";
 import { healthRoutes } from "./health-routes.ts";
 import { historyRoutes } from "./history-routes.ts";
 import { ingestRoutes } from "./ingest-routes.ts";
 import { inventoryRoutes } from "./inventory-routes.ts";
 import { keyRoutes } from "./key-routes.ts";
+import { loginRoutes } from "./login-routes.ts";
 import { metricsRoute } from "./metrics.ts";
 import { panelRoutes } from "./panel.ts";
 import type { HttpPorts } from "./ports.ts";
+import { PveLogins, pveCookieName } from "./pve-logins.ts";
 import { receiverRoutes } from "./receiver-routes.ts";
 import { routeRoutes } from "./route-routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
@@ -36,13 +41,18 @@ const listPaths = [...lists, ...alertLists].map((name) => `/api/v1/${name}`);
 /** The hub's HTTP side. Everything under /api/v1 but the sign-in stands behind the one authenticator. */
 export function createApp(ports: HttpPorts): HubApp {
   const app: HubApp = new OpenAPIHono<HubEnv>({ defaultHook: validationHook });
-  const authenticator = new Authenticator(ports);
+  const logins = ports.logins === undefined ? undefined : new PveLogins(ports.logins, ports.clock);
+  const authenticator = new Authenticator(ports, logins);
   app.onError(errorHandler(ports.log));
   app.notFound((c) => answerRefusal(c, new Refusal("not-found", `there is nothing at ${c.req.path}`)));
   app.use(securityHeaders);
   app.use("/api/*", limitBody(bodyMax));
   openSessionRoute(app, ports, authenticator);
+  if (logins !== undefined) loginRoutes(app, ports, logins);
+  gatewayRoutes(app, authenticator.gateways);
   app.use("/api/*", authenticator.middleware);
+  const access = accessControl(ports);
+  app.use("/api/*", access);
   for (const path of listPaths) app.get(path, etag());
   healthRoutes(app, ports);
   inventoryRoutes(app, ports);
@@ -57,9 +67,10 @@ export function createApp(ports: HttpPorts): HubApp {
     deliveryRoutes(app, ports, ports.delivery);
   }
   keyRoutes(app, ports);
-  sessionRoutes(app, ports);
+  agentRoutes(app, ports);
+  sessionRoutes(app, ports, logins);
   describeApi(app);
-  metricsRoute(app, ports, authenticator);
+  metricsRoute(app, ports, { middleware: (c, next) => authenticator.middleware(c, async () => void (await access(c, next))) });
   if (ports.delivery !== undefined && ports.alerting !== undefined) {
     actionRoutes(app, { ...ports, delivery: ports.delivery, alerting: ports.alerting });
   }
@@ -82,6 +93,7 @@ function describeApi(app: HubApp): void {
     description: "An API key, `pvn_<id>_<secret>`",
   });
   app.openAPIRegistry.registerComponent("securitySchemes", "session", { type: "apiKey", in: "cookie", name: cookieName });
+  app.openAPIRegistry.registerComponent("securitySchemes", "login", { type: "apiKey", in: "cookie", name: pveCookieName });
   app.doc31("/api/v1/openapi.json", {
     openapi: "3.1.0",
     info: {
@@ -90,6 +102,6 @@ function describeApi(app: HubApp): void {
       description:
         "Times are ms since the Unix epoch, UTC; sizes are bytes; cpu is a fraction. Requests by cookie that write need the header `X-Proven: 1`.",
     },
-    security: [{ key: [] }, { session: [] }],
+    security: [{ key: [] }, { session: [] }, { login: [] }],
   });
 }

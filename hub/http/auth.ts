@@ -13,9 +13,12 @@ import {
   takeToken,
 } from "../core/limits.ts";
 import { Refusal } from "../core/refusal.ts";
+import { everything, type Viewer } from "../core/viewer.ts";
 import { hashSecret, sameSecret } from "../link/gate.ts";
-import { addressOf, type Caller, type HubContext, type HubEnv } from "./env.ts";
+import { addressOf, type Caller, type HubContext, type HubEnv, type Standing } from "./env.ts";
+import { Gateways } from "./gateway.ts";
 import type { HttpPorts } from "./ports.ts";
+import { type PveLogins, pveCookieName } from "./pve-logins.ts";
 
 export const cookieName = "proven_session";
 export const csrfHeader = "X-Proven";
@@ -32,6 +35,8 @@ const readingPosts: ReadonlySet<string> = new Set(
     "series/top",
     "series/group",
     "session",
+    "session/login",
+    "session/login/answer",
     "rules/validate",
     "rules/backtest",
     "windows/preview",
@@ -52,18 +57,34 @@ export class Authenticator {
   private readonly failures = new BoundedMap<string, Failures>(rememberedMax);
   private readonly buckets = new BoundedMap<string, Bucket>(rememberedMax);
 
-  constructor(private readonly ports: Pick<HttpPorts, "state" | "clock" | "journal">) {}
+  readonly gateways: Gateways;
 
-  /** Sets `caller`, or throws the Refusal. */
+  constructor(
+    private readonly ports: Pick<HttpPorts, "state" | "clock" | "journal">,
+    private readonly logins?: PveLogins,
+  ) {
+    this.gateways = new Gateways(ports);
+  }
+
+  /** Sets `caller` and `viewer`, or throws the Refusal. What a Proxmox VE user may do is for accessControl() to say. */
   readonly middleware: MiddlewareHandler<HubEnv> = async (c, next) => {
-    const caller = this.identify(c);
-    if (caller.by === "cookie") checkSameOrigin(c);
+    const caller = (await this.gateways.identify(c)) ?? (await this.signedIn(c)) ?? this.identify(c);
+    if (caller.by === "cookie" || caller.by === "login") checkSameOrigin(c);
     this.takeTurn(caller);
     const scope = neededScope(c.req.method, c.req.path);
-    if (!allows(caller.scopes, scope)) throw new Refusal("forbidden", `this needs the scope ${scope}: use a key that has it`);
+    if (isKey(caller) && !allows(caller.scopes, scope))
+      throw new Refusal("forbidden", `this needs the scope ${scope}: use a key that has it`);
     c.set("caller", caller);
+    c.set("viewer", viewerOf(caller));
     await next();
   };
+
+  /** Who signed in with a Proxmox VE account; undefined: nobody of these. A key that is sent counts before any cookie. */
+  private async signedIn(c: HubContext): Promise<Caller | undefined> {
+    const cookie = getCookie(c, pveCookieName);
+    if (cookie === undefined || c.req.header("Authorization") !== undefined) return undefined;
+    return this.logins?.callerOf(cookie);
+  }
 
   /** The stored key that fits, or the refusal; wrong ones count against the address. */
   checkKey(text: string, address: string): ApiKey {
@@ -85,7 +106,7 @@ export class Authenticator {
     if (bearer !== undefined) {
       const key = this.checkKey(bearer, addressOf(c));
       this.noteUse(key.id);
-      return callerOf(key, "key");
+      return this.keyCaller(key, "key");
     }
     const cookie = getCookie(c, cookieName);
     if (cookie === undefined) {
@@ -103,8 +124,20 @@ export class Authenticator {
       key === undefined ||
       clock.now() >= session.expiresAt ||
       keyProblem(key, clock.now()) !== undefined;
-    if (ended) throw new Refusal("unauthenticated", "the session has ended: sign in again");
-    return { ...callerOf(key, "cookie"), expiresAt: session.expiresAt };
+    if (ended) throw sessionEnded();
+    return this.keyCaller({ ...key, expiresAt: session.expiresAt }, "cookie");
+  }
+
+  private keyCaller({ id, name, scopes, expiresAt }: ApiKey, by: "key" | "cookie"): Caller {
+    return { by, keyId: id, user: name, scopes, expiresAt, standing: () => this.keyStanding(id, expiresAt), ask: async () => {} };
+  }
+
+  /** Until the key or its session is over, or it is revoked. */
+  private keyStanding(id: string, expiresAt: number): Standing | undefined {
+    const now = this.ports.clock.now();
+    const key = this.ports.state.get("apiKey", id);
+    const good = now < expiresAt && key !== undefined && keyProblem(key, now) === undefined;
+    return good ? keysStanding : undefined;
   }
 
   private takeTurn({ keyId }: Caller): void {
@@ -135,24 +168,38 @@ export class Authenticator {
   }
 }
 
-function callerOf({ id, name, scopes, expiresAt }: ApiKey, by: Caller["by"]): Caller {
-  return { by, keyId: id, user: name, scopes, expiresAt };
+const isKey = ({ by }: Caller) => by === "key" || by === "cookie";
+
+/** A key was looked up just now; what a user sees may have become too old. @throws Refusal */
+function viewerOf(caller: Caller): Viewer {
+  const standing = isKey(caller) ? keysStanding : caller.standing();
+  if (standing === undefined) throw sessionEnded();
+  return standing.viewer;
 }
+
+const keysStanding: Standing = { viewer: everything, mark: "everything" };
+
+const sessionEnded = () => new Refusal("unauthenticated", "the session has ended: sign in again");
 
 /**
  * A browser sends cookies with whatever page asks. SameSite=Strict holds most of it; another port of this host is the same site though, so
  * the Origin must be ours, and a write must carry a header that a foreign page can't set without asking first.
  */
 export function checkSameOrigin(c: HubContext): void {
+  checkOrigin(c);
+  const reads = c.req.method === "GET" || c.req.method === "HEAD";
+  if (!reads && c.req.header(csrfHeader) !== "1")
+    throw new Refusal("forbidden", `requests by cookie that write need the header ${csrfHeader}: 1`);
+}
+
+/** Also for signing in: another page must not sign a browser in to somebody else's session. @throws Refusal */
+export function checkOrigin(c: HubContext): void {
   const origin = c.req.header("Origin");
   const host = c.req.header("Host") ?? new URL(c.req.url).host;
   if (origin !== undefined && hostOf(origin) !== host) throw new Refusal("forbidden", "the request comes from another origin");
   const site = c.req.header("Sec-Fetch-Site");
   if (site !== undefined && site !== "same-origin" && site !== "none")
     throw new Refusal("forbidden", "the request comes from another site");
-  const reads = c.req.method === "GET" || c.req.method === "HEAD";
-  if (!reads && c.req.header(csrfHeader) !== "1")
-    throw new Refusal("forbidden", `requests by cookie that write need the header ${csrfHeader}: 1`);
 }
 
 function hostOf(origin: string): string | undefined {

@@ -12,10 +12,11 @@ const body = (code: string, message: string, field?: string): ApiError => ({
 });
 
 export function answerRefusal(c: HubContext, refusal: Refusal): Response {
-  const { field, retryAfterSec } = refusal.details;
+  const { field, retryAfterSec, needs } = refusal.details;
   if (retryAfterSec !== undefined) c.header("Retry-After", String(retryAfterSec));
   if (refusal.status === 401) c.header("WWW-Authenticate", 'Bearer realm="proven"');
-  return c.json(body(refusal.code, refusal.message, field), refusal.status);
+  const answer = body(refusal.code, refusal.message, field);
+  return c.json(needs === undefined ? answer : { error: { ...answer.error, needs } }, refusal.status);
 }
 
 /** Refusals are told; anything else thrown is a bug: the journal gets it, the caller no detail. */
@@ -45,7 +46,7 @@ const answer = (description: string) => ({ description, content: { "application/
 export const commonErrors = {
   400: answer("The request is invalid; `field` names what"),
   401: answer("No key or session, or one that is wrong or expired"),
-  403: answer("The key's scopes don't allow it"),
-  404: answer("There is no such thing"),
+  403: answer("The key's scopes, or the user's privileges in Proxmox VE, don't allow it"),
+  404: answer("There is no such thing, or none that the user may see"),
   429: answer("Too many requests or wrong keys: `Retry-After` says when to come back"),
 } as const;

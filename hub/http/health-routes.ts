@@ -1,9 +1,11 @@
 import { createRoute } from "@hono/zod-openapi";
 import { healthSchema } from "#protocol/api.ts";
 import { softwareVersion } from "#protocol/version.ts";
+import { holdsEverywhere } from "../core/viewer.ts";
 import type { HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
+import { seenBy } from "./seen.ts";
 
 const healthRoute = createRoute({
   method: "get",
@@ -22,6 +24,8 @@ const healthRoute = createRoute({
 export function healthRoutes(app: HubApp, ports: HttpPorts): void {
   app.openapi(healthRoute, (c) => {
     const problems = ports.problems();
+    const seen = seenBy(c, ports);
+    const isOverseer = holdsEverywhere(seen.viewer, seen.around, "Sys.Audit");
     const newest = ports.live.newestFrameOfAll();
     const answer = {
       status: problems.length === 0 ? ("ok" as const) : ("degraded" as const),
@@ -29,8 +33,9 @@ export function healthRoutes(app: HubApp, ports: HttpPorts): void {
       startedAt: ports.startedAt,
       agents: ports.agents(),
       newestSampleAgeMs: newest === undefined ? null : ports.clock.now() - newest,
-      problems,
-      counters: { ...ports.counters(), refused: ports.refused() },
+      // They name nodes and receivers; that something is wrong is told to everybody.
+      problems: isOverseer ? problems : [],
+      counters: { ...ports.counters(), refused: isOverseer ? ports.refused() : {} },
     };
     return c.json(answer, 200);
   });

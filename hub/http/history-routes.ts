@@ -5,6 +5,7 @@ import { eventsJsonSchema } from "../core/events.ts";
 import type { HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
+import { seenBy } from "./seen.ts";
 
 const paging = {
   limit: z.coerce.number().int().min(1).max(1000).default(100),
@@ -66,15 +67,16 @@ const eventsSchemaRoute = createRoute({
   },
 });
 
-export function historyRoutes(app: HubApp, { state }: HttpPorts): void {
+export function historyRoutes(app: HubApp, ports: HttpPorts): void {
+  const { history } = ports.state;
   const schema = z.record(z.string(), z.json()).parse(eventsJsonSchema());
   app.openapi(eventsSchemaRoute, (c) => c.json(schema, 200));
   app.openapi(tasksRoute, (c) => {
     const { limit, cursor, ...filter } = c.req.valid("query");
-    return c.json(state.history.tasks(filter, { limit, cursor }), 200);
+    return c.json(history.tasks(filter, { limit, cursor }, seenBy(c, ports).task), 200);
   });
   app.openapi(eventsRoute, (c) => {
     const { limit, cursor, ...filter } = c.req.valid("query");
-    return c.json(state.history.events(filter, { limit, cursor }), 200);
+    return c.json(history.events(filter, { limit, cursor }, seenBy(c, ports).event), 200);
   });
 }

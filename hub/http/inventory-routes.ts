@@ -9,6 +9,7 @@ import { clusterQuery, picturesOf, pictureWith, sightOf } from "./clusters.ts";
 import type { HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
+import { seenBy } from "./seen.ts";
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({
   description,
@@ -81,36 +82,44 @@ const routes = {
 /** Nodes, guests and storages. */
 export function inventoryRoutes(app: HubApp, ports: HttpPorts): void {
   app.openapi(routes.nodes, (c) => {
-    const sight = sightOf(ports);
-    const items = picturesOf(ports, c.req.valid("query").cluster).flatMap((picture) => nodeViews(sight, picture));
+    const seen = seenBy(c, ports);
+    const sight = sightOf(seen);
+    const items = picturesOf(seen, c.req.valid("query").cluster).flatMap((picture) => nodeViews(sight, picture));
     return c.json({ items, next: null }, 200);
   });
-  app.openapi(routes.node, (c) => c.json(findNode(ports, c.req.valid("param").node, c.req.valid("query").cluster).view, 200));
+  app.openapi(routes.node, (c) =>
+    c.json(findNode(seenBy(c, ports), c.req.valid("param").node, c.req.valid("query").cluster).view, 200),
+  );
   app.openapi(routes.nodeMetrics, (c) => {
-    const { picture, node } = findNode(ports, c.req.valid("param").node, c.req.valid("query").cluster);
-    return c.json(entityMetrics(sightOf(ports), picture, nodeKey(node), node), 200);
+    const seen = seenBy(c, ports);
+    const { picture, node } = findNode(seen, c.req.valid("param").node, c.req.valid("query").cluster);
+    return c.json(entityMetrics(sightOf(seen), picture, nodeKey(node), node), 200);
   });
   app.openapi(routes.guests, (c) => {
     const { cluster, node, tag } = c.req.valid("query");
-    const sight = sightOf(ports);
-    const all = picturesOf(ports, cluster).flatMap((picture) => guestViews(sight, picture));
+    const seen = seenBy(c, ports);
+    const sight = sightOf(seen);
+    const all = picturesOf(seen, cluster).flatMap((picture) => guestViews(sight, picture));
     const items = all.filter(
       (guest) => (node === undefined || guest.node === node) && (tag === undefined || guest.tags.includes(tag)),
     );
     return c.json({ items, next: null }, 200);
   });
   app.openapi(routes.guest, (c) => {
-    const { picture, owned } = findGuest(ports, c.req.valid("param").vmid, c.req.valid("query").cluster);
-    return c.json(guestView(sightOf(ports), picture, owned), 200);
+    const seen = seenBy(c, ports);
+    const { picture, owned } = findGuest(seen, c.req.valid("param").vmid, c.req.valid("query").cluster);
+    return c.json(guestView(sightOf(seen), picture, owned), 200);
   });
   app.openapi(routes.guestMetrics, (c) => {
-    const { picture, owned } = findGuest(ports, c.req.valid("param").vmid, c.req.valid("query").cluster);
-    const metrics = entityMetrics(sightOf(ports), picture, guestKey(owned.facts.vmid as Vmid), owned.owner.agent.node);
+    const seen = seenBy(c, ports);
+    const { picture, owned } = findGuest(seen, c.req.valid("param").vmid, c.req.valid("query").cluster);
+    const metrics = entityMetrics(sightOf(seen), picture, guestKey(owned.facts.vmid as Vmid), owned.owner.agent.node);
     return c.json(metrics, 200);
   });
   app.openapi(routes.storages, (c) => {
-    const sight = sightOf(ports);
-    const items = picturesOf(ports, c.req.valid("query").cluster).flatMap((picture) => storageViews(sight, picture));
+    const seen = seenBy(c, ports);
+    const sight = sightOf(seen);
+    const items = picturesOf(seen, c.req.valid("query").cluster).flatMap((picture) => storageViews(sight, picture));
     return c.json({ items, next: null }, 200);
   });
 }

@@ -6,6 +6,7 @@ import type { LongRangeReader } from "../core/long-range.ts";
 import type { Row } from "../core/prometheus-series.ts";
 import type { IngestCounters, LiveTable, SeriesRanker, SeriesReader } from "../core/series.ts";
 import type { ReceiverPorts } from "../delivery.ts";
+import type { LoginPorts } from "../login-ports.ts";
 import type { Clock, Log } from "../ports.ts";
 import type { PveIngest } from "../pve-ingest.ts";
 import type { StateStore } from "../store/state.ts";
@@ -36,6 +37,8 @@ export interface HttpPorts {
   alerting?: AlertingPorts | undefined;
   /** Proxmox VE's own notifications; without it there is no way in for them. */
   ingest?: PveIngest | undefined;
+  /** Signing in with a Proxmox VE account; without it only with API keys. */
+  logins?: LoginPorts | undefined;
   startedAt: number;
   /** History older than the hub's own, where another engine keeps it. */
   longRange?: LongRangeReader | undefined;

@@ -9,6 +9,7 @@ import type { SeriesColumns, SeriesInfo } from "../core/series.ts";
 import { type Answered, binaryForm, columnResponses, columnsType, toBinary, toJson, wantsBinary } from "./columns.ts";
 import type { HubApp } from "./env.ts";
 import type { HttpPorts } from "./ports.ts";
+import { seenBy } from "./seen.ts";
 import { rangeOf, readShifted, shifted } from "./series-history.ts";
 
 const queryRoute = createRoute({
@@ -37,7 +38,7 @@ export function seriesRoutes(app: HubApp, ports: HttpPorts): void {
       "from",
       "ask for fewer series, a shorter range, or steps of 15 minutes or more",
     );
-    const seen = ports;
+    const seen = seenBy(c, ports);
     const clusters = seen.pictures().map((picture) => picture.cluster);
     const wanted = query.series.map((selector, index) => find(seen, clusters, selector, `series.${index}`));
     const answer = await read(ports, wanted, plan, query.aggregates);

@@ -9,6 +9,7 @@ import { type Authenticator, cookieName } from "./auth.ts";
 import { addressOf, type HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
+import { type PveLogins, pveCookieName } from "./pve-logins.ts";
 
 const sessionMs = 12 * 3_600_000;
 
@@ -67,7 +68,7 @@ export function openSessionRoute(app: HubApp, { state, clock }: HttpPorts, authe
   });
 }
 
-export function sessionRoutes(app: HubApp, { state }: HttpPorts): void {
+export function sessionRoutes(app: HubApp, { state }: HttpPorts, logins: PveLogins | undefined): void {
   app.openapi(routes.show, (c) => {
     const { user, scopes, expiresAt } = c.get("caller");
     c.header("Cache-Control", "no-store");
@@ -77,6 +78,9 @@ export function sessionRoutes(app: HubApp, { state }: HttpPorts): void {
     const cookie = getCookie(c, cookieName);
     if (cookie !== undefined) state.remove("session", hashSecret(cookie), { actor: c.get("caller").user, reason: "signed out" });
     deleteCookie(c, cookieName, { path: "/", secure: true });
+    const login = getCookie(c, pveCookieName);
+    if (login !== undefined) logins?.end(login);
+    deleteCookie(c, pveCookieName, { path: "/", secure: true });
     return c.body(null, 204);
   });
 }

@@ -4,12 +4,16 @@ import * as z from "zod";
 import { type Silence, type SilenceView, silenceRequestSchema, silenceViewSchema, slugSchema } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
 import type { AlertingPorts } from "../alerting-ports.ts";
+import { parseAlertId } from "../core/alert-id.ts";
 import { Refusal } from "../core/refusal.ts";
 import { checkSilence, silenceState } from "../core/silence.ts";
+import { holdsEverywhere } from "../core/viewer.ts";
+import { mayAct, mayModify } from "./access.ts";
 import { actorOf, body, checkSameId, found, json, refuseProblems } from "./documents.ts";
-import type { HubApp } from "./env.ts";
+import type { HubApp, HubContext } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
+import { type SeenPorts, seenBy } from "./seen.ts";
 
 /** An id nobody chose: `silence-3f9c0a1b`. */
 export const newSlug = (kind: string) => `${kind}-${randomBytes(4).toString("hex")}`;
@@ -61,25 +65,58 @@ const routes = {
   }),
 };
 
+const subjectsOf = ({ alerts }: Pick<Silence, "alerts">) => alerts.map((id) => parseAlertId(id));
+/** What it silences is not one list of alerts: it belongs to the hub's settings. */
+const isBroad = ({ scope, rules, alerts }: Pick<Silence, "scope" | "rules" | "alerts">) =>
+  scope !== null || rules.length > 0 || alerts.length === 0;
+
+/** Seen with everything it names; one by scope or rule with the hub's other settings. */
+function seesSilence(seen: SeenPorts, silence: Silence): boolean {
+  if (seen.viewer.kind === "everything") return true;
+  if (isBroad(silence) && !holdsEverywhere(seen.viewer, seen.around, "Sys.Audit")) return false;
+  return subjectsOf(silence).every((subject) => subject !== undefined && seen.entity(subject.cluster, subject.entity));
+}
+
+/** @throws Refusal when it names what the caller doesn't see, or may not act on. */
+async function mayChange(c: HubContext, ports: HttpPorts, silence: Silence): Promise<void> {
+  const seen = seenBy(c, ports);
+  if (seen.viewer.kind === "everything") return;
+  if (isBroad(silence)) mayModify(seen);
+  const subjects = subjectsOf(silence).flatMap((subject, index) => {
+    if (subject !== undefined && seen.entity(subject.cluster, subject.entity)) return [subject];
+    throw new Refusal("not-found", `there is no alert ${silence.alerts[index]}`, { field: "alerts" });
+  });
+  await mayAct(c, subjects);
+}
+
 /** Silences and snoozes. */
-export function silenceRoutes(app: HubApp, { state, clock }: HttpPorts, alerting: AlertingPorts): void {
-  const view = (silence: Silence): SilenceView => ({
+export function silenceRoutes(app: HubApp, ports: HttpPorts, alerting: AlertingPorts): void {
+  const { state, clock } = ports;
+  const view = (seen: SeenPorts, silence: Silence): SilenceView => ({
     ...silence,
     state: silenceState(silence, clock.now()),
-    alertsHeld: alerting.views().filter(({ suppressedBy }) => suppressedBy?.id === silence.id).length,
+    alertsHeld: (seen.alerting?.views() ?? []).filter(({ suppressedBy }) => suppressedBy?.id === silence.id).length,
   });
-  const known = (id: string) => found(state.get("silence", id), `silence ${id}`);
+  /** One that is seen and may be changed. @throws Refusal */
+  const acting = async (c: HubContext, id: string): Promise<Silence> => {
+    const silence = state.get("silence", id);
+    const present = found(silence !== undefined && seesSilence(seenBy(c, ports), silence) ? silence : undefined, `silence ${id}`);
+    await mayChange(c, ports, present);
+    return present;
+  };
 
   app.openapi(routes.list, (c) => {
     const wanted = c.req.valid("query").state;
+    const seen = seenBy(c, ports);
     const items = state
       .list("silence")
-      .map(({ document }) => view(document))
+      .filter(({ document }) => seesSilence(seen, document))
+      .map(({ document }) => view(seen, document))
       .filter((silence) => wanted === undefined || silence.state === wanted)
       .sort((a, b) => b.endsAt - a.endsAt);
     return c.json({ items, next: null }, 200);
   });
-  app.openapi(routes.create, (c) => {
+  app.openapi(routes.create, async (c) => {
     const request = c.req.valid("json");
     const silence: Silence = {
       ...request,
@@ -87,6 +124,7 @@ export function silenceRoutes(app: HubApp, { state, clock }: HttpPorts, alerting
       kind: "silence",
       createdBy: c.get("caller").user,
     };
+    await mayChange(c, ports, silence);
     if (state.get("silence", silence.id) !== undefined) {
       throw new Refusal("conflict", `there is a silence ${silence.id} already: choose another id`, { field: "id" });
     }
@@ -94,33 +132,34 @@ export function silenceRoutes(app: HubApp, { state, clock }: HttpPorts, alerting
     if (silence.endsAt <= clock.now()) throw new Refusal("invalid", "it is past already: a later time", { field: "endsAt" });
     state.put("silence", silence.id, silence, actorOf(c, silence.comment || "created by the API"));
     alerting.reload();
-    return c.json(view(silence), 201);
+    return c.json(view(seenBy(c, ports), silence), 201);
   });
-  app.openapi(routes.change, (c) => {
+  app.openapi(routes.change, async (c) => {
     const { id } = c.req.valid("param");
     const request = c.req.valid("json");
-    const { kind, createdBy } = known(id);
+    const { kind, createdBy } = await acting(c, id);
     checkSameId(id, request.id ?? id);
     const silence: Silence = { ...request, id, kind, createdBy };
+    await mayChange(c, ports, silence);
     refuseProblems(checkSilence(silence));
     state.put("silence", id, silence, actorOf(c, "changed by the API"));
     alerting.reload();
-    return c.json(view(silence), 200);
+    return c.json(view(seenBy(c, ports), silence), 200);
   });
-  app.openapi(routes.expire, (c) => {
+  app.openapi(routes.expire, async (c) => {
     const { id } = c.req.valid("param");
     const now = clock.now();
-    const present = known(id);
+    const present = await acting(c, id);
     if (silenceState(present, now) === "expired") throw new Refusal("conflict", `silence ${id} is over already`);
     // One that has not begun yet never will.
     const silence = { ...present, startsAt: Math.min(present.startsAt, now - 1), endsAt: now };
     state.put("silence", id, silence, actorOf(c, "ended by the API"));
     alerting.reload();
-    return c.json(view(silence), 200);
+    return c.json(view(seenBy(c, ports), silence), 200);
   });
-  app.openapi(routes.remove, (c) => {
+  app.openapi(routes.remove, async (c) => {
     const { id } = c.req.valid("param");
-    known(id);
+    await acting(c, id);
     state.remove("silence", id, actorOf(c, "removed by the API"));
     alerting.reload();
     return c.body(null, 204);

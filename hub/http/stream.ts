@@ -1,14 +1,15 @@
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import type { StreamEvents } from "#protocol/api.ts";
-import { keyProblem } from "../core/keys.ts";
 import { Refusal } from "../core/refusal.ts";
+import { hidesMore } from "../core/viewer.ts";
 import { guestViews, nodeViews, storageViews } from "../core/views.ts";
 import { after } from "../ports.ts";
 import { sightOf } from "./clusters.ts";
-import type { Caller, HubApp } from "./env.ts";
+import type { Caller, HubApp, Standing } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
+import { type SeenPorts, seenPorts } from "./seen.ts";
 
 const beatMs = 5_000;
 /** Bytes that may wait for a client beyond the first picture; a slower one is dropped and comes again. */
@@ -43,56 +44,105 @@ export function streamRoutes(app: HubApp, ports: HttpPorts): void {
   });
 }
 
-/** One client's stream. It ends when the client goes or is too slow, and when its key or session is no longer good. */
+/**
+ * One client's stream. It ends when the client goes or is too slow, and when its key, session or gateway's word is no longer good. What is
+ * seen may change meanwhile: more is told at once; when something is hidden the stream ends, so that the client forgets it.
+ */
 export function openStream(ports: HttpPorts, caller: Caller, onClose: () => void): ReadableStream<Uint8Array> {
   let stop: () => void = () => undefined;
+  const finish = once(() => {
+    stop();
+    onClose();
+  });
   const source = {
     start(controller: ReadableStreamDefaultController<Uint8Array>) {
-      const picture = firstPicture(ports);
-      for (const chunk of picture) controller.enqueue(chunk);
-      // Until it was read once, the first picture may wait beside the rest: its size is no sign of slowness.
-      let allowed = queuedMax + picture.reduce((sum, chunk) => sum + chunk.length, 0);
+      let standing = caller.standing();
+      if (standing === undefined) {
+        finish();
+        controller.close();
+        return;
+      }
+      let allowed = queuedMax;
+      const tellAll = (seen: SeenPorts) => {
+        for (const chunk of firstPicture(seen)) {
+          controller.enqueue(chunk);
+          // Until it was read once, the first picture may wait beside the rest: its size is no sign of slowness.
+          allowed += chunk.length;
+        }
+      };
+      const end = () => {
+        finish();
+        controller.close();
+      };
       const send = (chunk: Uint8Array) => {
         const queued = -(controller.desiredSize ?? 0);
         if (queued <= 0) allowed = queuedMax;
-        if (queued > allowed || !isGood(ports, caller)) {
-          stop();
-          controller.close();
-        } else controller.enqueue(chunk);
+        if (queued > allowed) end();
+        else controller.enqueue(chunk);
       };
-      stop = subscribe(ports, send, onClose);
+      /** Before anything is sent. False: the stream has ended. */
+      const follow = (): boolean => {
+        const before = standing;
+        standing = caller.standing();
+        if (standing === undefined || before === undefined || losesSight(before, standing)) {
+          end();
+          return false;
+        }
+        if (standing.mark === before.mark) return true;
+        stop();
+        const seen = seenPorts(ports, standing.viewer);
+        tellAll(seen);
+        stop = subscribe(seen, send, follow);
+        return false;
+      };
+      const seen = seenPorts(ports, standing.viewer);
+      tellAll(seen);
+      stop = subscribe(seen, send, follow);
     },
-    cancel: () => stop(),
+    cancel: finish,
   };
   return new ReadableStream(source, new ByteLengthQueuingStrategy({ highWaterMark: 64 << 10 }));
 }
 
-function isGood({ state, clock }: HttpPorts, { keyId, expiresAt }: Caller): boolean {
-  const key = state.get("apiKey", keyId);
-  return clock.now() < expiresAt && key !== undefined && keyProblem(key, clock.now()) === undefined;
+function once(work: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    work();
+  };
 }
 
-/** Returns the way to stop, which may be called more than once. */
-function subscribe(ports: HttpPorts, send: (chunk: Uint8Array) => void, onClose: () => void): () => void {
+/** Whether something that was seen isn't any more. */
+function losesSight(before: Standing, now: Standing): boolean {
+  if (before.mark === now.mark || before.viewer.kind === "everything") return false;
+  const after = now.viewer;
+  if (after.kind === "everything") return false;
+  return [...before.viewer.sights].some(([cluster, sight]) => hidesMore(sight, after.sights.get(cluster)));
+}
+
+/** Returns the way to stop, which may be called more than once. `follow`: whether what is about to be sent may still be. */
+function subscribe(seen: SeenPorts, send: (chunk: Uint8Array) => void, follow: () => boolean): () => void {
   let open = true;
   let stopBeat: () => void = () => undefined;
-  const beat = () => {
-    const newest = ports.live.newestFrameOfAll();
-    const now = ports.clock.now();
-    send(frame("beat", { now, newestSampleAgeMs: newest === undefined ? null : now - newest }));
-    if (open) stopBeat = after(ports.clock, beatMs, beat);
+  const sendSeen = <K extends keyof StreamEvents>(kind: K, data: StreamEvents[K]) => {
+    if (open && follow()) send(frame(kind, data));
   };
-  const stopEvents = ports.journal.onEvent((event) => send(frame("event", event)));
-  const stopBatches = ports.onBatch((batch) => {
+  const beat = () => {
+    const newest = seen.live.newestFrameOfAll();
+    const now = seen.clock.now();
+    sendSeen("beat", { now, newestSampleAgeMs: newest === undefined ? null : now - newest });
+    if (open) stopBeat = after(seen.clock, beatMs, beat);
+  };
+  const stopEvents = seen.journal.onEvent((event) => sendSeen("event", event));
+  const stopBatches = seen.onBatch((batch) => {
     for (const kind of ["nodes", "guests", "storages", "gone", "tasks"] as const) {
       const list = batch[kind];
-      if (open && list !== undefined) send(frame(kind, list));
+      if (list !== undefined) sendSeen(kind, list);
     }
   });
-  const stopAlerts = ports.alerting?.onAlerts((alerts) => {
-    if (open) send(frame("alerts", alerts));
-  });
-  stopBeat = after(ports.clock, beatMs, beat);
+  const stopAlerts = seen.alerting?.onAlerts((alerts) => sendSeen("alerts", alerts));
+  stopBeat = after(seen.clock, beatMs, beat);
   return () => {
     if (!open) return;
     open = false;
@@ -100,11 +150,10 @@ function subscribe(ports: HttpPorts, send: (chunk: Uint8Array) => void, onClose:
     stopEvents();
     stopBatches();
     stopAlerts?.();
-    onClose();
   };
 }
 
-function firstPicture(ports: HttpPorts): Uint8Array[] {
+function firstPicture(ports: SeenPorts): Uint8Array[] {
   const sight = sightOf(ports);
   const pictures = ports.pictures();
   const newest = ports.live.newestFrameOfAll();

@@ -12,11 +12,13 @@ import { page } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { AlertingPorts, OpenAutomaticWindow } from "../alerting-ports.ts";
 import { Refusal } from "../core/refusal.ts";
+import { holdsEverywhere } from "../core/viewer.ts";
 import { checkWindow, nextOccurrences, windowSpan } from "../core/window.ts";
 import { actorOf, body, checkSameId, found, json, refuseProblems, schemaProblems } from "./documents.ts";
 import type { HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
+import { seenBy } from "./seen.ts";
 
 const tags = ["windows"];
 const params = z.object({ id: slugSchema });
@@ -98,7 +100,8 @@ const automaticView = ({ id, kind, until, text }: OpenAutomaticWindow): WindowVi
 });
 
 /** Maintenance windows. */
-export function windowRoutes(app: HubApp, { state, clock }: HttpPorts, alerting: AlertingPorts): void {
+export function windowRoutes(app: HubApp, ports: HttpPorts, alerting: AlertingPorts): void {
+  const { state, clock } = ports;
   const known = (id: string) => found(state.get("window", id), `window ${id}`);
   const save = (window: Window, by: ReturnType<typeof actorOf>) => {
     state.put("window", window.id, window, by);
@@ -114,8 +117,12 @@ export function windowRoutes(app: HubApp, { state, clock }: HttpPorts, alerting:
 
   app.openapi(routes.list, (c) => {
     const now = clock.now();
-    const own = state.list("window").map(({ document }) => windowView(document, now));
-    const items = [...alerting.automaticWindows().map(automaticView), ...own].sort((a, b) => Number(b.active) - Number(a.active));
+    const seen = seenBy(c, ports);
+    // Windows are settings, and name what they are about.
+    const isOverseer = holdsEverywhere(seen.viewer, seen.around, "Sys.Audit");
+    const own = isOverseer ? state.list("window").map(({ document }) => windowView(document, now)) : [];
+    const automatic = seen.alerting?.automaticWindows() ?? [];
+    const items = [...automatic.map(automaticView), ...own].sort((a, b) => Number(b.active) - Number(a.active));
     return c.json({ items, next: null }, 200);
   });
   app.openapi(routes.preview, (c) => {

@@ -7,6 +7,7 @@ import { linkSubprotocol } from "#protocol/version.ts";
 import type { AgentId } from "../core/series.ts";
 import { after } from "../ports.ts";
 import { agentKey } from "./gate.ts";
+import type { SendLogin } from "./login-asks.ts";
 import { AgentSession, type SessionPorts } from "./session.ts";
 
 /** Sessions one hub holds: 200 nodes, and those that reconnect before their old session is known to be dead. */
@@ -74,6 +75,9 @@ export class LinkServer {
   sendTell(agent: AgentId, body: MessageOf<"outlet.tell">["body"]): boolean {
     return this.byAgent.get(agentKey(agent))?.sendTell(body) ?? false;
   }
+
+  /** False: it has no session that can be asked. */
+  sendLogin: SendLogin = (agent, type, body) => this.byAgent.get(agentKey(agent))?.sendLogin(type, body) ?? false;
 
   revoke(agent: AgentId): void {
     this.byAgent.get(agentKey(agent))?.refuse("revoked");

@@ -3,8 +3,10 @@ import type { Duty, Inventory, Message, MessageOf, MessageType, RefusalCode, Tas
 import { encodeMessage, messages, parseMessageText, refusalCodes } from "#protocol/messages.ts";
 import { linkVersions, softwareVersion } from "#protocol/version.ts";
 import type { AgentId, RecordSink, RecordStream } from "../core/series.ts";
+import type { LoginQuestion } from "../login-ports.ts";
 import { after, type Clock } from "../ports.ts";
 import { type Admission, type JoinWay, newNonce } from "./gate.ts";
+import { isLoginAnswer, type LoginAnswer } from "./login-asks.ts";
 
 /** The socket as a session sees it. */
 export interface LinkSocket {
@@ -36,6 +38,8 @@ export interface SessionEvents {
   refused(hello: { node: string; clusterId: string }, code: RefusalCode, problem: string): void;
   /** What came of something this agent was asked to tell on its node. */
   told(agent: AgentId, body: MessageOf<"outlet.told">["body"]): void;
+  /** An answer about somebody's login; false: nobody asked for it. */
+  loginAnswered(agent: AgentId, message: LoginAnswer): boolean;
   /** Something not understood, by reason: counted for `health`. */
   problem(reason: string): void;
   /** The store takes nothing: the disk is full or fails. */
@@ -117,6 +121,13 @@ export class AgentSession {
   sendTell(body: MessageOf<"outlet.tell">["body"]): boolean {
     if (this.phase !== "open" || this.version < messages["outlet.tell"].since) return false;
     this.send("outlet.tell", body);
+    return true;
+  }
+
+  /** False: this session can't be asked. */
+  sendLogin<T extends LoginQuestion | "login.end">(type: T, body: MessageOf<T>["body"]): boolean {
+    if (this.phase !== "open" || this.version < messages[type].since) return false;
+    this.send(type, body);
     return true;
   }
 
@@ -222,6 +233,7 @@ export class AgentSession {
         events.problem(`agent says: ${message.body.about}`);
         return;
       default:
+        if (isLoginAnswer(message) && events.loginAnswered(agent, message)) return;
         this.answerProblem(message.type, "unexpected here", "out-of-order");
         return;
     }

@@ -5,6 +5,8 @@ import { type EventFilter, matchesEvent, type NewEvent } from "../core/events.ts
 import { matchesTask, stepTask, type TaskFilter } from "../core/task.ts";
 import { EventIndex } from "./event-index.ts";
 
+const everyone = () => true;
+
 export type PageOptions = { limit: number; cursor: number | undefined };
 
 /** Rows one request may look at; beyond that the page ends early, even empty, and its cursor goes on from there. */
@@ -50,13 +52,13 @@ export class History {
     });
   }
 
-  events(filter: EventFilter, options: PageOptions): Page<EventView> {
+  events(filter: EventFilter, options: PageOptions, isSeen: (event: EventView) => boolean = everyone): Page<EventView> {
     const ids = this.eventIndex.idsFor(filter, options.cursor);
     return page(
       ids === undefined ? downwards(this.eventRows, options.cursor) : rowsOf(this.eventRows, ids),
       options,
       (row) => eventSchema.parse(row),
-      (event) => matchesEvent(event, filter),
+      (event) => matchesEvent(event, filter) && isSeen(event),
       (event) => endsBefore(event.at, filter),
     );
   }
@@ -94,12 +96,12 @@ export class History {
     return key === undefined ? undefined : taskViewSchema.parse(this.taskRows.get(key));
   }
 
-  tasks(filter: TaskFilter, options: PageOptions): Page<TaskView> {
+  tasks(filter: TaskFilter, options: PageOptions, isSeen: (task: TaskView) => boolean = everyone): Page<TaskView> {
     return page(
       downwards(this.taskRows, options.cursor),
       options,
       (row) => taskViewSchema.parse(row),
-      (task) => matchesTask(task, filter),
+      (task) => matchesTask(task, filter) && isSeen(task),
       (task) => endsBefore(task.startedAt, filter),
     );
   }

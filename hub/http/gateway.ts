@@ -1,0 +1,186 @@
+import { createHash, verify } from "node:crypto";
+import * as z from "zod/mini";
+import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
+import {
+  type Assertion,
+  assertionBytes,
+  assertionHeader,
+  assertionMaxBytes,
+  assertionSchema,
+  assertionTimes,
+  type Permission,
+  viewPath,
+  viewSchema,
+} from "#protocol/viewer.ts";
+import { BoundedMap } from "../core/limits.ts";
+import { Refusal } from "../core/refusal.ts";
+import { type ClusterSight, withGranted } from "../core/viewer.ts";
+import { agentKey, parsePublicKey } from "../link/gate.ts";
+import type { Caller, HubContext, Standing } from "./env.ts";
+import type { HttpPorts } from "./ports.ts";
+import { checkHeld, pveScopes } from "./pve-user.ts";
+import { type KnownView, ViewBook } from "./view-book.ts";
+
+const usersMax = 10_000;
+/** Nonces of a minute. Beyond that nothing is forgotten, but refused. */
+const noncesMax = 200_000;
+/** What PVE said counts for viewMs, and clocks may differ by skewMs. */
+const standingMs = assertionTimes.viewMs + assertionTimes.skewMs;
+
+type GatewayPorts = Pick<HttpPorts, "state" | "clock" | "journal">;
+type Told = { digest: string; until: number };
+
+/** Requests that agents' gateways forward, and what they vouch for. */
+export class Gateways {
+  private readonly views: ViewBook;
+  /** What each user of each gateway was last said to see; `until` is monotonic ms. */
+  private readonly told = new BoundedMap<string, Told>(usersMax);
+  private readonly nonces = new Map<string, number>();
+
+  constructor(private readonly ports: GatewayPorts) {
+    this.views = new ViewBook(ports.clock);
+  }
+
+  /** Undefined: no gateway forwards this. @throws Refusal */
+  async identify(c: HubContext): Promise<Caller | undefined> {
+    const header = c.req.header(assertionHeader);
+    if (header === undefined) return undefined;
+    const assertion = await this.check(c, header);
+    const known = this.views.get(assertion.view);
+    // A digest of another user's view says as little as one nobody knows.
+    const fits = known?.cluster === assertion.agent.cluster && known.user === assertion.user;
+    if (known === undefined || !fits) throw new Refusal("view-needed", `PUT ${viewPath(assertion.view)}, then ask again`);
+    this.note(assertion);
+    return this.callerOf(assertion, known);
+  }
+
+  /** `PUT /api/v1/gateway/views/<digest>`: the body is what the digest is of. @throws Refusal */
+  async takeView(c: HubContext, digest: string): Promise<void> {
+    const assertion = await this.check(c, c.req.header(assertionHeader) ?? "");
+    const body = new Uint8Array(await c.req.arrayBuffer());
+    if (assertion.view !== digest || sha256(body) !== digest)
+      throw new Refusal("invalid", "the body isn't what this digest is of");
+    const view = viewSchema.safeParse(jsonOf(body));
+    if (!view.success) throw new Refusal("invalid", `not a view: ${z.prettifyError(view.error).slice(0, 500)}`);
+    const { cluster, user } = view.data;
+    if (cluster !== assertion.agent.cluster || user !== assertion.user)
+      throw new Refusal("forbidden", "the view is of another cluster or user than the assertion");
+    this.views.put(digest, view.data);
+    this.note(assertion);
+  }
+
+  private async check(c: HubContext, header: string): Promise<Assertion> {
+    const assertion = this.verified(header);
+    if (assertion === undefined) throw this.refused("unknown", "no valid signature");
+    const { node } = assertion.agent;
+    const now = this.ports.clock.now();
+    if (Math.abs(now - assertion.at) > assertionTimes.skewMs) {
+      this.report(node, "the clock of its gateway differs too much");
+      throw new Refusal("unauthenticated", `the clock of ${node} differs from the hub's by more than 30 s: set it right`);
+    }
+    if (assertion.viewAt > now + assertionTimes.skewMs || now - assertion.viewAt > standingMs)
+      throw this.refused(node, "what it says a user sees is older than a minute");
+    if (assertion.method !== c.req.method || assertion.path !== requestPath(c))
+      throw this.refused(node, "its assertion is of another request");
+    const body = new Uint8Array(await c.req.arrayBuffer());
+    if (sha256(body) !== assertion.bodySha256) throw this.refused(node, "its assertion is of another body");
+    if (!this.isNew(`${agentKeyOf(assertion)} ${assertion.nonce}`)) throw this.refused(node, "its assertion was used before");
+    return assertion;
+  }
+
+  /** Undefined: not signed by an agent that may. */
+  private verified(header: string): Assertion | undefined {
+    const [encoded = "", signature = ""] = header.split(".");
+    if (header.length > assertionMaxBytes) return undefined;
+    const parsed = assertionSchema.safeParse(jsonOf(Buffer.from(encoded, "base64url")));
+    if (!parsed.success) return undefined;
+    const publicKey = this.ports.state.get("agent", agentKeyOf(parsed.data))?.publicKey;
+    const key = publicKey === null || publicKey === undefined ? undefined : parsePublicKey(publicKey);
+    if (key === undefined) return undefined;
+    const fits = verify(null, assertionBytes(encoded), key.key, Buffer.from(signature, "base64url"));
+    return fits ? parsed.data : undefined;
+  }
+
+  private isNew(nonce: string): boolean {
+    const now = this.ports.clock.monotonicMs();
+    for (const [old, until] of this.nonces) {
+      if (until > now) break;
+      this.nonces.delete(old);
+    }
+    if (this.nonces.has(nonce)) return false;
+    if (this.nonces.size >= noncesMax) throw new Refusal("overloaded", "too many forwarded requests in a minute");
+    // An assertion is taken while its time is within ±skewMs: twice that after its first use it isn't any more.
+    this.nonces.set(nonce, now + 2 * assertionTimes.skewMs + 1000);
+    return true;
+  }
+
+  private note(assertion: Assertion): void {
+    const { clock } = this.ports;
+    const age = Math.max(0, clock.now() - assertion.viewAt);
+    const told = { digest: assertion.view, until: clock.monotonicMs() + standingMs - age };
+    this.told.set(userOf(assertion), told);
+  }
+
+  private callerOf(assertion: Assertion, known: KnownView): Caller {
+    const { user, agent, granted } = assertion;
+    const sight = withGranted(known.sight, granted);
+    const viewerOf = (one: ClusterSight) => ({ kind: "pve" as const, user, sights: new Map([[agent.cluster, one]]) });
+    let first: Standing | undefined = { viewer: viewerOf(sight), mark: known.digest };
+    return {
+      by: "gateway",
+      keyId: `gateway ${userOf(assertion)}`,
+      user,
+      scopes: pveScopes(known.sight),
+      expiresAt: (this.ports.clock.now() + standingMs) as EpochMs,
+      standing: () => {
+        const present = this.standing(assertion);
+        if (present === undefined || first?.mark === present.digest) return present === undefined ? undefined : first;
+        first = { viewer: viewerOf(present.sight), mark: present.digest };
+        return first;
+      },
+      ask: async (cluster, needs) => checkHeld(cluster === agent.cluster ? sight : undefined, needs, askGateway),
+    };
+  }
+
+  /** What this user is now said to see; undefined: nobody has vouched for him lately, or the agent was revoked. */
+  private standing(assertion: Assertion): KnownView | undefined {
+    const told = this.told.get(userOf(assertion));
+    if (told === undefined || told.until <= this.ports.clock.monotonicMs()) return undefined;
+    if (typeof this.ports.state.get("agent", agentKeyOf(assertion))?.publicKey !== "string") return undefined;
+    return this.views.get(told.digest);
+  }
+
+  private refused(node: string, problem: string): Refusal {
+    this.report(node, problem);
+    return new Refusal("unauthenticated", "the gateway's assertion is not valid");
+  }
+
+  private report(node: string, problem: string): void {
+    this.ports.journal.emitRarely(`${node} gateway`, "agent.refused", { node, problem: `its gateway: ${problem}` }, { node });
+  }
+}
+
+function askGateway(needs: readonly Permission[]): never {
+  throw new Refusal("privilege-needed", "ask Proxmox VE whether the user holds these", { needs });
+}
+
+const agentKeyOf = ({ agent }: Assertion) => agentKey({ cluster: agent.cluster as ClusterId, node: agent.node as NodeName });
+const userOf = (assertion: Assertion) => `${agentKeyOf(assertion)} ${assertion.user}`;
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+/** Path and query as they stand in the request line. */
+function requestPath(c: HubContext): string {
+  const line = c.env?.incoming?.url;
+  if (line !== undefined) return line;
+  const { pathname, search } = new URL(c.req.url);
+  return pathname + search;
+}
+
+/** Undefined: no JSON. */
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,82 @@
+import { createRoute } from "@hono/zod-openapi";
+import { setCookie } from "hono/cookie";
+import {
+  type LoginState,
+  loginAnswerRequestSchema,
+  loginRequestSchema,
+  loginStateSchema,
+  signInRealmsSchema,
+} from "#protocol/api.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import { checkOrigin } from "./auth.ts";
+import { body, json } from "./documents.ts";
+import { addressOf, type HubApp, type HubContext } from "./env.ts";
+import { commonErrors } from "./errors.ts";
+import type { HttpPorts } from "./ports.ts";
+import { type Entered, type PveLogins, pveCookieName } from "./pve-logins.ts";
+
+const tags = ["session"];
+const routes = {
+  realms: createRoute({
+    method: "get",
+    path: "/api/v1/session/realms",
+    tags,
+    summary: "Where one can sign in with a Proxmox VE account",
+    security: [],
+    responses: { 200: json(signInRealmsSchema, "Clusters and their realms"), ...commonErrors },
+  }),
+  login: createRoute({
+    method: "post",
+    path: "/api/v1/session/login",
+    tags,
+    summary: "Signs in with a Proxmox VE account, which an agent asks its node about: sets the cookie proven_login",
+    security: [],
+    request: { body: body(loginRequestSchema) },
+    responses: { 200: json(loginStateSchema, "Signed in, or a second factor is wanted"), ...commonErrors },
+  }),
+  answer: createRoute({
+    method: "post",
+    path: "/api/v1/session/login/answer",
+    tags,
+    summary: "The second factor",
+    security: [],
+    request: { body: body(loginAnswerRequestSchema) },
+    responses: { 200: json(loginStateSchema, "Signed in"), ...commonErrors },
+  }),
+};
+
+/** Before the authenticator: nobody is signed in yet. Nothing of these requests is logged. */
+export function loginRoutes(app: HubApp, { clock }: HttpPorts, logins: PveLogins): void {
+  app.openapi(routes.realms, async (c) => {
+    const clusters = (await logins.realms()).map(({ realms, ...cluster }) => ({
+      ...cluster,
+      realms: realms.map(({ comment = null, ...realm }) => ({ ...realm, comment })),
+    }));
+    return c.json({ clusters }, 200);
+  });
+  app.openapi(routes.login, async (c) => {
+    checkOrigin(c);
+    const { cluster, user, realm, password } = c.req.valid("json");
+    const entered = await logins.start({ cluster, user, realm, password, address: addressOf(c) });
+    return c.json(welcome(c, entered, clock.now()), 200);
+  });
+  app.openapi(routes.answer, async (c) => {
+    checkOrigin(c);
+    const { challenge, kind, code } = c.req.valid("json");
+    return c.json(welcome(c, await logins.answer(challenge, kind, code, addressOf(c)), clock.now()), 200);
+  });
+}
+
+function welcome(c: HubContext, entered: Entered, now: EpochMs): LoginState {
+  c.header("Cache-Control", "no-store");
+  if (entered.state !== "ok") return { ...entered, kinds: [...entered.kinds] };
+  const { user, scopes, expiresAt } = entered.caller;
+  setCookie(c, pveCookieName, entered.cookie, {
+    httpOnly: true,
+    secure: true,
+    sameSite: "Strict",
+    path: "/",
+    maxAge: Math.floor((expiresAt - now) / 1000),
+  });
+  return { state: "ok", session: { user, scopes: [...scopes], expiresAt } };
+}
