@@ -1,6 +1,8 @@
 import type { Aggregate } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
+import { rollupStepMs } from "./rollup.ts";
 import type { SeriesColumns, SeriesInfo, SeriesRange, SeriesReader } from "./series.ts";
+import { rawKeptMs, rollupKeptMs } from "./tier.ts";
 
 /** The other engine did not answer, or with something else: the message says which and what. */
 export class RemoteReadError extends Error {}
@@ -39,11 +41,6 @@ export function joinColumns(older: SeriesColumns, newer: SeriesColumns, aggregat
   ]);
   return { at: join(older.at, newer.at), columns: Object.fromEntries(columns) };
 }
-
-/** How long the hub keeps its own history, and from which step on its rollups answer (SeriesReader.read). */
-const rawKeptMs = 14 * 86_400_000;
-const rollupKeptMs = 400 * 86_400_000;
-const rollupStepMs = 900_000;
 
 /** Start of what the hub itself can answer for a range. */
 export function oldestLocal({ stepMs }: SeriesRange, now: EpochMs): EpochMs {

@@ -1,23 +1,14 @@
 import { limits } from "#protocol/limits.ts";
 import { Refusal } from "./refusal.ts";
-import { rollupDayMs, rollupRows, rollupStepMs } from "./rollup.ts";
+import { rollupDayMs, rollupRows } from "./rollup.ts";
+import { readsRollups } from "./tier.ts";
 
 /** What one request may have decoded, samples and steps of rollups alike: about a second of one core, where 20 million a second were measured. */
 export const decodedMax = 20_000_000;
 /** What is decoded in one go, about 50 ms: nothing is ingested and nobody answered meanwhile. */
 export const decodedAtOnce = 1_000_000;
 
-/** How long samples are kept, and from which range on rollups may answer, as the store does (SeriesReader.read). */
-const rawKeptMs = 14 * rollupDayMs;
-const rollupRangeMs = rollupDayMs;
-
 type Range = { from: number; to: number; stepMs: number | undefined };
-
-/** Whether rollups answer: samples are gone, or the steps are long and many. */
-export function readsRollups({ from, to, stepMs }: Range, now: number): boolean {
-  if (from < now - rawKeptMs) return true;
-  return stepMs !== undefined && stepMs >= rollupStepMs && to - from > rollupRangeMs;
-}
 
 /** What is decoded of each series. Rollups come a whole day at a time; of the newest day there is none yet. */
 export function decodedPerSeries(range: Range, now: number): number {

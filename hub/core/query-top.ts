@@ -1,10 +1,10 @@
 import type { Aggregate } from "#protocol/api.ts";
 import type { Metric } from "#protocol/metrics.ts";
 import type { Member } from "./query-class.ts";
-import { readsRollups } from "./query-cost.ts";
 import { Refusal } from "./refusal.ts";
 import { rollupDayMs, rollupStepMs } from "./rollup.ts";
 import type { SeriesInfo } from "./series.ts";
+import { readsRollups } from "./tier.ts";
 
 /** A window with the step it is read in; undefined: raw samples. Long ones are read in a rollup's steps, from a whole one on. */
 export type TopWindow = { from: number; to: number; stepMs: number | undefined };

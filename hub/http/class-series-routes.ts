@@ -22,15 +22,15 @@ import {
   metricOf,
   seriesOfMembers,
 } from "../core/query-class.ts";
-import { decodedAtOnce, decodedPerSeries, readsRollups, refuseCost } from "../core/query-cost.ts";
+import { decodedAtOnce, decodedPerSeries, refuseCost } from "../core/query-cost.ts";
 import { Combined, type Group, groupMembers } from "../core/query-groups.ts";
 import { placesOf, refuseSum, summaryOf, type TopWindow, topWindow, type Valued } from "../core/query-top.ts";
 import { rollupStepMs } from "../core/rollup.ts";
+import { readsRollups } from "../core/tier.ts";
 import { picturesOf } from "./clusters.ts";
 import { type Answered, binaryForm, columnResponses, columnsType, toBinary, toJson, wantsBinary } from "./columns.ts";
 import type { HubApp } from "./env.ts";
 import type { HttpPorts } from "./ports.ts";
-import { seenBy } from "./seen.ts";
 import { rangeOf, readShifted, shifted } from "./series-history.ts";
 
 const tags = ["series"];
@@ -67,12 +67,12 @@ type GroupAsked = z.output<typeof groupQuerySchema>;
 /** Questions about a whole class: rankings and groups. */
 export function classSeriesRoutes(app: HubApp, ports: HttpPorts): void {
   app.openapi(topRoute, async (c) => {
-    const answer = await top(seenBy(c, ports), c.req.valid("json"));
+    const answer = await top(ports, c.req.valid("json"));
     if (!wantsBinary(c.req.header("Accept"))) return c.json(toJson(answer), 200);
     return c.body(toBinary(answer), 200, { "Content-Type": columnsType });
   });
   app.openapi(groupRoute, async (c) => {
-    const answer = await group(seenBy(c, ports), c.req.valid("json"));
+    const answer = await group(ports, c.req.valid("json"));
     if (!wantsBinary(c.req.header("Accept"))) return c.json(toJson(answer), 200);
     return c.body(toBinary(answer), 200, { "Content-Type": columnsType });
   });

@@ -3,9 +3,10 @@ import type { Aggregate } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { RemoteReadError, readHistory } from "../core/long-range.ts";
 import type { QueryPlan } from "../core/query.ts";
-import { decodedAtOnce, decodedPerSeries, readsRollups } from "../core/query-cost.ts";
+import { decodedAtOnce, decodedPerSeries } from "../core/query-cost.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { SeriesColumns, SeriesInfo } from "../core/series.ts";
+import { readsRollups } from "../core/tier.ts";
 import type { HttpPorts } from "./ports.ts";
 
 /** What a plan says of itself in an answer. */

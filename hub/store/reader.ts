@@ -4,6 +4,7 @@ import { type BlockLayout, readColumn, readTimes } from "../core/block.ts";
 import { emptyRollup, readRollup, rollupDayMs, rollupRows, rollupStepMs } from "../core/rollup.ts";
 import { Buckets, firstAtOrAfter, ratesOf, scaledDown, Track } from "../core/sampling.ts";
 import type { Ranked, SeriesColumns, SeriesInfo, SeriesRange, SeriesRanker, SeriesReader } from "../core/series.ts";
+import { readsRollups } from "../core/tier.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Damage } from "./damage.ts";
 import { DecodedColumns } from "./decoded.ts";
@@ -13,8 +14,6 @@ import type { Pending } from "./pending.ts";
 import { Ranking } from "./ranking.ts";
 import type { SeriesEnv } from "./series-env.ts";
 
-/** A range of at least so long, asked for in steps of at least a rollup's, is read from rollups. */
-const rollupRangeMs = 86_400_000;
 /** Steps of one answer and series: a limit against a mistaken range, far above what a panel draws. */
 const stepsMax = 500_000;
 
@@ -67,18 +66,13 @@ export class Reader implements SeriesReader, SeriesRanker {
   }
 
   read(series: readonly SeriesInfo[], range: SeriesRange): ReturnType<SeriesReader["read"]> {
-    const rolled = this.usesRollups(range);
+    const rolled = readsRollups(range, this.options.now(), this.options.rawMs);
     const stepMs = rolled ? Math.max(range.stepMs ?? rollupStepMs, rollupStepMs) : range.stepMs;
     if (range.to <= range.from) {
       return { tier: rolled ? "rollup" : "raw", series: series.map(() => columnsOfNothing(range)) };
     }
     if (stepMs === undefined) return { tier: "raw", series: this.readRaw(series, range) };
     return { tier: rolled ? "rollup" : "raw", series: this.readSteps(series, range, stepMs, rolled) };
-  }
-
-  private usesRollups({ from, to, stepMs }: SeriesRange): boolean {
-    if (from < this.options.now() - this.options.rawMs) return true;
-    return stepMs !== undefined && stepMs >= rollupStepMs && to - from > rollupRangeMs;
   }
 
   private readingsOf(series: readonly SeriesInfo[], rangeMs: number, make: () => Buckets | undefined): Reading[] {

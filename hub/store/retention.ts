@@ -1,4 +1,5 @@
 import type { Database } from "lmdb";
+import { rawKeptMs, rollupKeptMs } from "../core/tier.ts";
 import type { Catalogue, EntityDoc } from "./catalogue.ts";
 import { inOneCommit } from "./commit.ts";
 import { dayMs, hourMs, parseSpanKey, schemaKey, spanKey } from "./keys.ts";
@@ -8,7 +9,7 @@ import type { SeriesEnv } from "./series-env.ts";
 
 /** How long what is kept, ms. */
 export type Retention = { rawMs: number; rollupMs: number };
-export const defaultRetention: Retention = { rawMs: 14 * dayMs, rollupMs: 400 * dayMs };
+export const defaultRetention: Retention = { rawMs: rawKeptMs, rollupMs: rollupKeptMs };
 
 /** Blocks, and entities looked at, in one step. */
 const blocksPerStep = 64;

@@ -5,10 +5,11 @@ import type { EpochMs } from "#protocol/ids.ts";
 import { metricByName } from "#protocol/metrics.ts";
 import { planQuery, planRange } from "../../../hub/core/query.ts";
 import { aggregateOf, membersOf } from "../../../hub/core/query-class.ts";
-import { decodedPerSeries, readsRollups, refuseCost } from "../../../hub/core/query-cost.ts";
+import { decodedPerSeries, refuseCost } from "../../../hub/core/query-cost.ts";
 import { Combined, groupMembers } from "../../../hub/core/query-groups.ts";
 import { placesOf, refuseSum, summaryOf, topWindow } from "../../../hub/core/query-top.ts";
 import { Refusal } from "../../../hub/core/refusal.ts";
+import { readsRollups } from "../../../hub/core/tier.ts";
 import { cluster, testPicture } from "../../support/test-cluster.ts";
 
 const day = 86_400_000;
