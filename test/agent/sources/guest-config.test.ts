@@ -98,7 +98,7 @@ test("of more snapshots than the inventory takes the oldest are told", () => {
   assert.deepEqual(snapshots[499], { name: "s100", at: 1_700_000_500_000 });
 });
 
-const { shape } = guestFactsSchema;
+const { shape } = guestFactsSchema._zod.innerType;
 const number = fc.oneof(fc.nat({ max: 99 }), fc.bigInt({ min: 0n, max: 10n ** 30n }));
 const word = fc.oneof(
   fc.constantFrom("a", "local-lvm", "PENDING", "special:cloudinit", "__proto__", "none", "/srv", "x".repeat(300)),
