@@ -1,3 +1,5 @@
+import type { ClusterId, NodeName } from "#protocol/ids.ts";
+import type { Message } from "#protocol/messages.ts";
 import { backoffMs } from "./core/backoff.ts";
 import { SampleTable } from "./core/table.ts";
 import { Facts } from "./facts.ts";
@@ -28,8 +30,17 @@ export type AgentPorts = {
   service: ServiceManager;
   hubFiles: HubFiles;
   outlet: Outlet;
+  /** Browsers of this node, and sign-ins for the hub; undefined: switched off. */
+  gateway: AgentGateway | undefined;
   /** Without a hub that knew us for so long, the outlet tells, ms. */
   hubUnreachableMs: number;
+};
+
+export type AgentGateway = {
+  /** Who this node is, as soon as it is known. */
+  self: { node: NodeName; clusterId: ClusterId } | undefined;
+  run(signal: AbortSignal): Promise<void>;
+  answer(message: Message): Promise<Message | undefined>;
 };
 
 /**
@@ -37,7 +48,7 @@ export type AgentPorts = {
  * hub: it looks for one while it spools.
  */
 export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<void> {
-  const { clock, log, collector, store, service, hubFiles, outlet } = ports;
+  const { clock, log, collector, store, service, hubFiles, outlet, gateway } = ports;
   const facts = new Facts();
   const linkStop = new AbortController();
   const tickClock = new TickClock(clock);
@@ -48,11 +59,13 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
     identify: async () => {
       const self = await collector.identify();
       if (self !== undefined) outlet.node = self.node;
+      if (gateway !== undefined) gateway.self = self ?? gateway.self;
       return self;
     },
     setDuties: (duties) => collector.setDuties(duties),
     hearAlerts: (body) => outlet.hear(body),
     tellOutlet: (body) => outlet.tell(body),
+    answerHub: async (message) => gateway?.answer(message),
     findHub: () => findHub(hubFiles),
     connect: (place, stop) => connectHub(place.url, place.fingerprint, stop),
     readJoined: () => readJoined(hubFiles.stateDir),
@@ -70,13 +83,14 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
     },
   });
   const linking = runForEver("link", () => link.run(linkStop.signal), ports, linkStop.signal);
+  const serving = gateway && runForEver("gateway", () => gateway.run(linkStop.signal), ports, linkStop.signal);
   await service.ready();
   log(6, "agent started", { stream: store.stream, waiting: store.waiting });
   await sampler.run(signal);
   await service.stopping();
   await drain(store, link, clock);
   linkStop.abort();
-  await linking;
+  await Promise.all([linking, serving]);
   await outlet.settled(outletMs);
   await store.close();
   collector.close();

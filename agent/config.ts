@@ -33,6 +33,18 @@ const schema = z.strictObject({
   commands: z._default(z.strictObject({ path: z._default(z.string(), "/usr/sbin:/usr/bin:/sbin:/bin") }), {
     path: "/usr/sbin:/usr/bin:/sbin:/bin",
   }),
+  /** The panel's way from browsers on this node: pveproxy's certificate, Proxmox VE's own ticket. */
+  gateway: z._default(
+    z.strictObject({
+      enabled: z._default(z.boolean(), true),
+      listen: z._default(z.string().check(z.minLength(1)), "::"),
+      port: z._default(z.int().check(z.minimum(0), z.maximum(65_535)), 8421),
+      /** Where pveproxy listens: only its page may use the gateway. */
+      pve_port: z._default(z.int().check(z.minimum(1), z.maximum(65_535)), 8006),
+      panel: z._default(absolutePath, "/usr/share/proven/panel"),
+    }),
+    { enabled: true, listen: "::", port: 8421, pve_port: 8006, panel: "/usr/share/proven/panel" },
+  ),
   /** Where this node tells the alerts that concern it. */
   outlet: z._default(
     z.strictObject({
@@ -51,10 +63,11 @@ const schema = z.strictObject({
 export type AgentConfig = z.output<typeof schema>;
 
 const knownKeys: Record<string, readonly string[]> = {
-  "": ["root", "state", "hub", "pve", "commands", "outlet"],
+  "": ["root", "state", "hub", "pve", "commands", "gateway", "outlet"],
   hub: ["url", "fingerprint"],
   pve: ["api"],
   commands: ["path"],
+  gateway: ["enabled", "listen", "port", "pve_port", "panel"],
   outlet: ["journal", "hooks", "mail", "hub_unreachable_sec"],
 };
 

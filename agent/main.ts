@@ -1,6 +1,7 @@
 import { join } from "node:path";
+import type { Message } from "#protocol/messages.ts";
 import { softwareVersion } from "#protocol/version.ts";
-import { runAgent } from "./agent.ts";
+import { type AgentGateway, runAgent } from "./agent.ts";
 import { checkExitCode, formatCheck } from "./check.ts";
 import { type Command, parseCommand, usage } from "./cli.ts";
 import { systemClock } from "./clock.ts";
@@ -8,7 +9,7 @@ import { createCollector } from "./collector.ts";
 import { type AgentConfig, ConfigError, parseConfig } from "./config.ts";
 import { checkHub } from "./hub-check.ts";
 import { type HubFiles, storeJoin } from "./hub-place.ts";
-import { loadIdentity } from "./identity.ts";
+import { type Identity, loadIdentity } from "./identity.ts";
 import { createLog } from "./log.ts";
 import { createServiceManager } from "./notify.ts";
 import { createOutlet } from "./outlet.ts";
@@ -52,10 +53,44 @@ async function run(config: AgentConfig): Promise<number> {
   const { outlet: switches, root, state } = config;
   const outlet = createOutlet({ switches, root, stateDir: state, run: edges.run, clock: systemClock, log });
   const hubUnreachableMs = switches.hub_unreachable_sec * 1000;
-  const ports = { ...edges, clock: systemClock, log, random: Math.random, identity, store, service, outlet, hubUnreachableMs };
+  const gateway = await openGateway(config, edges.hubFiles, identity);
+  const ports = {
+    ...edges,
+    gateway,
+    clock: systemClock,
+    log,
+    random: Math.random,
+    identity,
+    store,
+    service,
+    outlet,
+    hubUnreachableMs,
+  };
   await runAgent(ports, stop.signal);
   edges.api.close();
   return 0;
+}
+
+/** Loaded only where it is switched on: most of it is of no use elsewhere. */
+async function openGateway(config: AgentConfig, hubFiles: HubFiles, identity: Identity): Promise<AgentGateway | undefined> {
+  if (!config.gateway.enabled) return undefined;
+  const { createGateway } = await import("./gateway/gateway.ts");
+  const { pve_port: pvePort, ...rest } = config.gateway;
+  const known: Pick<AgentGateway, "self"> = { self: undefined };
+  const { gateway, logins, close } = createGateway({
+    config: { ...rest, pvePort },
+    root: config.root,
+    apiUrl: config.pve.api,
+    hubFiles,
+    identity,
+    clock: systemClock,
+    log,
+    self: () => known.self,
+  });
+  return Object.assign(known, {
+    run: (signal: AbortSignal) => gateway.run(signal).finally(close),
+    answer: (message: Message) => logins.answer(message),
+  });
 }
 
 async function check(config: AgentConfig): Promise<number> {

@@ -6,6 +6,7 @@ import {
   encodeMessage,
   helloBytes,
   joinProofBytes,
+  type Message,
   type MessageOf,
   type MessageType,
   parseMessageText,
@@ -46,6 +47,8 @@ export type SessionPorts = {
   hearAlerts(alerts: MessageOf<"alerts">["body"]): void;
   /** Tells by the node's own ways, as a receiver asks, and says what came of it. Never rejects. */
   tellOutlet(body: MessageOf<"outlet.tell">["body"]): Promise<WayResult[]>;
+  /** What the hub asks beside samples and alerts (signing in). Undefined: not answered. */
+  answerHub(message: Message): Promise<Message | undefined>;
   onWelcome(): void;
 };
 
@@ -172,12 +175,19 @@ class Session {
       case "problem":
         this.ports.log(4, "the hub did not understand a message", body);
         break;
+      default:
+        void this.answerHub(parsed.message);
     }
   }
 
   private async tellOutlet(body: MessageOf<"outlet.tell">["body"]): Promise<void> {
     const results = await this.ports.tellOutlet(body);
     if (this.end === undefined) this.send("outlet.told", { id: body.id, results });
+  }
+
+  private async answerHub(message: Message): Promise<void> {
+    const reply = await this.ports.answerHub(message);
+    if (reply !== undefined && this.end === undefined) this.socket.send(JSON.stringify(reply));
   }
 
   private complain(about: string, problem: string): void {

@@ -86,7 +86,7 @@ export function createPveApi({ baseUrl, root, clock }: { baseUrl: string; root: 
   };
 }
 
-function encodeParams(params: ApiParams): string {
+export function encodeParams(params: ApiParams): string {
   const form = new URLSearchParams();
   for (const [key, value] of Object.entries(params)) {
     if (value === undefined) continue;
@@ -128,7 +128,8 @@ async function exchange(options: ExchangeOptions, body: string, clock: Clock): P
   return noAnswer(`no answer within ${callTimeoutMs} ms`);
 }
 
-async function collectBody(incoming: IncomingMessage): Promise<string> {
+/** All of an answer as text; throws beyond 32 MiB. */
+export async function collectBody(incoming: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of incoming) {

@@ -82,6 +82,7 @@ export class SoakAgent {
       setDuties: () => undefined,
       hearAlerts: () => undefined,
       tellOutlet: async () => [],
+      answerHub: async () => undefined,
       findHub: () => ({ ok: true, place }),
       connect: (to, signal) => connectHub(to.url, to.fingerprint, signal),
       readJoined: () => joined,

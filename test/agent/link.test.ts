@@ -45,6 +45,7 @@ function setUp(t: TestContext) {
     setDuties: (duties) => collector.setDuties(duties),
     hearAlerts: (body) => void heard.push(body),
     tellOutlet: async ({ ways }) => ways.map((way) => ({ way, outcome: "told", said: "written" })),
+    answerHub: async () => undefined,
     findHub: () => ({ ok: true, place: net.place }),
     readJoined: () => net.joined,
     writeJoined: (value) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { callLab, startTestLab } from "../support/lab-client.ts";
-import { mintTicket } from "./secrets.ts";
+import { signTicket } from "./secrets.ts";
 
 /** As recorded from pvedaemon of PVE 9.2.11. */
 const refusals: [
@@ -103,8 +103,8 @@ test("without a good ticket 401 with an empty body, three seconds of lab time la
   const good = lab.ticket("root@pam");
   const cases: [what: string, ticket: string | null, reason: string][] = [
     ["no ticket", null, "No ticket"],
-    ["too old", mintTicket(lab.secrets, "root@pam", clock.now() - 7_201_000), "Authentication failed!"],
-    ["from the future", mintTicket(lab.secrets, "root@pam", clock.now() + 330_000), "Authentication failed!"],
+    ["too old", signTicket(lab.secrets, "root@pam", clock.now() - 7_201_000), "Authentication failed!"],
+    ["from the future", signTicket(lab.secrets, "root@pam", clock.now() + 330_000), "Authentication failed!"],
     ["lower case time", good.replace(/:[0-9A-F]{8}::/, (stamp) => stamp.toLowerCase()), "Authentication failed!"],
     ["another's name on it", good.replace("root@pam", "alice@pve"), "Authentication failed!"],
     ["a disabled user", lab.ticket("dora@pve"), "Authentication failed!"],

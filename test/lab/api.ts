@@ -1,10 +1,9 @@
-import { verify } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Endpoint, matchEndpoint, type Permission } from "./endpoints.ts";
 import { checkParams, type Params } from "./params.ts";
 import type { Permissions } from "./permissions.ts";
-import { publicKeyOf, type Secrets } from "./secrets.ts";
+import { type Secrets, verifiedUser } from "./secrets.ts";
 
 /** An answer other than 200: its text is the reason phrase, and the JSON's message with a newline. */
 export class ApiError extends Error {
@@ -38,15 +37,10 @@ export type ApiOptions = {
 
 type Answer = { status: number; reason: string; body?: unknown };
 
-/** `is_ticket` and get_ticket_age_range of pve-access-control PVE/AccessControl.pm: 2 h old at most, 5 min ahead at most. */
+/** Who a ticket is of; undefined: nobody that may sign in. */
 function userOf(ticket: string, { secrets, now, permissions }: ApiOptions): string | undefined {
-  const match = /^(PVE:([^:!]+@[^:!]+):([0-9A-F]{8}))::(.+)$/.exec(ticket);
-  if (match === null) return undefined;
-  const [, plain, user, stamp, signature] = match as unknown as [string, string, string, string, string];
-  const ageSec = now() / 1000 - Number.parseInt(stamp, 16);
-  if (ageSec <= -300 || ageSec >= 7200) return undefined;
-  const genuine = verify("sha1", Buffer.from(plain), publicKeyOf(secrets), Buffer.from(signature, "base64"));
-  return genuine && permissions.has(user) ? user : undefined;
+  const user = verifiedUser(secrets, ticket, now());
+  return user !== undefined && !user.startsWith("!") && permissions.has(user) ? user : undefined;
 }
 
 /** Ticket of the cookie or of `Authorization: PVEAuthCookie=…`; percent-encoding is undone (PVE::APIServer::Formatter). */
@@ -75,7 +69,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 }
 
 function allows(permission: Permission, { user, params, permissions }: Call): string | undefined {
-  if (permission === "all") return undefined;
+  if (permission === "all" || permission === "world") return undefined;
   if ("anyOf" in permission) {
     const problems = permission.anyOf.map((one) => allows(one, { user, params, permissions, node: "" }));
     return problems.includes(undefined) ? undefined : problems.at(-1);
@@ -164,9 +158,11 @@ export class NodeApi {
     if (!url.pathname.startsWith("/api2/json")) {
       return this.misuse({ status: 500, reason: `no such file '${url.pathname}'` });
     }
+    const path = url.pathname.slice("/api2/json".length);
     const ticket = ticketOf(request);
+    const open = matchEndpoint(method, path)?.endpoint.permission === "world";
     const user = ticket === undefined ? undefined : userOf(ticket, this.options);
-    if (user === undefined) {
+    if (user === undefined && !open) {
       await this.options.wait(this.options.refusalDelayMs);
       return { status: 401, reason: ticket === undefined ? "No ticket" : "Authentication failed!" };
     }
@@ -177,7 +173,7 @@ export class NodeApi {
       return {
         status: 200,
         reason: "OK",
-        body: { data: await this.call(method, url.pathname.slice("/api2/json".length), given, user) },
+        body: { data: await this.call(method, path, given, user ?? "") },
       };
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

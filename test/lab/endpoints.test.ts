@@ -38,7 +38,7 @@ function differences(endpoint: Endpoint, declared: SchemaMethod | undefined): st
 const plain = ({ path, privileges }: { path: string; privileges: readonly string[] }) => ({ path, privileges });
 
 function ourPermission({ permission }: Endpoint): unknown {
-  if (permission === "all") return [];
+  if (permission === "all" || permission === "world") return [];
   return "anyOf" in permission ? permission.anyOf.map(plain) : [plain(permission)];
 }
 

@@ -12,9 +12,10 @@ export type ParamRule = {
   format?: string;
 };
 
-/** What the caller needs, in the schema's words; `all`: any user that is signed in, the handler leaves out what he may not see. */
+/** What the caller needs, in the schema's words; `all`: any user that is signed in, the handler leaves out what he may not see. `world`: nobody. */
 export type Permission =
   | "all"
+  | "world"
   | { path: string; privileges: readonly string[] }
   | { anyOf: readonly { path: string; privileges: readonly string[] }[] };
 
@@ -76,6 +77,7 @@ const reads: Endpoint[] = [
   onCluster("/cluster/ceph/status", "cephStatus", { path: "/", privileges: ["Sys.Audit", "Datastore.Audit"] }),
   onCluster("/cluster/replication", "replicationJobs", "all"),
   onCluster("/access/permissions", "permissions", "all", { path: word, userid: word }),
+  onCluster("/access/domains", "domains", "world"),
   onCluster("/storage", "storageConfig", "all", {
     type: {
       ...word,
@@ -147,6 +149,19 @@ const reads: Endpoint[] = [
 const timeout = count;
 const skiplock = flag;
 const writes: Endpoint[] = [
+  write(
+    "POST",
+    onCluster("/access/ticket", "createTicket", "world", {
+      "new-format": flag,
+      otp: word,
+      password: { type: "string" },
+      path: word,
+      privs: { ...word, format: "pve-priv-list" },
+      realm: { ...word, format: "pve-realm" },
+      "tfa-challenge": word,
+      username: { type: "string" },
+    }),
+  ),
   write(
     "POST",
     onNode("/qemu/{vmid}/status/start", "qemuStart", powerGuest, {

@@ -14,7 +14,8 @@ import { Operations } from "./operations.ts";
 import { Pbs } from "./pbs.ts";
 import { permissionsOf } from "./permissions.ts";
 import { readHandlers } from "./read-handlers.ts";
-import { mintTicket, type Secrets, secretsIn } from "./secrets.ts";
+import { type Secrets, secretsIn, signTicket } from "./secrets.ts";
+import { csrfToken, signInHandlers } from "./sign-in.ts";
 import { buildSpec } from "./spec.ts";
 import { storageHandlers } from "./storage-handlers.ts";
 import { Tasks } from "./tasks.ts";
@@ -32,6 +33,10 @@ export type LabOptions = {
   seed?: string;
   /** 0: any free ports. Else the control API listens there, PBS on the next, the nodes' APIs on those behind. */
   basePort?: number;
+  /** Of the first node's agent, the others' follow; default: any free ones. */
+  gatewayPort?: number;
+  /** Where the page is whose browsers may use the gateways; default: 8006. */
+  pvePort?: number;
   /** Default: real time. */
   clock?: Clock;
   /** How long a refused ticket waits, lab time; PVE: 3000 ms. */
@@ -69,6 +74,7 @@ export type Lab = {
   /** Agent configuration of a node. */
   agentConfig(node: string): string;
   ticket(user: string): string;
+  csrfToken(user: string): string;
   /** Writes all files as of now. */
   writeAll(): void;
   stop(): Promise<void>;
@@ -111,7 +117,10 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   await server.start(port(0));
   installCommands(dir, world.nodes.keys(), server.port);
   mkdirSync(join(dir, "agents"), { recursive: true });
-  for (const { config, node, port: api } of places().agents) writeFileSync(config, agentToml(dir, node, api));
+  places().agents.forEach(({ config, node, port: api }, index) => {
+    const gateway = options.gatewayPort === undefined ? 0 : options.gatewayPort + index;
+    writeFileSync(config, agentToml(dir, node, api, gateway, options.pvePort ?? 8006));
+  });
 
   addPastTasks({ world, tasks }, startedAt);
   for (const name of world.nodes.keys()) tasks.writeActive(name);
@@ -140,7 +149,8 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     places,
     apiPorts,
     agentConfig: (node) => configPath(dir, node),
-    ticket: (user) => mintTicket(secrets, user, clock.now()),
+    csrfToken: (user) => csrfToken(secrets, user, clock.now()),
+    ticket: (user) => signTicket(secrets, user, clock.now()),
     writeAll: writer.writeAll,
     stop: async () => {
       await schedule.stop();
@@ -177,13 +187,14 @@ function makeApis({
   const now = () => schedule.now();
   const wait = (ms: number) => clock.sleep(ms);
   const context = { world, secrets, now, wait, backups: () => backups, tasks };
+  const permissions = permissionsOf(world.spec);
   const handlers = {
     ...readHandlers(context),
     ...storageHandlers(context),
     ...jobHandlers(context),
     ...writeHandlers({ world, now, operations, vzdump }),
+    ...signInHandlers({ secrets, permissions, now, wait, refusalDelayMs: options.refusalDelayMs ?? 3000 }),
   };
-  const permissions = permissionsOf(world.spec);
   return new Map(
     [...world.nodes.values()].map((node) => {
       const { name } = node.spec;
@@ -274,7 +285,7 @@ function stateOf(world: World, tasks: Tasks, at: number) {
   };
 }
 
-const agentToml = (dir: string, node: string, port: number) => `root = "${dir}/nodes/${node}"
+const agentToml = (dir: string, node: string, port: number, gateway: number, pvePort: number) => `root = "${dir}/nodes/${node}"
 state = "${dir}/agents/${node}"
 
 [pve]
@@ -282,4 +293,9 @@ api = "http://127.0.0.1:${port}"
 
 [commands]
 path = "${dir}/nodes/${node}/bin"
+
+[gateway]
+listen = "127.0.0.1"
+port = ${gateway}
+pve_port = ${pvePort}
 `;

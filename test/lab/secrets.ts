@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, X509Certificate } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, verify, X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { generate } from "selfsigned";
@@ -67,13 +67,25 @@ export async function secretsIn(dir: string, nodes: readonly string[]): Promise<
   return secrets;
 }
 
-/** A ticket of this user, as PVE::Ticket assembles it; for tests that play a browser. `at`: lab time, ms. */
-export function mintTicket(secrets: Secrets, user: string, at: number): string {
-  const plain = `PVE:${user}:${Math.floor(at / 1000)
+/** A ticket as PVE::Ticket assemble_rsa_ticket makes it. `aad` is signed along but not written: a half-done one holds its user so. `at`: ms. */
+export function signTicket(secrets: Secrets, data: string, at: number, aad?: string): string {
+  const plain = `PVE:${data}:${Math.floor(at / 1000)
     .toString(16)
     .toUpperCase()
     .padStart(8, "0")}`;
-  return `${plain}::${sign("sha1", Buffer.from(plain), createPrivateKey(secrets.authKeyPem)).toString("base64")}`;
+  const signed = Buffer.from(aad === undefined ? plain : `${plain}:${aad}`);
+  return `${plain}::${sign("sha1", signed, createPrivateKey(secrets.authKeyPem)).toString("base64")}`;
+}
+
+/** What a genuine ticket of the right age says (a user, or `!tfa!…`): `is_ticket` and get_ticket_age_range of PVE/AccessControl.pm. */
+export function verifiedUser(secrets: Secrets, ticket: string, at: number, aad?: string): string | undefined {
+  const match = /^(PVE:([^:]+):([0-9A-F]{8}))::(.+)$/.exec(ticket);
+  if (match === null) return undefined;
+  const [, plain, data, stamp, signature] = match as unknown as [string, string, string, string, string];
+  const ageSec = at / 1000 - Number.parseInt(stamp, 16);
+  if (ageSec <= -300 || ageSec >= 7200) return undefined;
+  const signed = Buffer.from(aad === undefined ? plain : `${plain}:${aad}`);
+  return verify("sha1", signed, publicKeyOf(secrets), Buffer.from(signature, "base64")) ? data : undefined;
 }
 
 export const publicKeyOf = (secrets: Secrets) => createPublicKey(secrets.authPublicPem);

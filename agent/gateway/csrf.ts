@@ -1,0 +1,21 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+
+const maxAgeSec = 7200;
+const maxAheadSec = 300;
+
+/**
+ * Whether this is the CSRF prevention token that PVE gave `user`: `<hex time>:<HMAC>`, good for as long as a ticket. `key`: bytes of
+ * /etc/pve/pve-www.key. pve-access-control `PVE/AccessControl.pm` get_csrfr_secret, pve-common `PVE/Ticket.pm` verify_csrf_prevention_token.
+ */
+export function csrfTokenFits(token: string | undefined, user: string, key: Buffer, now: number): boolean {
+  const match = /^([0-9A-F]{8}):([A-Za-z0-9+/]{43})$/.exec(token ?? "");
+  if (match === null) return false;
+  const [, stamp, given] = match as unknown as [string, string, string];
+  const ageSec = now / 1000 - Number.parseInt(stamp, 16);
+  if (ageSec <= -maxAheadSec || ageSec >= maxAgeSec) return false;
+  const secret = withoutPadding(createHmac("sha256", key).update("").digest("base64"));
+  const wanted = withoutPadding(createHmac("sha256", secret).update(`${stamp}:${user}`).digest("base64"));
+  return timingSafeEqual(Buffer.from(given), Buffer.from(wanted));
+}
+
+const withoutPadding = (text: string) => text.replace(/=+$/, "");
