@@ -34,7 +34,11 @@ export type Layout = {
 
 /** Binary search instead of a map: a layout of 10,000 series costs 80 kB so. */
 function columnFinder(ids: Uint32Array): (id: number) => number {
-  const order = Uint32Array.from(ids, (_, column) => column).sort((a, b) => (ids[a] as number) - (ids[b] as number));
+  const order = Uint32Array.from(ids, (_, column) => column);
+  // Ids of a new agent's series ascend already.
+  if (!ids.every((id, column) => column === 0 || id > (ids[column - 1] as number))) {
+    order.sort((a, b) => (ids[a] as number) - (ids[b] as number));
+  }
   const sorted = Uint32Array.from(order, (column) => ids[column] as number);
   const least = sorted[0] ?? 0;
   const greatest = sorted[sorted.length - 1] ?? -1;
@@ -132,10 +136,14 @@ export class Catalogue {
       const columns = wanted[index] as number[];
       const { key, doc } = this.entityFor(agent.cluster, entity, Math.floor(now / dayMs));
       const group = this.place(agent, key, doc, columns.length);
+      let isNews = false;
       for (const column of columns) {
-        ids[column] = this.seriesFor(key, doc, schema.series[column] as Schema["series"][number]);
+        const series = this.seriesFor(doc, schema.series[column] as Schema["series"][number]);
+        ids[column] = series.id;
         groups[column] = group;
+        isNews ||= series.isNews;
       }
+      if (isNews) this.touch(key, doc);
       return key;
     });
     const metrics = schema.series.map(({ metric }) => metricById(metric));
@@ -225,14 +233,15 @@ export class Catalogue {
     return agent.group;
   }
 
-  private seriesFor(key: string, doc: EntityDoc, { metric, instance, source }: Schema["series"][number]): number {
+  /** `isNews`: the document was changed. */
+  private seriesFor(doc: EntityDoc, row: Schema["series"][number]): { id: number; isNews: boolean } {
+    const { metric, instance, source } = row;
     const known = doc.series.find((one) => one.metric === metric && one.instance === instance);
-    if (known?.source === source) return known.id;
+    if (known?.source === source) return { id: known.id, isNews: false };
     if (known) doc.series[doc.series.indexOf(known)] = { ...known, source };
     const id = known?.id ?? this.next("series");
     if (!known) doc.series.push({ id, metric, source, ...(instance === undefined ? {} : { instance }) });
-    this.touch(key, doc);
-    return id;
+    return { id, isNews: true };
   }
 
   groupDoc(group: number): GroupDoc | undefined {
