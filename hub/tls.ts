@@ -2,7 +2,6 @@ import { X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
-import { generate } from "selfsigned";
 
 export type HubCertificate = { cert: string; key: string; fingerprint: string };
 
@@ -35,7 +34,9 @@ export async function loadCertificate(stateDir: string, now: number): Promise<Hu
   return { cert, key, fingerprint: fingerprintOf(cert) };
 }
 
-function makeCertificate(now: number) {
+/** Loads what makes certificates with the first one: the hub starts without it. */
+async function makeCertificate(now: number) {
+  const { generate } = await import("selfsigned");
   const name = hostname();
   const addresses = Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address.split("%")[0] ?? "") ?? []);
   const names = [...new Set([name, "localhost"])].map((value) => ({ type: 2 as const, value }));

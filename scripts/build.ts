@@ -1,45 +1,18 @@
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { type BuildOptions, build } from "esbuild";
+import { build } from "esbuild";
+import { browserModule, common, daemon, hubOptions } from "./build-options.ts";
 
 /**
- * `npm run build [-- PART …]`: esbuild bundles into dist/: `agent` → dist/agent.mjs, `hub` → dist/hub.mjs (lmdb's native addon stays outside),
+ * `npm run build [-- PART …]`: esbuild bundles into dist/: `agent` → dist/agent.mjs, `hub` → dist/hub.mjs and, in dist/hub/, what it loads
+ * when it first needs it (lmdb's native addon stays outside),
  * `panel` → dist/panel/, `embedded` → dist/panel/host-panel.js and host-marks.js, `host` → dist/host.js. Writes dist/sizes.json (bytes, plain and gzip) and fails when a bundle passes its bound.
  */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
-
-/** CommonJS packages inside an ES module bundle want `require`. */
-const requireBanner = "import{createRequire as provenRequire}from'node:module';const require=provenRequire(import.meta.url);";
-
-const common: BuildOptions = {
-  bundle: true,
-  sourcemap: "linked",
-  legalComments: "none",
-  logLevel: "warning",
-  metafile: true,
-  absWorkingDir: root,
-};
-const daemon: BuildOptions = {
-  ...common,
-  platform: "node",
-  format: "esm",
-  target: "node20",
-  minifySyntax: true,
-  minifyWhitespace: true,
-};
-
-const browserModule: BuildOptions = {
-  ...common,
-  platform: "browser",
-  format: "esm",
-  target: "es2022",
-  minify: true,
-  loader: { ".css": "text" },
-};
 
 /** Largest gzip size of each part, bytes. */
 const gzipMax = { agent: 120_000, hub: 750_000, panel: 150_000, embedded: 150_000, host: 2_000 };
@@ -48,12 +21,11 @@ export type Part = keyof typeof gzipMax;
 /** Each builds below `out` and returns its main file's path from there. */
 const parts: Record<Part, (out: string) => Promise<string>> = {
   async agent(out) {
-    await build({ ...daemon, entryPoints: ["agent/main.ts"], outfile: join(out, "agent.mjs"), banner: { js: requireBanner } });
+    await build({ ...daemon, entryPoints: ["agent/main.ts"], outfile: join(out, "agent.mjs") });
     return "agent.mjs";
   },
   async hub(out) {
-    const outfile = join(out, "hub.mjs");
-    await build({ ...daemon, entryPoints: ["hub/main.ts"], outfile, external: ["lmdb"], banner: { js: requireBanner } });
+    await build({ ...hubOptions, outdir: out });
     return "hub.mjs";
   },
   async panel(out) {
@@ -105,6 +77,15 @@ function publish(staged: string): void {
   rmSync(staged, { recursive: true });
 }
 
+/** Pieces of earlier builds; a hub that still runs from one may want its pieces for a day. */
+function dropOldPieces(now: number): void {
+  const dir = join(dist, "hub");
+  const dayMs = 86_400_000;
+  for (const name of existsSync(dir) ? readdirSync(dir) : []) {
+    if (now - statSync(join(dir, name)).mtimeMs > dayMs) rmSync(join(dir, name));
+  }
+}
+
 /** Builds the parts, prints their sizes and writes dist/sizes.json. False: one passed its bound. */
 export async function buildParts(wanted: readonly Part[]): Promise<boolean> {
   const staged = join(dist, `.${process.pid}`);
@@ -125,6 +106,7 @@ export async function buildParts(wanted: readonly Part[]): Promise<boolean> {
   }
   writeFileSync(join(staged, "sizes.json"), `${JSON.stringify(sizes, null, 2)}\n`);
   publish(staged);
+  dropOldPieces(Date.now());
   return fits;
 }
 

@@ -1,4 +1,4 @@
-import { connect, type IClientOptions, type MqttClient } from "mqtt";
+import type { IClientOptions, MqttClient } from "mqtt";
 import type { Clock, Log } from "../ports.ts";
 
 export type ConnectionPorts = {
@@ -64,9 +64,11 @@ export class BrokerConnection {
     }
   }
 
-  private once(signal: AbortSignal): Promise<End> {
+  private async once(signal: AbortSignal): Promise<End> {
     const { url, options, clock } = this.ports;
-    const client = connect(url, { ...options, reconnectPeriod: 0, connectTimeout: connectTimeoutMs });
+    const mqtt = await import("mqtt");
+    if (signal.aborted) return { wasConnected: false, problem: "", refused: false };
+    const client = mqtt.connect(url, { ...options, reconnectPeriod: 0, connectTimeout: connectTimeoutMs });
     return new Promise((resolve) => {
       let wasConnected = false;
       let problem = "it closed the connection";

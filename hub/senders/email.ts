@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { hostname } from "node:os";
-import { createTransport, type SendMailOptions } from "nodemailer";
+import type { createTransport, SendMailOptions } from "nodemailer";
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
 import { htmlEscape } from "../core/html.ts";
@@ -112,7 +112,8 @@ async function resolve(host: string, rules: OutgoingRules): Promise<{ address: s
 }
 
 async function attempt(options: Parameters<typeof createTransport>[0], mail: SendMailOptions): Promise<SendResult> {
-  const transport = createTransport(options);
+  const nodemailer = await import("nodemailer");
+  const transport = nodemailer.createTransport(options);
   try {
     const { response, rejected = [] } = (await transport.sendMail(mail)) as { response: string; rejected?: string[] };
     const refused = rejected.length === 0 ? "" : ` (refused for ${rejected.join(", ")})`;

@@ -1,4 +1,4 @@
-import webpush from "web-push";
+import { createECDH } from "node:crypto";
 import type { Notification, PushSubscriptionJson } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
 import { BoundedMap } from "../core/limits.ts";
@@ -28,7 +28,12 @@ const ttlSec = 86_400;
 /** The hub's VAPID keys (RFC 8292), made when they are first wanted and kept: subscriptions are bound to them. */
 export function loadVapidKeys(secrets: Secrets): VapidKeys {
   if (!secrets.has("vapid/private") || !secrets.has("vapid/public")) {
-    const { publicKey, privateKey } = webpush.generateVAPIDKeys();
+    const pair = createECDH("prime256v1");
+    const publicKey = pair.generateKeys("base64url");
+    // A key that begins with zeros is shorter as a number, and has to be 32 bytes all the same.
+    const privateKey = Buffer.concat([Buffer.alloc(32), pair.getPrivateKey()])
+      .subarray(-32)
+      .toString("base64url");
     secrets.change({ "vapid/public": publicKey, "vapid/private": privateKey });
   }
   return { publicKey: secrets.get("vapid/public"), privateKey: secrets.get("vapid/private") };
@@ -79,6 +84,7 @@ export class WebPushSender {
     const { vapid, base } = this.ports;
     const subject = base.startsWith("https://") ? base : "mailto:proven@localhost.localdomain";
     const { endpoint, keys } = subscription;
+    const { default: webpush } = await import("web-push");
     const details = webpush.generateRequestDetails({ endpoint, keys }, payload, {
       vapidDetails: { subject, ...vapid },
       TTL: ttlSec,

@@ -1,0 +1,57 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { BuildOptions, Plugin } from "esbuild";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** CommonJS packages inside an ES module bundle want `require`. */
+const requireBanner = "import{createRequire as provenRequire}from'node:module';const require=provenRequire(import.meta.url);";
+
+export const common: BuildOptions = {
+  bundle: true,
+  sourcemap: "linked",
+  legalComments: "none",
+  logLevel: "warning",
+  metafile: true,
+  absWorkingDir: root,
+};
+/** Agent and hub. */
+export const daemon: BuildOptions = {
+  ...common,
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  minifySyntax: true,
+  minifyWhitespace: true,
+  banner: { js: requireBanner },
+};
+
+export const browserModule: BuildOptions = {
+  ...common,
+  platform: "browser",
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  loader: { ".css": "text" },
+};
+
+/** Zod's messages in fifty languages are a fifth of the bundle; the API speaks English. */
+const onlyEnglish: Plugin = {
+  name: "only-english",
+  setup(build) {
+    build.onResolve({ filter: /locales\/index\.js$/ }, ({ importer, resolveDir, path }) =>
+      /node_modules\/zod\//.test(importer) ? { path: join(resolveDir, path.replace("index.js", "en.js")) } : undefined,
+    );
+  },
+};
+
+/** What a hub without mail, push, MQTT and a new certificate never loads stands in files of its own. */
+export const hubOptions = {
+  ...daemon,
+  entryPoints: { hub: join(root, "hub/main.ts") },
+  outExtension: { ".js": ".mjs" },
+  splitting: true,
+  chunkNames: "hub/[name]-[hash]",
+  external: ["lmdb"],
+  plugins: [onlyEnglish],
+} satisfies BuildOptions;
