@@ -165,7 +165,8 @@ export class Fleet {
     member.inventory = stepInventory(member.inventory, agent, inventory, now);
     member.unsaved = true;
     this.touch(agent.cluster);
-    this.stepOwners(agent.cluster, new Set(isNew ? [agent.node] : []), now);
+    const newcomers = new Set(isNew ? [agent.node] : []);
+    this.ports.journal.together(() => this.stepOwners(agent.cluster, newcomers, now));
   }
 
   /** The agent's clock was read: told once when it gets wrong, and when it is right again. */

@@ -84,6 +84,10 @@ export class WatchLoop {
 
   /** One pass. Returns in how many ms the next one is due at the latest. */
   tick(): number {
+    return this.ports.journal.together(() => this.pass());
+  }
+
+  private pass(): number {
     const { fleet } = this.ports;
     const nowMs = this.ports.clock.monotonicMs();
     if (nowMs - this.slowAt >= slowMs) {
