@@ -3,15 +3,19 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Row, valueRow } from "./row.ts";
 
-/** What loop-probe.mjs saw of a process' event loop. `own`: without the time that the thread was ready to run and another process had the CPU. */
+/**
+ * What loop-probe.mjs saw of a process' event loop. `own`: without the time that the thread was ready to run and another process had the CPU;
+ * `ran`: the CPU time of the main thread between two looks. The rest of `own` is waiting for the disk, or for memory.
+ */
 export type LoopPauses = {
   ticks: number;
   over50: number;
   ownOver50: number;
   maxMs: number;
   maxOwnMs: number;
+  maxRanMs: number;
   maxGcMs: number;
-  longest: { atMs: number; lateMs: number; ownMs: number }[];
+  longest: { atMs: number; lateMs: number; ownMs: number; ranMs: number }[];
 };
 
 const probe = join(dirname(fileURLToPath(import.meta.url)), "loop-probe.mjs");

@@ -6,34 +6,39 @@ import { PerformanceObserver } from "node:perf_hooks";
 const tickMs = 5;
 const kept = 10;
 
-/** Time that the main thread was ready to run and had no CPU, ms: field 2 of /proc/<pid>/schedstat, in ns. */
-const waitedMs = () => Number(readFileSync("/proc/self/schedstat", "latin1").split(" ")[1]) / 1e6;
+/** Time that the main thread ran, and that it was ready to run and had no CPU, ms: the first two fields of /proc/<pid>/schedstat, in ns. */
+function readThread() {
+  const [ran, waited] = readFileSync("/proc/self/schedstat", "latin1").split(" ");
+  return { ranMs: Number(ran) / 1e6, waitedMs: Number(waited) / 1e6 };
+}
 
 let stop;
 
 function watch() {
   const pauses = [];
-  const seen = { ticks: 0, over50: 0, ownOver50: 0, maxMs: 0, maxOwnMs: 0, maxGcMs: 0, longest: pauses };
+  const seen = { ticks: 0, over50: 0, ownOver50: 0, maxMs: 0, maxOwnMs: 0, maxRanMs: 0, maxGcMs: 0, longest: pauses };
   const collections = new PerformanceObserver((list) => {
     for (const { duration } of list.getEntries()) seen.maxGcMs = Math.max(seen.maxGcMs, duration);
   });
   collections.observe({ entryTypes: ["gc"] });
   let at = performance.now();
-  let waited = waitedMs();
+  let before = readThread();
   const timer = setInterval(() => {
     const now = performance.now();
-    const waitedNow = waitedMs();
+    const thread = readThread();
     const lateMs = Math.max(0, now - at - tickMs);
-    const ownMs = Math.max(0, lateMs - (waitedNow - waited));
+    const ownMs = Math.max(0, lateMs - (thread.waitedMs - before.waitedMs));
+    const ranMs = thread.ranMs - before.ranMs;
     at = now;
-    waited = waitedNow;
+    before = thread;
     seen.ticks++;
     if (lateMs > 50) seen.over50++;
     if (ownMs > 50) seen.ownOver50++;
     seen.maxMs = Math.max(seen.maxMs, lateMs);
     seen.maxOwnMs = Math.max(seen.maxOwnMs, ownMs);
+    seen.maxRanMs = Math.max(seen.maxRanMs, ranMs);
     if (ownMs < 15) return;
-    pauses.push({ atMs: Math.round(now), lateMs, ownMs });
+    pauses.push({ atMs: Math.round(now), lateMs, ownMs, ranMs });
     pauses.sort((a, b) => b.ownMs - a.ownMs);
     pauses.length = Math.min(pauses.length, kept);
   }, tickMs);
