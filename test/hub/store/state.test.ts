@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { open } from "lmdb";
@@ -183,4 +183,22 @@ test("event ids grow, also after old events were dropped", async (t) => {
     state.history.addEvents([event(3)]).map((stored) => stored.id),
     [3],
   );
+});
+
+test("a store whose last pages were given back before they were written is whole: a killed hub starts on it", async (t) => {
+  const dir = temporaryDir(t);
+  const state = openIn(dir);
+  const { stored } = createKey(state, wanted, by, now);
+  await state.close();
+  const file = join(dir, "state", "data.mdb");
+  const bytes = readFileSync(file);
+  // Both meta pages say that more pages were allocated than the file has: mm_last_pg, the 64 bit number at 144.
+  for (const meta of [0, 4096]) bytes.writeBigUInt64LE(BigInt(bytes.length / 4096 + 1), meta + 144);
+  writeFileSync(file, bytes);
+  const again = openIn(dir);
+  assert.deepEqual(
+    listKeys(again).map((key) => key.id),
+    [stored.id],
+  );
+  await again.close();
 });
