@@ -28,9 +28,10 @@ import { placesOf, refuseSum, summaryOf, type TopWindow, topWindow, type Valued 
 import { rollupStepMs } from "../core/rollup.ts";
 import { readsRollups } from "../core/tier.ts";
 import { picturesOf } from "./clusters.ts";
-import { type Answered, binaryForm, columnResponses, columnsType, toBinary, toJson, wantsBinary } from "./columns.ts";
+import { type Answered, binaryForm, columnResponses, toBinary, toJson, wantsBinary } from "./columns.ts";
 import type { HubApp } from "./env.ts";
 import type { HttpPorts } from "./ports.ts";
+import { seenBy } from "./seen.ts";
 import { rangeOf, readShifted, shifted } from "./series-history.ts";
 
 const tags = ["series"];
@@ -67,14 +68,16 @@ type GroupAsked = z.output<typeof groupQuerySchema>;
 /** Questions about a whole class: rankings and groups. */
 export function classSeriesRoutes(app: HubApp, ports: HttpPorts): void {
   app.openapi(topRoute, async (c) => {
-    const answer = await top(ports, c.req.valid("json"));
+    const answer = await top(seenBy(c, ports), c.req.valid("json"));
     if (!wantsBinary(c.req.header("Accept"))) return c.json(toJson(answer), 200);
-    return c.body(toBinary(answer), 200, { "Content-Type": columnsType });
+    const { bytes, type } = toBinary(answer, c.req.header("Accept"));
+    return c.body(bytes, 200, { "Content-Type": type });
   });
   app.openapi(groupRoute, async (c) => {
-    const answer = await group(ports, c.req.valid("json"));
+    const answer = await group(seenBy(c, ports), c.req.valid("json"));
     if (!wantsBinary(c.req.header("Accept"))) return c.json(toJson(answer), 200);
-    return c.body(toBinary(answer), 200, { "Content-Type": columnsType });
+    const { bytes, type } = toBinary(answer, c.req.header("Accept"));
+    return c.body(bytes, 200, { "Content-Type": type });
   });
 }
 

@@ -6,7 +6,7 @@ import { columnsOf, planQuery, type QueryPlan } from "../core/query.ts";
 import { refuseCost } from "../core/query-cost.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { SeriesColumns, SeriesInfo } from "../core/series.ts";
-import { type Answered, binaryForm, columnResponses, columnsType, toBinary, toJson, wantsBinary } from "./columns.ts";
+import { type Answered, binaryForm, columnResponses, toBinary, toJson, wantsBinary } from "./columns.ts";
 import type { HubApp } from "./env.ts";
 import type { HttpPorts } from "./ports.ts";
 import { seenBy } from "./seen.ts";
@@ -43,7 +43,8 @@ export function seriesRoutes(app: HubApp, ports: HttpPorts): void {
     const wanted = query.series.map((selector, index) => find(seen, clusters, selector, `series.${index}`));
     const answer = await read(ports, wanted, plan, query.aggregates);
     if (!wantsBinary(c.req.header("Accept"))) return c.json(toJson(answer), 200);
-    return c.body(toBinary(answer), 200, { "Content-Type": columnsType });
+    const { bytes, type } = toBinary(answer, c.req.header("Accept"));
+    return c.body(bytes, 200, { "Content-Type": type });
   });
 }
 
