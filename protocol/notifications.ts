@@ -224,3 +224,4 @@ export const templatePreviewSchema = z.object({
   remedy: z.string().nullable(),
   placeholders: z.object({ message: z.array(z.string()), alert: z.array(z.string()) }),
 });
+export type TemplatePreview = z.infer<typeof templatePreviewSchema>;

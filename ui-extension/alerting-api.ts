@@ -14,11 +14,11 @@ import type {
   WindowView,
 } from "#protocol/alerting.ts";
 import type { EventView, Page } from "#protocol/api.ts";
-import type { Delivery, ReceiverView, Route } from "#protocol/notifications.ts";
+import type { Delivery, ReceiverView, Route, TemplatePreview } from "#protocol/notifications.ts";
 import type { Answer, RequestOptions } from "./api.ts";
 
 /** What came of a test message. */
-export type ReceiverTest = { ok: boolean; answer: string; tookMs: number };
+export type ReceiverTest = { ok: boolean; answer: string; tookMs: number; delivery: string };
 
 type Request = <T>(path: string, options?: RequestOptions) => Promise<Answer<T>>;
 /** What filters a list; undefined and empty values are left out. */
@@ -53,8 +53,8 @@ export class AlertingApi {
   unacknowledge(id: string): Promise<Answer<AlertView>> {
     return this.request(at("alerts", id, "unack"), { method: "POST" });
   }
-  snooze(id: string, sec: number): Promise<Answer<Silence>> {
-    return this.request(at("alerts", id, "snooze"), post({ sec }));
+  snooze(id: string, sec: number, comment: string): Promise<Answer<Silence>> {
+    return this.request(at("alerts", id, "snooze"), post({ sec, comment }));
   }
 
   rules(): Promise<Answer<Page<Rule>>> {
@@ -96,8 +96,11 @@ export class AlertingApi {
   previewWindow(window: Window, signal: AbortSignal): Promise<Answer<WindowPreview>> {
     return this.request("windows/preview", { ...post(window), signal });
   }
-  createWindow(window: Window): Promise<Answer<WindowView>> {
-    return this.request("windows", post(window));
+  /** `create`: its id must be new. */
+  saveWindow(window: Window, create: boolean): Promise<Answer<WindowView>> {
+    return create
+      ? this.request("windows", post(window))
+      : this.request(at("windows", window.id), { method: "PUT", body: window });
   }
   endWindow(id: string): Promise<Answer<WindowView>> {
     return this.request(at("windows", id, "end"), { method: "POST" });
@@ -128,6 +131,16 @@ export class AlertingApi {
   }
   deliveries(query: Query): Promise<Answer<Page<Delivery>>> {
     return this.request(withQuery("deliveries", query));
+  }
+  delivery(id: string): Promise<Answer<Delivery>> {
+    return this.request(at("deliveries", id));
+  }
+  /** Sends all dead letters of a receiver again. */
+  replayAll(receiver: string): Promise<Answer<{ replayed: number }>> {
+    return this.request("deliveries/replay", post({ receiver }));
+  }
+  previewTemplate(template: string, signal: AbortSignal): Promise<Answer<TemplatePreview>> {
+    return this.request("templates/preview", { ...post({ template }), signal });
   }
   replay(id: string): Promise<Answer<Delivery>> {
     return this.request(at("deliveries", id, "replay"), { method: "POST" });

@@ -1,3 +1,5 @@
+import { italianDelivery } from "./catalogue-it-delivery.ts";
+
 /** Italian texts of the pages about alerts, rules, silences and receivers. */
 export const italianAlerting: Readonly<Record<string, string>> = {
   "{figure}, limit {limit}": "{figure}, limite {limit}",
@@ -343,4 +345,5 @@ export const italianAlerting: Readonly<Record<string, string>> = {
   Journal: "Journal",
   "Hook scripts": "Script hook",
   "Mail to root, as PVE sends it": "Posta a root, come la invia PVE",
+  ...italianDelivery,
 };

@@ -1,10 +1,15 @@
 import type { Hono } from "hono";
 import type { AlertView, Rule } from "#protocol/alerting.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import { exampleNotification } from "../../hub/core/example-notification.ts";
+import { messageOf, plainText } from "../../hub/core/message.ts";
 import { checkRule } from "../../hub/core/rule.ts";
 import { signalList } from "../../hub/core/signal-list.ts";
+import { alertPlaceholders, messagePlaceholders, parseTemplate } from "../../hub/core/template.ts";
 import {
   fakeAlerts,
   fakeBacktest,
+  fakeDeliveries,
   fakeHistoryOfAlerts,
   fakeNext,
   fakeReceivers,
@@ -63,6 +68,9 @@ export function fakeAlertApi(
   app.get("/api/v1/silences", (c) => c.json(page(fakeSilences(startedAt))));
   app.post("/api/v1/silences", (c) => c.json(fakeSilences(startedAt)[0], 201));
   app.get("/api/v1/windows", (c) => c.json(page(fakeWindows(startedAt))));
+  app.put("/api/v1/windows/:id", (c) => c.json(fakeWindows(startedAt)[1]));
+  app.post("/api/v1/windows/:id/extend", (c) => c.json(fakeWindows(startedAt)[1]));
+  app.post("/api/v1/windows/:id/end", (c) => c.json(fakeWindows(startedAt)[1]));
   app.post("/api/v1/windows/preview", async (c) => {
     const { recurrence } = (await c.req.json()) as { recurrence: { calendar: string } | null };
     const wrong = recurrence?.calendar.includes("25:00") ?? false;
@@ -76,8 +84,23 @@ export function fakeAlertApi(
   app.get("/api/v1/routes", (c) => c.json(page(fakeRoutes())));
   app.get("/api/v1/receivers", (c) => c.json(page(fakeReceivers(startedAt))));
   app.post("/api/v1/receivers/:id/test", (c) =>
-    c.json({ ok: false, answer: "HTTP 503: try again later", tookMs: 210, delivery: "x" }),
+    c.json({ ok: false, answer: "HTTP 503: try again later", tookMs: 210, delivery: "test-1" }),
   );
-  app.get("/api/v1/deliveries", (c) => c.json(page([])));
+  app.get("/api/v1/deliveries", (c) => {
+    const { receiver = "", state = "" } = c.req.query();
+    const fits = fakeDeliveries(startedAt).filter(
+      (one) => (receiver === "" || one.receiver === receiver) && (state === "" || one.state === state),
+    );
+    return c.json(page(fits));
+  });
+  app.post("/api/v1/deliveries/:id/replay", (c) => c.json(fakeDeliveries(startedAt).find(({ id }) => id === c.req.param("id"))));
+  app.post("/api/v1/templates/preview", async (c) => {
+    const { template } = (await c.req.json()) as { template: string };
+    const parsed = parseTemplate(template);
+    const placeholders = { message: [...messagePlaceholders], alert: [...alertPlaceholders] };
+    if (!parsed.ok) return c.json({ text: null, problem: parsed.problem, remedy: parsed.remedy, placeholders });
+    const text = plainText(messageOf(exampleNotification(startedAt as EpochMs), "https://hub.lan", template));
+    return c.json({ text, problem: null, remedy: null, placeholders });
+  });
   return () => alerts;
 }

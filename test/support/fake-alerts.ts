@@ -1,6 +1,8 @@
 import type { AlertView, BacktestAnswer, Rule, SilenceView, Why, WindowView } from "#protocol/alerting.ts";
-import type { ReceiverView } from "#protocol/notifications.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import type { Delivery, ReceiverView } from "#protocol/notifications.ts";
 import { defaultReceiver, defaultRoute, defaultRules } from "../../hub/core/default-rules.ts";
+import { exampleNotification } from "../../hub/core/example-notification.ts";
 import { alertOf } from "./alert-views.ts";
 
 const cluster = "0123456789abcdef";
@@ -214,3 +216,53 @@ export const fakeReceivers = (now: number): ReceiverView[] => [
 ];
 
 export const fakeRoutes = () => [defaultRoute];
+
+/** A test that was refused, a message that is tried again, one that is dead, and one that arrived. */
+export function fakeDeliveries(now: number): Delivery[] {
+  const attempt = (minutesAgo: number, ok: boolean, answer: string) => ({
+    at: now - minutesAgo * minute,
+    tookMs: 210,
+    ok,
+    answer,
+  });
+  const base = exampleNotification(now as EpochMs);
+  const one = (given: Partial<Delivery> & Pick<Delivery, "id" | "state" | "attempts">): Delivery => ({
+    receiver: "team",
+    createdAt: given.attempts[0]?.at ?? now,
+    nextAttemptAt: null,
+    deliveredAt: null,
+    problem: null,
+    notification: { ...base, id: given.id },
+    ...given,
+  });
+  const refused = "HTTP 503: try again later";
+  const verdict = "TEST: Proven can reach the receiver team";
+  return [
+    one({
+      id: "test-1",
+      state: "dropped",
+      attempts: [attempt(0, false, refused)],
+      problem: refused,
+      notification: { ...base, id: "test-1", kind: "test", reason: "test", verdict },
+    }),
+    one({
+      id: "n-2",
+      state: "retrying",
+      attempts: [attempt(14, false, refused), attempt(13, false, refused), attempt(11, false, "no answer within 20000 ms")],
+      nextAttemptAt: now + 4 * minute,
+      problem: "no answer within 20000 ms",
+    }),
+    one({
+      id: "n-1",
+      state: "dead",
+      attempts: [attempt(1600, false, refused), attempt(90, false, "HTTP 410 this webhook was removed")],
+      problem: "HTTP 410 this webhook was removed",
+    }),
+    one({
+      id: "n-0",
+      receiver: "nodes",
+      state: "delivered",
+      attempts: [attempt(22, true, "pve1: journal written, hooks 2 ran")],
+    }),
+  ];
+}

@@ -101,6 +101,11 @@ export const receiverFields: Record<ReceiverType, readonly FieldSpec[]> = {
 
 export const receiverTypes = Object.keys(receiverFields) as readonly ReceiverType[];
 
+/** Kinds whose messages can carry links. */
+export const takesActions = (type: ReceiverType): boolean => !["node", "alertmanager", "pagerduty"].includes(type);
+/** Kinds whose messages have a text of ours. */
+export const takesTemplate = (type: ReceiverType): boolean => type !== "node" && type !== "alertmanager";
+
 /** What a form holds: texts and flags by field name. */
 export type ReceiverForm = {
   id: string;
@@ -109,6 +114,10 @@ export type ReceiverForm = {
   enabled: boolean;
   resolved: boolean;
   privateAddress: boolean;
+  /** Messages carry links that acknowledge or silence. */
+  actions: boolean;
+  /** Of the text below the first line; empty: the built-in one. */
+  template: string;
   values: Readonly<Record<string, string | boolean>>;
 };
 
@@ -119,6 +128,8 @@ export const blankReceiver = (type: ReceiverType): ReceiverForm => ({
   enabled: true,
   resolved: true,
   privateAddress: false,
+  actions: true,
+  template: "",
   values:
     type === "node"
       ? { journal: true, hooks: true, mail: false }
@@ -136,7 +147,8 @@ export function receiverForm(receiver: Receiver): ReceiverForm {
     if (value === undefined) continue;
     values[field.name] = typeof value === "boolean" ? value : Array.isArray(value) ? value.join(", ") : String(value);
   }
-  return { id, name, type, enabled, resolved, privateAddress, values };
+  const { actions = true, template = "" } = receiver;
+  return { id, name, type, enabled, resolved, privateAddress, actions, template, values };
 }
 
 function valueAt(receiver: Receiver, path: string): unknown {
@@ -155,8 +167,13 @@ export function receiverRequest(
   form: ReceiverForm,
   before: Receiver | undefined,
 ): { receiver: Record<string, unknown> & { id: string }; secrets: Record<string, string> } {
-  const { values, ...common } = form;
+  const { values, actions, template, ...common } = form;
   const receiver: Record<string, unknown> & { id: string } = { ...(before?.type === form.type ? before : {}), ...common };
+  // Absent is how they come; an answer of an older hub is not changed by opening it.
+  if (actions) delete receiver.actions;
+  else receiver.actions = false;
+  if (template === "") delete receiver.template;
+  else receiver.template = template;
   const secrets: Record<string, string> = {};
   const withSmtp = String(values["smtp.host"] ?? "") !== "";
   if (form.type === "email") receiver.smtp = withSmtp ? { ...(before?.type === "email" ? before.smtp : {}) } : undefined;

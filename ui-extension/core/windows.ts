@@ -40,6 +40,9 @@ export function windowTimesText(
 }
 
 export type WindowForm = {
+  /** Empty: a new one, whose id follows from its name. */
+  id: string;
+  enabled: boolean;
   name: string;
   kind: "recurrence" | "once";
   calendar: string;
@@ -49,9 +52,13 @@ export type WindowForm = {
   startsAt: number;
   scope: Rule["scope"];
   comment: string;
+  /** What was ended early or made longer stays so. */
+  adjusted: Window["adjusted"];
 };
 
 export const blankWindow = (now: number, timezone: string): WindowForm => ({
+  id: "",
+  enabled: true,
   name: "",
   kind: "recurrence",
   calendar: "sat 02:00",
@@ -60,7 +67,20 @@ export const blankWindow = (now: number, timezone: string): WindowForm => ({
   startsAt: Math.ceil(now / 3_600_000) * 3_600_000,
   scope: {},
   comment: "",
+  adjusted: null,
 });
+
+/** The form of a window that is there; `blank` gives what its kind of times has no figures for. */
+export function windowForm(window: Window, blank: WindowForm): WindowForm {
+  const { id, name, enabled, scope, comment, adjusted, once, recurrence } = window;
+  const common = { ...blank, id, name, enabled, scope, comment, adjusted };
+  if (recurrence !== null) {
+    const { calendar, timezone, durationSec } = recurrence;
+    return { ...common, kind: "recurrence", calendar, timezone, hours: durationSec / 3600 };
+  }
+  if (once === null) return common;
+  return { ...common, kind: "once", startsAt: once.startsAt, hours: (once.endsAt - once.startsAt) / 3_600_000 };
+}
 
 /** The window a form describes. */
 export function windowOf(form: WindowForm): Window {
@@ -68,13 +88,13 @@ export function windowOf(form: WindowForm): Window {
   const once = { startsAt: form.startsAt, endsAt: form.startsAt + durationSec * 1000 };
   const recurrence = { calendar: form.calendar, timezone: form.timezone, durationSec };
   return {
-    id: slugOf(form.name),
+    id: form.id === "" ? slugOf(form.name) : form.id,
     name: form.name,
-    enabled: true,
+    enabled: form.enabled,
     scope: form.scope,
     once: form.kind === "once" ? once : null,
     recurrence: form.kind === "recurrence" ? recurrence : null,
-    adjusted: null,
+    adjusted: form.adjusted,
     comment: form.comment,
   };
 }

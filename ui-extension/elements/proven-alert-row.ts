@@ -28,6 +28,7 @@ export class ProvenAlertRow extends PanelElement {
     alert: { attribute: false },
     result: { state: true },
     busy: { state: true },
+    noting: { state: true },
   };
   static override styles = [
     shared,
@@ -47,13 +48,18 @@ export class ProvenAlertRow extends PanelElement {
       .remedy { display: flex; gap: 6px; align-items: baseline; }
       .acts { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; align-content: start; justify-content: flex-end; max-width: 400px; }
       select { background: var(--pv-head); border: 1px solid var(--pv-line); border-radius: 3px; min-height: 26px; }
-      .said { grid-column: 1 / -1; }
+      .said, .note { grid-column: 1 / -1; }
+      .note { display: flex; flex-wrap: wrap; gap: 6px; align-items: end; padding-top: 4px; }
+      .note label { flex: 1 1 240px; display: grid; gap: 2px; }
+      .note input { background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 3px; padding: 3px 8px; min-height: 28px; }
       @media (max-width: 700px) { article { grid-template-columns: minmax(0, 1fr); padding: 9px 10px; } .acts { justify-content: flex-start; max-width: none; padding-top: 4px; } }
     `,
   ];
   declare alert: AlertView;
   declare result: Said;
   declare busy: boolean;
+  /** A comment is being written. */
+  declare noting: boolean;
 
   protected watched() {
     return [this.panel.now];
@@ -83,6 +89,7 @@ export class ProvenAlertRow extends PanelElement {
         ${alert.remedy === null || alert.state === "pending" ? nothing : html`<p class="remedy"><strong>${t("Do:")}</strong><span>${alert.remedy}</span></p>`}
       </div>
       <div class="acts">${this.#acts()}</div>
+      ${this.noting ? this.#note() : nothing}
       ${said(this.result)}
     </article>`;
   }
@@ -96,6 +103,7 @@ export class ProvenAlertRow extends PanelElement {
         ? html`<button type="button" class=${isOpen(alert) ? "primary" : ""} ?disabled=${this.busy} @click=${() => this.#run(() => panel.api.alerting.acknowledge(alert.id, ""), t("You took it: no repeats, no escalation."))}>${t("Acknowledge")}</button>`
         : html`<button type="button" ?disabled=${this.busy} @click=${() => this.#run(() => panel.api.alerting.unacknowledge(alert.id), t("It is told again."))}>${t("Take back")}</button>`;
     return html`${acknowledge}
+      <button type="button" aria-expanded=${this.noting ? "true" : "false"} @click=${this.#toggleNote}>${t("With a comment …")}</button>
       <select aria-label=${t("Snooze {what}", { what: alert.title })} ?disabled=${this.busy} @change=${this.#onSnooze}>
         <option value="">${t("Snooze …")}</option>
         ${snoozes.map(([sec, name]) => html`<option value=${sec}>${name}</option>`)}
@@ -103,12 +111,39 @@ export class ProvenAlertRow extends PanelElement {
       ${link(panel, sectionRoute("silences", alert.id), t("Silence …"))} ${why}`;
   }
 
+  /** What others read: who took it and why, or why it is kept quiet. */
+  #note() {
+    const { alerting } = this.panel.api;
+    const text = () => this.renderRoot.querySelector<HTMLInputElement>(".note input")?.value.trim() ?? "";
+    const take = (event: Event) => {
+      event.preventDefault();
+      const note = text();
+      void this.#run(() => alerting.acknowledge(this.alert.id, note), t("You took it: no repeats, no escalation."));
+      this.noting = false;
+    };
+    const snooze = () => {
+      const comment = text();
+      void this.#run(() => alerting.snooze(this.alert.id, 4 * 3600, comment), t("Snoozed: it stays quiet for that long."));
+      this.noting = false;
+    };
+    return html`<form class="note" @submit=${take}>
+      <label><span class="dim">${t("Comment (others read it)")}</span><input type="text" maxlength="500" autocomplete="off" /></label>
+      <button type="submit" class="primary">${t("Acknowledge with it")}</button>
+      <button type="button" @click=${snooze}>${t("Snooze 4 h with it")}</button>
+    </form>`;
+  }
+
+  #toggleNote(): void {
+    this.noting = !this.noting;
+    void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLInputElement>(".note input")?.focus());
+  }
+
   #onSnooze(event: Event): void {
     if (!(event.target instanceof HTMLSelectElement)) return;
     const sec = Number(event.target.value);
     event.target.value = "";
     if (sec > 0)
-      void this.#run(() => this.panel.api.alerting.snooze(this.alert.id, sec), t("Snoozed: it stays quiet for that long."));
+      void this.#run(() => this.panel.api.alerting.snooze(this.alert.id, sec, ""), t("Snoozed: it stays quiet for that long."));
   }
 
   async #run(ask: () => Promise<Answer<unknown>>, done: string): Promise<void> {

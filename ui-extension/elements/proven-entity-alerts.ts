@@ -1,11 +1,12 @@
-import { css, html, nothing } from "lit";
+import { css, html } from "lit";
 import { alertsAbout } from "../core/alerts.ts";
 import { t } from "../i18n.ts";
 import { PanelElement } from "./panel-element.ts";
 import "./proven-alert-row.ts";
+import "./proven-why-links.ts";
 import { shared } from "./styles.ts";
 
-/** Alerts about one node, guest or storage, on its page; nothing where there are none. */
+/** Alerts about one node, guest or storage, on its page, and the way to why a rule did, or didn't, fire for it. */
 export class ProvenEntityAlerts extends PanelElement {
   static override properties = { ...PanelElement.properties, entity: { attribute: false }, cluster: { attribute: false } };
   static override styles = [
@@ -23,11 +24,12 @@ export class ProvenEntityAlerts extends PanelElement {
 
   protected override render() {
     const alerts = alertsAbout(this.panel.store.picture.value.alerts ?? [], this.entity, this.cluster);
-    if (alerts.length === 0) return nothing;
+    const why = html`<proven-why-links .panel=${this.panel} .entity=${this.entity} .cluster=${this.cluster}></proven-why-links>`;
+    if (alerts.length === 0) return why;
     return html`<section class="panel" aria-label=${t("Alerts")}>
       <header><h2>${t("Alerts")} <span class="dim num">${alerts.length}</span></h2></header>
       <div class="scroll">${alerts.map((alert) => html`<proven-alert-row .panel=${this.panel} .alert=${alert}></proven-alert-row>`)}</div>
-    </section>`;
+    </section>${why}`;
   }
 }
 customElements.define("proven-entity-alerts", ProvenEntityAlerts);

@@ -9,6 +9,8 @@ import { PanelElement } from "./panel-element.ts";
 import { severityMark } from "./severity.ts";
 import { shared } from "./styles.ts";
 
+/** Pages that are looked through before one is asked whether to go on. */
+const looksMax = 20;
 const pageSize = 100;
 const askAfterMs = 300;
 const families = ["", "node.", "guest.", "storage.", "agent.", "alert.", "task.", "login.", "key.", "hub.", "pve."] as const;
@@ -100,8 +102,8 @@ export class ProvenEventLog extends PanelElement {
   }
 
   #list(events: readonly EventView[]) {
-    if (events.length === 0) return html`<p class="empty">${t("No event fits the filter.")}</p>`;
-    return html`<ol>${events.map((event) => this.#row(event))}</ol>
+    if (events.length === 0 && this.next === null) return html`<p class="empty">${t("No event fits the filter.")}</p>`;
+    return html`${events.length === 0 ? html`<p class="empty">${t("None so far: older ones were not looked at yet.")}</p>` : nothing}<ol>${events.map((event) => this.#row(event))}</ol>
       ${this.next === null ? nothing : html`<p class="body"><span><button type="button" @click=${() => void this.#load(this.next ?? undefined)}>${t("Older ones")}</button></span></p>`}`;
   }
 
@@ -121,9 +123,16 @@ export class ProvenEventLog extends PanelElement {
     this.#timer = setTimeout(() => void this.#load(), askAfterMs);
   }
 
+  /** A page may be empty and say where to go on: the hub looks at a bounded part of the history at a time. */
   async #load(cursor?: number): Promise<void> {
-    const answer = await this.panel.api.alerting.events({ ...this.filter, limit: pageSize, cursor });
+    const { filter } = this;
     const before = cursor !== undefined && this.events.state === "there" ? this.events.value : [];
+    let answer = await this.panel.api.alerting.events({ ...filter, limit: pageSize, cursor });
+    for (let looks = 1; looks < looksMax && answer.ok && answer.value.items.length === 0 && answer.value.next !== null; looks++) {
+      answer = await this.panel.api.alerting.events({ ...filter, limit: pageSize, cursor: answer.value.next });
+      if (filter !== this.filter) return;
+    }
+    if (filter !== this.filter) return;
     const loaded = loadedOf(answer);
     if (loaded.state === "there") this.next = loaded.value.next;
     this.events = loaded.state === "there" ? { state: "there", value: [...before, ...loaded.value.items] } : loaded;

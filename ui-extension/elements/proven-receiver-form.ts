@@ -1,10 +1,19 @@
-import { html, nothing } from "lit";
+import { html, nothing, type PropertyValues } from "lit";
 import type { ReceiverView } from "#protocol/notifications.ts";
-import { blankReceiver, type ReceiverForm, receiverFields, receiverRequest, receiverTypes } from "../core/routes.ts";
+import {
+  blankReceiver,
+  type ReceiverForm,
+  receiverFields,
+  receiverRequest,
+  receiverTypes,
+  takesActions,
+  takesTemplate,
+} from "../core/routes.ts";
 import { slugOf } from "../core/rules.ts";
 import { t } from "../i18n.ts";
 import { check, choice, field, formStyles, refusal, type Said, said, textInput } from "./form.ts";
 import { PanelElement } from "./panel-element.ts";
+import "./proven-template.ts";
 import { shared } from "./styles.ts";
 
 type Field = (typeof receiverFields)[keyof typeof receiverFields][number];
@@ -13,12 +22,15 @@ type Field = (typeof receiverFields)[keyof typeof receiverFields][number];
 export class ProvenReceiverForm extends PanelElement {
   static override properties = {
     ...PanelElement.properties,
-    form: { attribute: false },
+    initial: { attribute: false },
+    form: { state: true },
     present: { attribute: false },
     result: { state: true },
     wrong: { state: true },
   };
   static override styles = [shared, formStyles];
+  /** What the fields begin with. Only looked at once: whoever made this element is drawn anew each second, and what is typed stays. */
+  declare initial: ReceiverForm;
   declare form: ReceiverForm;
   /** Undefined: a new one. */
   declare present: ReceiverView | undefined;
@@ -33,6 +45,10 @@ export class ProvenReceiverForm extends PanelElement {
 
   protected watched() {
     return [];
+  }
+
+  protected override willUpdate(_changed: PropertyValues<this>): void {
+    this.form ??= this.initial;
   }
 
   protected override render() {
@@ -61,7 +77,9 @@ export class ProvenReceiverForm extends PanelElement {
         ${check(t("on"), form.enabled, (enabled) => this.#change({ enabled }))}
         ${check(t("tell recoveries"), form.resolved, (resolved) => this.#change({ resolved }))}
         ${check(t("its address may be a private one"), form.privateAddress, (privateAddress) => this.#change({ privateAddress }))}
+        ${takesActions(form.type) ? check(t("messages carry links to acknowledge and silence without signing in"), form.actions, (actions) => this.#change({ actions })) : nothing}
       </div>
+      ${takesTemplate(form.type) ? html`<proven-template .panel=${this.panel} .template=${form.template} @changed=${(event: CustomEvent<string>) => this.#change({ template: event.detail })}></proven-template>` : nothing}
       ${said(this.result)}
       <div class="buttons">
         <button class="primary" type="submit">${t("Save")}</button>

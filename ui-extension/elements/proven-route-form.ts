@@ -1,4 +1,4 @@
-import { html, nothing } from "lit";
+import { html, nothing, type PropertyValues } from "lit";
 import type { FieldProblem, Severity } from "#protocol/alerting.ts";
 import type { Receiver, Route } from "#protocol/notifications.ts";
 import { parseList, slugOf } from "../core/rules.ts";
@@ -15,13 +15,16 @@ const severities: readonly Severity[] = ["info", "warning", "critical"];
 export class ProvenRouteForm extends PanelElement {
   static override properties = {
     ...PanelElement.properties,
-    route: { attribute: false },
+    initial: { attribute: false },
+    route: { state: true },
     isNew: { attribute: false },
     receivers: { attribute: false },
     problems: { state: true },
     result: { state: true },
   };
   static override styles = [shared, formStyles];
+  /** What the fields begin with. Only looked at once: whoever made this element is drawn anew each second, and what is typed stays. */
+  declare initial: Route;
   declare route: Route;
   declare isNew: boolean;
   declare receivers: readonly Receiver[];
@@ -35,6 +38,10 @@ export class ProvenRouteForm extends PanelElement {
 
   protected watched() {
     return [];
+  }
+
+  protected override willUpdate(_changed: PropertyValues<this>): void {
+    this.route ??= this.initial;
   }
 
   protected override render() {

@@ -1,18 +1,23 @@
 import { html, nothing, type PropertyValues } from "lit";
-import type { Delivery, ReceiverView, Route } from "#protocol/notifications.ts";
-import { blankReceiver, blankRoute, receiverForm, routeMatchText, routeTellingText } from "../core/routes.ts";
+import { keyed } from "lit/directives/keyed.js";
+import type { ReceiverView, Route } from "#protocol/notifications.ts";
+import { blankReceiver, blankRoute, type ReceiverForm, receiverForm, routeMatchText, routeTellingText } from "../core/routes.ts";
 import { t, tn } from "../i18n.ts";
 import { moment } from "./figures.ts";
 import { formStyles, refusal, type Said, said } from "./form.ts";
 import { icon } from "./icon.ts";
 import { type Loaded, loadedOf, loading } from "./loaded.ts";
 import { PanelElement } from "./panel-element.ts";
+import "./proven-deliveries.ts";
 import "./proven-receiver-form.ts";
 import "./proven-route-form.ts";
 import { shared } from "./styles.ts";
 
-type Lists = { routes: readonly Route[]; receivers: readonly ReceiverView[]; dead: readonly Delivery[] };
-type Editing = { what: "route"; route: Route; isNew: boolean } | { what: "receiver"; view: ReceiverView | undefined } | undefined;
+type Lists = { routes: readonly Route[]; receivers: readonly ReceiverView[] };
+type Editing =
+  | { what: "route"; route: Route; isNew: boolean }
+  | { what: "receiver"; view: ReceiverView | undefined; form: ReceiverForm }
+  | undefined;
 
 /** Who is told, how, and whether it arrives. */
 export class ProvenRoutes extends PanelElement {
@@ -22,6 +27,7 @@ export class ProvenRoutes extends PanelElement {
     editing: { state: true },
     result: { state: true },
     testing: { state: true },
+    tested: { state: true },
   };
   static override styles = [shared, formStyles];
   declare lists: Loaded<Lists>;
@@ -29,11 +35,14 @@ export class ProvenRoutes extends PanelElement {
   declare result: Said;
   /** Id of the receiver whose test is on its way. */
   declare testing: string;
+  /** The delivery of the newest test. */
+  declare tested: string;
 
   constructor() {
     super();
     this.lists = loading;
     this.testing = "";
+    this.tested = "";
   }
 
   protected watched() {
@@ -51,7 +60,7 @@ export class ProvenRoutes extends PanelElement {
       ${said(this.result)}
       ${lists.state === "loading" ? html`<p class="dim" role="status">${t("Loading …")}</p>` : nothing}
       ${lists.state === "failed" ? said(refusal(lists.problem)) : nothing}
-      ${lists.state === "there" ? [this.#routes(lists.value), this.#receivers(lists.value), this.#dead(lists.value.dead)] : nothing}
+      ${lists.state === "there" ? [this.#routes(lists.value), this.#receivers(lists.value), this.#deliveries(lists.value)] : nothing}
     `;
   }
 
@@ -62,7 +71,7 @@ export class ProvenRoutes extends PanelElement {
     return html`<section class="panel" aria-label=${t("Routes")}>
       <header><h2>${t("Routes")}</h2><span class="dim">${t("asked in this order; the first that fits takes the alert")}</span>
         ${this.panel.mayWrite ? html`<span class="end"><button type="button" @click=${add}>${t("New route")}</button></span>` : nothing}</header>
-      ${editing?.what === "route" ? html`<proven-route-form .panel=${this.panel} .route=${editing.route} .isNew=${editing.isNew} .receivers=${receivers.map(({ receiver }) => receiver)} @saved=${this.#onSaved} @cancelled=${() => this.#edit(undefined)}></proven-route-form>` : nothing}
+      ${editing?.what === "route" ? keyed(editing.route, html`<proven-route-form .panel=${this.panel} .initial=${editing.route} .isNew=${editing.isNew} .receivers=${receivers.map(({ receiver }) => receiver)} @saved=${this.#onSaved} @cancelled=${() => this.#edit(undefined)}></proven-route-form>`) : nothing}
       ${routes.length === 0 ? html`<p class="empty">${t("There is no route: nobody is told of anything.")}</p>` : html`<ul class="list">${routes.map((route) => this.#route(route))}</ul>`}
     </section>`;
   }
@@ -87,16 +96,10 @@ export class ProvenRoutes extends PanelElement {
 
   #receivers({ receivers }: Lists) {
     const { editing } = this;
-    const form =
-      editing?.what === "receiver"
-        ? editing.view === undefined
-          ? blankReceiver("email")
-          : receiverForm(editing.view.receiver)
-        : undefined;
     return html`<section class="panel" aria-label=${t("Receivers")}>
       <header><h2>${t("Receivers")}</h2>
-        ${this.panel.mayWrite ? html`<span class="end"><button type="button" @click=${() => this.#edit({ what: "receiver", view: undefined })}>${t("New receiver")}</button></span>` : nothing}</header>
-      ${editing?.what === "receiver" ? html`<proven-receiver-form .panel=${this.panel} .form=${form} .present=${editing.view} @saved=${this.#onSaved} @cancelled=${() => this.#edit(undefined)}></proven-receiver-form>` : nothing}
+        ${this.panel.mayWrite ? html`<span class="end"><button type="button" @click=${() => this.#edit({ what: "receiver", view: undefined, form: blankReceiver("email") })}>${t("New receiver")}</button></span>` : nothing}</header>
+      ${editing?.what === "receiver" ? keyed(editing.form, html`<proven-receiver-form .panel=${this.panel} .initial=${editing.form} .present=${editing.view} @saved=${this.#onSaved} @cancelled=${() => this.#edit(undefined)}></proven-receiver-form>`) : nothing}
       ${receivers.length === 0 ? html`<p class="empty">${t("There is no receiver yet.")}</p>` : html`<ul class="list">${receivers.map((view) => this.#receiver(view))}</ul>`}
     </section>`;
   }
@@ -119,7 +122,7 @@ export class ProvenRoutes extends PanelElement {
         this.panel.mayWrite
           ? html`<span class="buttons">
               <button type="button" ?disabled=${this.testing !== ""} @click=${() => void this.#test(view)}>${busy ? t("Sending …") : t("Send test")}</button>
-              <button type="button" @click=${() => this.#edit({ what: "receiver", view })}>${t("Edit")}</button>
+              <button type="button" @click=${() => this.#edit({ what: "receiver", view, form: receiverForm(view.receiver) })}>${t("Edit")}</button>
               <button type="button" @click=${() => void this.#remove("receivers", receiver.id)}>${t("Remove")}</button>
             </span>`
           : nothing
@@ -127,17 +130,8 @@ export class ProvenRoutes extends PanelElement {
     </li>`;
   }
 
-  #dead(dead: readonly Delivery[]) {
-    if (dead.length === 0) return nothing;
-    return html`<section class="panel" aria-label=${t("Undelivered messages")}>
-      <header><h2>${t("Undelivered messages")} <span class="dim num">${dead.length}</span></h2></header>
-      <ul class="list">${dead.map(
-        (one) => html`<li>
-          <span><span class="name">${one.notification.verdict}</span><br /><span class="more">${one.receiver} · ${moment(one.createdAt, this.panel.now.value)} · ${one.problem ?? ""}</span></span>
-          ${this.panel.mayWrite ? html`<button type="button" @click=${() => void this.#replay(one.id)}>${t("Send again")}</button>` : nothing}
-        </li>`,
-      )}</ul>
-    </section>`;
+  #deliveries({ receivers }: Lists) {
+    return html`<proven-deliveries .panel=${this.panel} .receivers=${receivers} .newest=${this.tested} @changed=${() => void this.#load()}></proven-deliveries>`;
   }
 
   #edit(editing: Editing): void {
@@ -157,7 +151,8 @@ export class ProvenRoutes extends PanelElement {
     this.testing = "";
     if (!answer.ok) this.result = refusal(answer.problem);
     else {
-      const { ok, answer: said, tookMs } = answer.value;
+      const { ok, answer: said, tookMs, delivery } = answer.value;
+      this.tested = delivery;
       const values = { name: receiver.name, answer: said, ms: tookMs };
       this.result = {
         ok,
@@ -169,12 +164,6 @@ export class ProvenRoutes extends PanelElement {
     await this.#load();
   }
 
-  async #replay(id: string): Promise<void> {
-    const answer = await this.panel.api.alerting.replay(id);
-    this.result = answer.ok ? { ok: true, text: t("It is on its way again.") } : refusal(answer.problem);
-    await this.#load();
-  }
-
   async #remove(collection: "routes" | "receivers", id: string): Promise<void> {
     const answer = await this.panel.api.alerting.remove(collection, id);
     this.result = answer.ok ? { ok: true, text: t("Removed.") } : refusal(answer.problem);
@@ -183,16 +172,14 @@ export class ProvenRoutes extends PanelElement {
 
   async #load(): Promise<void> {
     const { alerting } = this.panel.api;
-    const [routes, receivers, dead] = await Promise.all([
-      alerting.routes(),
-      alerting.receivers(),
-      alerting.deliveries({ state: "dead", limit: 50 }),
-    ]);
+    const [routes, receivers] = await Promise.all([alerting.routes(), alerting.receivers()]);
     const loaded = loadedOf(routes);
     if (loaded.state !== "there") this.lists = loaded;
     else {
-      const [known, undelivered] = [receivers.ok ? receivers.value.items : [], dead.ok ? dead.value.items : []];
-      this.lists = { state: "there", value: { routes: loaded.value.items, receivers: known, dead: undelivered } };
+      this.lists = {
+        state: "there",
+        value: { routes: loaded.value.items, receivers: receivers.ok ? receivers.value.items : [] },
+      };
       if (!receivers.ok) this.result = refusal(receivers.problem);
     }
   }

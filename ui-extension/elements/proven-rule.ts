@@ -12,6 +12,7 @@ import { type Loaded, loadedOf, loading } from "./loaded.ts";
 import { overrideRows } from "./override-rows.ts";
 import { PanelElement } from "./panel-element.ts";
 import "./proven-backtest.ts";
+import "./proven-why-links.ts";
 import { scopeFields } from "./scope-fields.ts";
 import { shared } from "./styles.ts";
 
@@ -103,6 +104,7 @@ export class ProvenRule extends PanelElement {
         </form>
       </section>
       ${this.backtest === undefined ? nothing : this.#backtest(this.backtest)}
+      ${this.#isNew ? nothing : html`<proven-why-links .panel=${this.panel} .rule=${rule}></proven-why-links>`}
     `;
   }
 

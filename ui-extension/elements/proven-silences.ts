@@ -4,6 +4,7 @@ import type { Answer } from "../api.ts";
 import { formatMoment } from "../core/age.ts";
 import { sectionRoute } from "../core/route.ts";
 import { scopeText } from "../core/rules.ts";
+import { formatDuration } from "../core/units.ts";
 import { readableAlertId, silenceText, windowTimesText } from "../core/windows.ts";
 import { t, timeZone, tn } from "../i18n.ts";
 import { formStyles, refusal, type Said, said } from "./form.ts";
@@ -32,9 +33,10 @@ export class ProvenSilences extends PanelElement {
       .state { display: inline-flex; gap: 5px; align-items: center; }
       .times { color: var(--pv-dim); font-size: 12px; }
       .old { padding: 8px 12px; }
+      .buttons select { background: var(--pv-head); border: 1px solid var(--pv-line); border-radius: 3px; min-height: 26px; }
     `,
   ];
-  /** `new`, `window`, or an alert's id: which form is open. */
+  /** `new`, `window`, `edit=<window>` or an alert's id: which form is open. */
   declare about: string;
   declare lists: Loaded<Lists>;
   declare result: Said;
@@ -69,10 +71,23 @@ export class ProvenSilences extends PanelElement {
       ${said(this.result)}
       ${isAlert || this.about === "new" ? html`<proven-silence-form .panel=${panel} .alert=${isAlert ? this.about : ""} @saved=${saved}></proven-silence-form>` : nothing}
       ${this.about === "window" ? html`<proven-window-form .panel=${panel} @saved=${saved}></proven-window-form>` : nothing}
+      ${lists.state === "there" ? this.#editor(lists.value.windows) : nothing}
       ${lists.state === "loading" ? html`<p class="dim" role="status">${t("Loading …")}</p>` : nothing}
       ${lists.state === "failed" ? said(refusal(lists.problem)) : nothing}
       ${lists.state === "there" ? [this.#silences(lists.value.silences), this.#windows(lists.value.windows)] : nothing}
     `;
+  }
+
+  /** The form of the window that the address names. */
+  #editor(windows: readonly WindowView[]) {
+    const view = this.about.startsWith("edit=") ? windows.find(({ id }) => id === this.about.slice(5)) : undefined;
+    if (view?.window == null) return nothing;
+    const close = () => this.panel.navigation.go(sectionRoute("silences"), "replace");
+    const saved = (event: CustomEvent<string>) => {
+      close();
+      void this.#saved(event.detail);
+    };
+    return html`<proven-window-form .panel=${this.panel} .window=${view.window} @saved=${saved} @cancelled=${close}></proven-window-form>`;
   }
 
   #silences(silences: readonly SilenceView[]) {
@@ -125,13 +140,29 @@ export class ProvenSilences extends PanelElement {
     </li>`;
   }
 
-  #windowButtons({ id, active }: WindowView) {
+  #windowButtons({ id, active, name }: WindowView) {
     const { alerting } = this.panel.api;
-    if (!active)
-      return html`<button type="button" @click=${() => this.#run(() => alerting.remove("windows", id), t("Removed."))}>${t("Remove")}</button>`;
+    const edit = link(
+      this.panel,
+      sectionRoute("silences", `edit=${id}`),
+      html`${t("Edit")}<span class="sr"> ${name}</span>`,
+      "button",
+    );
+    const remove = html`<button type="button" @click=${() => this.#run(() => alerting.remove("windows", id), t("Removed."))}>${t("Remove")}<span class="sr"> ${name}</span></button>`;
+    if (!active) return html`${edit} ${remove}`;
+    const extend = (event: Event) => {
+      if (!(event.target instanceof HTMLSelectElement) || event.target.value === "") return;
+      const sec = Number(event.target.value);
+      event.target.value = "";
+      void this.#run(() => alerting.extendWindow(id, sec), t("It lasts {time} longer.", { time: formatDuration(sec) }));
+    };
     return html`
-      <button type="button" @click=${() => this.#run(() => alerting.extendWindow(id, 3600), t("It lasts an hour longer."))}>${t("One hour more")}</button>
-      <button type="button" @click=${() => this.#run(() => alerting.endWindow(id), t("It is over. What still fires is told."))}>${t("End now")}</button>
+      <select aria-label=${t("Let {name} last longer", { name })} @change=${extend}>
+        <option value="">${t("Longer by …")}</option>
+        ${[1800, 3600, 4 * 3600, 24 * 3600].map((sec) => html`<option value=${sec}>${formatDuration(sec)}</option>`)}
+      </select>
+      <button type="button" @click=${() => this.#run(() => alerting.endWindow(id), t("It is over. What still fires is told."))}>${t("End now")}<span class="sr"> ${name}</span></button>
+      ${edit}
     `;
   }
 

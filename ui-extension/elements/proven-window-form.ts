@@ -1,20 +1,21 @@
 import { css, html, nothing, type PropertyValues } from "lit";
-import type { WindowPreview } from "#protocol/alerting.ts";
+import type { Window, WindowPreview } from "#protocol/alerting.ts";
 import { formatExact } from "../core/age.ts";
 import { formatDuration } from "../core/units.ts";
-import { blankWindow, localField, type WindowForm, windowOf } from "../core/windows.ts";
+import { blankWindow, localField, type WindowForm, windowForm, windowOf } from "../core/windows.ts";
 import { t, timeZone } from "../i18n.ts";
-import { choice, field, formStyles, numberInput, problemsOf, refusal, type Said, said, textInput } from "./form.ts";
+import { check, choice, field, formStyles, numberInput, problemsOf, refusal, type Said, said, textInput } from "./form.ts";
 import { PanelElement } from "./panel-element.ts";
 import { scopeFields } from "./scope-fields.ts";
 import { shared } from "./styles.ts";
 
 const checkAfterMs = 250;
 
-/** Makes a maintenance window; its next five times are shown while one types. */
+/** Makes or changes a maintenance window; its next five times are shown while one types. Says `saved` or `cancelled`. */
 export class ProvenWindowForm extends PanelElement {
   static override properties = {
     ...PanelElement.properties,
+    window: { attribute: false },
     form: { state: true },
     preview: { state: true },
     result: { state: true },
@@ -27,6 +28,8 @@ export class ProvenWindowForm extends PanelElement {
       .next ol { margin: 4px 0 0; padding-left: 22px; }
     `,
   ];
+  /** Undefined: a new one. */
+  declare window: Window | undefined;
   declare form: WindowForm;
   declare preview: WindowPreview;
   declare result: Said;
@@ -44,7 +47,8 @@ export class ProvenWindowForm extends PanelElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.form ??= blankWindow(this.panel.now.value, timeZone);
+    const blank = blankWindow(this.panel.now.value, timeZone);
+    this.form ??= this.window === undefined ? blank : windowForm(this.window, blank);
   }
 
   override disconnectedCallback(): void {
@@ -61,8 +65,10 @@ export class ProvenWindowForm extends PanelElement {
     const { form, preview } = this;
     const wrong = (name: string) => problemsOf(preview.problems, name);
     const named = form.name === "" ? [] : [...wrong("name"), ...wrong("id")];
-    return html`<section class="panel" aria-label=${t("New maintenance window")}>
-      <header><h2>${t("New maintenance window")}</h2></header>
+    const heading =
+      this.window === undefined ? t("New maintenance window") : t("Change the window {name}", { name: this.window.name });
+    return html`<section class="panel" aria-label=${heading}>
+      <header><h2>${heading}</h2></header>
       <form @submit=${this.#onSubmit}>
         <div class="fields">
           ${field(
@@ -92,7 +98,11 @@ export class ProvenWindowForm extends PanelElement {
         </div>
         ${form.kind === "once" ? nothing : this.#next()}
         ${said(this.result)}
-        <div class="buttons"><button class="primary" type="submit" ?disabled=${form.name === "" || preview.problems.length > 0}>${t("Save")}</button></div>
+        <div class="buttons">
+          <button class="primary" type="submit" ?disabled=${form.name === "" || preview.problems.length > 0}>${t("Save")}</button>
+          ${this.window === undefined ? nothing : html`<button type="button" @click=${() => this.dispatchEvent(new CustomEvent("cancelled"))}>${t("Cancel")}</button>`}
+          ${check(t("on"), form.enabled, (enabled) => this.#change({ enabled }))}
+        </div>
       </form>
     </section>`;
   }
@@ -163,7 +173,7 @@ export class ProvenWindowForm extends PanelElement {
   }
 
   async #save(): Promise<void> {
-    const answer = await this.panel.api.alerting.createWindow(windowOf(this.form));
+    const answer = await this.panel.api.alerting.saveWindow(windowOf(this.form), this.window === undefined);
     this.result = answer.ok ? { ok: true, text: t("Saved: it counts from now on.") } : refusal(answer.problem);
     if (answer.ok) this.dispatchEvent(new CustomEvent("saved", { detail: t("Saved: it counts from now on.") }));
   }

@@ -23,7 +23,7 @@ import {
 import { conditionText, scopeText, slugOf, withScopeField } from "../../../ui-extension/core/rules.ts";
 import { inEnglish as t } from "../../../ui-extension/core/text.ts";
 import { verdictOf } from "../../../ui-extension/core/verdict.ts";
-import { blankWindow, readableAlertId, windowOf, windowTimesText } from "../../../ui-extension/core/windows.ts";
+import { blankWindow, readableAlertId, windowForm, windowOf, windowTimesText } from "../../../ui-extension/core/windows.ts";
 import { alertOf, ruleOf } from "../../support/alert-views.ts";
 import { fakeAlerts, fakeBacktest, fakeReceivers, fakeRoutes, fakeWindows } from "../../support/fake-alerts.ts";
 import { fakeCluster } from "../../support/fake-cluster.ts";
@@ -215,6 +215,8 @@ test("a window's form gives once or recurrence, never both", () => {
     [repeated.id, repeated.once, repeated.recurrence],
     ["patch-night", null, { calendar: "sat 02:00", timezone: "Europe/Rome", durationSec: 7200 }],
   );
+  const changed = { ...repeated, enabled: false, adjusted: { startsAt: 1, endsAt: 2 } };
+  assert.deepEqual(windowOf({ ...windowForm(changed, form), name: "Other night" }), { ...changed, name: "Other night" });
   const once = windowOf({ ...form, kind: "once" });
   assert.deepEqual([once.recurrence, once.once], [null, { startsAt: now, endsAt: now + 7_200_000 }]);
 });
@@ -225,8 +227,12 @@ test("a receiver's form sends a secret only when one was typed, and keeps what i
   const form = receiverForm(team);
   assert.deepEqual(form.values, {});
   assert.deepEqual(receiverRequest(form, team), { receiver: team, secrets: {} });
-  const typed = receiverRequest({ ...form, values: { url: "https://hooks.example/x" } }, { ...team, template: "{verdict}" });
-  assert.deepEqual([typed.secrets, typed.receiver.template], [{ url: "https://hooks.example/x" }, "{verdict}"]);
+  const typed = receiverRequest({ ...form, values: { url: "https://hooks.example/x" } }, team);
+  assert.deepEqual(typed.secrets, { url: "https://hooks.example/x" });
+  const own = { ...team, template: "{verdict}", actions: false };
+  assert.deepEqual(receiverRequest(receiverForm(own), own).receiver, own);
+  const builtIn = receiverRequest({ ...receiverForm(own), template: "", actions: true }, own).receiver;
+  assert.deepEqual(["template" in builtIn, "actions" in builtIn], [false, false]);
   const mail = {
     ...blankReceiver("email"),
     id: "mail",
