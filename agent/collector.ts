@@ -67,7 +67,7 @@ class NodeCollector implements Collector {
     this.clusterFiles = new ClusterFiles(read);
     this.slow = new SlowSources(deps);
     this.tasksSource = new TaskSource(root, true);
-    this.facts = new NodeFactsSource(this.files, api);
+    this.facts = new NodeFactsSource(this.files, api, root);
     this.watch = new MetricsWatch(root, clock);
     this.lanes = {
       pmxcfs: new Lane(clock, () => this.refreshPmxcfs()),
@@ -91,6 +91,7 @@ class NodeCollector implements Collector {
 
   async collect(table: SampleTable, now: EpochMs): Promise<void> {
     this.startFacts();
+    this.lanes.pmxcfs.start(); // its first reads are under way while the metrics line is read
     this.feed.refresh(now);
     const { needsRrd } = this.feed;
     const [members] = await Promise.all([

@@ -20,8 +20,8 @@ export class MetricsWatch {
   private changed = false;
   private wake: (() => void) | undefined;
   private seen: Stamp | undefined;
-  /** Monotonic. */
-  private dueMs: number | undefined;
+  /** When the next file is expected, monotonic; in the past: nobody knows. */
+  private dueMs = Number.NEGATIVE_INFINITY;
   private graceMs = graceMinMs;
 
   constructor(
@@ -31,10 +31,11 @@ export class MetricsWatch {
 
   /** Resolves when the file was replaced since the call before, after `atMostMs`, or when `signal` aborts. */
   async next(atMostMs: number, signal: AbortSignal): Promise<void> {
-    const endMs = this.clock.monotonicMs() + atMostMs;
+    const nowMs = this.clock.monotonicMs();
+    const endMs = nowMs + atMostMs;
     if (this.isReplaced()) return;
-    if (this.dueMs !== undefined && this.dueMs <= endMs) {
-      await this.clock.sleep(Math.max(0, this.dueMs - this.clock.monotonicMs()), signal);
+    if (this.dueMs > nowMs && this.dueMs <= endMs) {
+      await this.clock.sleep(this.dueMs - nowMs, signal);
       if (signal.aborted) return;
       if (this.isReplaced()) {
         this.graceMs = Math.max(graceMinMs, this.graceMs * 0.95);
@@ -55,12 +56,9 @@ export class MetricsWatch {
   private isReplaced(): boolean {
     const stamp = this.look();
     const before = this.seen;
-    if (stamp?.inode === before?.inode && stamp?.writtenMs === before?.writtenMs) {
-      this.dueMs = undefined; // what is late has no rhythm
-      return false;
-    }
+    if (stamp?.inode === before?.inode && stamp?.writtenMs === before?.writtenMs) return false;
     this.seen = stamp;
-    this.dueMs = stamp === undefined ? undefined : this.expectNext(stamp.writtenMs);
+    this.dueMs = stamp === undefined ? Number.NEGATIVE_INFINITY : this.expectNext(stamp.writtenMs);
     return before !== undefined && stamp !== undefined;
   }
 
