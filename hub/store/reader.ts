@@ -20,6 +20,9 @@ const stepsMax = 500_000;
 /** Samples that room is made for before they are counted: a day's. */
 const expectedMax = 8800;
 
+/** Tracks that stay for the next answer, of 140 kB each: most questions are about one series or two. */
+const tracksKept = 2;
+
 /** One series being read: from which groups, into which track. */
 export type Reading = {
   series: SeriesInfo;
@@ -33,6 +36,7 @@ export class Reader implements SeriesReader, SeriesRanker {
   private times = new Float64Array(512);
   private values = new Float64Array(512);
   private readonly day = emptyRollup();
+  private readonly tracks: Track[] = [];
   readonly decoded: DecodedColumns;
   private readonly ranking: Ranking;
 
@@ -77,12 +81,22 @@ export class Reader implements SeriesReader, SeriesRanker {
 
   private readingsOf(series: readonly SeriesInfo[], rangeMs: number, make: () => Buckets | undefined): Reading[] {
     const expected = Math.min(Math.ceil(rangeMs / limits.sampleEveryMs) + 16, expectedMax);
-    return series.map((one) => ({
+    return series.map((one, i) => ({
       series: one,
-      track: new Track(expected),
+      track: this.trackFor(i, expected),
       buckets: make(),
       groups: this.catalogue.placesOf(one),
     }));
+  }
+
+  /** An empty track. The first ones are used again: nothing of an answer is in them, and only one is read at a time. */
+  private trackFor(index: number, expected: number): Track {
+    const known = this.tracks[index];
+    if (known !== undefined) known.clear();
+    if (known !== undefined && known.at.length <= expectedMax * 2) return known;
+    const track = new Track(index < tracksKept ? expectedMax : expected);
+    if (index < tracksKept) this.tracks[index] = track;
+    return track;
   }
 
   private readRaw(series: readonly SeriesInfo[], { from, to, aggregates, stored = false }: SeriesRange): SeriesColumns[] {
