@@ -1,7 +1,12 @@
 import type { EpochMs } from "#protocol/ids.ts";
+import { limits } from "#protocol/limits.ts";
 import type { Inventory, TaskReport } from "#protocol/messages.ts";
+import { fitInventory } from "./core/inventory-size.ts";
 import { RecentTasks } from "./core/recent-tasks.ts";
 import type { Collector } from "./ports.ts";
+
+/** A message's type and braces around it have room beside it. */
+const inventoryMaxBytes = limits.messageMaxBytes - 1024;
 
 /** What the hub is told beside samples: the inventory, and the tasks of the last day. Filled by the sampler, read by the session. */
 export class Facts {
@@ -21,7 +26,8 @@ export class Facts {
     const { version, inventory } = await collector.inventory(now);
     if (version !== this.inventory?.version || clockProblem !== this.clockProblem) {
       this.clockProblem = clockProblem;
-      this.inventory = { version, inventory: clockProblem === undefined ? inventory : withClock(inventory, clockProblem) };
+      const whole = clockProblem === undefined ? inventory : withClock(inventory, clockProblem);
+      this.inventory = { version, inventory: fitInventory(whole, inventoryMaxBytes) };
       this.onInventory(this.inventory.inventory);
     }
     const tasks = await collector.tasks(now);

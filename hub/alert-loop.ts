@@ -122,9 +122,9 @@ export class AlertLoop {
   /** In how many ms the next pass is due where no frame comes. */
   dueInMs(): number {
     const { clock } = this.ports;
-    if (this.book.records.size > 0 || this.book.groups.size > 0) return alertsEveryMs;
-    const factsInMs = this.factsAt + factsAtLeastMs - clock.monotonicMs();
-    return Math.max(0, Math.min(factsInMs, this.evaluator.nextAt - clock.now()));
+    const hasAlerts = this.book.records.size > 0 || this.book.groups.size > 0;
+    const latestMs = hasAlerts ? alertsEveryMs : this.factsAt + factsAtLeastMs - clock.monotonicMs();
+    return Math.max(0, Math.min(latestMs, this.evaluator.nextAt - clock.now()));
   }
 
   /** Decisions of people changed in the store: rules, silences, windows, routes, receivers. */

@@ -4,6 +4,7 @@ import type { PveApi } from "../pve/api.ts";
 import type { NowReader } from "./files.ts";
 import { apiProblem } from "./node-api.ts";
 import * as proc from "./proc.ts";
+import { readTimezone } from "./timezone.ts";
 
 export type HostFacts = Omit<NodeFacts, "zpools" | "sources">;
 
@@ -17,6 +18,7 @@ export class NodeFactsSource {
   constructor(
     private readonly files: NowReader,
     private readonly api: PveApi,
+    private readonly root: string,
   ) {}
 
   /** Asks the API. What was known stays on a problem. */
@@ -45,11 +47,13 @@ export class NodeFactsSource {
     const cpuModel = proc.parseCpuModel(this.files.tryRead("/proc/cpuinfo") ?? "") ?? this.status.cpuModel;
     const cpus = cpusNow > 0 ? cpusNow : this.status.cpus;
     const { pveVersion } = this.status;
+    const timezone = readTimezone(this.root, this.files);
     return {
       ...(pveVersion === undefined ? {} : { pveVersion }),
       ...(kernel === undefined ? {} : { kernel: kernel.slice(0, 200) }),
       ...(cpuModel === undefined ? {} : { cpuModel: cpuModel.slice(0, 200) }),
       ...(cpus === undefined ? {} : { cpus }),
+      ...(timezone === undefined ? {} : { timezone }),
       ...(Number.isInteger(bootedAtSec) ? { bootedAt: bootedAtSec * 1000 } : {}),
     };
   }

@@ -2,6 +2,7 @@ import type { EpochMs } from "#protocol/ids.ts";
 import type { BackupJobFacts, GuestFacts } from "#protocol/messages.ts";
 import { nextInstant, parseCalendar, previousInstant } from "./calendar.ts";
 import type { BackupTask } from "./task-memory.ts";
+import { isTimezone } from "./zoned-time.ts";
 
 /** Jobs start within the minute, and clocks differ a little. */
 const startSlackMs = 60_000;
@@ -17,25 +18,36 @@ export function includesGuest(job: BackupJobFacts, guest: Pick<GuestFacts, "vmid
 /** When a calendar's newest instant was, worked out again only when the next one may have come. */
 export class DueTimes {
   private readonly known = new Map<string, { due: EpochMs | undefined; at: EpochMs }>();
+  private readonly zones = new Map<string, boolean>();
 
-  constructor(private readonly timezone: string) {}
+  /** `fallback`: where a node did not say its timezone, or one that nobody knows. */
+  constructor(private readonly fallback: string) {}
 
-  /** At or before `now`; undefined: never yet, or no calendar. */
-  newest(schedule: string, now: EpochMs): EpochMs | undefined {
-    const cached = this.known.get(schedule);
+  /** At or before `now`, in a node's timezone; undefined: never yet, or no calendar. */
+  newest(schedule: string, timezone: string | undefined, now: EpochMs): EpochMs | undefined {
+    const zone = this.zoneOf(timezone);
+    const key = `${zone} ${schedule}`;
+    const cached = this.known.get(key);
     // To the minute: no schedule of Proxmox is finer.
     if (cached !== undefined && now >= cached.at && Math.floor(now / 60_000) === Math.floor(cached.at / 60_000))
       return cached.due;
     const parsed = parseCalendar(schedule);
-    const due = parsed.ok ? previousInstant(parsed.event, now, this.timezone) : undefined;
-    this.known.set(schedule, { due, at: now });
+    const due = parsed.ok ? previousInstant(parsed.event, now, zone) : undefined;
+    this.known.set(key, { due, at: now });
     return due;
   }
 
   /** The first instant after `at`. */
-  after(schedule: string, at: EpochMs): EpochMs | undefined {
+  after(schedule: string, timezone: string | undefined, at: EpochMs): EpochMs | undefined {
     const parsed = parseCalendar(schedule);
-    return parsed.ok ? nextInstant(parsed.event, at, this.timezone) : undefined;
+    return parsed.ok ? nextInstant(parsed.event, at, this.zoneOf(timezone)) : undefined;
+  }
+
+  private zoneOf(timezone: string | undefined): string {
+    if (timezone === undefined) return this.fallback;
+    const known = this.zones.get(timezone) ?? isTimezone(timezone);
+    this.zones.set(timezone, known);
+    return known ? timezone : this.fallback;
   }
 }
 

@@ -84,12 +84,13 @@ function replicationSamples({ sight, picture, due }: FactSources, { facts, owner
   return jobs.flatMap(({ id, schedule = replicationDefault }): FactSample[] => {
     const info = sight.reader.find({ cluster: picture.cluster, entity, metric: "replication_age", instance: id });
     const latest = info === undefined ? undefined : sight.live.latest(info.id);
-    const dueAt = due.newest(schedule, sight.now);
+    const { timezone } = owner.inventory.node;
+    const dueAt = due.newest(schedule, timezone, sight.now);
     const skewMs = picture.agents.get(owner.agent.node)?.clockSkewMs ?? 0;
     if (latest === undefined || dueAt === undefined || !isFresh(latest.at, sight.now, skewMs)) return [];
     const takenAt = (sight.now - latest.value * 1000) as EpochMs;
     // Counted from the first instant that was missed: the next ones must not start it anew.
-    const missedAt = takenAt >= dueAt ? undefined : due.after(schedule, takenAt);
+    const missedAt = takenAt >= dueAt ? undefined : due.after(schedule, timezone, takenAt);
     const value = missedAt === undefined ? 0 : Math.max(0, sight.now - missedAt) / 1000;
     return [{ entity, name: "replication_overdue", value, instance: id }];
   });
@@ -106,7 +107,7 @@ function backupSamples(
   const { node } = owner.agent;
   const jobs = all.filter((job) => includesGuest(job, facts, node));
   const { overdueMs, newest } = backupFacts(jobs, tasks.backupsOf(picture.cluster, node, facts.vmid), {
-    newestDue: (schedule) => due.newest(schedule, now),
+    newestDue: (schedule) => due.newest(schedule, owner.inventory.node.timezone, now),
     knownSince: tasks.knownSince(picture.cluster, node) ?? now,
     guestSince: owner.claims[facts.vmid] ?? owner.receivedAt,
     now,

@@ -53,7 +53,14 @@ function recurrence(world: World, line: string): Recurrence {
 
 const setup: Record<string, Command> = {
   nodes: ({ world }, names) => {
-    const node = { up: true, agentUp: true, bootedAt: world.wall - 30 * 86_400_000, skewMs: 0, measuredSkewMs: 0 };
+    const node = {
+      timezone: undefined,
+      up: true,
+      agentUp: true,
+      bootedAt: world.wall - 30 * 86_400_000,
+      skewMs: 0,
+      measuredSkewMs: 0,
+    };
     for (const name of names) world.nodes.set(name, { ...node, measuredAt: 0, version: "pve-manager/9.2.11/14a22df35955d97d" });
   },
   /** `guest 100 web on pve1 onboot tags=prod.web pool=shop storages=nfs1` */
@@ -105,8 +112,10 @@ const setup: Record<string, Command> = {
     const job = { id, type: "vzdump", enabled: true, schedule, mode, ...guests, repeatMissed: false };
     world.jobs.push(job);
   },
-  timezone: ({ world }, [timezone = "UTC"]) => {
-    world.timezone = timezone;
+  /** `timezone Europe/Rome`: the hub's · `timezone Asia/Tokyo of pve1,pve2` */
+  timezone: (scene, [timezone = "UTC", , nodes]) => {
+    if (nodes === undefined) scene.world.timezone = timezone;
+    else for (const name of nodes.split(",")) nodeOf(scene, name).timezone = timezone;
   },
   /** Who hears of alerts, and the shipped rules with their route. */
   receivers: ({ world }, ids) => {

@@ -32,6 +32,7 @@ type Node = {
   measuredSkewMs: number;
   measuredAt: number;
   version: string;
+  timezone: string | undefined;
 };
 
 /** Newest samples and series, nothing more: history is not asked here. */
@@ -304,6 +305,7 @@ export class World {
           thinpools: this.thinpools(name),
           sources: [],
           bootedAt: node.bootedAt,
+          ...(node.timezone === undefined ? {} : { timezone: node.timezone }),
         },
         guests: guests.map(({ facts }) => facts),
         storages: this.storages,
