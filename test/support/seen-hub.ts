@@ -28,7 +28,7 @@ export function seenHub(t: TestContext) {
     { vmid: 100, name: "web", pool: "prod", tags: ["web"] },
     { vmid: 101, name: secretGuest, pool: "hidden-pool", tags: ["hidden-tag"] },
   ];
-  const storage = { storage: "tank", type: "zfspool", shared: false, content: ["images"], enabled: true, nodes: [] };
+  const storage = { storage: "local-zfs", type: "zfspool", shared: false, content: ["images"], enabled: true, nodes: [] };
   const node = { zpools: ["hidden-zpool"], sources: [], pveVersion: secretNode, kernel: secretNode, cpuModel: secretNode };
   hub.fleet.inventory(agent, inventoryOf({ guests, storages: [storage], node }));
   for (const [index, vmid] of [100, 101].entries()) {
@@ -85,7 +85,7 @@ function history({ journal, tasks }: ReturnType<typeof testHub>, agent: ReturnTy
   ] as const) {
     journal.emit("guest.started", { guest, node: "pve1" }, { ...place, entity: `guest/${vmid}` });
   }
-  journal.emit("storage.inactive", { storage: "hidden-storage" }, { ...place, entity: "storage/pve1/tank" });
+  journal.emit("storage.inactive", { storage: "hidden-storage" }, { ...place, entity: "storage/pve1/local-zfs" });
   const notice = { title: `vzdump of ${secretGuest}`, message: secretGuest, severity: "info", kind: "vzdump", fields: {} };
   journal.emit("pve.notice", notice, place);
   journal.emit("login.failed", { address: "hidden-address" });
