@@ -15,7 +15,10 @@ export const actionLabels: Record<LinkAction, string> = { acknowledge: "Acknowle
 
 /** Something in it fires that nobody has taken yet. */
 export const wantsActions = ({ kind, alerts }: Pick<Notification, "kind" | "alerts">): boolean =>
-  kind !== "test" && kind !== "resolved" && kind !== "acknowledged" && alerts.some(({ state, acknowledged }) => state === "firing" && acknowledged === null);
+  kind !== "test" &&
+  kind !== "resolved" &&
+  kind !== "acknowledged" &&
+  alerts.some(({ state, acknowledged }) => state === "firing" && acknowledged === null);
 
 /** What a link can still do: alerts of its message that fire without a break since, as they are now. */
 export type LinkScope = { firing: AlertView[]; untaken: AlertView[] };

@@ -18,7 +18,8 @@ export type Message = {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]/g;
-const oneLine = (text: string) =>
+/** Without line breaks and control characters: names come from guests. */
+export const oneLine = (text: string): string =>
   text
     .replace(/[\s\u0085\u2028\u2029]+/g, " ")
     .replace(controls, "")

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
-import { cutLines, cutText } from "../core/message.ts";
+import { cutLines, cutText, oneLine } from "../core/message.ts";
 import { type ChannelPorts, type MessagePorts, messageFor, postJson, type ReceiverOf, resultOf } from "./channel.ts";
 
 type PagerDuty = ReceiverOf<"pagerduty">;
@@ -39,7 +39,7 @@ export function formatPagerDuty(notification: Notification, receiver: PagerDuty,
       source: first === undefined ? "proven" : (first.node ?? first.cluster),
       severity: notification.severity,
       timestamp: new Date(notification.at).toISOString(),
-      ...(first === undefined ? {} : { component: first.title, class: first.ruleName }),
+      ...(first === undefined ? {} : { component: oneLine(first.title), class: oneLine(first.ruleName) }),
       group: notification.route,
       custom_details: { verdict, details: cutLines(body, detailsMax), link },
     },

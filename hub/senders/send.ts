@@ -86,8 +86,11 @@ async function sendToNodes(
   );
 }
 
+/** What the other side said goes into logs and pages: one line, nothing a terminal obeys. */
+const plain = (text: string) => text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, " ").trim();
+
 function withoutSecrets(result: SendResult, secrets: readonly string[]): SendResult {
   const clean = (text: string) =>
-    secrets.reduce((rest, secret) => (secret.length < 4 ? rest : rest.replaceAll(secret, "•••")), text);
+    secrets.reduce((rest, secret) => (secret.length < 4 ? rest : rest.replaceAll(secret, "•••")), plain(text));
   return result.ok ? { ok: true, answer: clean(result.answer) } : { ...result, problem: clean(result.problem) };
 }

@@ -31,3 +31,25 @@ test("the address is asked every minute; failures are tolerated, then told, and 
   assert.deepEqual(heartbeat.problems(), []);
   assert.deepEqual(lines, ["the heartbeat fails: HTTP 500", "the heartbeat gets through again"]);
 });
+
+test("a service outside that hears nothing for three minutes knows that the hub is gone: a stopped one sends no more", async (t) => {
+  const server = await MessageServer.start(t);
+  const clock = new FakeClock();
+  const config = heartbeatConfig.parse({ url: `${server.url}/ping/secret-id`, allow_loopback: true });
+  const heard: number[] = [];
+  const overdue = () => clock.now() - (heard.at(-1) ?? 0) > 180_000;
+  const heartbeat = new Heartbeat(config, { clock, log: () => undefined });
+  heartbeat.start();
+  for (let count = 1; count <= 5; count++) {
+    await server.until(count);
+    heard.push(clock.now());
+    while (clock.sleeping === 0) await settle();
+    assert.equal(overdue(), false);
+    await clock.advance(60_000);
+  }
+  await server.until(6);
+  heard.push(clock.now());
+  await heartbeat.stop();
+  await clock.advance(180_001);
+  assert.deepEqual([server.received.length, overdue()], [6, true]);
+});
