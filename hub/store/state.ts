@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { EpochMs } from "#protocol/ids.ts";
+import { BoundedMap } from "../core/limits.ts";
 import { type AuditEntry, type AuditVerdict, auditEntrySchema, type Change, chain, verifyChain } from "./audit.ts";
 import { type DocumentOf, type Kind, kinds } from "./documents.ts";
 import { envFileProblem, envPageSize } from "./env-file.ts";
@@ -13,6 +14,10 @@ export const stateVersion = 1;
 /** The store can't be used: `message` names the remedy. The hub does not start and nothing is overwritten. */
 export class StoreError extends Error {}
 
+/** Asked for with each request to the API. */
+const askedOften: ReadonlySet<Kind> = new Set<Kind>(["apiKey", "keyUse", "session"]);
+const recalledMax = 1000;
+
 export type Actor = { actor: string; reason: string };
 
 /**
@@ -20,6 +25,8 @@ export type Actor = { actor: string; reason: string };
  * when it returns. Several processes may have it open (`proven-hub key create` beside the running hub): LMDB serializes their writes.
  */
 export class StateStore {
+  private readonly recalled = new BoundedMap<string, { text: string; document: unknown }>(recalledMax);
+
   private constructor(
     private readonly root: RootDatabase<unknown, string>,
     private readonly documents: Database<unknown, [Kind, string]>,
@@ -47,8 +54,23 @@ export class StateStore {
   }
 
   get<K extends Kind>(kind: K, id: string): DocumentOf<K> | undefined {
+    if (askedOften.has(kind)) return this.recall(kind, id);
     const raw = this.documents.get([kind, id]);
     return raw === undefined ? undefined : parseDocument(kind, id, raw);
+  }
+
+  /** Read each time, since another process may have written it; parsed again only when it says something else than last time. */
+  private recall<K extends Kind>(kind: K, id: string): DocumentOf<K> | undefined {
+    const bytes = this.documents.getBinaryFast([kind, id]);
+    if (bytes === undefined) return undefined;
+    const text = bytes.toString("utf8", 0, bytes.length);
+    const key = `${kind} ${id}`;
+    const known = this.recalled.get(key);
+    if (known?.text === text) return known.document as DocumentOf<K>; // the key names the kind
+    const document = parseDocument(kind, id, JSON.parse(text));
+    Object.freeze(document);
+    this.recalled.set(key, { text, document });
+    return document;
   }
 
   /** All documents of a kind, by id. */

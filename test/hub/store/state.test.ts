@@ -202,3 +202,18 @@ test("a store whose last pages were given back before they were written is whole
   );
   await again.close();
 });
+
+test("a key that was revoked is revoked at the next look, and one that is gone is gone", async (t) => {
+  const state = openIn(temporaryDir(t));
+  const by = { actor: "test", reason: "test" };
+  const key = { id: "0123456789ab", name: "panel", scopes: ["read" as const], secretHash: "a".repeat(64) };
+  const stored = { ...key, createdAt: now, expiresAt: (now + 1000) as EpochMs, revokedAt: null };
+  state.put("apiKey", key.id, stored, by);
+  assert.deepEqual(state.get("apiKey", key.id), stored);
+  assert.deepEqual(state.get("apiKey", key.id), stored);
+  state.put("apiKey", key.id, { ...stored, revokedAt: now }, by);
+  assert.equal(state.get("apiKey", key.id)?.revokedAt, now);
+  state.remove("apiKey", key.id, by);
+  assert.equal(state.get("apiKey", key.id), undefined);
+  await state.close();
+});
