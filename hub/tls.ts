@@ -36,12 +36,12 @@ export async function loadCertificate(stateDir: string, now: number): Promise<Hu
 
 /** Loads what makes certificates with the first one: the hub starts without it. */
 async function makeCertificate(now: number) {
-  const { generate } = await import("selfsigned");
+  const { default: selfsigned } = await import("selfsigned");
   const name = hostname();
   const addresses = Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address.split("%")[0] ?? "") ?? []);
   const names = [...new Set([name, "localhost"])].map((value) => ({ type: 2 as const, value }));
   const ips = [...new Set(["127.0.0.1", "::1", ...addresses])].map((ip) => ({ type: 7 as const, ip }));
-  return generate([{ name: "commonName", value: `Proven hub ${name}`.slice(0, 64) }], {
+  return selfsigned.generate([{ name: "commonName", value: `Proven hub ${name}`.slice(0, 64) }], {
     keyType: "ec",
     curve: "P-256",
     algorithm: "sha256",

@@ -45,7 +45,10 @@ const onlyEnglish: Plugin = {
   },
 };
 
-/** What a hub without mail, push, MQTT and a new certificate never loads stands in files of its own. */
+/**
+ * What a hub without mail, push, MQTT and a new certificate never loads stands in files of its own. Packages that are CommonJS have only
+ * their default export there, as Node itself gives it.
+ */
 export const hubOptions = {
   ...daemon,
   entryPoints: { hub: join(root, "hub/main.ts") },

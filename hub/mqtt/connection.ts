@@ -66,7 +66,7 @@ export class BrokerConnection {
 
   private async once(signal: AbortSignal): Promise<End> {
     const { url, options, clock } = this.ports;
-    const mqtt = await import("mqtt");
+    const { default: mqtt } = await import("mqtt");
     if (signal.aborted) return { wasConnected: false, problem: "", refused: false };
     const client = mqtt.connect(url, { ...options, reconnectPeriod: 0, connectTimeout: connectTimeoutMs });
     return new Promise((resolve) => {

@@ -112,7 +112,7 @@ async function resolve(host: string, rules: OutgoingRules): Promise<{ address: s
 }
 
 async function attempt(options: Parameters<typeof createTransport>[0], mail: SendMailOptions): Promise<SendResult> {
-  const nodemailer = await import("nodemailer");
+  const { default: nodemailer } = await import("nodemailer");
   const transport = nodemailer.createTransport(options);
   try {
     const { response, rejected = [] } = (await transport.sendMail(mail)) as { response: string; rejected?: string[] };

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { hubOptions } from "../../scripts/build-options.ts";
+import { temporaryDir } from "../support/test-hub.ts";
 
 test("the hub starts without what sends mail, pushes, speaks MQTT or makes certificates: these are loaded when they are first needed", async () => {
   const { metafile } = await build({ ...hubOptions, outdir: "unused", write: false, sourcemap: false, metafile: true });
@@ -22,4 +26,17 @@ test("the hub starts without what sends mail, pushes, speaks MQTT or makes certi
     assert.ok(!loaded.has(name), `${name} is not loaded at the start`);
   }
   assert.ok(loaded.has("ws") && loaded.has("zod"));
+});
+
+test("what is loaded late from the bundle is there: a certificate is made, and mail, push and MQTT have their functions", async (t) => {
+  const dir = temporaryDir(t);
+  const late = { nodemailer: "createTransport", mqtt: "connect", "web-push": "generateRequestDetails" };
+  const names = Object.entries(late).map(([name, called]) => `typeof (await import("${name}")).default.${called}`);
+  const contents = `export { loadCertificate } from "./hub/tls.ts";\nexport const kinds = async () => [${names.join(", ")}];`;
+  const { entryPoints: _, ...options } = hubOptions;
+  await build({ ...options, stdin: { contents, resolveDir: process.cwd(), loader: "ts" }, outdir: dir, sourcemap: false });
+  const built = await import(pathToFileURL(join(dir, "stdin.mjs")).href);
+  assert.deepEqual(await built.kinds(), ["function", "function", "function"]);
+  const { cert, fingerprint } = await built.loadCertificate(dir, Date.now());
+  assert.equal(new X509Certificate(cert).fingerprint256, fingerprint);
 });
