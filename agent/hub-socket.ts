@@ -48,8 +48,8 @@ function openTls(
   signal: AbortSignal,
 ): Promise<{ ok: true; socket: TLSSocket } | { ok: false; problem: string }> {
   return new Promise((resolve) => {
-    // The pin is stricter than any authority, so the chain and the name in the certificate don't matter.
-    const socket = connect({ host, port, rejectUnauthorized: false, ...(isIP(host) === 0 ? { servername: host } : {}) });
+    // The pin is stricter than any authority, so the chain and the name in the certificate don't matter, and no list of authorities is loaded.
+    const socket = connect({ host, port, rejectUnauthorized: false, ca: [], ...(isIP(host) === 0 ? { servername: host } : {}) });
     const fail = (problem: string) => {
       signal.removeEventListener("abort", stop);
       socket.destroy();

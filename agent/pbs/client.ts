@@ -182,7 +182,7 @@ function openPinned({ server, port, fingerprint }: PbsPlace, signal: AbortSignal
     const pinned = fingerprint !== undefined;
     // The pin is stricter than any authority, so the chain and the name in the certificate don't matter then.
     const name = isIP(server) === 0 ? { servername: server } : {};
-    const socket = connect({ host: server, port, rejectUnauthorized: !pinned, ...name });
+    const socket = connect({ host: server, port, rejectUnauthorized: !pinned, ...(pinned ? { ca: [] } : {}), ...name });
     const fail = (problem: string) => {
       socket.destroy();
       resolve({ ok: false, status: 0, problem });
