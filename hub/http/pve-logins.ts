@@ -22,6 +22,8 @@ const idleMs = 2 * 3_600_000;
 const refreshMs = assertionTimes.viewMs - 15_000;
 const challengeMs = 5 * 60_000;
 const realmsMs = 60_000;
+/** After nobody answered. */
+const noRealmsMs = 5_000;
 const sessionsMax = 2000;
 const challengesMax = 1000;
 
@@ -50,7 +52,7 @@ export type Attempt = { cluster: string | undefined; user: string; realm: string
 export class PveLogins {
   private readonly sessions = new BoundedMap<string, Session>(sessionsMax);
   private readonly challenges = new BoundedMap<string, Challenge>(challengesMax);
-  private readonly realmLists = new BoundedMap<string, { at: number; realms: readonly Realm[] }>(100);
+  private readonly realmLists = new BoundedMap<string, { until: number; realms: Promise<readonly Realm[]> }>(100);
   private readonly guard: LoginGuard;
 
   constructor(
@@ -117,14 +119,23 @@ export class PveLogins {
     if (session !== undefined) this.close(key, session);
   }
 
-  private async realmsOf(cluster: string): Promise<readonly Realm[]> {
+  /** Anybody may ask: the agents are asked once in a while, however many do. */
+  private realmsOf(cluster: string): Promise<readonly Realm[]> {
+    const now = this.clock.monotonicMs();
     const known = this.realmLists.get(cluster);
-    if (known !== undefined && this.clock.monotonicMs() - known.at < realmsMs) return known.realms;
+    if (known !== undefined && now < known.until) return known.realms;
+    const asked = { until: now + realmsMs, realms: this.askRealms(cluster) };
+    this.realmLists.set(cluster, asked);
+    void asked.realms.then((realms) => {
+      if (realms.length === 0) asked.until = this.clock.monotonicMs() + noRealmsMs;
+    });
+    return asked.realms;
+  }
+
+  private async askRealms(cluster: string): Promise<readonly Realm[]> {
     for (const agent of this.agentsOf(cluster)) {
       const answer = await this.ports.ask(agent, "login.realms", {});
-      if (answer?.state !== "ok") continue;
-      this.realmLists.set(cluster, { at: this.clock.monotonicMs(), realms: answer.realms });
-      return answer.realms;
+      if (answer?.state === "ok") return answer.realms;
     }
     return [];
   }
