@@ -21,7 +21,8 @@ export type Part = keyof typeof gzipMax;
 /** Each builds below `out` and returns its main file's path from there. */
 const parts: Record<Part, (out: string) => Promise<string>> = {
   async agent(out) {
-    await build({ ...daemon, entryPoints: ["agent/main.ts"], outfile: join(out, "agent.mjs") });
+    // Short names: the source stands in the agent's memory for as long as it runs.
+    await build({ ...daemon, minify: true, entryPoints: ["agent/main.ts"], outfile: join(out, "agent.mjs") });
     return "agent.mjs";
   },
   async hub(out) {
