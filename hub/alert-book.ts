@@ -1,9 +1,14 @@
 import type { EpochMs } from "#protocol/ids.ts";
+import { episodeOf, flapSpanMs } from "./core/alert.ts";
 import { type AlertGroup, type AlertRecord, shiftGroup, shiftRecord } from "./core/alert-record.ts";
 import type { StateStore } from "./store/state.ts";
 
 const observed = { actor: "hub", reason: "observed" };
 const atWidth = 15;
+/** Each removal is a transaction, with the disk's sync: what is left comes with the next pass. */
+const prunedAtOnce = 50;
+
+const timeId = (at: number) => String(Math.max(0, at)).padStart(atWidth, "0");
 
 /** Alerts and groups in memory, and their way to the disk. What failed to be written is tried again with the next change. */
 export class AlertBook {
@@ -15,9 +20,13 @@ export class AlertBook {
   private dirtyGroups = new Set<string>();
   private ended: AlertRecord[] = [];
 
-  constructor(private readonly state: StateStore) {
+  constructor(
+    private readonly state: StateStore,
+    now: EpochMs,
+  ) {
     for (const { id, document } of state.list("alert")) this.records.set(id, document);
-    for (const { document } of state.list("alertHistory")) this.recentFires.set(document.id, document.fires);
+    for (const { document } of state.list("alertHistory", timeId(now - flapSpanMs)))
+      this.recentFires.set(document.id, document.fires);
     for (const { id, document } of state.list("alertGroup")) this.groups.set(id, document);
   }
 
@@ -50,6 +59,24 @@ export class AlertBook {
     this.dirtyGroups.add(id);
   }
 
+  /** Groups that told of an episode note when and how it ended. */
+  noteEnd(id: string, firedAt: EpochMs, now: EpochMs): void {
+    const record = this.records.get(id);
+    const key = episodeOf(id, firedAt);
+    const endText = record?.text ?? null;
+    for (const groupId of record?.groups ?? []) {
+      const group = this.groups.get(groupId);
+      if (group === undefined) continue;
+      const told = Object.entries(group.told).map(([receiver, one]) => {
+        const episodes = one.episodes.map((episode) =>
+          episode.key === key ? { ...episode, resolvedAt: now, endText } : episode,
+        );
+        return [receiver, { ...one, episodes }] as const;
+      });
+      this.putGroup({ ...group, told: Object.fromEntries(told) });
+    }
+  }
+
   /** The wall clock was set: what lasts goes on by real time. */
   shift(ms: number): void {
     for (const record of this.records.values()) this.put(shiftRecord(record, ms));
@@ -78,10 +105,13 @@ export class AlertBook {
     this.ended = [];
   }
 
-  /** Ended episodes that ended before `before` are dropped. */
-  prune(before: EpochMs): void {
-    for (const { id } of this.state.list("alertHistory")) {
-      if (Number(id.slice(0, atWidth)) < before) this.state.remove("alertHistory", id, observed);
+  /** Ended episodes that ended before `before` are dropped, and the memory of what fired so long ago that it tells no flapping. */
+  prune(before: EpochMs, now: EpochMs): void {
+    for (const id of this.state.idsBefore("alertHistory", timeId(before), prunedAtOnce)) {
+      this.state.remove("alertHistory", id, observed);
+    }
+    for (const [id, fires] of this.recentFires) {
+      if (!fires.some((at) => now - at < flapSpanMs)) this.recentFires.delete(id);
     }
   }
 
@@ -94,5 +124,5 @@ export class AlertBook {
 
 function historyId({ id, alert }: AlertRecord): string {
   const at = alert.state === "resolved" ? alert.resolvedAt : 0;
-  return `${String(at).padStart(atWidth, "0")} ${id}`;
+  return `${timeId(at)} ${id}`;
 }

@@ -8,7 +8,7 @@ import { AlertSubjects, type Watched } from "./alert-subjects.ts";
 import { AlertTeller } from "./alert-teller.ts";
 import { episodeOf } from "./core/alert.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
-import { changeRecord, currentRecord, withAcknowledgement } from "./core/alert-steps.ts";
+import { changeRecord, currentRecord, endRecord, withAcknowledgement } from "./core/alert-steps.ts";
 import { sameFigure } from "./core/alert-text.ts";
 import { alertView } from "./core/alert-view.ts";
 import { DueTimes } from "./core/backup-due.ts";
@@ -89,7 +89,7 @@ export class AlertLoop {
 
   constructor(private readonly ports: AlertLoopPorts) {
     const { state, clock, reader, live, timezone } = ports;
-    this.book = new AlertBook(state);
+    this.book = new AlertBook(state, clock.now());
     this.due = new DueTimes(timezone);
     this.ran = new StoredRunMemory(state);
     this.clocks = { wall: clock.now(), monotonic: clock.monotonicMs() };
@@ -206,7 +206,7 @@ export class AlertLoop {
   }
 
   prune(now: EpochMs): void {
-    this.book.prune((now - historyMs) as EpochMs);
+    this.book.prune((now - historyMs) as EpochMs, now);
   }
 
   /** Null takes an acknowledgement back. Durable at once, with who did it. Undefined: this alert doesn't fire. */
@@ -273,15 +273,14 @@ export class AlertLoop {
     }
   }
 
-  private end(record: AlertRecord, reason: string, now: EpochMs): void {
-    const { alert } = record;
-    if (alert.state !== "firing") {
+  private end(record: AlertRecord, reason: "gone" | "rule-changed", now: EpochMs): void {
+    const ended = endRecord(record, reason, now);
+    if (ended === undefined) {
       this.book.remove(record, false);
       return;
     }
-    const { activeAt, firedAt } = alert;
-    this.book.put({ ...record, reason, alert: { state: "resolved", activeAt, firedAt, resolvedAt: now } });
-    this.markResolved(record.id, firedAt, now);
+    this.book.put(ended);
+    this.book.noteEnd(ended.id, ended.alert.firedAt, now);
   }
 
   private sampleFacts(now: EpochMs): void {
@@ -329,7 +328,7 @@ export class AlertLoop {
     this.book.put(fired && takesAlong(check.plan) ? { ...record, affected: this.affected(record, now) } : record);
     if (fired) this.ports.tell("firing", record);
     if (record.alert.state === "resolved") {
-      this.markResolved(record.id, record.alert.firedAt, now);
+      this.book.noteEnd(record.id, record.alert.firedAt, now);
       this.ports.tell("resolved", record);
     }
   }
@@ -361,24 +360,6 @@ export class AlertLoop {
     const found = this.checkOf(record);
     const alert = found && this.evaluator.holdAnew(found.watched.slot, record.rule, now);
     return alert === undefined ? record : { ...record, alert };
-  }
-
-  /** Groups that told of an episode note when it ended. */
-  private markResolved(id: string, firedAt: EpochMs, now: EpochMs): void {
-    const key = episodeOf(id, firedAt);
-    const record = this.book.records.get(id);
-    const endText = record?.text ?? null;
-    for (const groupId of record?.groups ?? []) {
-      const group = this.book.groups.get(groupId);
-      if (group === undefined) continue;
-      const told = Object.entries(group.told).map(([receiver, one]) => {
-        const episodes = one.episodes.map((episode) =>
-          episode.key === key ? { ...episode, resolvedAt: now, endText } : episode,
-        );
-        return [receiver, { ...one, episodes }] as const;
-      });
-      this.book.putGroup({ ...group, told: Object.fromEntries(told) });
-    }
   }
 
   private factsOf({ subject }: AlertRecord): EntityFacts | undefined {

@@ -149,12 +149,18 @@ export class AlertSubjects {
       this.ports.evaluator.close(one.slot, gone ? "gone" : "rule-changed", now);
       this.watched.delete(one.key);
       this.slots[one.slot] = undefined;
-      this.byEntity.get(subjectKey(one.facts.cluster, one.facts.entity))?.delete(one);
+      this.leave(one, subjectKey(one.facts.cluster, one.facts.entity));
       return;
     }
     one.facts = facts;
     if (set !== one.set) this.ports.evaluator.change(one.slot, set, now);
     one.set = set;
+  }
+
+  private leave(one: Watched, place: string): void {
+    const others = this.byEntity.get(place);
+    others?.delete(one);
+    if (others?.size === 0) this.byEntity.delete(place);
   }
 
   private open(

@@ -42,6 +42,8 @@ export class DerivedFigures {
       if (now - this.filledAt < hourMs && now >= this.filledAt) return;
       this.filledAt = now;
       this.queue = [...wanted()];
+      // What is still there learnt within a day: the rest is of series that are gone.
+      for (const [key, { at }] of this.learnt) if (now - at > 2 * learnEveryMs) this.learnt.delete(key);
     }
     for (const { facts, source } of this.queue.splice(0, entitiesAtOnce)) {
       if (source.kind === "forecast") this.forecast(facts, source, now);

@@ -67,7 +67,7 @@ export function shiftAlert(alert: Alert, ms: number): Alert {
 
 /** What fires this often within this time flaps … */
 const flapCount = 4;
-const flapSpanMs = 3_600_000;
+export const flapSpanMs = 3_600_000;
 /** … and is over only after so long a calm. */
 const flapCalmMs = 15 * 60_000;
 

@@ -73,9 +73,14 @@ export class StateStore {
     return document;
   }
 
-  /** All documents of a kind, by id. */
-  list<K extends Kind>(kind: K): { id: string; document: DocumentOf<K> }[] {
-    return [...this.range(kind)].map(({ id, raw }) => ({ id, document: parseDocument(kind, id, raw) }));
+  /** All documents of a kind from the id `from` on, by id. */
+  list<K extends Kind>(kind: K, from = ""): { id: string; document: DocumentOf<K> }[] {
+    return [...this.range(kind, from)].map(({ id, raw }) => ({ id, document: parseDocument(kind, id, raw) }));
+  }
+
+  /** Ids of a kind that sort before `end`: where ids begin with a time, the older ones. At most `limit`. */
+  idsBefore(kind: Kind, end: string, limit: number): string[] {
+    return [...this.documents.getKeys({ start: [kind, ""], end: [kind, end], limit })].map(([, id]) => id);
   }
 
   /** Reads, decides and writes in one transaction: `decide` gets the present document and returns the new one; undefined leaves it as it is. */
@@ -137,8 +142,8 @@ export class StateStore {
     await this.root.close();
   }
 
-  private *range(kind: Kind): Iterable<{ id: string; raw: unknown }> {
-    for (const { key, value } of this.documents.getRange({ start: [kind, ""], end: [kind, "\uffff"] }))
+  private *range(kind: Kind, from = ""): Iterable<{ id: string; raw: unknown }> {
+    for (const { key, value } of this.documents.getRange({ start: [kind, from], end: [kind, "\uffff"] }))
       yield { id: key[1], raw: value };
   }
 
