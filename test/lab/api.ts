@@ -163,7 +163,7 @@ export class NodeApi {
     const open = matchEndpoint(method, path)?.endpoint.permission === "world";
     const user = ticket === undefined ? undefined : userOf(ticket, this.options);
     if (user === undefined && !open) {
-      await this.options.wait(this.options.refusalDelayMs);
+      if (this.options.refusalDelayMs > 0) await this.options.wait(this.options.refusalDelayMs);
       return { status: 401, reason: ticket === undefined ? "No ticket" : "Authentication failed!" };
     }
     try {

@@ -32,7 +32,7 @@ export function signInHandlers(context: Context): Record<string, Handler> {
   const { secrets, permissions, now } = context;
 
   async function refuse(): Promise<never> {
-    await context.wait(context.refusalDelayMs);
+    if (context.refusalDelayMs > 0) await context.wait(context.refusalDelayMs);
     throw new ApiError(401, "authentication failure");
   }
 

@@ -60,7 +60,8 @@ test("kill -9 of the hub: the broker says that it is offline, the agent raises i
   const service = { ready: async () => undefined, alive: async () => undefined, stopping: async () => undefined };
   const hubFiles = { root: dir, stateDir: join(dir, "agent"), configured: undefined };
   const stop = new AbortController();
-  const ports = { clock, log, random: () => 0.5, collector: new FakeCollector(clock), store, service, hubFiles, outlet };
+  const collector = new FakeCollector(clock);
+  const ports = { clock, log, random: () => 0.5, collector, store, service, hubFiles, outlet, gateway: undefined };
   const agent = runAgent({ ...ports, identity: loadIdentity(join(dir, "agent")), hubUnreachableMs: 300_000 }, stop.signal);
   t.after(async () => {
     stop.abort();
