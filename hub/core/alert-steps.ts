@@ -3,7 +3,7 @@ import type { EpochMs } from "#protocol/ids.ts";
 import type { NotifyReason } from "#protocol/notifications.ts";
 import { type Alert, isFlapping } from "./alert.ts";
 import { type AlertRecord, type ToldEpisode, withDecision } from "./alert-record.ts";
-import { alertText, endText, sameFigure, stateWord, unitOf } from "./alert-text.ts";
+import { alertText, endText, lostText, sameFigure, stateWord, unitOf } from "./alert-text.ts";
 import type { Check } from "./evaluate.ts";
 import type { EntityFacts } from "./scope.ts";
 
@@ -106,6 +106,17 @@ function describeEnd(record: AlertRecord, { plan, value: figure, worst: reached 
   const [value, worst] = [known, finite(reached) ?? record.worst];
   const text = endText(plan, { reason, title: record.title, instance: record.subject.instance, value, worst });
   return { ...record, value, worst, valueText: value === null ? null : stateWord(plan, value), text };
+}
+
+export type EndedRecord = AlertRecord & { alert: Alert & { state: "resolved" } };
+
+/** The record of a firing alert whose rule or entity is no more; undefined where it did not fire. */
+export function endRecord(record: AlertRecord, reason: "gone" | "rule-changed", now: EpochMs): EndedRecord | undefined {
+  const { alert, ruleName, title, subject } = record;
+  if (alert.state !== "firing") return undefined;
+  const { activeAt, firedAt } = alert;
+  const text = lostText(reason, ruleName, title, subject.instance);
+  return { ...record, reason, text, alert: { state: "resolved", activeAt, firedAt, resolvedAt: now } };
 }
 
 /** For showing: the newest figure, where it is on record that the alert fires. An alert without data keeps its last one. */

@@ -104,11 +104,18 @@ const bareWords = new Set(["yes", "no"]);
 
 export type EndFacts = { reason: string; title: string; instance: string | null; value: number | null; worst: number | null };
 
+const aboutText = (ruleName: string, title: string, instance: string | null) =>
+  `${ruleName}, ${title}${instance === null ? "" : `, ${instance}`}`;
+
+/** The sentence of an alert that ended because nobody looks any more. */
+export function lostText(reason: "gone" | "rule-changed", ruleName: string, title: string, instance: string | null): string {
+  return `${aboutText(ruleName, title, instance)}: ${reason === "gone" ? "it is no more" : "its rule was changed"}`;
+}
+
 /** The sentence of an alert that is over: what it was, how it is now and how bad it got. Nothing is said of figures that nobody has. */
 export function endText(plan: Plan, { reason, title, instance, value, worst }: EndFacts): string {
-  const about = `${plan.rule.name}, ${title}${instance === null ? "" : `, ${instance}`}`;
-  if (reason === "gone") return `${about}: it is no more`;
-  if (reason === "rule-changed") return `${about}: its rule was changed`;
+  if (reason === "gone" || reason === "rule-changed") return lostText(reason, plan.rule.name, title, instance);
+  const about = aboutText(plan.rule.name, title, instance);
   const unit = unitOf(plan);
   if (plan.test.kind === "absence") return `${about}: sends again`;
   if (plan.test.kind === "state") {

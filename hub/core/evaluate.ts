@@ -12,7 +12,8 @@ import {
   shiftAlert,
   stepAlert,
 } from "./alert.ts";
-import type { Plan, Test } from "./rule.ts";
+import { readingOf, reasonOf, worseOf } from "./reading.ts";
+import type { Plan } from "./rule.ts";
 import type { RuleSet } from "./rule-set.ts";
 import { SampleWindow } from "./sample-window.ts";
 import { TimerWheel } from "./timer-wheel.ts";
@@ -36,16 +37,6 @@ export type Check = {
 export type Change = { check: Check; before: Alert; reason: string };
 
 type Timer = { check: Check } | { slot: number; generation: number; plan: Plan };
-
-/** `value` as a rule sees it: `active` means that the breach is on, and its end is looked for. */
-export function readingOf(test: Test, value: number, active: boolean): Reading {
-  if (Number.isNaN(value)) return "absent";
-  if (test.kind === "absence") return "ok";
-  if (test.kind === "state") return test.codes.has(value) ? "breach" : "ok";
-  const { direction, trigger, clear } = test;
-  if (direction === "above") return (active ? value > clear : value > trigger) ? "breach" : "ok";
-  return (active ? value < clear : value < trigger) ? "breach" : "ok";
-}
 
 type Slot = {
   subject: AlertSubject;
@@ -361,18 +352,4 @@ export class Evaluator {
   }
 }
 
-function worseOf(test: Test, worst: number, value: number): number {
-  if (test.kind !== "bound") return Number.NaN;
-  if (Number.isNaN(worst)) return value;
-  return test.direction === "above" ? Math.max(worst, value) : Math.min(worst, value);
-}
-
 const plansOf = (set: RuleSet) => [...set.above, ...set.below, ...set.states, ...set.absences, ...set.windowed];
-
-function reasonOf(before: Alert, after: Alert): string {
-  if (after.state === "pending") return "breach";
-  if (after.state === "resolved") return "cleared";
-  if (after.state === "inactive") return "over-before-hold";
-  if (before.state === "firing") return after.state === "firing" && after.okSince !== null ? "clear-hold" : "breach-again";
-  return before.state === "pending" ? "held" : "breach";
-}

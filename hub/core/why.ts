@@ -2,7 +2,7 @@ import type { AlertSubject, Decision, Why } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { AlertRecord } from "./alert-record.ts";
 import { stateWord, unitOf, valueText } from "./alert-text.ts";
-import { readingOf } from "./evaluate.ts";
+import { readingOf } from "./reading.ts";
 import type { Plan } from "./rule.ts";
 
 /** One evaluation in words. `active`: the breach was on. */

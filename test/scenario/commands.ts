@@ -5,6 +5,7 @@ import type { GuestFacts } from "#protocol/messages.ts";
 import { defaultReceiver, defaultRoute, defaultRules } from "../../hub/core/default-rules.ts";
 import { signalOf } from "../../hub/core/signals.ts";
 import { edits } from "./edits.ts";
+import { guestSteps, lock } from "./guest-steps.ts";
 import { after, durationMs, option, type Words } from "./words.ts";
 import type { World } from "./world.ts";
 
@@ -282,34 +283,6 @@ const happenings: Record<string, Command> = {
   /** `until 2026-03-29T01:00:00Z` */
   until: (scene, [instant = ""]) => wait(scene, Date.parse(instant) - scene.world.wall),
 };
-
-const guestSteps: Record<string, (world: World, vmid: number, target: string) => void> = {
-  stops: (world, vmid) => change(world, vmid, { status: "stopped" }),
-  starts: (world, vmid) => change(world, vmid, { status: "running" }),
-  halts: (world, vmid) => change(world, vmid, { status: "io-error" }),
-  moves: (world, vmid, target) => change(world, vmid, { node: target, claimedAt: world.wall }),
-  locked: (world, vmid) => lock(world, vmid, "backup"),
-  unlocked: (world, vmid) => lock(world, vmid, undefined),
-  tagged: (world, vmid, tags) => {
-    const guest = world.guests.get(vmid);
-    if (guest !== undefined) change(world, vmid, { facts: { ...guest.facts, tags: tags.split(",") } });
-  },
-  deleted: (world, vmid) => {
-    world.guests.delete(vmid);
-  },
-};
-
-function change(world: World, vmid: number, to: object): void {
-  const guest = world.guests.get(vmid);
-  if (guest !== undefined) world.guests.set(vmid, { ...guest, ...to });
-}
-
-function lock(world: World, vmid: number, what: string | undefined): void {
-  const guest = world.guests.get(vmid);
-  if (guest === undefined) return;
-  const { lock: _, ...rest } = guest.facts;
-  world.guests.set(vmid, { ...guest, facts: what === undefined ? rest : { ...rest, lock: what } });
-}
 
 function backUp({ world, later }: Scene, node: string): void {
   const started = world.task(node, "vzdump", "", "running");
