@@ -4,10 +4,14 @@ import type {
   EventView,
   GuestView,
   Health,
+  LoginAnswerRequest,
+  LoginRequest,
+  LoginState,
   Page,
   SeriesAnswer,
   SeriesQuery,
   SessionView,
+  SignInRealms,
   TaskView,
 } from "#protocol/api.ts";
 import type { TopAnswer, TopQuery } from "#protocol/class-queries.ts";
@@ -45,6 +49,19 @@ export class Api {
 
   signIn(key: string): Promise<Answer<SessionView>> {
     return this.#request("session", { method: "POST", body: { key } });
+  }
+
+  /** Where one can sign in with a Proxmox VE account. */
+  realms(): Promise<Answer<SignInRealms>> {
+    return this.#request("session/realms");
+  }
+
+  login(account: LoginRequest): Promise<Answer<LoginState>> {
+    return this.#request("session/login", { method: "POST", body: account });
+  }
+
+  loginAnswer(answer: LoginAnswerRequest): Promise<Answer<LoginState>> {
+    return this.#request("session/login/answer", { method: "POST", body: answer });
   }
 
   session(): Promise<Answer<SessionView>> {

@@ -1,5 +1,5 @@
-import type { SessionView } from "#protocol/api.ts";
-import { type Access, Api, type ApiProblem, ownOrigin } from "./api.ts";
+import type { LoginState, SessionView } from "#protocol/api.ts";
+import { type Access, type Answer, Api, type ApiProblem, ownOrigin } from "./api.ts";
 import type { Page, Route } from "./core/route.ts";
 import { Observable } from "./observable.ts";
 import { newestTasks, Store } from "./store.ts";
@@ -8,7 +8,7 @@ import { LiveStream } from "./stream.ts";
 /** `checking`: asking the hub whether the cookie still counts. `unreachable` and `forbidden` say why there is no panel. */
 export type SessionState =
   | { state: "checking" }
-  | { state: "signed-out"; why: "first" | "ended" | "refused"; message: string }
+  | { state: "signed-out"; why: "first" | "ended" | "refused" | "login-refused"; message: string }
   | { state: "signed-in"; session: SessionView }
   | { state: "failed"; problem: ApiProblem };
 
@@ -65,6 +65,20 @@ export class Panel {
     const { status, message } = answer.problem;
     if (status === 0) this.session.set({ state: "failed", problem: answer.problem });
     else this.session.set({ state: "signed-out", why: "refused", message });
+  }
+
+  /** One step of signing in with a Proxmox VE account. Undefined: it is done, or was refused, as `session` then says. */
+  async logIn(step: Promise<Answer<LoginState>>): Promise<Extract<LoginState, { state: "tfa-needed" }> | undefined> {
+    const answer = await step;
+    if (!answer.ok) {
+      const { status, message } = answer.problem;
+      if (status === 0) this.session.set({ state: "failed", problem: answer.problem });
+      else this.session.set({ state: "signed-out", why: "login-refused", message });
+      return undefined;
+    }
+    if (answer.value.state === "tfa-needed") return answer.value;
+    await this.#signedIn(answer.value.session);
+    return undefined;
   }
 
   async signOut(): Promise<void> {
