@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
-import { openSeriesEnv } from "../../hub/store/series-env.ts";
+import { sizeByMetric } from "../../hub/store/inspection.ts";
+import { openSeriesEnv, readSeriesEnv } from "../../hub/store/series-env.ts";
 import { checkSeriesStore } from "../../hub/store-commands.ts";
-import { agentOf, day0, guest, schemaOf, TestAgent, TestStore, temporaryDir } from "../support/series-store.ts";
+import { agentOf, day0, guest, ms, schemaOf, TestAgent, TestStore, temporaryDir } from "../support/series-store.ts";
 
 const { dir, remove } = temporaryDir();
 after(remove);
@@ -59,8 +60,34 @@ test("while the hub has it open, the store is checked, measured and saved; the c
   const copy = new TestStore(`${dir}/saved`);
   assert.equal(copy.find(guest(101), "cpu").id, store.find(guest(101), "cpu").id);
   assert.deepEqual(copy.hub.check(), store.hub.check());
+  const valuesOf = (one: TestStore) => {
+    const range = { from: ms(day0), to: ms(day0 + 3100 * 60_000), stepMs: undefined, aggregates: ["last"] as const };
+    return one.hub.reader.read([one.find(guest(100), "cpu"), one.find(guest(101), "cpu")], range).series;
+  };
+  assert.equal(valuesOf(copy)[1]?.at.length, 3100);
+  assert.deepEqual(valuesOf(copy), valuesOf(store));
   await copy.hub.close();
   await store.hub.close();
+});
+
+test("the size report counts every sample once, and the bytes that its metric's columns take", async () => {
+  const path = `${dir}/measured`;
+  const store = await filled(path);
+  const { headRows, blocks, rollups } = await store.hub.size();
+  await store.hub.close();
+  const env = readSeriesEnv(path);
+  const [cpu, ...others] = sizeByMetric(env);
+  const bytesOf = (tier: typeof env.blocks) => [...tier.getRange({})].reduce((sum, { value }) => sum + value.length, 0);
+  const [raw, rolled] = [bytesOf(env.blocks), bytesOf(env.rollups)];
+  await env.root.close();
+  assert.deepEqual(others, []);
+  assert.equal(cpu?.metric, "guest cpu");
+  assert.equal(cpu?.series, 2);
+  assert.equal(cpu?.samples, 2 * (3100 - headRows));
+  // Heads with times and offsets belong to no metric; of two series they are a good part.
+  assert.ok(cpu.rawBytes > 0.6 * raw && cpu.rawBytes < raw, `${cpu.rawBytes} of ${raw} bytes`);
+  assert.ok(cpu.rollupBytes > 0.9 * rolled && cpu.rollupBytes < rolled, `${cpu.rollupBytes} of ${rolled} bytes`);
+  assert.ok(blocks.bytes >= raw && rollups.bytes >= rolled);
 });
 
 test("what is damaged is told one by one, and the command fails", async () => {
@@ -81,10 +108,7 @@ test("what is damaged is told one by one, and the command fails", async () => {
     /parts are damaged\. Restore it from a backup/,
   );
   const told = lines.join("\n");
-  assert.match(
-    told,
-    /samples of node pve1 from 2026-01-0\d \d\d:37 to .* UTC, metric group 1 \(guest\/100, guest\/101\): /,
-  );
+  assert.match(told, /samples of node pve1 from 2026-01-0\d \d\d:37 to .* UTC, metric group 1 \(guest\/100, guest\/101\): /);
   assert.match(
     told,
     /15-minute rollup of node pve1 from 2026-01-05 00:00 to 2026-01-06 00:00 UTC, metric group 1 .*: unknown block version 9/,
