@@ -122,7 +122,8 @@ export class Gateway {
     if (!methods.has(request.method ?? ""))
       return this.refuse(request, response, { status: 405, code: "invalid", message: "no such method" });
     if (path.startsWith("/api/v1/")) return this.api(request, response);
-    if (existsSync(join(this.ports.root, "etc/proven/ui-disabled"))) return end(response, 204, corsHeaders(request.headers.origin));
+    if (existsSync(join(this.ports.root, "etc/proven/ui-disabled")))
+      return end(response, 204, corsHeaders(request.headers.origin));
     if (path.startsWith("/panel/")) return this.panel(request, response, path.slice("/panel/".length));
     if (path === "/") return this.welcome(response);
     this.refuse(request, response, { status: 404, code: "not-found", message: "there is nothing here" });
