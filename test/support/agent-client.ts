@@ -10,7 +10,7 @@ import {
   type MessageType,
   parseMessageText,
 } from "#protocol/messages.ts";
-import { linkSubprotocol } from "#protocol/version.ts";
+import { linkSubprotocol, linkVersions } from "#protocol/version.ts";
 import { clusterA } from "./test-hub.ts";
 
 export type ClientKey = { publicKey: string; privateKey: KeyObject };
@@ -43,7 +43,7 @@ export class AgentClient {
 
   private constructor(private readonly socket: WebSocket) {
     socket.on("message", (data) => {
-      const parsed = parseMessageText(String(data), "hub", 1);
+      const parsed = parseMessageText(String(data), "hub", linkVersions.max);
       if (!parsed.ok) throw new Error(`the hub sent ${parsed.problem}`);
       this.inbox.push(parsed.message);
       for (const wake of this.waiting.splice(0)) wake();
