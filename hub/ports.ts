@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { EpochMs } from "#protocol/ids.ts";
 
 /** Time as the hub asks for it. Wall time stamps and compares with agents; monotonic time measures waits, so that a clock jump can't end one. */
@@ -12,8 +11,23 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => Date.now() as EpochMs,
   monotonicMs: () => performance.now(),
-  sleep: (ms, signal) => sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
+  sleep: (ms, signal) => new Promise((resolve) => sleepUntil(ms, signal, resolve)),
 };
+
+/** Plain timers: those of node:timers/promises make an error with a stack of each that ends early. */
+function sleepUntil(ms: number, signal: AbortSignal | undefined, over: () => void): void {
+  if (signal?.aborted) {
+    over();
+    return;
+  }
+  const end = () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
+    over();
+  };
+  const timer = setTimeout(end, ms);
+  signal?.addEventListener("abort", end, { once: true });
+}
 
 /** Calls back once after `ms`, unless stopped before by what is returned. */
 export function after(clock: Clock, ms: number, callback: () => void): () => void {
@@ -21,7 +35,8 @@ export function after(clock: Clock, ms: number, callback: () => void): () => voi
   void clock.sleep(ms, stop.signal).then(() => {
     if (!stop.signal.aborted) callback();
   });
-  return () => stop.abort();
+  // A reason of its own spares the error that would be made for one.
+  return () => stop.abort("stopped");
 }
 
 export type LogFields = Record<string, string | number | undefined>;

@@ -178,7 +178,7 @@ export class WatchLoop {
       const node = owned.owner.agent.node;
       const seen = { state: guestState(sight, picture, owned), node, lock: owned.facts.lock ?? null };
       const { known, news } = stepGuest(watched.guests.get(entity), seen);
-      watched.guests.set(entity, known);
+      if (!sameKnown(watched.guests.get(entity), known)) watched.guests.set(entity, known);
       const place = { cluster: picture.cluster, node, entity };
       if (news !== undefined) this.ports.journal.emit(news, { guest: guestTitle(owned.facts), node }, place);
       if (this.isWatched) batch.guests.push(guestView(sight, picture, owned));
@@ -239,6 +239,10 @@ export class WatchLoop {
     return watched;
   }
 }
+
+/** What is the same is not stored again: memory that stays for ten seconds at a time is the dearest to free. */
+const sameKnown = (a: KnownGuest | undefined, b: KnownGuest) =>
+  a !== undefined && a.state === b.state && a.unknown === b.unknown && a.node === b.node;
 
 function* dirtyGuests({ owners }: ClusterPicture, dirty: ReadonlySet<EntityKey>): Iterable<OwnedGuest> {
   for (const entity of dirty) {

@@ -7,10 +7,13 @@ import type { Catalogue, Layout } from "./catalogue.ts";
 import { Committer, type Schedule } from "./commit.ts";
 import type { Damage } from "./damage.ts";
 import { laneKey } from "./keys.ts";
-import { type Decoded, Lane, type LaneDoc, StreamDecoder } from "./lane.ts";
+import { type Decoded, glanceAt, Lane, type LaneDoc, StreamDecoder } from "./lane.ts";
 import type { Live } from "./live.ts";
 import { decodeRingValue, type RingRecord } from "./ring.ts";
 import type { SeriesEnv } from "./series-env.ts";
+
+/** Of one lane: frames that may be needed to decode the next one. */
+type Replay = { decoder: StreamDecoder; waiting: Uint8Array[] };
 
 /** Takes the agents' records: decodes them into rows in memory, and has them committed before they are acknowledged. */
 export class Ingest implements RecordSink {
@@ -138,22 +141,47 @@ export class Ingest implements RecordSink {
 
   /** Reads the ring again after a start: rows that are not in blocks come back, seqs and key frames too. */
   replay(now: EpochMs): { frames: number } {
-    const decoders = new Map<Lane, StreamDecoder>();
+    const decoders = new Map<Lane, Replay>();
     let frames = 0;
     for (const { key, value } of this.env.ring.getRange({})) {
       this.nextRingKey = key + 1;
       for (const { lane: name, record } of this.ringRecords(key, value)) {
         const lane = this.replayLane(name, now);
-        let decoder = decoders.get(lane);
-        if (decoder === undefined) {
-          decoder = new StreamDecoder();
-          decoders.set(lane, decoder);
-          if (lane.schema) decoder.begin(lane.schema);
+        let replay = decoders.get(lane);
+        if (replay === undefined) {
+          replay = { decoder: new StreamDecoder(), waiting: [] };
+          decoders.set(lane, replay);
+          if (lane.schema) replay.decoder.begin(lane.schema);
         }
-        if (this.replayRecord(lane, decoder, record.slice(), key, now)) frames++;
+        if (this.isPutOff(lane, replay, record, key)) continue;
+        if (this.replayRecord(lane, replay.decoder, record.slice(), key, now)) frames++;
       }
     }
     return { frames };
+  }
+
+  /**
+   * A frame whose row is in a block has to be decoded only if a later one, whose row is not, builds on it: until then it waits, and with
+   * the next key frame it is forgotten. That is more than half of the ring.
+   */
+  private isPutOff(lane: Lane, { decoder, waiting }: Replay, record: Uint8Array, ringKey: number): boolean {
+    const seen = glanceAt(record);
+    if (seen?.kind === "frame" && seen.seq <= lane.storedSeq) {
+      if (seen.key) {
+        waiting.length = 0;
+        lane.keyFrames.push({ seq: seen.seq, ringKey });
+        lane.based = true;
+      }
+      lane.durableSeq = Math.max(lane.durableSeq, seen.seq);
+      lane.acceptedSeq = lane.durableSeq;
+      waiting.push(record.slice());
+      return true;
+    }
+    const isNeeded = seen?.kind === "frame" && !seen.key;
+    for (const before of waiting.splice(0)) {
+      if (isNeeded && !decoder.decode(before).ok && lane.schema) decoder.begin(lane.schema);
+    }
+    return false;
   }
 
   /** None where the value is damaged: what follows is read from the lanes' next key frames on. */

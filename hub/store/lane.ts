@@ -147,6 +147,20 @@ function bodyOf(record: Uint8Array): Uint8Array {
   return record.subarray(reader.position);
 }
 
+/** Kind and seq of a record, and whether it is a frame against nothing. Undefined: it is malformed. */
+export function glanceAt(record: Uint8Array): { kind: "schema" | "frame"; seq: number; key: boolean } | undefined {
+  const head = parseRecordHead(record);
+  if (!head.ok) return undefined;
+  if (head.value.kind === "schema") return { ...head.value, key: false };
+  try {
+    const reader = new ByteReader(bodyOf(record));
+    reader.varint();
+    return { ...head.value, key: reader.byte() === 1 };
+  } catch {
+    return undefined;
+  }
+}
+
 const sameBytes = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
 /** A stream without key frames for so long could pin the ring: its agent must begin anew. */
