@@ -25,7 +25,7 @@ if (files.length === 0) {
   process.exit(1);
 }
 
-await buildParts(["agent", "hub", "panel"]); // tests of the whole system run the bundles
+await buildParts(["agent", "hub", "panel", "embedded"]); // tests of the whole system run the bundles
 
 const skipped: string[] = [];
 const failed: string[] = [];

@@ -19,6 +19,7 @@ Ext.define("PVE.panel.Config", {
       {
         xtype: "container",
         dock: "left",
+        cls: "shell-tabs",
         width: 150,
         scrollable: "y",
         items: [

@@ -8,8 +8,8 @@ export type ShellGatewayOptions = {
   hub: { url: string; key: string };
   /** Origin of the shell's page. */
   origin: () => string;
-  /** Who this ticket belongs to. */
-  user: (ticket: string) => string | undefined;
+  /** Who this ticket belongs to; undefined: nobody. */
+  user: (ticket: string) => Promise<unknown>;
   port?: number;
 };
 
@@ -56,17 +56,18 @@ export async function startShellGateway(options: ShellGatewayOptions): Promise<S
     const csrf = headers.csrfpreventiontoken;
     const marked = headers["proven-request"] === "1";
     gateway.requests.push({ method, path, csrf: typeof csrf === "string" ? csrf : undefined, marked });
-    if (options.user(cookieOf(request, "PVEAuthCookie") ?? "") === undefined) return refuse(response, 401, "unauthenticated");
-    if (method !== "GET" && !marked) return refuse(response, 403, "forbidden");
     if (path === "/api/v1/stream") {
       streams.add(response);
       response.on("close", () => streams.delete(response));
     }
-    session ??= signIn(hub);
-    session.then(
-      (cookie) => forward(hub.url, request.url ?? "/", request, response, { cookie, "x-proven": "1" }),
-      () => refuse(response, 502, "internal"),
-    );
+    const pass = async () => {
+      if ((await options.user(cookieOf(request, "PVEAuthCookie") ?? "")) === undefined)
+        return refuse(response, 401, "unauthenticated");
+      if (method !== "GET" && !marked) return refuse(response, 403, "forbidden");
+      session ??= signIn(hub);
+      forward(hub.url, request.url ?? "/", request, response, { cookie: await session, "x-proven": "1" });
+    };
+    pass().catch(() => refuse(response, 502, "internal"));
   });
   server.listen(options.port ?? 0, "127.0.0.1");
   await new Promise((settle) => server.once("listening", settle));

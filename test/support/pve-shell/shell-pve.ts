@@ -1,6 +1,8 @@
 /** What of `POST /access/ticket`'s data the page's login uses. */
 export type LoginData = { username: string; ticket: string; CSRFPreventionToken: string };
 
+export type SignedIn = Pick<LoginData, "username" | "CSRFPreventionToken">;
+
 /** One row of `GET /cluster/resources`, as far as the tree shows it. */
 export type Resource = { id: string; type: string; node: string; vmid?: number; storage?: string; name?: string; status: string };
 
@@ -10,7 +12,7 @@ export interface ShellPve {
   /** Undefined: wrong name or password. */
   login(user: string, password: string): Promise<LoginData | undefined>;
   /** Undefined: no valid ticket. */
-  userOf(ticket: string): Pick<LoginData, "username" | "CSRFPreventionToken"> | undefined;
+  userOf(ticket: string): Promise<SignedIn | undefined>;
   resources(ticket: string): Promise<Resource[] | undefined>;
 }
 
@@ -34,7 +36,7 @@ export class FakePve implements ShellPve {
     return { username: user, ticket, CSRFPreventionToken: csrfOf(user) };
   }
 
-  userOf(ticket: string) {
+  async userOf(ticket: string): Promise<SignedIn | undefined> {
     const username = this.#sessions.get(ticket);
     return username === undefined ? undefined : { username, CSRFPreventionToken: csrfOf(username) };
   }

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join, resolve, sep } from "node:path";
@@ -29,6 +30,8 @@ export type ShellOptions = {
   gateway: string;
   pve: ShellPve;
   port?: number;
+  /** Served by https then. */
+  tls?: { cert: string; key: string };
   /** Changes our own classes, to see the loader meet another Proxmox VE. */
   changeLibrary?: (source: string) => string;
 };
@@ -46,28 +49,31 @@ export async function startShell(options: ShellOptions): Promise<Shell> {
     "/pve2/css/shell.css": readFileSync(join(here, "shell.css"), "utf8"),
     "/pwt/themes/theme-proxmox-dark.css": readFileSync(join(here, "theme-proxmox-dark.css"), "utf8"),
   };
-  const server = createServer((request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = new URL(request.url ?? "/", "http://shell").pathname;
     const text = own[path];
-    if (path === "/") return send(response, 200, "text/html; charset=utf-8", render(template, request, options.pve));
+    if (path === "/") return send(response, 200, "text/html; charset=utf-8", await render(template, request, options.pve));
     if (text !== undefined) return send(response, 200, types[extname(path)] ?? "text/plain", text);
     if (path.startsWith("/pve2/ext6/")) return sendFile(response, options.ext, path.slice("/pve2/ext6/".length));
-    if (path.startsWith("/api2/json/")) {
-      return void answerApi(request, response, path, options.pve).catch((cause) => {
-        console.error(cause);
-        if (!response.headersSent) response.writeHead(500).end();
-      });
-    }
+    if (path.startsWith("/api2/json/")) return await answerApi(request, response, path, options.pve);
     // As pveproxy answers for a file that isn't there.
     send(response, 500, "text/plain", "no such file");
-  });
+  };
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
+    answer(request, response).catch((cause) => {
+      console.error(cause);
+      if (!response.headersSent) response.writeHead(500).end();
+    });
+  };
+  const server = options.tls === undefined ? createServer(listener) : createTlsServer(options.tls, listener);
   server.listen(options.port ?? 0, "127.0.0.1");
   await new Promise((settle) => server.once("listening", settle));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => closeServer(server) };
+  const scheme = options.tls === undefined ? "http" : "https";
+  return { url: `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => closeServer(server) };
 }
 
 /** Also for servers with live streams. */
-export async function closeServer(server: Server): Promise<void> {
+export async function closeServer(server: Pick<Server, "close" | "closeAllConnections">): Promise<void> {
   server.closeAllConnections();
   await new Promise((settle) => server.close(settle));
 }
@@ -96,9 +102,9 @@ export function cookieOf(request: IncomingMessage, name: string): string | undef
 const darkSheet = (media: string) => `<link rel="stylesheet" type="text/css"${media} href="/pwt/themes/theme-proxmox-dark.css">`;
 
 /** As pveproxy's get_index: who is signed in, his language and theme. */
-function render(template: string, request: IncomingMessage, pve: ShellPve): string {
+async function render(template: string, request: IncomingMessage, pve: ShellPve): Promise<string> {
   const theme = cookieOf(request, "PVEThemeCookie");
-  const user = pve.userOf(cookieOf(request, "PVEAuthCookie") ?? "");
+  const user = await pve.userOf(cookieOf(request, "PVEAuthCookie") ?? "");
   const themes: Record<string, string> = { crisp: "", "proxmox-dark": darkSheet("") };
   const values: Record<string, string> = {
     nodename: pve.node,

@@ -108,7 +108,7 @@ export async function startShellWorld({
   const hub = await startFakeHub({ files, ...setup });
   const pve = new FakePve(resourcesOf(setup), visible);
   let origin = "";
-  const gateway = await startShellGateway({ hub, origin: () => origin, user: (ticket) => pve.userOf(ticket)?.username });
+  const gateway = await startShellGateway({ hub, origin: () => origin, user: (ticket) => pve.userOf(ticket) });
   const shell = await startShell({ ext, loader, gateway: gateway.url, pve, ...(changeLibrary ? { changeLibrary } : {}) });
   origin = shell.url;
   return {
