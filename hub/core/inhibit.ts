@@ -135,7 +135,11 @@ const lookMs = 15_000;
  * of the time before, it proves nothing. A cause that never fired itself explains no more than the time it lasted. Undefined: a cause of an
  * earlier life of the hub.
  */
-export function graceOf(cause: AlertRecord | undefined, forMs: number, now: EpochMs): { ms: number; anew: boolean } {
+export function graceOf(
+  cause: Pick<AlertRecord, "alert"> | undefined,
+  forMs: number,
+  now: EpochMs,
+): { ms: number; anew: boolean } {
   if (cause?.alert.state !== "pending") return { ms: Math.max(recoveryMs, forMs), anew: true };
   return { ms: Math.min(recoveryMs, Math.max(lookMs, now - cause.alert.activeAt)), anew: false };
 }
