@@ -132,6 +132,16 @@ export class System {
     await this.hub.start();
   }
 
+  /** Where an agent's gateway listens, once it said so. */
+  gatewayPort(node: string): number | undefined {
+    const log = readFileSync(join(this.state, "log", `agent-${node}.log`), "utf8");
+    const port = log
+      .match(/gateway listens.*?port=(\d+)/g)
+      ?.at(-1)
+      ?.split("port=")[1];
+    return port === undefined ? undefined : Number(port);
+  }
+
   async startAgents(): Promise<void> {
     await Promise.all([...this.agents.values()].map((agent) => agent.start()));
   }
