@@ -135,7 +135,11 @@ export class Fleet {
     );
   }
 
-  opened({ agent, clusterName, software, skewMs, joinedBy }: SessionInfo): readonly Duty[] {
+  opened(session: SessionInfo): readonly Duty[] {
+    return this.ports.journal.together(() => this.open(session));
+  }
+
+  private open({ agent, clusterName, software, skewMs, joinedBy }: SessionInfo): readonly Duty[] {
     const now = this.ports.clock.now();
     const member = this.member(agent, clusterName);
     Object.assign(member, { revoked: false, software, connected: true, connectedAt: now, lastSeenAt: now });
@@ -242,20 +246,23 @@ export class Fleet {
     return revoked;
   }
 
-  /** Writes inventories that changed. */
-  save(): void {
-    for (const cluster of this.clusters.values()) {
-      for (const member of cluster.members.values()) {
-        if (!member.unsaved || member.inventory === undefined) continue;
-        this.ports.state.put(
-          "inventory",
-          agentKey(member.agent),
-          { ...member.inventory, claims: { ...member.inventory.claims } },
-          observed,
-        );
-        member.unsaved = false;
+  /** Writes inventories that changed, in one transaction: a sync of the disk for each agent would hold the hub up. After `budgetMs` the rest waits for the next time. */
+  save(budgetMs = Number.POSITIVE_INFINITY): void {
+    const members = [...this.clusters.values()].flatMap((cluster) => [...cluster.members.values()]);
+    const unsaved = members.filter(({ unsaved, inventory }) => unsaved && inventory !== undefined);
+    if (unsaved.length === 0) return;
+    const { state, clock } = this.ports;
+    const until = clock.monotonicMs() + budgetMs;
+    const written: Member[] = [];
+    state.together(() => {
+      for (const member of unsaved) {
+        if (member.inventory === undefined || (written.length > 0 && clock.monotonicMs() >= until)) continue;
+        const document = { ...member.inventory, claims: { ...member.inventory.claims } };
+        state.put("inventory", agentKey(member.agent), document, observed);
+        written.push(member);
       }
-    }
+    });
+    for (const member of written) member.unsaved = false;
   }
 
   private stepOwners(id: ClusterId, newcomers: ReadonlySet<NodeName>, now: EpochMs): void {

@@ -39,6 +39,8 @@ type Watched = {
 
 /** Between two looks at what only other processes change, and between two writes of inventories. */
 const slowMs = 5000;
+/** Longest that writing inventories takes at a time: after a restart each of hundreds of agents sends one. */
+const saveMs = 15;
 /** After what changed, so that what changes together is told together. */
 const batchMs = 1000;
 /** Nothing changes without an agent but by a command, which makes no haste then. */
@@ -93,7 +95,7 @@ export class WatchLoop {
     if (nowMs - this.slowAt >= slowMs) {
       this.slowAt = nowMs;
       for (const agent of fleet.stepRevoked()) this.ports.dismiss(agent);
-      fleet.save();
+      fleet.save(saveMs);
     }
     fleet.stepVanished();
     for (const cluster of fleet.clusterIds()) for (const agent of fleet.stepDuties(cluster)) this.ports.sendDuties(agent);
