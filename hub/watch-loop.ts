@@ -86,10 +86,16 @@ export class WatchLoop {
 
   /** One pass. Returns in how many ms the next one is due at the latest. */
   tick(): number {
-    return this.ports.journal.together(() => this.pass());
+    const { fleet } = this.ports;
+    const batch = this.ports.journal.together(() => this.pass());
+    // Behind the events, so that nobody sees a state before he can read why.
+    const filled = Object.fromEntries(Object.entries(batch).filter(([, list]) => list.length > 0)) as Batch;
+    if (Object.keys(filled).length > 0) for (const listener of this.listeners) listener(filled);
+    if (fleet.isSettling) return batchMs;
+    return fleet.counts().connected > 0 ? slowMs : idleMs;
   }
 
-  private pass(): number {
+  private pass(): Lists {
     const { fleet } = this.ports;
     const nowMs = this.ports.clock.monotonicMs();
     if (nowMs - this.slowAt >= slowMs) {
@@ -102,10 +108,7 @@ export class WatchLoop {
     const changed = new Set(fleet.takeChanged());
     const batch: Lists = { nodes: [], guests: [], storages: [], gone: [], tasks: this.tasks.splice(0) };
     for (const picture of fleet.pictures()) this.tickCluster(picture, changed.has(picture.cluster), batch);
-    const filled = Object.fromEntries(Object.entries(batch).filter(([, list]) => list.length > 0)) as Batch;
-    if (Object.keys(filled).length > 0) for (const listener of this.listeners) listener(filled);
-    if (fleet.isSettling) return batchMs;
-    return fleet.counts().connected > 0 ? slowMs : idleMs;
+    return batch;
   }
 
   close(): void {
