@@ -58,3 +58,16 @@ export const hubOptions = {
   external: ["lmdb"],
   plugins: [onlyEnglish],
 } satisfies BuildOptions;
+
+/**
+ * What an agent needs every ten seconds is one file, with short names: the source stands in its memory for as long as it runs. The rest (the
+ * gateway, restore tests, checks) is in files of its own.
+ */
+export const agentOptions = {
+  ...daemon,
+  minify: true,
+  entryPoints: { agent: join(root, "agent/main.ts") },
+  outExtension: { ".js": ".mjs" },
+  splitting: true,
+  chunkNames: "agent/[name]-[hash]",
+} satisfies BuildOptions;
