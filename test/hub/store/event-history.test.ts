@@ -93,7 +93,7 @@ test("a filter that no index serves ends a page after a bounded look, and its cu
 test("with and without an index the answer is what a look at every event gives, page by page", (t) => {
   const state = openIn(temporaryDir(t));
   t.after(() => state.close());
-  const word = <T>(...words: T[]) => fc.constantFrom(...words);
+  const word = <const T>(...words: T[]) => fc.constantFrom<T[]>(...words);
   const [types, nodes] = [word("guest.started", "guest.stopped", "hub.started"), word("pve1", "pve2", null)];
   const some = fc.record({
     type: types,
