@@ -25,8 +25,15 @@ export type RunCommand = (
   options?: { timeoutMs?: number; maxBytes?: number; env?: Readonly<Record<string, string>>; input?: string },
 ) => Promise<{ ok: true; stdout: string; stderr: string; code: number } | { ok: false; problem: string }>;
 
-/** A file below the root prefix as text; `undefined` problem codes are Node's (`ENOENT`, `EACCES` …). `maxBytes` cuts. */
-export type ReadText = (path: string, maxBytes?: number) => Promise<{ ok: true; text: string } | { ok: false; code: string }>;
+/**
+ * A file below the root prefix as text; `undefined` problem codes are Node's (`ENOENT`, `EACCES` …). `maxBytes` cuts. `isWhole` tells from the text
+ * that nothing is missing: it saves the read that would find the end, and a thread's wake-up.
+ */
+export type ReadText = (
+  path: string,
+  maxBytes?: number,
+  isWhole?: (text: string) => boolean,
+) => Promise<{ ok: true; text: string } | { ok: false; code: string }>;
 
 /** What one source found, for `--check`, the inventory and the log. */
 export type SourceReport = {

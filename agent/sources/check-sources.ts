@@ -33,7 +33,7 @@ export async function checkSources(deps: SlowDeps): Promise<SourceReport[]> {
     ["pve-metrics", async () => checkMetrics(files)],
     ["rrd", () => checkRrd(root)],
     ["tasks", () => checkTasks(root, clock)],
-    ["api", () => checkApi(files, api)],
+    ["api", () => checkApi(files, api, root)],
   ];
   const reports: SourceReport[] = [];
   for (const [source, check] of checks) reports.push(await report(source, check, checkDeadlineMs, clock));
@@ -146,8 +146,8 @@ async function checkTasks(root: string, clock: Clock): Promise<Finding> {
   return { found: `${counted(found.length, "task")} within a day, ${running} running`, problem: tasks.problem };
 }
 
-async function checkApi(files: NowReader, api: PveApi): Promise<Finding> {
-  const facts = new NodeFactsSource(files, api);
+async function checkApi(files: NowReader, api: PveApi, root: string): Promise<Finding> {
+  const facts = new NodeFactsSource(files, api, root);
   await facts.refresh();
   return { found: facts.pveVersion ?? "nothing", problem: facts.problem };
 }

@@ -4,7 +4,7 @@ import type { BackupJobFacts, HaFacts } from "#protocol/messages.ts";
 import { asFlag, asNumber, asObject, asText, parseJsonObject, splitList } from "../core/values.ts";
 import type { ReadText } from "../ports.ts";
 import { parseSectionConfig } from "./cluster-config.ts";
-import { fileProblem } from "./files.ts";
+import { fileProblem, isJson } from "./files.ts";
 import { type PbsStorage, parsePbsStorages } from "./pbs-config.ts";
 import { Told } from "./slow-source.ts";
 
@@ -141,7 +141,7 @@ export class ClusterFiles {
   ): Promise<void> {
     const mark = `${counters.get("starttime")} ${counters.get(file)}`;
     if (this.seen.get(file) === mark) return;
-    const content = await this.read(`/etc/pve/${file}`, 4 << 20);
+    const content = await this.read(`/etc/pve/${file}`, 4 << 20, isJson);
     if (!content.ok && content.code !== "ENOENT") {
       this.problem = fileProblem(`/etc/pve/${file}`, content.code);
       return;

@@ -1,5 +1,6 @@
 import { close, closeSync, open, openSync, read, readSync } from "node:fs";
 import { join } from "node:path";
+import { parseJsonObject } from "../core/values.ts";
 import type { ReadText } from "../ports.ts";
 
 /** The error code of Node's file functions (`ENOENT`, `EACCES` …). */
@@ -22,14 +23,14 @@ const chunkBytes = 65_536;
 
 /** Reads files below `root` on the thread pool: one that hangs (FUSE, NFS) holds no one up but its reader. */
 export function readText(root: string): ReadText {
-  return (path, maxBytes = 16 << 20) =>
+  return (path, maxBytes = 16 << 20, isWhole = () => false) =>
     new Promise((resolve) => {
       open(join(root, path), "r", (error, fd) => {
         if (error !== null) {
           resolve({ ok: false, code: errorCode(error) });
           return;
         }
-        readUpTo(fd, maxBytes, (problem, text) => {
+        readUpTo(fd, maxBytes, isWhole, (problem, text) => {
           close(fd, () => undefined); // nobody need wait for it
           resolve(problem === null ? { ok: true, text } : { ok: false, code: errorCode(problem) });
         });
@@ -37,12 +38,20 @@ export function readText(root: string): ReadText {
     });
 }
 
+/** A whole JSON object: one that was cut is none. */
+export const isJson = (text: string) => text.startsWith("{") && parseJsonObject(text) !== undefined;
+
 const firstBytes = 8192;
 /** The buffer of the read before, for the next one: files are read one after the other, mostly. */
 let spare: Buffer | undefined;
 
 // pmxcfs files say size 0 or an old one, so they are read to their end.
-function readUpTo(fd: number, maxBytes: number, done: (error: Error | null, text: string) => void): void {
+function readUpTo(
+  fd: number,
+  maxBytes: number,
+  isWhole: (text: string) => boolean,
+  done: (error: Error | null, text: string) => void,
+): void {
   let buffer = spare ?? Buffer.allocUnsafeSlow(firstBytes);
   spare = undefined;
   let length = 0;
@@ -54,7 +63,8 @@ function readUpTo(fd: number, maxBytes: number, done: (error: Error | null, text
   const more = () => {
     read(fd, buffer, length, Math.min(buffer.length, maxBytes) - length, length, (error, bytes) => {
       length += bytes ?? 0;
-      if (error !== null || bytes === 0 || length >= maxBytes) return finish(error);
+      const ended = bytes === 0 || length >= maxBytes || (length < buffer.length && isWhole(buffer.toString("utf8", 0, length)));
+      if (error !== null || ended) return finish(error);
       if (length === buffer.length) {
         const grown = Buffer.allocUnsafeSlow(buffer.length * 4);
         buffer.copy(grown);

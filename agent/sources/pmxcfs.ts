@@ -2,7 +2,7 @@ import { type EntityKey, guestKey, type NodeName, type Vmid } from "#protocol/id
 import type { GuestFacts, StorageFacts } from "#protocol/messages.ts";
 import type { ReadText } from "../ports.ts";
 import * as config from "./cluster-config.ts";
-import { fileProblem } from "./files.ts";
+import { fileProblem, isJson } from "./files.ts";
 import { type GuestConfig, parseGuestConfig } from "./guest-config.ts";
 
 /** A guest of this node. `config` is undefined while it could not be read. */
@@ -42,7 +42,7 @@ export class PmxcfsSource {
     this.problem = undefined;
     const [version, members] = await Promise.all([
       this.readParsed("/etc/pve/.version", config.parseVersion),
-      this.read("/etc/pve/.members"),
+      this.read("/etc/pve/.members", undefined, isJson),
     ]);
     if (version === undefined) return;
     this.counters = version;
@@ -195,7 +195,7 @@ export class PmxcfsSource {
 
   private async readParsed<T>(path: string, parse: (text: string) => T | undefined): Promise<T | undefined> {
     for (let attempt = 0; attempt < readAttempts; attempt++) {
-      const file = await this.read(path);
+      const file = await this.read(path, undefined, isJson);
       if (!file.ok) {
         this.problem = fileProblem(path, file.code);
         return undefined;
