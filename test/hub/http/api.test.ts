@@ -176,7 +176,11 @@ test("the documentation covers every route and is made from the schemas", async 
   );
   for (const path of ["series/query", "series/top", "series/group"]) {
     const { requestBody, responses } = document.paths[`/api/v1/${path}`].post;
-    assert.deepEqual(Object.keys(responses["200"].content), ["application/json", "application/vnd.proven.columns"]);
+    assert.deepEqual(Object.keys(responses["200"].content), [
+      "application/json",
+      "application/vnd.proven.columns",
+      "application/vnd.proven.packed-columns",
+    ]);
     assert.ok(
       requestBody.content["application/json"].schema.properties.class ??
         requestBody.content["application/json"].schema.properties.series,
