@@ -17,6 +17,10 @@ export type RuleSet = {
 type SourceRules = {
   source: Source;
   rules: { rule: Rule; plans: (Plan | undefined)[]; scope: number; overrides: readonly number[] }[];
+  /** Of all scopes that these rules have, each once. */
+  scopes: Set<number>;
+  /** What counts where these of the scopes hold, by a mark for each. */
+  found: Map<string, RuleSet | undefined>;
 };
 
 /** Compiles rules, and says which of them count for an entity. */
@@ -36,27 +40,22 @@ export class RuleBook {
     return [...(this.byKind.get(kind) ?? [])].map(([key, { source }]) => [key, source] as [string, Source]);
   }
 
-  /** Asks about many entities: which of the scopes hold is found out once per entity and instance. */
+  /** Asks about many entities: each scope is looked at once, however many rules have it, and what follows from them is worked out once. */
   setFor(key: string, facts: EntityFacts, instance: string | null): RuleSet | undefined {
     const found = this.byKind.get(facts.kind)?.get(key);
     if (found === undefined) return undefined;
-    const held = new Map<number, boolean>();
-    const holds = (id: number) => {
-      let known = held.get(id);
-      if (known === undefined) {
-        known = this.matchers[id]?.(facts, instance) ?? false;
-        held.set(id, known);
-      }
-      return known;
-    };
-    const plans: Plan[] = [];
-    for (const { plans: variants, scope, overrides } of found.rules) {
-      if (!holds(scope)) continue;
+    const held = new Set<number>();
+    for (const id of found.scopes) if (this.matchers[id]?.(facts, instance)) held.add(id);
+    const mark = [...held].join(" ");
+    if (found.found.has(mark)) return found.found.get(mark);
+    const plans = found.rules.flatMap(({ plans: variants, scope, overrides }): Plan[] => {
       // Index 0 is the rule itself.
-      const plan = variants[overrides.findIndex(holds) + 1];
-      if (plan !== undefined) plans.push(plan);
-    }
-    return plans.length === 0 ? undefined : this.intern(plans);
+      const plan = held.has(scope) ? variants[overrides.findIndex((id) => held.has(id)) + 1] : undefined;
+      return plan === undefined ? [] : [plan];
+    });
+    const set = plans.length === 0 ? undefined : this.intern(plans);
+    found.found.set(mark, set);
+    return set;
   }
 
   private add(rule: Rule): void {
@@ -66,15 +65,18 @@ export class RuleBook {
     const sources = this.byKind.get(rule.entity) ?? new Map<string, SourceRules>();
     this.byKind.set(rule.entity, sources);
     const key = sourceKey(sample.source);
-    const entry = sources.get(key) ?? { source: sample.source, rules: [] };
+    const entry: SourceRules = sources.get(key) ?? {
+      source: sample.source,
+      rules: [],
+      scopes: new Set<number>(),
+      found: new Map(),
+    };
     sources.set(key, entry);
     for (const plan of variants) if (plan !== undefined) this.planIds.set(plan, this.planIds.size);
-    entry.rules.push({
-      rule,
-      plans: variants,
-      scope: this.matcher(rule.scope),
-      overrides: rule.overrides.map((override) => this.matcher(override.scope)),
-    });
+    const scope = this.matcher(rule.scope);
+    const overrides = rule.overrides.map((override) => this.matcher(override.scope));
+    for (const id of [scope, ...overrides]) entry.scopes.add(id);
+    entry.rules.push({ rule, plans: variants, scope, overrides });
   }
 
   private matcher(scope: Scope): number {
