@@ -108,7 +108,7 @@ Ext.define("PVE.window.LoginWindow", {
 
   initComponent: function () {
     this.items = [
-      { xtype: "textfield", fieldLabel: gettext("User name"), itemId: "username", value: "root@pam" },
+      { xtype: "textfield", fieldLabel: gettext("User name"), itemId: "username" },
       { xtype: "textfield", fieldLabel: gettext("Password"), itemId: "password", inputType: "password" },
       { xtype: "component", itemId: "problem", cls: "shell-problem" },
     ];
