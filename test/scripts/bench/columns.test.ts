@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toBinary } from "../../../hub/http/columns.ts";
-import { parseColumns } from "../../../scripts/bench/columns.ts";
+import { columnsType, parseColumns } from "../../../scripts/bench/columns.ts";
 
 test("the bench reads the columns that the hub writes", () => {
   const head = { metric: "cpu", instance: null, unit: "ratio", source: "proc" };
-  const bytes = toBinary({
+  const answer = {
     head: { from: 1000, to: 3000, stepMs: null, tier: "raw" },
     series: [
       {
@@ -14,7 +14,9 @@ test("the bench reads the columns that the hub writes", () => {
       },
       { head: { ...head, entity: "guest/101" }, data: { at: Float64Array.of(), columns: { last: Float64Array.of() } } },
     ],
-  });
+  };
+  const { bytes, type } = toBinary(answer, columnsType);
+  assert.equal(type, columnsType);
   assert.deepEqual(parseColumns(Buffer.concat([bytes])), [
     {
       entity: "guest/100",
