@@ -3,6 +3,7 @@ import { appendFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseTaskLine, TaskSource } from "../../../agent/sources/tasks.ts";
+import { settle } from "../../support/fake-clock.ts";
 import { RecordedNode, recordedAt } from "../../support/recorded-node.ts";
 
 const folder = "var/log/pve/tasks";
@@ -90,4 +91,19 @@ test("a node that never ran a task has no problem; one without the folder has", 
   const fresh = new TaskSource(node.root);
   assert.deepEqual(await fresh.read(at), []);
   assert.equal(fresh.problem, undefined);
+});
+
+test("a watched list is looked at when something in its folder moved, and is not missed", async (context) => {
+  const node = new RecordedNode(context, { pve: false });
+  node.write(`${folder}/index`, "");
+  const source = new TaskSource(node.root, true);
+  context.after(() => source.close());
+  assert.deepEqual(await source.read(at), []);
+  appendFileSync(join(node.root, folder, "index"), `${upid("6B03A3FF")} 6B03A400 OK\n`);
+  let told = await source.read(at);
+  for (let looks = 0; told.length === 0 && looks < 1000; looks++) {
+    await settle();
+    told = await source.read(at);
+  }
+  assert.deepEqual(told, [{ upid: upid("6B03A3FF"), endedAt: at, status: "OK" }]);
 });

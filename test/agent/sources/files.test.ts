@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { isJson, NowReader, readText } from "../../../agent/sources/files.ts";
+
+function folder(context: TestContext): string {
+  const root = mkdtempSync(join(tmpdir(), "proven-files-"));
+  context.after(() => rmSync(root, { recursive: true }));
+  return root;
+}
+
+test("a file is read whole, whatever its size, and a missing one says so", async (context) => {
+  const root = folder(context);
+  const read = readText(root);
+  for (const size of [0, 1, 8191, 8192, 8193, 100_000]) {
+    const text = `${"ä".repeat(size >> 1)}${size % 2 === 1 ? "x" : ""}`;
+    writeFileSync(join(root, "file"), text);
+    assert.deepEqual(await read("/file"), { ok: true, text });
+    assert.deepEqual(await read("/file", undefined, () => true), { ok: true, text });
+  }
+  assert.deepEqual(await read("/none"), { ok: false, code: "ENOENT" });
+  assert.deepEqual(await read("/file", 10), { ok: true, text: "äääää" });
+});
+
+test("files that are read at the same time don't get into each other", async (context) => {
+  const root = folder(context);
+  const names = Array.from({ length: 20 }, (_, index) => `file${index}`);
+  for (const name of names) writeFileSync(join(root, name), name.repeat(500));
+  const found = await Promise.all(names.map((name) => readText(root)(`/${name}`)));
+  assert.deepEqual(
+    found,
+    names.map((name) => ({ ok: true, text: name.repeat(500) })),
+  );
+});
+
+test("only a whole JSON object counts as whole", () => {
+  assert.deepEqual(['{"a":{"b":1}}\n', '{"a":{"b":1}', "", "[1]", "name: web"].map(isJson), [true, false, false, false, false]);
+});
+
+test("the first line of a file is read up to its end, and no further", (context) => {
+  const root = folder(context);
+  const line = "x".repeat(200_000);
+  writeFileSync(join(root, "file"), `${line}\n${line}\n`);
+  const reader = new NowReader(root);
+  const { bytes, length } = reader.readBytes("/file", 1 << 20, 10);
+  assert.equal(bytes.toString("utf8", 0, length), line);
+  assert.equal(reader.read("/file").length, 400_002);
+  assert.equal(reader.read("/file", 5), "xxxxx");
+});
