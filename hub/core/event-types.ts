@@ -146,6 +146,13 @@ export const eventTypes = {
   "login.failed": event("warning", { address: name }, (f) => `A wrong API key came from ${f.address}`),
   "login.locked": event("warning", { address: name }, (f) => `${f.address} tried too many wrong API keys and must wait`),
 
+  "login.opened": event("info", { user: name, address: name }, (f) => `${f.user} signed in from ${f.address}`),
+  "login.refused": event(
+    "warning",
+    { user: name, address: name },
+    (f) => `Proxmox VE refused to sign ${f.user} in, who came from ${f.address}`,
+  ),
+
   "alert.acknowledged": event(
     "info",
     { text: sentence, rule: name, by: name },

@@ -8,6 +8,7 @@ import {
   signInRealmsSchema,
 } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
+import { Refusal } from "../core/refusal.ts";
 import { checkOrigin } from "./auth.ts";
 import { body, json } from "./documents.ts";
 import { addressOf, type HubApp, type HubContext } from "./env.ts";
@@ -46,7 +47,8 @@ const routes = {
 };
 
 /** Before the authenticator: nobody is signed in yet. Nothing of these requests is logged. */
-export function loginRoutes(app: HubApp, { clock }: HttpPorts, logins: PveLogins): void {
+export function loginRoutes(app: HubApp, ports: HttpPorts, logins: PveLogins): void {
+  const { clock } = ports;
   app.openapi(routes.realms, async (c) => {
     const clusters = (await logins.realms()).map(({ realms, ...cluster }) => ({
       ...cluster,
@@ -57,14 +59,31 @@ export function loginRoutes(app: HubApp, { clock }: HttpPorts, logins: PveLogins
   app.openapi(routes.login, async (c) => {
     checkOrigin(c);
     const { cluster, user, realm, password } = c.req.valid("json");
-    const entered = await logins.start({ cluster, user, realm, password, address: addressOf(c) });
-    return c.json(welcome(c, entered, clock.now()), 200);
+    const address = addressOf(c);
+    const step = logins.start({ cluster, user, realm, password, address });
+    return c.json(welcome(c, await told(ports, address, `${user}@${realm}`, step), clock.now()), 200);
   });
   app.openapi(routes.answer, async (c) => {
     checkOrigin(c);
     const { challenge, kind, code } = c.req.valid("json");
-    return c.json(welcome(c, await logins.answer(challenge, kind, code, addressOf(c)), clock.now()), 200);
+    const address = addressOf(c);
+    const step = logins.answer(challenge, kind, code, address);
+    return c.json(welcome(c, await told(ports, address, "somebody", step), clock.now()), 200);
   });
+}
+
+/** Writes down who came in, and, once a minute for an address, who was refused. */
+async function told({ journal }: HttpPorts, address: string, user: string, step: Promise<Entered>): Promise<Entered> {
+  try {
+    const entered = await step;
+    if (entered.state === "ok")
+      journal.emit("login.opened", { user: entered.caller.user, address }, { actor: entered.caller.user });
+    return entered;
+  } catch (error) {
+    const isRefused = error instanceof Refusal && error.code === "unauthenticated";
+    if (isRefused) journal.emitRarely(address, "login.refused", { user, address });
+    throw error;
+  }
 }
 
 function welcome(c: HubContext, entered: Entered, now: EpochMs): LoginState {
