@@ -9,6 +9,7 @@ import type { TopQuery } from "#protocol/class-queries.ts";
 import { fakeAlertApi } from "./fake-alert-api.ts";
 import { type ClusterSetup, fakeCluster } from "./fake-cluster.ts";
 import { fakeHistory, fakeMetrics, fakeTop } from "./fake-history.ts";
+import { addLoginApi } from "./fake-login-api.ts";
 
 export type FakeHubOptions = Partial<ClusterSetup> & {
   /** Files by name, `index.html` first of all. */
@@ -18,6 +19,8 @@ export type FakeHubOptions = Partial<ClusterSetup> & {
   alerting?: boolean;
   /** What the key may do. */
   scopes?: Scope[];
+  /** People sign in with accounts, too: fake-login-api.ts. */
+  accounts?: boolean;
   /** How often the stream says everything anew, ms. */
   everyMs?: number;
 };
@@ -68,16 +71,23 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
     c.header("Content-Security-Policy", csp);
     c.header("X-Content-Type-Options", "nosniff");
   });
-  const session = (c: Context) =>
-    c.json({ user: "key:fake", scopes: options.scopes ?? ["read"], expiresAt: Date.now() + 8 * 3_600_000 });
+  const view = () => ({ user: "key:fake", scopes: options.scopes ?? ["read"], expiresAt: Date.now() + 8 * 3_600_000 });
+  const session = (c: Context) => c.json(view());
+  const enter = (c: Context) => {
+    const id = crypto.randomUUID();
+    sessions.add(id);
+    setCookie(c, "proven_session", id, { httpOnly: true, sameSite: "Strict", path: "/" });
+  };
+  addLoginApi(app, options.accounts === true, (c) => {
+    enter(c);
+    return { state: "ok", session: view() };
+  });
   app.post("/api/v1/session", async (c) => {
     if (c.req.header("X-Proven") !== "1") return c.json(refusal("forbidden", "the header X-Proven: 1 is missing"), 403);
     const body: unknown = await c.req.json();
     const given = typeof body === "object" && body !== null && "key" in body ? body.key : undefined;
     if (given !== key) return c.json(refusal("unauthenticated", "no such key"), 401);
-    const id = crypto.randomUUID();
-    sessions.add(id);
-    setCookie(c, "proven_session", id, { httpOnly: true, sameSite: "Strict", path: "/" });
+    enter(c);
     return session(c);
   });
   app.use("/api/v1/*", async (c, next) => {
