@@ -6,7 +6,7 @@ import { newIdentity } from "../identity.ts";
 import { inventoryOf } from "../inventory.ts";
 import { LinkClient, newStream } from "../link-client.ts";
 import { guestSchema } from "../node-stream.ts";
-import { readMemory } from "../process-usage.ts";
+import { readMemory, readUsage } from "../process-usage.ts";
 import { median, type Row, valueRow } from "../row.ts";
 import { benchCluster } from "../sinks.ts";
 import { SteppedProcess } from "../stepped-process.ts";
@@ -66,7 +66,7 @@ class ChurningNode {
 
 /** The hub at the end of a simulated day. */
 type Evening = { day: number; heapMb: number; anonMb: number; activeEntities: number };
-type Restart = { day: number; readyMs: number; storedEntities: number; problems: number };
+type Restart = { day: number; readyMs: number; cpuSec: number; storedEntities: number; problems: number };
 
 class Month {
   readonly evenings: Evening[] = [];
@@ -78,10 +78,11 @@ class Month {
     this.churning = Array.from({ length: nodes }, (_, index) => new ChurningNode(this.workload, index));
   }
 
-  async begin(at: EpochMs): Promise<number> {
+  async begin(at: EpochMs): Promise<{ readyMs: number; cpuSec: number }> {
     const readyMs = await this.hub.start(at);
+    const { cpuSec } = readUsage(this.hub.pid);
     await Promise.all(this.churning.map((node) => node.connect(this.hub, at)));
-    return readyMs;
+    return { readyMs, cpuSec };
   }
 
   async live(day: number): Promise<void> {
@@ -108,8 +109,8 @@ class Month {
     const { storedEntities = Number.NaN, problems = [] } = await this.hub.check();
     await this.hub.kill();
     for (const node of this.churning) node.close();
-    const readyMs = await this.begin((beganAt + day * 24 * hourMs) as EpochMs);
-    this.restarts.push({ day, readyMs, storedEntities, problems: problems.length });
+    const started = await this.begin((beganAt + day * 24 * hourMs) as EpochMs);
+    this.restarts.push({ day, ...started, storedEntities, problems: problems.length });
   }
 }
 
@@ -152,7 +153,7 @@ function rowsOf({ evenings, restarts }: Month, early: number): Row[] {
       1.15,
     ),
     valueRow(`${name} anonymous memory at the end`, "MB", evenings.at(-1)?.anonMb ?? Number.NaN),
-    valueRow(`${name} start, end by beginning`, "×", (last?.readyMs ?? Number.NaN) / (first?.readyMs ?? Number.NaN), 1.25),
+    valueRow(`${name} CPU of a start, end by beginning`, "×", (last?.cpuSec ?? Number.NaN) / (first?.cpuSec ?? Number.NaN), 1.25),
     valueRow(`${name} start after kill -9 at the end`, "ms", last?.readyMs ?? Number.NaN),
     valueRow(
       `${name} entities stored, end by beginning`,
