@@ -200,7 +200,8 @@ function calmLags(agents: readonly SoakAgent[], faults: readonly Fault[]): { cal
 
 function rowsOf({ options, agents, faults, seen, missing, compared, ownCpuShare, loopP99Ms, pauses }: Outcome): Row[] {
   const samplesPerFrame = options.guests * seriesPerGuest;
-  const lost = agents.reduce((sum, { store }) => sum + store.lost + store.waiting, 0);
+  const lost = agents.reduce((sum, { store }) => sum + store.lost, 0);
+  const waiting = agents.reduce((sum, { store }) => sum + store.waiting, 0);
   const { calm, all } = calmLags(agents, faults);
   const first = seen[0];
   const last = seen.at(-1);
@@ -209,7 +210,8 @@ function rowsOf({ options, agents, faults, seen, missing, compared, ownCpuShare,
   const reconnects = agents.reduce((sum, { welcomes }) => sum + Math.max(0, welcomes - 1), 0);
   const half = seen.slice(Math.floor(seen.length / 2));
   return [
-    valueRow("samples that did not reach the hub", "samples", lost * samplesPerFrame, 0),
+    valueRow("samples lost by the agents' spools", "samples", lost * samplesPerFrame, 0),
+    valueRow(`samples still at the agents ${drainMs / 1000} s after the end`, "samples", waiting * samplesPerFrame, 0),
     valueRow(`ticks missing when read back, of ${compared}`, "ticks", missing, 0),
     valueRow("samples stored", "samples", (compared - missing) * samplesPerFrame),
     valueRow("lag from sample to acknowledgement, p50", "ms", quantile(calm, 0.5)),
