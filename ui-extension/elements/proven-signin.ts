@@ -31,7 +31,7 @@ export class ProvenSignin extends PanelElement {
       form + form { border-top: 1px solid var(--pv-line); }
       h3 { margin: 0; font-size: 1em; }
       label { display: grid; gap: 4px; }
-      input, select { width: 100%; min-height: 32px; background: var(--pv-panel); color: var(--pv-text); border: 1px solid var(--pv-line); border-radius: 3px; padding: 3px 8px; }
+      input, input[type="password"], select { width: 100%; min-height: 32px; background: var(--pv-panel); color: var(--pv-text); border: 1px solid var(--pv-line); border-radius: 3px; padding: 3px 8px; }
       button { min-height: 32px; }
       .says { padding: 16px 16px 0; margin: 0; }
       .bad { background: var(--pv-crit-tint); padding: 6px 10px; margin: 16px 16px 0; }

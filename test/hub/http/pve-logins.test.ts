@@ -205,6 +205,36 @@ test("a session nobody uses for two hours is over, and one of twelve hours", asy
   assert.deepEqual(logins.ended, ["carol@pve", "bob@pve"]);
 });
 
+test("an open stream keeps its session's view fresh by itself, and ends with the session", async (t) => {
+  const { app, ask, signIn, logins, hub } = loginHub(t);
+  const { cookie } = await signIn("carol");
+  const response = await app.request("https://hub.lan/api/v1/stream", { headers: { Cookie: cookie } });
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  const decoder = new TextDecoder();
+  for (let sec = 0; sec < 180; sec += 5) await hub.clock.advance(5000);
+  assert.deepEqual(logins.asked, ["login.start", "login.view", "login.view", "login.view"]);
+  await ask("DELETE", "session", { cookie });
+  await hub.clock.advance(5000);
+  let text = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read()) text += decoder.decode(part.value);
+  assert.equal(text.match(/^event: beat$/gm)?.length, 1 + 180 / 5);
+  assert.doesNotMatch(text, /hidden|\b101\b/);
+});
+
+test("an address may try few passwords at the same time", async (t) => {
+  const { signIn, logins } = loginHub(t);
+  let release: () => void = () => undefined;
+  logins.gate = new Promise((resolve) => {
+    release = resolve;
+  });
+  const tries = Array.from({ length: 6 }, (_, index) => signIn(`guess${index}`));
+  const early = await Promise.race(tries);
+  assert.equal(early.status, 429);
+  release();
+  const statuses = (await Promise.all(tries)).map(({ status }) => status).sort();
+  assert.deepEqual(statuses, [401, 401, 401, 401, 429, 429]);
+});
+
 test("a hub of several clusters asks which one; without an agent nobody can sign in", async (t) => {
   const { signIn, ask, logins } = loginHub(t);
   const other = "00000000000000bb" as (typeof logins.connected)[number]["cluster"];
