@@ -28,7 +28,7 @@ const noncesMax = 200_000;
 const standingMs = assertionTimes.viewMs + assertionTimes.skewMs;
 
 type GatewayPorts = Pick<HttpPorts, "state" | "clock" | "journal">;
-type Told = { digest: string; until: number };
+type Told = { digest: string; viewAt: number; until: number };
 
 /** Requests that agents' gateways forward, and what they vouch for. */
 export class Gateways {
@@ -114,11 +114,13 @@ export class Gateways {
     return true;
   }
 
-  private note(assertion: Assertion): void {
+  /** Of a user with two tickets the gateway may know two views for a while: what PVE said last counts. */
+  private note({ viewAt, view, ...assertion }: Assertion): void {
     const { clock } = this.ports;
-    const age = Math.max(0, clock.now() - assertion.viewAt);
-    const told = { digest: assertion.view, until: clock.monotonicMs() + standingMs - age };
-    this.told.set(userOf(assertion), told);
+    const user = userOf(assertion);
+    if ((this.told.get(user)?.viewAt ?? 0) > viewAt) return;
+    const age = Math.max(0, clock.now() - viewAt);
+    this.told.set(user, { digest: view, viewAt, until: clock.monotonicMs() + standingMs - age });
   }
 
   private callerOf(assertion: Assertion, known: KnownView): Caller {
@@ -164,8 +166,9 @@ function askGateway(needs: readonly Permission[]): never {
   throw new Refusal("privilege-needed", "ask Proxmox VE whether the user holds these", { needs });
 }
 
-const agentKeyOf = ({ agent }: Assertion) => agentKey({ cluster: agent.cluster as ClusterId, node: agent.node as NodeName });
-const userOf = (assertion: Assertion) => `${agentKeyOf(assertion)} ${assertion.user}`;
+const agentKeyOf = ({ agent }: Pick<Assertion, "agent">) =>
+  agentKey({ cluster: agent.cluster as ClusterId, node: agent.node as NodeName });
+const userOf = (assertion: Pick<Assertion, "agent" | "user">) => `${agentKeyOf(assertion)} ${assertion.user}`;
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
 /** Path and query as they stand in the request line. */

@@ -89,6 +89,27 @@ test("a stream ends when something that was seen is hidden", async (t) => {
   assert.equal(await stream.next(), undefined);
 });
 
+test("of two views of one user the one that Proxmox VE told later counts for his streams", async (t) => {
+  const one = seenHub(t);
+  const { hub, gateway } = one;
+  const stream = await open(one, "carol@pve");
+  await stream.until("beat");
+  const lab = gateway.viewOf;
+  const older = { viewAt: hub.clock.now() - 20_000 };
+  gateway.viewOf = (user) => ({ ...lab(user), guests: [] });
+  await gateway.putView("carol@pve");
+  gateway.viewOf = lab;
+  await gateway.putView("carol@pve");
+  gateway.viewOf = (user) => ({ ...lab(user), guests: [] });
+  assert.equal((await gateway.send("carol@pve", "GET", "/api/v1/guests", undefined, older)).status, 200);
+  await hub.clock.advance(5000);
+  assert.deepEqual(
+    (await stream.until("beat")).map(({ event }) => event),
+    ["beat"],
+  );
+  await stream.cancel();
+});
+
 test("a stream ends when its gateway vouches no more: 90 s, or at once when the agent is revoked", async (t) => {
   const one = seenHub(t);
   const { hub, gateway } = one;
