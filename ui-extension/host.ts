@@ -107,6 +107,7 @@ async function explain(card: Component, problem: unknown): Promise<void> {
     link.href = link.textContent = `${gateway}/`;
     link.target = "_blank";
     link.rel = "noopener";
+    link.style.color = "inherit";
   }
   const retry = page.appendChild(document.createElement("p")).appendChild(document.createElement("button"));
   retry.textContent = say("Try again", "Riprova");
