@@ -27,7 +27,8 @@ export function seesWhole(sight: ClusterSight, picture: ClusterPicture, now: Par
 function agentFor(sight: ClusterSight, agent: AgentStatus): AgentStatus {
   const own = agent.inventory;
   const audited = sight.auditedNodes.has(agent.node);
-  if (own === undefined) return audited ? agent : { ...agent, software: null };
+  const shown = audited ? agent : { ...agent, software: null, connectedAt: null, lastSeenAt: null };
+  if (own === undefined) return shown;
   const { inventory } = own;
   const seen = {
     ...inventory,
@@ -41,7 +42,7 @@ function agentFor(sight: ClusterSight, agent: AgentStatus): AgentStatus {
     guests: inventory.guests.filter(({ vmid }) => sight.guests.has(vmid)),
     storages: inventory.storages.flatMap((storage) => storageFor(sight, storage) ?? []),
   };
-  return { ...agent, software: audited ? agent.software : null, inventory: { ...own, inventory: seen } };
+  return { ...shown, inventory: { ...own, inventory: seen } };
 }
 
 /** `GET /nodes/{node}/disks/zfs` needs `Sys.Audit` on `/`, whatever one may on the node. */

@@ -226,6 +226,7 @@ test("counts, sums and rankings are of what is seen", async () => {
   const all = await json("root@pam", "series/top", { class: "guests", metric: "cpu" });
   assert.deepEqual([all.members, all.ranked], [2, 2]);
   const node = await json("carol@pve", "nodes/pve1");
+  assert.deepEqual([node.agent.state, node.agent.software, node.agent.lastSeenAt], ["connected", null, null]);
   assert.deepEqual([node.state, node.cpuModel, node.ip, node.cpu.state, node.zpools], ["online", null, null, "absent", []]);
 });
 
