@@ -10,6 +10,7 @@ test("an empty file is the default configuration", () => {
     state: "/var/lib/proven-agent",
     pve: { api: "http://127.0.0.1:85" },
     commands: { path: "/usr/sbin:/usr/bin:/sbin:/bin" },
+    gateway: { enabled: true, listen: "::", port: 8421, pve_port: 8006, panel: "/usr/share/proven/panel" },
     outlet: { journal: true, hooks: true, mail: "routed", hub_unreachable_sec: 300 },
   });
 });
