@@ -160,7 +160,7 @@ export class PveLogins {
     return { state: "tfa-needed", challenge, kinds: answer.kinds };
   }
 
-  private open({ session, user, view }: Extract<AnswerBody<"login.start">, { state: "ok" }>, agent: AgentId): Entered {
+  private open({ session, user, view, viewAt }: Extract<AnswerBody<"login.start">, { state: "ok" }>, agent: AgentId): Entered {
     if (view.cluster !== agent.cluster || view.user !== user)
       throw new Refusal("agent-offline", "the agent answered for another cluster or user");
     const cookie = randomBytes(32).toString("hex");
@@ -173,7 +173,7 @@ export class PveLogins {
       startedAt: now,
       usedAt: now,
       endsAt: (this.clock.now() + sessionMs) as EpochMs,
-      toldAt: now,
+      toldAt: now - this.ageOf(viewAt),
       ...seen(view),
       granted: new Map(),
       refreshing: undefined,
@@ -206,7 +206,6 @@ export class PveLogins {
   }
 
   private async askView(key: string, session: Session): Promise<"ok" | "ended" | "unavailable"> {
-    const askedAt = this.clock.monotonicMs();
     const answer = await this.ports.ask(session.agent, "login.view", { session: session.handle });
     if (answer === undefined || answer.state === "unavailable") return "unavailable";
     const fits = answer.state === "ok" && answer.view.cluster === session.agent.cluster && answer.view.user === session.user;
@@ -214,8 +213,13 @@ export class PveLogins {
       this.sessions.delete(key);
       return "ended";
     }
-    Object.assign(session, seen(answer.view), { toldAt: askedAt });
+    Object.assign(session, seen(answer.view), { toldAt: this.clock.monotonicMs() - this.ageOf(answer.viewAt) });
     return "ok";
+  }
+
+  /** How old what an agent told is already: it keeps answers, too. Its clock may be wrong: then it is asked more often, and no more. */
+  private ageOf(viewAt: number): number {
+    return Math.min(Math.max(0, this.clock.now() - viewAt), refreshMs);
   }
 
   private caller(key: string, session: Session): Caller {

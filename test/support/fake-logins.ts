@@ -21,6 +21,8 @@ export class FakeLogins implements LoginPorts {
   readonly asked: string[] = [];
   readonly ended: string[] = [];
   viewOf: (user: string) => View = (user) => labView(user);
+  /** How old the view is that an agent tells, ms. */
+  viewAgeMs = 0;
   /** Set: answers wait for it. */
   gate: Promise<void> | undefined;
 
@@ -51,12 +53,12 @@ export class FakeLogins implements LoginPorts {
     if (type === "login.permissions") {
       return { id, state: "ok", permissions: paths.map((path) => ({ path, privileges: [...labPermissions.on(name, path)] })) };
     }
-    if (type === "login.view") return { id, state: "ok", view: this.viewOf(name), viewAt: this.now() };
+    if (type === "login.view") return { id, state: "ok", view: this.viewOf(name), viewAt: this.now() - this.viewAgeMs };
     if (type === "login.answer" && ![`totp 123456`, "recovery key"].includes(`${kind} ${code}`)) return { id, state: "refused" };
     if (type === "login.start" && (password !== "right" || !labPermissions.has(name))) return { id, state: "refused" };
     if (type === "login.start" && name === "root@pam") {
       return { id, state: "tfa-needed", challenge: handleOf(name), kinds: ["totp", "recovery"] };
     }
-    return { id, state: "ok", session: handleOf(name), user: name, view: this.viewOf(name), viewAt: this.now() };
+    return { id, state: "ok", session: handleOf(name), user: name, view: this.viewOf(name), viewAt: this.now() - this.viewAgeMs };
   }
 }

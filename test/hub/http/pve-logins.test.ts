@@ -160,6 +160,18 @@ test("what somebody sees is asked again within a minute, once for all requests t
   assert.deepEqual(logins.asked, ["login.start", "login.view"]);
 });
 
+test("what the agent told was old already is asked again the sooner", async (t) => {
+  const { ask, signIn, logins, hub } = loginHub(t);
+  logins.viewAgeMs = 40_000;
+  const { cookie } = await signIn("carol");
+  await hub.clock.advance(4_000);
+  await ask("GET", "guests", { cookie });
+  assert.deepEqual(logins.asked, ["login.start"]);
+  await hub.clock.advance(2_000);
+  await ask("GET", "guests", { cookie });
+  assert.deepEqual(logins.asked, ["login.start", "login.view"]);
+});
+
 test("a session ends with its ticket", async (t) => {
   const { ask, signIn, logins, hub } = loginHub(t);
   const { cookie } = await signIn("carol");
