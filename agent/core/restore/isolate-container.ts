@@ -1,6 +1,5 @@
 import { type BackedUpConfig, isMountPoint, isNet } from "./backed-up-config.ts";
-import type { Isolation, IsolationPlan, Mismatch, Removed } from "./isolation.ts";
-import { isVolumeOf } from "./isolation.ts";
+import { type Isolation, type IsolationPlan, isVolumeOf, type JudgedPhase, type Mismatch, type Removed } from "./isolation.ts";
 import { carriesMarker, describe, hasTestTag, testTag } from "./marker.ts";
 import { parsePropertyString } from "./property-string.ts";
 
@@ -100,13 +99,13 @@ export function judgeContainer(
   written: Readonly<Record<string, unknown>>,
   plan: IsolationPlan,
   isolation: Isolation,
-  phase: { stripped: boolean; locked: boolean },
+  phase: JudgedPhase,
 ): Mismatch[] {
   const mismatches = judgeIdentity(written, isolation, phase.locked);
   for (const [key, value] of Object.entries(written)) {
     const text = typeof value === "string" ? value : JSON.stringify(value);
     const isRaw = key === "lxc";
-    if (isNet(key)) mismatches.push(...judgeNet(key, text, isolation.bridge));
+    if (isNet(key)) mismatches.push(...judgeNet(key, text, isolation.bridge, phase.linked));
     else if (isMountPoint(key)) mismatches.push(...judgeMount(key, text, plan, isolation, phase.stripped));
     else if (isRaw ? phase.stripped && text !== "[]" : phase.stripped && !stays(key))
       mismatches.push({ key, found: text.slice(0, 300), wanted: "absent" });
@@ -129,9 +128,10 @@ function judgeIdentity(written: Readonly<Record<string, unknown>>, { operation }
   return mismatches;
 }
 
-function judgeNet(key: string, value: string, bridge: string): Mismatch[] {
+function judgeNet(key: string, value: string, bridge: string, linked: boolean | undefined): Mismatch[] {
   const net = parsePropertyString(value);
-  const isolated = net.get("bridge") === bridge && net.get("link_down") === "1" && !net.has("trunks") && !net.has("tag");
+  const isolated =
+    net.get("bridge") === bridge && (linked === true || net.get("link_down") === "1") && !net.has("trunks") && !net.has("tag");
   const addressed = net.has("gw") || net.has("gw6") || !["dhcp", undefined].includes(net.get("ip"));
   return isolated && !addressed ? [] : [{ key, found: value, wanted: `bridge=${bridge},link_down=1 and no address of its own` }];
 }

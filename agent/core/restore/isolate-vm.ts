@@ -1,6 +1,5 @@
 import { type BackedUpConfig, indexed, isDrive, isNet } from "./backed-up-config.ts";
-import type { Isolation, IsolationPlan, Mismatch, Removed } from "./isolation.ts";
-import { isVolumeOf } from "./isolation.ts";
+import { type Isolation, type IsolationPlan, isVolumeOf, type JudgedPhase, type Mismatch, type Removed } from "./isolation.ts";
 import { carriesMarker, describe, hasTestTag, testTag } from "./marker.ts";
 import { parsePropertyString } from "./property-string.ts";
 
@@ -118,12 +117,12 @@ export function judgeVm(
   written: Readonly<Record<string, unknown>>,
   plan: IsolationPlan,
   isolation: Isolation,
-  phase: { stripped: boolean; locked: boolean },
+  phase: JudgedPhase,
 ): Mismatch[] {
   const found = new Map(Object.entries(written).map(([key, value]) => [key, String(value)]));
   const identity = judgeIdentity(found, isolation, phase.locked);
   const rest = [...found].flatMap(([key, value]): Mismatch[] => {
-    if (isNet(key)) return judgeNet(key, value, isolation.bridge);
+    if (isNet(key)) return judgeNet(key, value, isolation.bridge, phase.linked);
     if (isDrive(key)) return judgeDrive(key, value, plan, isolation, phase.stripped);
     if (!phase.stripped || stays(key, value)) return [];
     return [{ key, found: value, wanted: "absent" }];
@@ -146,9 +145,10 @@ function judgeIdentity(found: ReadonlyMap<string, string>, { operation }: Isolat
 }
 
 /** Without a bridge QEMU would give it its own NAT, which leads out. */
-function judgeNet(key: string, value: string, bridge: string): Mismatch[] {
+function judgeNet(key: string, value: string, bridge: string, linked: boolean | undefined): Mismatch[] {
   const net = parsePropertyString(value);
-  const isolated = net.get("bridge") === bridge && net.get("link_down") === "1" && !net.has("trunks") && !net.has("tag");
+  const isolated =
+    net.get("bridge") === bridge && (linked === true || net.get("link_down") === "1") && !net.has("trunks") && !net.has("tag");
   return isolated ? [] : [{ key, found: value, wanted: `bridge=${bridge},link_down=1` }];
 }
 

@@ -30,6 +30,12 @@ export type IsolationPlan = {
   refusals: readonly string[];
 };
 
+/**
+ * Which moment is judged. `stripped`: after the strip, when nothing but harmless keys may be left. `locked`: our lock must be there, or must not.
+ * `linked`: its cards may have their link, which they only ever get on the sandbox' bridge.
+ */
+export type JudgedPhase = { stripped: boolean; locked: boolean; linked?: boolean };
+
 /** A difference between what was asked and what is written. Any of them ends the test; the guest is destroyed, never started. */
 export type Mismatch = { key: string; found: string; wanted: string };
 

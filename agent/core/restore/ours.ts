@@ -5,6 +5,8 @@ export type GuestSeen = {
   vmid: number;
   /** The configuration file's text; undefined: there is no such guest. */
   text: string | undefined;
+  /** Another node that holds it now; absent: this one does. */
+  elsewhere?: string;
   description?: string;
   tags?: string;
   /** Tasks PVE knows that made something under this number, oldest first. */
@@ -29,6 +31,7 @@ export type Ownership =
       ours: false;
       why:
         | "gone"
+        | "elsewhere"
         | "out-of-range"
         | "no-intent"
         | "was-not-free"
@@ -48,6 +51,7 @@ const halfMade = new Set(["", "lock: create", "memory: 128"]);
  * seconds, so a task may seem to begin up to one before its intent.
  */
 export function ownership(seen: GuestSeen, intent: Intent | undefined, range: { first: number; last: number }): Ownership {
+  if (seen.elsewhere !== undefined) return { ours: false, why: "elsewhere" };
   if (seen.text === undefined) return { ours: false, why: "gone" };
   if (seen.vmid < range.first || seen.vmid > range.last) return { ours: false, why: "out-of-range" };
   if (intent === undefined || intent.vmid !== seen.vmid) return { ours: false, why: "no-intent" };
@@ -69,3 +73,17 @@ function halfMadeIsOurs({ makers }: GuestSeen, intent: Intent): Ownership {
     return { ours: false, why: "younger-task" };
   return ours.running ? { ours: false, why: "task-runs" } : { ours: true, how: "half-made" };
 }
+
+/** Why a guest is not touched, for the record. */
+export const whyNotOurs: Record<Extract<Ownership, { ours: false }>["why"], string> = {
+  gone: "it is not there any more",
+  elsewhere: "it lives on another node now",
+  "out-of-range": "its number is outside the range of test guests",
+  "no-intent": "no journal of ours names it",
+  "was-not-free": "its number was not free before the test",
+  "marks-missing": "it lacks our tag or our marker",
+  "not-half-made": "its configuration is none that a restore leaves",
+  "no-task": "no task of ours made it",
+  "task-runs": "the task that makes it still runs",
+  "younger-task": "somebody else has made something under its number since",
+};

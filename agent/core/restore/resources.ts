@@ -1,0 +1,97 @@
+import { type BackedUpConfig, isDrive, isMountPoint, parseDiskSize } from "./backed-up-config.ts";
+import { driveKind } from "./isolate-vm.ts";
+import { parsePropertyString } from "./property-string.ts";
+
+/** What a restore will ask of the node: bytes on a storage, and where its disks lay. Pure, so that a dry run and a test say the same. */
+
+/** Virtual disks that the backup holds, with their storages. `unknown`: drives whose size nobody says. */
+export type DiskNeeds = { bytes: number; storages: string[]; unknown: string[] };
+
+/** `backup=0` disks are not in an archive; containers get all their volumes made anew, those left out too. */
+export function diskNeeds(config: BackedUpConfig): DiskNeeds {
+  const dumped = new Set(config.dumped.map(({ drive }) => drive));
+  const needs: DiskNeeds = { bytes: 0, storages: [], unknown: [] };
+  for (const [key, value] of config.values) {
+    const volume = volumeOf(config.type, key, value, dumped);
+    if (volume === undefined) continue;
+    const size = parseDiskSize(parsePropertyString(value).get("size"));
+    if (size === undefined) needs.unknown.push(key);
+    else needs.bytes += size;
+    const storage = volume.slice(0, volume.indexOf(":"));
+    if (!needs.storages.includes(storage)) needs.storages.push(storage);
+  }
+  return needs;
+}
+
+function volumeOf(type: "qemu" | "lxc", key: string, value: string, dumped: ReadonlySet<string>): string | undefined {
+  const properties = parsePropertyString(value);
+  const volume = properties.get(type === "qemu" ? "file" : "volume") ?? properties.get("") ?? "";
+  if (!volume.includes(":") || volume.startsWith("/")) return undefined;
+  if (type === "lxc") return isMountPoint(key) ? volume : undefined;
+  if (!isDrive(key) || driveKind(value) !== "disk" || properties.get("backup") === "0") return undefined;
+  return dumped.size === 0 || dumped.has(key) ? volume : undefined;
+}
+
+/** Bytes that must be free before a restore of so many: PVE itself checks nothing and allows more than there is. */
+export const bytesWanted = (bytes: number) => Math.ceil(bytes * 1.1);
+
+/** Less than this free after a restore means that it may have run full: then its `OK` says nothing about the copy. */
+export const fullBelowBytes = 64 << 20;
+
+/** A storage as `GET /nodes/{node}/storage/{storage}/status` says it. */
+export type StorageState = { storage: string; active: boolean; availBytes: number; content: readonly string[] };
+
+/** Where the disks may go, best first: what was asked for, else the node's own list, else where the backed-up disks lay. */
+export function storageCandidates(
+  asked: string | undefined,
+  allowed: readonly string[],
+  from: readonly string[],
+): { storages: string[]; problem?: string } {
+  if (asked !== undefined && allowed.length > 0 && !allowed.includes(asked))
+    return { storages: [], problem: `This node does not allow restore tests on the storage ${asked}` };
+  const storages = asked !== undefined ? [asked] : allowed.length > 0 ? [...allowed] : [...from];
+  if (storages.length === 0) return { storages, problem: "No storage is known that may take the disks: name one" };
+  return { storages };
+}
+
+/** Why a storage can't take them; undefined: it can. */
+export function storageProblem(state: StorageState, type: "qemu" | "lxc", needBytes: number): string | undefined {
+  const content = type === "qemu" ? "images" : "rootdir";
+  if (!state.active) return `${state.storage} is not active on this node`;
+  if (!state.content.includes(content))
+    return `${state.storage} takes no ${type === "qemu" ? "disk images" : "container volumes"}`;
+  const wanted = bytesWanted(needBytes);
+  if (state.availBytes >= wanted) return undefined;
+  return `${state.storage} has ${gib(state.availBytes)} free, the test needs ${gib(wanted)}`;
+}
+
+export const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
+/** MiB of the test guest: the backup's own unless less is asked for, never more than the node allows. PVE's defaults are 512. */
+export function testMemoryMib(config: BackedUpConfig, asked: number | undefined, most: number): number {
+  const text = config.values.get("memory") ?? "512";
+  const own = Number(parsePropertyString(text).get("current") ?? parsePropertyString(text).get("") ?? 512);
+  const wanted = asked ?? (Number.isFinite(own) && own > 0 ? own : 512);
+  return Math.max(16, Math.min(wanted, most));
+}
+
+/** `MemAvailable` of /proc/meminfo, MiB; undefined where it does not stand. */
+export function availableMib(meminfo: string): number | undefined {
+  const match = /^MemAvailable:\s+(\d+) kB$/m.exec(meminfo);
+  return match === null ? undefined : Math.floor(Number(match[1]) / 1024);
+}
+
+/** The first free number at or behind `from`, going round; undefined: none is left. */
+export function freeVmid(
+  range: { first: number; last: number },
+  taken: ReadonlySet<number>,
+  from = range.first,
+): number | undefined {
+  const size = range.last - range.first + 1;
+  const offset = from < range.first || from > range.last ? 0 : from - range.first;
+  for (let step = 0; step < Math.min(size, taken.size + 1); step++) {
+    const vmid = range.first + ((offset + step) % size);
+    if (!taken.has(vmid)) return vmid;
+  }
+  return undefined;
+}
