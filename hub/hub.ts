@@ -9,6 +9,7 @@ import { tellAcknowledgements } from "./acknowledgement-events.ts";
 import { Agenda } from "./agenda.ts";
 import { Alerting, rememberTasks } from "./alerting.ts";
 import type { HubConfig } from "./config.ts";
+import { DueTimes } from "./core/backup-due.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "./core/series.ts";
 import { openDelivery } from "./delivery.ts";
@@ -168,6 +169,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     onBatch: (listener) => watch.onBatch(listener),
     startedAt: clock.now(),
     panelDir: config.panel,
+    backups: { tasks: taskMemory, due: new DueTimes(Intl.DateTimeFormat().resolvedOptions().timeZone) },
   } satisfies HttpPorts;
   const { reader, live, pictures } = ports;
   const onEvent = ports.journal.onEvent.bind(ports.journal);

@@ -94,6 +94,11 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   "POST /api/v1/push/subscriptions": whole,
   "DELETE /api/v1/push/subscriptions/{id}": whole,
 
+  "GET /api/v1/protection": seen,
+  // His own, and nothing of anybody else's.
+  "GET /api/v1/layout": seen,
+  "PUT /api/v1/layout": seen,
+
   "GET /api/v1/keys": audit,
   "POST /api/v1/keys": appoint,
   "DELETE /api/v1/keys/{id}": modify,

@@ -20,6 +20,7 @@ import { inventoryRoutes } from "./inventory-routes.ts";
 import { keyRoutes } from "./key-routes.ts";
 import { loginRoutes } from "./login-routes.ts";
 import { metricsRoute } from "./metrics.ts";
+import { overviewRoutes } from "./overview-routes.ts";
 import { panelRoutes } from "./panel.ts";
 import type { HttpPorts } from "./ports.ts";
 import { PveLogins, pveCookieName } from "./pve-logins.ts";
@@ -59,6 +60,7 @@ export function createApp(ports: HttpPorts): HubApp {
   seriesRoutes(app, ports);
   classSeriesRoutes(app, ports);
   historyRoutes(app, ports);
+  overviewRoutes(app, ports, ports.backups);
   if (ports.ingest !== undefined) ingestRoutes(app, ports.ingest);
   streamRoutes(app, ports);
   alertingRoutes(app, ports);

@@ -42,7 +42,9 @@ function answerFile(c: HubContext, path: string, { bytes, hash }: File): Respons
   const etag = `"${hash}"`;
   const version = c.req.query("v") ?? "";
   const named = version.length >= 8 && hash.startsWith(version);
-  const cache = path === "/index.html" ? "no-store" : named ? "public, max-age=31536000, immutable" : "no-cache";
+  // A piece's name holds the hash of what is in it.
+  const isPiece = /^\/chunks\/[\w.-]+-[A-Z0-9]{8}\.js$/.test(path);
+  const cache = path === "/index.html" ? "no-store" : named || isPiece ? "public, max-age=31536000, immutable" : "no-cache";
   const headers = { ETag: etag, "Cache-Control": cache, "Content-Type": types[extname(path)] ?? "application/octet-stream" };
   if (c.req.header("If-None-Match") === etag) return c.body(null, 304, headers);
   return c.body(bytes, 200, headers);

@@ -4,6 +4,7 @@ import type { ClusterPicture } from "../core/cluster.ts";
 import type { EventFacts, EventPlace, EventType } from "../core/events.ts";
 import type { LongRangeReader } from "../core/long-range.ts";
 import type { Row } from "../core/prometheus-series.ts";
+import type { BackupKnowledge } from "../core/protection.ts";
 import type { IngestCounters, LiveTable, SeriesRanker, SeriesReader } from "../core/series.ts";
 import type { ReceiverPorts } from "../delivery.ts";
 import type { LoginPorts } from "../login-ports.ts";
@@ -46,6 +47,8 @@ export interface HttpPorts {
   scrapeToken?: string | undefined;
   /** Rows for `/metrics` of parts that report on themselves, such as remote write. */
   moreRows?(): Row[];
+  /** What is known of backups; without it nobody can say how guests are protected. */
+  backups?: BackupKnowledge | undefined;
   /** Directory of the built panel. */
   panelDir: string;
 }

@@ -4,6 +4,7 @@ import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
 import { parseClusterId, parseEpochMs, parseNodeName } from "#protocol/ids.ts";
 import type { Inventory } from "#protocol/messages.ts";
 import { inventorySchema } from "#protocol/messages.ts";
+import { layoutSchema } from "#protocol/panel.ts";
 import { alertKinds } from "./alert-documents.ts";
 import { receiverKinds } from "./receiver-documents.ts";
 
@@ -60,6 +61,8 @@ export const kinds = {
   session: { audited: false, schema: z.strictObject({ keyId: z.string(), createdAt: epochMs, expiresAt: epochMs }) },
   ...alertKinds,
   ...receiverKinds,
+  /** What a user arranged in the panel; id: `key <id>` or `user <user@realm>`. */
+  layout: { audited: false, schema: layoutSchema },
   /** An agent's last word, so that a restarted hub shows last facts as unknown instead of nothing; id: `<cluster>/<node>`. */
   inventory: {
     audited: false,

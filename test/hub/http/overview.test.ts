@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Layout, layoutSchema, type ProtectionView } from "#protocol/panel.ts";
+import { seenHub } from "../../support/seen-hub.ts";
+import { inventoryOf } from "../../support/test-hub.ts";
+
+const layout: Layout = {
+  widgets: [{ id: "guests", width: "half", hidden: false }],
+  filters: [{ name: "Production", filter: "tag:prod" }],
+  guestColumns: ["guest", "state"],
+};
+
+test("each user has a layout of his own, and so has each key", async (t) => {
+  const { gateway, app, hub } = seenHub(t);
+  const of = async (user: string) => layoutSchema.parse(await (await gateway.ask(user, "GET", "/api/v1/layout")).json());
+  assert.equal((await gateway.ask("bob@pve", "PUT", "/api/v1/layout", layout)).status, 200);
+  assert.deepEqual(await of("bob@pve"), layout);
+  assert.deepEqual(await of("root@pam"), { widgets: [], filters: [], guestColumns: [] });
+  const [one, other] = [hub.newKey("read"), hub.newKey("read")];
+  const ask = (key: string, method: string, body?: unknown) => {
+    const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
+    return app.request("/api/v1/layout", { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  };
+  assert.equal((await ask(one, "PUT", layout)).status, 200);
+  assert.deepEqual(await (await ask(other, "GET")).json(), { widgets: [], filters: [], guestColumns: [] });
+  assert.deepEqual(await (await ask(one, "GET")).json(), layout);
+});
+
+test("a layout beyond its bounds, or with a field nobody knows, is refused and nothing is kept", async (t) => {
+  const { gateway } = seenHub(t);
+  const filters = Array.from({ length: 51 }, (_, index) => ({ name: `f${index}`, filter: "" }));
+  assert.equal((await gateway.ask("bob@pve", "PUT", "/api/v1/layout", { ...layout, filters })).status, 400);
+  assert.equal((await gateway.ask("bob@pve", "PUT", "/api/v1/layout", { ...layout, script: "x" })).status, 400);
+  const kept = await (await gateway.ask("bob@pve", "GET", "/api/v1/layout")).json();
+  assert.deepEqual(kept, { widgets: [], filters: [], guestColumns: [] });
+});
+
+test("protection follows the guest's own jobs; who doesn't see a guest isn't told of its backups", async (t) => {
+  const { gateway, hub, agent } = seenHub(t);
+  const guests = [{ vmid: 100, name: "web" }, { vmid: 101 }, { vmid: 102, template: true }];
+  const job = { id: "nightly", type: "vzdump", enabled: true, schedule: "21:00", all: false, exclude: [], repeatMissed: false };
+  hub.fleet.inventory(agent, inventoryOf({ guests, backupJobs: [{ ...job, vmids: [100] }] }));
+  const of = async (user: string) => {
+    const { items } = (await (await gateway.ask(user, "GET", "/api/v1/protection")).json()) as { items: ProtectionView[] };
+    return items.map(({ vmid, state, overdueSince, nextAt }) => ({ vmid, state, overdueSince, hasNext: nextAt !== null }));
+  };
+  const web = { vmid: 100, state: "unknown", overdueSince: null, hasNext: true };
+  assert.deepEqual(await of("root@pam"), [web, { vmid: 101, state: "none", overdueSince: null, hasNext: false }]);
+  assert.deepEqual(await of("bob@pve"), [web]);
+});
