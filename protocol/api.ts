@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { AlertView } from "./alerting.ts";
+import { proofBadgeSchema, type RunView } from "./proof.ts";
 
 /**
  * Shapes of `/api/v1`. The hub validates its requests and documents itself (OpenAPI) with them; the panel imports their types only, because
@@ -108,6 +109,8 @@ export const guestSchema = z.object({
   diskRead: readingSchema,
   diskWrite: readingSchema,
   uptime: readingSchema,
+  /** What tests of its backups have proven; absent where the hub tests none. */
+  proof: proofBadgeSchema.optional(),
 });
 export type GuestView = z.infer<typeof guestSchema>;
 
@@ -238,6 +241,8 @@ export type StreamEvents = {
   tasks: TaskView[];
   /** All at first, where the hub judges rules; then what changed. `resolved` and `inactive` ones are over. */
   alerts: AlertView[];
+  /** Operations on agents: all that have not finished at first; then what changed. */
+  runs: RunView[];
   event: EventView;
   /** Every 5 s, so that the panel knows the stream lives: the hub's time and the newest sample's age. */
   beat: { now: number; newestSampleAgeMs: number | null };

@@ -75,6 +75,7 @@ const changes: Changes = {
   },
   tasks: ({ tasks }, data) => ({ tasks: newestTasks([...data, ...tasks]) }),
   alerts: ({ alerts = [] }, data, complete) => ({ alerts: mergedAlerts(complete ? [] : alerts, data) }),
+  runs: () => undefined,
   event: ({ events }, data) => ({
     events: [data, ...events.filter((event) => event.id !== data.id)].sort((a, b) => b.id - a.id).slice(0, eventsKept),
   }),

@@ -7,6 +7,7 @@ import { inventorySchema } from "#protocol/messages.ts";
 import { layoutSchema } from "#protocol/panel.ts";
 import { alertKinds } from "./alert-documents.ts";
 import { receiverKinds } from "./receiver-documents.ts";
+import { restoreKinds } from "./restore-documents.ts";
 
 const epochMs = z.custom<EpochMs>((value) => parseEpochMs(value) !== undefined, "not a time");
 const cluster = z.custom<ClusterId>((value) => parseClusterId(value) !== undefined, "not a cluster id");
@@ -61,6 +62,7 @@ export const kinds = {
   session: { audited: false, schema: z.strictObject({ keyId: z.string(), createdAt: epochMs, expiresAt: epochMs }) },
   ...alertKinds,
   ...receiverKinds,
+  ...restoreKinds,
   /** What a user arranged in the panel; id: `key <id>` or `user <user@realm>`. */
   layout: { audited: false, schema: layoutSchema },
   /** An agent's last word, so that a restarted hub shows last facts as unknown instead of nothing; id: `<cluster>/<node>`. */
