@@ -37,6 +37,8 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   "GET /api/v1/guests/{vmid}": seen,
   "GET /api/v1/guests/{vmid}/metrics": seen,
   "GET /api/v1/storages": seen,
+  "GET /api/v1/entities": seen,
+  "GET /api/v1/entities/outlook": seen,
   "POST /api/v1/series/query": seen,
   "POST /api/v1/series/top": seen,
   "POST /api/v1/series/group": seen,

@@ -10,6 +10,7 @@ import { Authenticator, cookieName } from "./auth.ts";
 import { limitBody } from "./body-limit.ts";
 import { classSeriesRoutes } from "./class-series-routes.ts";
 import { deliveryRoutes } from "./delivery-routes.ts";
+import { entityRoutes } from "./entity-routes.ts";
 import type { HubApp, HubEnv } from "./env.ts";
 import { answerRefusal, errorHandler, validationHook } from "./errors.ts";
 import { gatewayRoutes } from "./gateway-routes.ts";
@@ -57,6 +58,7 @@ export function createApp(ports: HttpPorts): HubApp {
   for (const path of listPaths) app.get(path, etag());
   healthRoutes(app, ports);
   inventoryRoutes(app, ports);
+  entityRoutes(app, ports);
   seriesRoutes(app, ports);
   classSeriesRoutes(app, ports);
   historyRoutes(app, ports);

@@ -28,6 +28,8 @@ const endpoints: Record<string, [path: string, body: unknown, root: number, alic
   "GET /api/v1/guests/{vmid}": ["guests/101", undefined, 200, 200, 404, 404],
   "GET /api/v1/guests/{vmid}/metrics": ["guests/101/metrics", undefined, 200, 200, 404, 404],
   "GET /api/v1/storages": ["storages", undefined, 200, 200, 200, 200],
+  "GET /api/v1/entities": ["entities?values=1", undefined, 200, 200, 200, 200],
+  "GET /api/v1/entities/outlook": ["entities/outlook?entity=guest/101", undefined, 200, 200, 404, 404],
   "POST /api/v1/series/query": ["series/query", series, 200, 200, 200, 200],
   "POST /api/v1/series/top": ["series/top", { class: "guests", metric: "cpu" }, 200, 200, 200, 200],
   "POST /api/v1/series/group": [
@@ -167,6 +169,9 @@ const questions: [path: string, body?: unknown][] = [
     "guests?tag=hidden-tag",
     "guests?node=pve1",
     "storages",
+    "entities",
+    "entities?values=1",
+    "entities?kind=guest&values=1",
   ].map((path): [string] => [path]),
   ...["tasks", "tasks?guest=101", "events", "events?entity=guest/101", "events?type=pve."].map((path): [string] => [path]),
   ...["alerts", "alerts?entity=guest/101", "alerts?tag=hidden-tag", "alerts/history", "silences", "windows"].map(
