@@ -104,6 +104,7 @@ Ext.define("PVE.window.LoginWindow", {
   closable: false,
   width: 340,
   bodyPadding: 10,
+  referenceHolder: true,
   defaultButton: "login",
 
   initComponent: function () {
