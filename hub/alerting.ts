@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { AlertView, Rule, Why } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { AlertLoop, type AlertLoopPorts } from "./alert-loop.ts";
@@ -23,11 +24,22 @@ const derivedEveryMs = 1000;
 /** How far back evaluations are shown. */
 const whyMs = 10 * 60_000;
 
-/** Rules that are new in this version, and, where nobody ever chose, a route to the nodes' own outlets. */
-export function seedAlerting(state: StateStore): void {
+const bettered = { actor: "hub", reason: "this version of Proven ships it so, and nobody had changed it" };
+
+/**
+ * Rules that are new in this version, or new in what they say and still as an earlier version shipped them; and, where nobody ever chose, a route
+ * to the nodes' own outlets.
+ */
+export function seedAlerting(state: StateStore, rules: readonly Rule[] = defaultRules): void {
   state.together(() => {
-    const known = new Set(state.list("rule").map(({ id }) => id));
-    for (const rule of defaultRules) if (!known.has(rule.id)) state.put("rule", rule.id, rule, shipped);
+    const known = new Map(state.list("rule").map(({ id, document }) => [id, document]));
+    for (const rule of rules) {
+      const [present, before] = [known.get(rule.id), state.get("shippedRule", rule.id)];
+      if (present === undefined) state.put("rule", rule.id, rule, shipped);
+      else if (isDeepStrictEqual(before, present) && !isDeepStrictEqual(present, rule))
+        state.put("rule", rule.id, rule, bettered);
+      if (!isDeepStrictEqual(before, rule)) state.put("shippedRule", rule.id, rule, shipped);
+    }
     if (known.size > 0 || state.list("route").length > 0 || state.list("receiver").length > 0) return;
     state.put("receiver", defaultReceiver.id, defaultReceiver, shipped);
     state.put("route", defaultRoute.id, defaultRoute, shipped);

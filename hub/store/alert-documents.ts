@@ -74,6 +74,8 @@ const toldSchema = z.strictObject({
 /** Kinds of documents that alerting keeps. Rules, silences, windows, routes and receivers are decisions of people; their ids are their own. */
 export const alertKinds = {
   rule: { audited: true, schema: ruleSchema },
+  /** A shipped rule as the newest version that ran here brought it; id: the rule's. What still equals it nobody has changed. */
+  shippedRule: { audited: false, schema: ruleSchema },
   silence: { audited: true, schema: silenceSchema },
   window: { audited: true, schema: windowSchema },
   route: { audited: true, schema: routeSchema },
