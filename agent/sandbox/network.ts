@@ -1,0 +1,154 @@
+import { readFileSync } from "node:fs";
+import { asObjects, asText } from "../core/values.ts";
+import type { Clock } from "../ports.ts";
+import type { Commands } from "./commands.ts";
+import { insideDevice, nameInAlias, type SandboxLayout } from "./layout.ts";
+import { listenerScript, sandboxNetwork } from "./listener.ts";
+
+/** The hidden word of the agent's own command line that runs a check inside a namespace. */
+export const checkWord = "sandbox-check";
+
+export type Link = { name: string; alias: string | undefined };
+
+/** Devices of this host, or of a namespace; undefined: it isn't there. */
+export async function readLinks(commands: Commands, netns?: string): Promise<Link[] | undefined> {
+  const text = await commands.try("ip", [...(netns === undefined ? [] : ["-n", netns]), "-j", "link", "show"]);
+  if (text === undefined) return undefined;
+  return asObjects(parseList(text)).flatMap((link) => {
+    const name = asText(link.ifname);
+    return name === undefined ? [] : [{ name, alias: asText(link.ifalias) }];
+  });
+}
+
+/** Names of all namespaces `ip netns` knows. */
+export async function readNamespaces(commands: Commands): Promise<string[]> {
+  const text = (await commands.try("ip", ["-j", "netns", "list"])) ?? "";
+  return asObjects(parseList(text)).flatMap(({ name }) => asText(name) ?? []);
+}
+
+function parseList(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // no output at all is an empty list
+  }
+}
+
+/** Bridge, namespace, cable, DHCP, DNS and listener, in an order in which no guest could ever reach the host. Throws SandboxProblem. */
+export async function build(commands: Commands, layout: SandboxLayout): Promise<void> {
+  await buildBridge(commands, layout);
+  await buildNamespace(commands, layout);
+  await startServices(commands, layout);
+}
+
+/**
+ * No IPv6 of the host on it, and no answer to any ARP: a bridge without ports lets a guest reach pveproxy over link-local addresses, and the host
+ * answers ARP for its LAN address. Both before it comes up.
+ */
+async function buildBridge({ must }: Commands, { bridge, alias }: SandboxLayout): Promise<void> {
+  await must("ip", ["link", "add", bridge, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0"]);
+  await must("ip", ["link", "set", bridge, "alias", alias]);
+  await must("sysctl", ["-q", "-w", `net.ipv6.conf.${bridge}.disable_ipv6=1`, `net.ipv4.conf.${bridge}.arp_ignore=8`]);
+  await must("ip", ["link", "set", bridge, "up"]);
+}
+
+async function buildNamespace({ must }: Commands, { bridge, port, netns, alias }: SandboxLayout): Promise<void> {
+  const inside = ["netns", "exec", netns];
+  await must("ip", ["netns", "add", netns]);
+  await must("ip", ["link", "add", port, "type", "veth", "peer", "name", insideDevice, "netns", netns]);
+  await must("ip", ["link", "set", port, "alias", alias]);
+  await must("ip", ["-n", netns, "link", "set", insideDevice, "alias", alias]);
+  await must("sysctl", ["-q", "-w", `net.ipv6.conf.${port}.disable_ipv6=1`]);
+  await must("ip", ["link", "set", port, "master", bridge, "up"]);
+  const noWayOut = ["net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0", `net.ipv6.conf.${insideDevice}.accept_ra=0`];
+  // A guest's own address has no route until it is known: without this the kernel would drop what it says.
+  const anySource = ["net.ipv4.conf.all.rp_filter=0", `net.ipv4.conf.${insideDevice}.rp_filter=0`];
+  await must("ip", [...inside, "sysctl", "-q", "-w", ...noWayOut, ...anySource]);
+  await must("ip", ["-n", netns, "link", "set", "lo", "up"]);
+  const { gateway, prefix } = sandboxNetwork;
+  await must("ip", ["-n", netns, "address", "add", `${gateway}/${prefix}`, "dev", insideDevice]);
+  await must("ip", ["-n", netns, "link", "set", insideDevice, "up"]);
+}
+
+/** Every name has the sandbox' own address; nothing is asked elsewhere. Both go into the background by themselves once they work. */
+async function startServices({ must }: Commands, { netns, folder, leases, heard }: SandboxLayout): Promise<void> {
+  const { gateway, firstLease, lastLease, netmask } = sandboxNetwork;
+  const inside = ["netns", "exec", netns];
+  await must("ip", [...inside, "perl", "-e", listenerScript, insideDevice, heard]);
+  await must("ip", [
+    ...inside,
+    "dnsmasq",
+    "--conf-file=/dev/null",
+    "--no-resolv",
+    "--no-hosts",
+    "--no-ping", // nobody else gives out addresses here, and a probe that fails keeps the next real packet waiting
+    "--bind-interfaces",
+    `--interface=${insideDevice}`,
+    `--address=/#/${gateway}`,
+    "--address=/#/::", // else a question for IPv6 would be refused, and some resolvers take that for the answer to both
+    "--dhcp-authoritative",
+    "--quiet-dhcp",
+    `--dhcp-range=${firstLease},${lastLease},${netmask},12h`,
+    `--dhcp-leasefile=${leases}`,
+    `--pid-file=${folder}/dnsmasq.pid`,
+  ]);
+}
+
+/** Removes all of it that is there; what could not be, a sentence each. `mine`: our record says that we began it, also without an alias. */
+export async function demolish(commands: Commands, layout: SandboxLayout, mine: boolean, clock: Clock): Promise<string[]> {
+  const problems: string[] = [];
+  if ((await readNamespaces(commands)).includes(layout.netns))
+    problems.push(...(await removeNamespace(commands, layout, mine, clock)));
+  const links = (await readLinks(commands)) ?? [];
+  for (const name of [layout.port, layout.bridge]) {
+    const link = links.find((each) => each.name === name);
+    if (link === undefined) continue;
+    const ours = link.alias === layout.alias || (mine && link.alias === undefined);
+    if (!ours) problems.push(`${name}: not made by Proven, left alone`);
+    else await commands.try("ip", ["link", "delete", name]);
+  }
+  const left = ((await readLinks(commands)) ?? []).filter((link) => link.alias === layout.alias);
+  return [...problems, ...left.map(({ name }) => `device ${name} could not be removed`)];
+}
+
+async function removeNamespace(commands: Commands, layout: SandboxLayout, mine: boolean, clock: Clock): Promise<string[]> {
+  const { netns, alias, folder } = layout;
+  const marked = ((await readLinks(commands, netns)) ?? []).some((link) => link.alias === alias);
+  if (!marked && !mine) return [`namespace ${netns}: not made by Proven, left alone`];
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const ours = (await pidsOf(commands, netns)).filter((pid) => isOurs(pid, folder));
+    if (ours.length === 0) break;
+    await commands.try("kill", ["-KILL", ...ours]);
+    await clock.sleep(50);
+  }
+  const others = await pidsOf(commands, netns);
+  const gone = await commands.try("ip", ["netns", "delete", netns]);
+  if (gone === undefined) return [`namespace ${netns} could not be removed`];
+  return others.map((pid) => `process ${pid} still runs in the former namespace ${netns}`);
+}
+
+async function pidsOf(commands: Commands, netns: string): Promise<string[]> {
+  return ((await commands.try("ip", ["netns", "pids", netns])) ?? "").split("\n").filter((pid) => pid !== "");
+}
+
+/** Our services name our folder, our checks their word; an admin's shell in the namespace names neither. */
+function isOurs(pid: string, folder: string): boolean {
+  try {
+    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    return words.includes(checkWord) || words.some((word) => word.includes(`${folder}/`));
+  } catch {
+    return false; // ended meanwhile
+  }
+}
+
+/** Sandboxes by what carries our alias, whether or not a record knows them. */
+export async function markedSandboxes(commands: Commands): Promise<Set<string>> {
+  const names = new Set(((await readLinks(commands)) ?? []).flatMap(({ alias }) => nameInAlias(alias) ?? []));
+  for (const netns of (await readNamespaces(commands)).filter((each) => each.startsWith("proven-"))) {
+    for (const { alias } of (await readLinks(commands, netns)) ?? []) {
+      const name = nameInAlias(alias);
+      if (name !== undefined && `proven-${name}` === netns) names.add(name);
+    }
+  }
+  return names;
+}

@@ -1,0 +1,173 @@
+import { join } from "node:path";
+import type { Clock, Log, RunCommand } from "../ports.ts";
+import { readIfThere } from "../private-file.ts";
+import type { Sandboxes, SandboxHandle } from "../restore/ports.ts";
+import { type Commands, createCommands, SandboxProblem } from "./commands.ts";
+import { insideDevice, isSandboxName, layoutOf, type SandboxLayout } from "./layout.ts";
+import { isSandboxAddress, neighbourOf, parseHeard, parseLeases, type Sighting, sightOf } from "./listener.ts";
+import { build, demolish, markedSandboxes, readLinks, readNamespaces } from "./network.ts";
+import { readRecord, recordedSandboxes, removeRecord, writeRecord } from "./record.ts";
+import { sandboxRules } from "./rules.ts";
+
+export type SandboxDeps = { run: RunCommand; clock: Clock; log: Log; stateDir: string };
+
+const lookEveryMs = 250;
+
+/**
+ * Networks for test guests: a bridge with no way out and none to this host, and a namespace at it that gives out addresses and from which checks
+ * are made. Needs root. One change at a time. `reap` takes operations and names of sandboxes alike.
+ */
+export function createSandboxes(deps: SandboxDeps): Sandboxes {
+  return new NodeSandboxes(deps);
+}
+
+class NodeSandboxes implements Sandboxes {
+  private readonly commands: Commands;
+  private readonly folder: string;
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly deps: SandboxDeps) {
+    this.commands = createCommands(deps.run);
+    this.folder = join(deps.stateDir, "sandboxes");
+  }
+
+  open(name: string, operation: string): ReturnType<Sandboxes["open"]> {
+    if (!isSandboxName(name)) return Promise.resolve({ ok: false, problem: `"${name}" can't name a sandbox` });
+    return this.alone(async () => {
+      const layout = layoutOf(this.folder, name);
+      const sandbox: SandboxHandle = { name, bridge: layout.bridge, netns: layout.netns };
+      try {
+        const holders = readRecord(layout)?.holders ?? [];
+        if (holders.length === 0 || !(await this.isWhole(layout))) await this.make(layout, holders, operation);
+        else writeRecord(layout, { holders: [...new Set([...holders, operation])] });
+        await this.applyRules();
+        return { ok: true, sandbox } as const;
+      } catch (error) {
+        if (!(error instanceof SandboxProblem)) throw error;
+        const left = await this.leave(layout, operation);
+        return { ok: false, problem: `sandbox ${name}: ${[error.message, ...left].join("; ")}` } as const;
+      }
+    });
+  }
+
+  close(name: string, operation: string): Promise<string | undefined> {
+    return this.alone(async () => {
+      const left = await this.leave(layoutOf(this.folder, name), operation);
+      return left.length === 0 ? undefined : left.join("; ");
+    });
+  }
+
+  async addressOf(
+    sandbox: SandboxHandle,
+    macs: readonly string[],
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { clock } = this.deps;
+    const layout = layoutOf(this.folder, sandbox.name);
+    const untilMs = clock.monotonicMs() + timeoutMs;
+    for (;;) {
+      const seen = this.look(layout, macs);
+      const late = signal.aborted || clock.monotonicMs() >= untilMs;
+      if (seen?.how === "lease") return seen.address;
+      if (seen?.how === "static") return (await this.reach(layout, seen)) ? seen.address : undefined;
+      // An IPv4 address is what its services listen on, mostly: this one is taken only when no other came.
+      if (late) return seen === undefined || signal.aborted ? undefined : `${seen.address}%${insideDevice}`;
+      await clock.sleep(Math.min(lookEveryMs, untilMs - clock.monotonicMs()), signal);
+    }
+  }
+
+  reap(inUse: ReadonlySet<string>): Promise<string[]> {
+    return this.alone(async () => {
+      const left: string[] = [];
+      const recorded = recordedSandboxes(this.folder);
+      for (const layout of recorded) {
+        const holders = readRecord(layout)?.holders ?? [];
+        const staying = inUse.has(layout.name) ? holders : holders.filter((holder) => inUse.has(holder));
+        if (staying.length > 0 || inUse.has(layout.name)) writeRecord(layout, { holders: staying });
+        else left.push(...(await this.remove(layout)));
+      }
+      const known = new Set(recorded.map(({ name }) => name));
+      for (const name of await markedSandboxes(this.commands)) {
+        if (!known.has(name) && !inUse.has(name)) left.push(...(await this.remove(layoutOf(this.folder, name))));
+      }
+      return left;
+    });
+  }
+
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.last.then(work);
+    this.last = mine.catch(() => undefined);
+    return mine;
+  }
+
+  /** From nothing, whatever a dead agent left of it. The record comes first, the rules before the bridge they are about. */
+  private async make(layout: SandboxLayout, holders: readonly string[], operation: string): Promise<void> {
+    const begun = readRecord(layout) !== undefined;
+    const strangers = await demolish(this.commands, layout, begun, this.deps.clock);
+    if (strangers.length > 0) throw new SandboxProblem(strangers.join("; "));
+    removeRecord(layout);
+    writeRecord(layout, { holders: [...new Set([...holders, operation])] });
+    await this.applyRules();
+    await build(this.commands, layout);
+    this.deps.log(6, "sandbox made", { sandbox: layout.name, bridge: layout.bridge });
+  }
+
+  private async isWhole({ bridge, port, netns, alias }: SandboxLayout): Promise<boolean> {
+    const links = (await readLinks(this.commands)) ?? [];
+    const ours = links.filter((link) => link.alias === alias).map(({ name }) => name);
+    return ours.includes(bridge) && ours.includes(port) && (await readNamespaces(this.commands)).includes(netns);
+  }
+
+  private async leave(layout: SandboxLayout, operation: string): Promise<string[]> {
+    const record = readRecord(layout);
+    if (record === undefined) return [];
+    const holders = record.holders.filter((holder) => holder !== operation);
+    if (holders.length === 0) return this.remove(layout);
+    writeRecord(layout, { holders });
+    return [];
+  }
+
+  /** The record stays while something is left, so that the next reaping tries again. */
+  private async remove(layout: SandboxLayout): Promise<string[]> {
+    const begun = readRecord(layout) !== undefined;
+    if (begun) writeRecord(layout, { holders: [] });
+    const left = await demolish(this.commands, layout, begun, this.deps.clock);
+    if (left.length === 0) {
+      removeRecord(layout);
+      this.deps.log(6, "sandbox removed", { sandbox: layout.name });
+    }
+    await this.applyRules().catch((error: unknown) => left.push(error instanceof Error ? error.message : String(error)));
+    return left;
+  }
+
+  /** All at once: what is dropped follows from the records alone. */
+  private async applyRules(): Promise<void> {
+    const bridges = recordedSandboxes(this.folder).map(({ bridge }) => bridge);
+    await this.commands.must("nft", ["-f", "-"], sandboxRules(bridges.sort()));
+  }
+
+  private look(layout: SandboxLayout, macs: readonly string[]): Sighting | undefined {
+    const [leases, heard] = [layout.leases, layout.heard].map((path) => readIfThere(path) ?? "") as [string, string];
+    return sightOf(macs, parseLeases(leases), parseHeard(heard));
+  }
+
+  private async reach({ netns, heard }: SandboxLayout, { address }: Sighting): Promise<boolean> {
+    const taken = new Set(parseHeard(readIfThere(heard) ?? "").map((each) => each.address));
+    const from = neighbourOf(address, taken);
+    if (from === undefined || isSandboxAddress(address)) return false;
+    const inside = ["-n", netns];
+    const added = await this.commands.try("ip", [...inside, "address", "replace", `${from}/32`, "dev", insideDevice]);
+    const routed = await this.commands.try("ip", [
+      ...inside,
+      "route",
+      "replace",
+      `${address}/32`,
+      "dev",
+      insideDevice,
+      "src",
+      from,
+    ]);
+    return added !== undefined && routed !== undefined;
+  }
+}

@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { systemClock } from "../../../agent/clock.ts";
+import type { RunCommand } from "../../../agent/ports.ts";
+import { createRunCommand } from "../../../agent/pve/run-command.ts";
+import type { SandboxHandle } from "../../../agent/restore/ports.ts";
+import { layoutOf } from "../../../agent/sandbox/layout.ts";
+import { createSandboxes } from "../../../agent/sandbox/sandboxes.ts";
+import { hostAddress, SandboxGuest, sandboxSkip } from "../../support/sandbox-guest.ts";
+
+const skip = sandboxSkip();
+const stateDir = mkdtempSync(join(tmpdir(), "proven-sandbox-"));
+const run = createRunCommand({ path: "/usr/sbin:/usr/bin:/sbin:/bin" });
+const sandboxesWith = (command: RunCommand) =>
+  createSandboxes({ run: command, clock: systemClock, log: () => undefined, stateDir });
+const sandboxes = sandboxesWith(run);
+const never = new AbortController().signal;
+const mine = (word: string) => `${word}${process.pid}`;
+
+after(async () => {
+  if (skip === false) await sandboxes.reap(new Set());
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+async function opened(name: string, operation: string): Promise<SandboxHandle> {
+  const result = await sandboxes.open(name, operation);
+  assert.ok(result.ok, result.ok ? "" : result.problem);
+  return result.sandbox;
+}
+
+const devices = () => execFileSync("ip", ["-o", "link"], { encoding: "utf8" });
+const namespaces = () => execFileSync("ip", ["netns", "list"], { encoding: "utf8" });
+const rules = () => execFileSync("nft", ["list", "ruleset"], { encoding: "utf8" });
+const inside = (sandbox: SandboxHandle, ...words: string[]) =>
+  execFileSync("ip", ["netns", "exec", sandbox.netns, ...words], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+    timeout: 20_000,
+  });
+
+/** What this file's sandboxes left on the machine. */
+function traces(sandbox: SandboxHandle): string[] {
+  const layout = layoutOf(join(stateDir, "sandboxes"), sandbox.name);
+  return [
+    ...[layout.bridge, layout.port].filter((name) => devices().includes(` ${name}`)),
+    ...(namespaces().includes(layout.netns) ? [layout.netns] : []),
+    ...(rules().includes(layout.bridge) ? ["rules"] : []),
+    ...(existsSync(layout.folder) ? ["record"] : []),
+  ];
+}
+
+test("a guest gets an address by DHCP, every name leads to the sandbox, and checks reach it", { skip }, async (t) => {
+  const sandbox = await opened(mine("a"), "op-1");
+  const guest = new SandboxGuest(1, sandbox.bridge);
+  t.after(() => guest.remove());
+  const waiting = sandboxes.addressOf(sandbox, [guest.mac], 15_000, never);
+  const { address, router, dns } = guest.boot();
+  assert.equal(await waiting, address);
+  assert.match(address, /^198\.18\./);
+  assert.deepEqual({ router, dns }, { router: "198.18.0.1", dns: "198.18.0.1" });
+  assert.match(inside(sandbox, "ping", "-c", "1", "-W", "2", address), /1 received/);
+  const lookup =
+    "import('node:dns').then(({Resolver})=>{const r=new Resolver();r.setServers(['198.18.0.1']);r.resolve4('mirror.example.org',(e,a)=>console.log(e?e.code:a.join()))})";
+  assert.equal(guest.exec(process.execPath, "-e", lookup).trim(), "198.18.0.1");
+  assert.equal(await sandboxes.close(sandbox.name, "op-1"), undefined);
+  assert.deepEqual(traces(sandbox), []);
+});
+
+test("a guest with its own address is found by what it says and reached through an address beside it", { skip }, async (t) => {
+  const sandbox = await opened(mine("b"), "op-1");
+  const guest = new SandboxGuest(2, sandbox.bridge);
+  t.after(() => guest.remove());
+  guest.ip("address", "add", "10.77.3.20/24", "dev", "eth0");
+  guest.ip("route", "add", "default", "via", "10.77.3.1");
+  guest.can("ping", "-c", "1", "-W", "0.4", "10.77.3.1"); // asks for its gateway, which isn't there
+  assert.equal(await sandboxes.addressOf(sandbox, ["02:FF:FF:FF:FF:FF", guest.mac], 10_000, never), "10.77.3.20");
+  assert.match(inside(sandbox, "ping", "-c", "1", "-W", "2", "10.77.3.20"), /1 received/);
+  assert.equal(await sandboxes.close(sandbox.name, "op-1"), undefined);
+});
+
+test("of a guest that only speaks IPv6 the link-local address is given, and only when the time is over", { skip }, async (t) => {
+  const sandbox = await opened(mine("c"), "op-1");
+  const guest = new SandboxGuest(3, sandbox.bridge);
+  t.after(() => guest.remove());
+  const address = await sandboxes.addressOf(sandbox, [guest.mac], 2500, never);
+  assert.match(address ?? "nothing", /^fe80:.*%eth0$/);
+  assert.match(inside(sandbox, "ping", "-c", "1", "-W", "2", address as string), /1 received/);
+  assert.equal(await sandboxes.close(sandbox.name, "op-1"), undefined);
+});
+
+test("a guest that says nothing has no address when the time is over", { skip }, async () => {
+  const sandbox = await opened(mine("d"), "op-1");
+  assert.equal(await sandboxes.addressOf(sandbox, ["02:FF:FF:FF:FF:FF"], 300, never), undefined);
+  assert.equal(await sandboxes.close(sandbox.name, "op-1"), undefined);
+});
+
+test("a guest reaches neither this host, by IPv4, IPv6 link-local or ARP for its LAN address, nor anything outside", {
+  skip,
+}, async (t) => {
+  const sandbox = await opened(mine("e"), "op-1");
+  const guest = new SandboxGuest(4, sandbox.bridge);
+  t.after(() => guest.remove());
+  guest.boot();
+  const lan = hostAddress();
+  assert.ok(lan !== undefined, "this machine has an address of its own");
+  const server = createServer((socket) => socket.end("host\n")).listen(0, "::");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  const bridgeMac = execFileSync("cat", [`/sys/class/net/${sandbox.bridge}/address`], { encoding: "utf8" }).trim();
+  const connects = (host: string) => {
+    const script = `const s=require('net').connect({host:${JSON.stringify(host)},port:${port}});setTimeout(()=>process.exit(1),400);s.on('data',()=>process.exit(0));s.on('error',()=>process.exit(1))`;
+    return guest.can(process.execPath, "-e", script);
+  };
+  assert.equal(connects(lan), false, "through the sandbox as gateway");
+  assert.equal(guest.can("ping", "-c", "1", "-W", "0.4", "1.1.1.1"), false, "outside");
+  // On the same wire the guest asks for the host's address itself, as one with the LAN's own network would.
+  guest.ip("route", "add", `${lan}/32`, "dev", "eth0");
+  assert.equal(connects(lan), false, "ARP for the LAN address");
+  assert.match(guest.ip("neigh", "show", lan), /FAILED|INCOMPLETE|^$/);
+  // And one that knows the bridge's MAC and needs no ARP.
+  guest.ip("neigh", "replace", lan, "lladdr", bridgeMac, "dev", "eth0");
+  assert.equal(connects(lan), false, "straight to the bridge's MAC");
+  const [a, b, c, d, e, f] = bridgeMac.split(":") as [string, string, string, string, string, string];
+  const linkLocal = `fe80::${(Number.parseInt(a, 16) ^ 2).toString(16)}${b}:${c}ff:fe${d}:${e}${f}`;
+  assert.equal(connects(`${linkLocal}%eth0`), false, "the bridge's link-local address");
+  assert.equal(guest.can("ping", "-c", "1", "-W", "0.4", `${linkLocal}%eth0`), false);
+  assert.equal(
+    execFileSync("ip", ["-o", "address", "show", "dev", sandbox.bridge], { encoding: "utf8" }),
+    "",
+    "the bridge has no address",
+  );
+  assert.equal(await sandboxes.close(sandbox.name, "op-1"), undefined);
+});
+
+test("two sandboxes don't see each other, two guests of one do", { skip }, async (t) => {
+  const [one, two] = [await opened(mine("f"), "op-1"), await opened(mine("g"), "op-2")];
+  const guests = [new SandboxGuest(5, one.bridge), new SandboxGuest(6, one.bridge), new SandboxGuest(7, two.bridge)];
+  t.after(() => {
+    for (const guest of guests) guest.remove();
+  });
+  const [a, b, c] = guests as [SandboxGuest, SandboxGuest, SandboxGuest];
+  a.ip("address", "add", "10.9.0.1/24", "dev", "eth0");
+  b.ip("address", "add", "10.9.0.2/24", "dev", "eth0");
+  c.ip("address", "add", "10.9.0.3/24", "dev", "eth0");
+  assert.equal(a.can("ping", "-c", "1", "-W", "0.4", "10.9.0.2"), true);
+  assert.equal(a.can("ping", "-c", "1", "-W", "0.4", "10.9.0.3"), false);
+  assert.equal(await sandboxes.close(one.name, "op-1"), undefined);
+  assert.equal(await sandboxes.close(two.name, "op-2"), undefined);
+});
+
+test("who opens a sandbox by the same name joins it; the last one to close removes it, also after a restart", {
+  skip,
+}, async () => {
+  const first = await opened(mine("h"), "op-1");
+  const again = await sandboxesWith(run).open(mine("h"), "op-2");
+  assert.deepEqual(again, { ok: true, sandbox: first });
+  assert.equal(await sandboxes.close(first.name, "op-1"), undefined);
+  assert.equal(traces(first).length, 5, "op-2 still has it");
+  assert.equal(await sandboxes.close(first.name, "op-2"), undefined);
+  assert.deepEqual(traces(first), []);
+});
+
+test("an agent killed at any moment of the making leaves nothing behind the next reaping", { skip }, async () => {
+  const layout = layoutOf(join(stateDir, "sandboxes"), mine("k"));
+  const sandbox = { name: layout.name, bridge: layout.bridge, netns: layout.netns };
+  let commands = Number.POSITIVE_INFINITY;
+  for (let survived = 0; survived < commands; survived++) {
+    let count = 0;
+    // After that many commands the agent is dead: nothing more of it happens, not even clearing up.
+    const dying = sandboxesWith((file, args, options) =>
+      count++ < survived ? run(file, args, options) : new Promise(() => undefined),
+    );
+    const outcome = dying.open(layout.name, "op-1").then(() => "made");
+    while (count <= survived && (await Promise.race([outcome, systemClock.sleep(5)])) !== "made");
+    if (count <= survived) commands = survived;
+    assert.deepEqual(await sandboxes.reap(new Set()), [], `after ${survived} commands`);
+    assert.deepEqual(traces(sandbox), [], `after ${survived} commands`);
+  }
+  assert.ok(commands > 15 && commands < 40, `${commands} commands make a sandbox`);
+});
+
+test("reaping keeps what is in use and touches nothing that isn't ours", { skip }, async (t) => {
+  const used = await opened(mine("l"), "op-1");
+  const left = await opened(mine("m"), "op-2");
+  const [bridge, netns] = [`pvt${process.pid}`.slice(0, 11), `proven-strange${process.pid}`];
+  execFileSync("ip", ["link", "add", bridge, "type", "bridge"]);
+  execFileSync("ip", ["netns", "add", netns]);
+  t.after(() => {
+    execFileSync("ip", ["link", "delete", bridge]);
+    execFileSync("ip", ["netns", "delete", netns]);
+  });
+  assert.deepEqual(await sandboxesWith(run).reap(new Set(["op-1"])), []);
+  assert.deepEqual(traces(left), []);
+  assert.equal(traces(used).length, 5);
+  assert.match(devices(), new RegExp(` ${bridge}:`));
+  assert.match(namespaces(), new RegExp(netns));
+  assert.equal(await sandboxes.close(used.name, "op-1"), undefined);
+});
+
+test("a device of that name that somebody else made is left alone, and the sandbox is not made", { skip }, async (t) => {
+  const { bridge } = layoutOf(join(stateDir, "sandboxes"), mine("n"));
+  execFileSync("ip", ["link", "add", bridge, "alias", "mine", "type", "bridge"]);
+  execFileSync("ip", ["link", "set", bridge, "alias", "mine"]);
+  t.after(() => execFileSync("ip", ["link", "delete", bridge]));
+  const result = await sandboxes.open(mine("n"), "op-1");
+  assert.deepEqual(result, { ok: false, problem: `sandbox ${mine("n")}: ${bridge}: not made by Proven, left alone` });
+  assert.match(devices(), new RegExp(` ${bridge}:`));
+});
+
+test("a process of somebody else in the namespace is named, not killed", { skip }, async (t) => {
+  const sandbox = await opened(mine("o"), "op-1");
+  const stranger = spawn("ip", ["netns", "exec", sandbox.netns, "tail", "-f", "/dev/null"]);
+  t.after(() => stranger.kill());
+  await once(stranger, "spawn");
+  while (!execFileSync("ip", ["netns", "pids", sandbox.netns], { encoding: "utf8" }).includes(String(stranger.pid)));
+  const left = await sandboxes.close(sandbox.name, "op-1");
+  assert.match(left ?? "", new RegExp(`process ${stranger.pid} still runs in the former namespace`));
+  assert.equal(stranger.exitCode, null);
+});
+
+test("a missing program is named with the package that has it, and nothing stays", { skip }, async () => {
+  const without =
+    (missing: string): RunCommand =>
+    async (file, args, options) => {
+      if (file === missing) return { ok: false, problem: `${file}: not installed` };
+      if (args.includes(missing))
+        return { ok: true, code: 255, stdout: "", stderr: `exec of "${missing}" failed: No such file or directory\n` };
+      return run(file, args, options);
+    };
+  const name = mine("p");
+  const sandbox = { name, bridge: layoutOf(stateDir, name).bridge, netns: `proven-${name}` };
+  for (const [program, apt] of [
+    ["nft", "nftables"],
+    ["dnsmasq", "dnsmasq-base"],
+  ] as const) {
+    const result = await sandboxesWith(without(program)).open(name, "op-1");
+    assert.equal(result.ok, false);
+    assert.match(
+      result.ok ? "" : result.problem,
+      new RegExp(`^sandbox ${name}: ${program} is not installed: apt install ${apt}`),
+    );
+    await sandboxes.reap(new Set());
+    assert.deepEqual(traces(sandbox), []);
+  }
+});
