@@ -1,8 +1,10 @@
 import type { AlertView, Rule } from "#protocol/alerting.ts";
-import type { EntityKey, EpochMs } from "#protocol/ids.ts";
+import type { EpochMs } from "#protocol/ids.ts";
 import { affectedTitles, takesAlong } from "./affected.ts";
 import { AlertBook } from "./alert-book.ts";
+import { AlertFacts } from "./alert-facts.ts";
 import { AlertHolds } from "./alert-holds.ts";
+import { AlertPace } from "./alert-pace.ts";
 import type { Dispatcher } from "./alert-ports.ts";
 import { AlertSubjects, type Watched } from "./alert-subjects.ts";
 import { AlertTeller } from "./alert-teller.ts";
@@ -15,13 +17,12 @@ import { DueTimes } from "./core/backup-due.ts";
 import { type ClusterPicture, nodesSeenOffline } from "./core/cluster.ts";
 import { datastoreBehind, entitiesOf } from "./core/entity-facts.ts";
 import { type Change, type Check, Evaluator } from "./core/evaluate.ts";
-import { factSamplesOf } from "./core/fact-samples.ts";
 import { isFresh } from "./core/freshness.ts";
 import { dependenciesOf } from "./core/inhibit.ts";
 import type { Source } from "./core/rule.ts";
 import { RuleBook } from "./core/rule-set.ts";
 import type { EntityFacts } from "./core/scope.ts";
-import type { AgentId, LiveTable, SeriesReader } from "./core/series.ts";
+import type { FrameNews, LiveTable, SeriesReader } from "./core/series.ts";
 import { SkewCorrection } from "./core/skew-correction.ts";
 import type { TaskMemory } from "./core/task-memory.ts";
 import type { Clock } from "./ports.ts";
@@ -46,19 +47,11 @@ export type AlertLoopPorts = {
   version?: () => number;
 };
 
-/** Facts are looked at no more often than this, and this often where no sample came; */
-const factsEveryMs = 5000;
-const factsAtLeastMs = 10_000;
-/** entities and rules are followed no more often than this, and this often where nothing seems to have changed. */
-const rebuildEveryMs = 30_000;
-const rebuildAtLeastMs = 5 * 60_000;
 /** While there are alerts: silences, windows, quiet hours and groups have their own times. */
 const alertsEveryMs = 1000;
 /** A step of the wall clock that differs so much from the monotonic one was a setting of the clock. */
 const jumpMs = 2000;
 const historyMs = 400 * 86_400_000;
-
-type Frame = { agent: AgentId; at: EpochMs; entities: readonly EntityKey[] };
 
 /**
  * Samples and facts in, messages out. One pass: judge what is new, make what changed durable, find what is due to be told, hand it over and
@@ -72,25 +65,19 @@ export class AlertLoop {
   private rules: readonly Rule[] = [];
   private ruleBook = new RuleBook([]);
   private readonly teller: AlertTeller;
-  private frames: Frame[] = [];
+  private frames: FrameNews[] = [];
   private pictures: readonly ClusterPicture[] = [];
   private readonly skews = new SkewCorrection();
-  private readonly due: DueTimes;
+  private readonly facts: AlertFacts;
   private readonly ran: StoredRunMemory;
-  private factsAt = Number.NEGATIVE_INFINITY;
-  private rebuiltAt = Number.NEGATIVE_INFINITY;
-  /** As of the last rebuild; what agents sample is another list where their schema is another. */
-  private builtVersion: number | undefined;
-  private readonly sampled = new Map<string, readonly EntityKey[]>();
-  private isOutdated = true;
+  private readonly pace = new AlertPace();
   private wake: (withinMs: number) => void = () => undefined;
   private clocks: { wall: number; monotonic: number };
   private readonly stopFrames: () => void;
 
   constructor(private readonly ports: AlertLoopPorts) {
-    const { state, clock, reader, live, timezone } = ports;
+    const { state, clock, reader, live, timezone, tasks } = ports;
     this.book = new AlertBook(state, clock.now());
-    this.due = new DueTimes(timezone);
     this.ran = new StoredRunMemory(state);
     this.clocks = { wall: clock.now(), monotonic: clock.monotonicMs() };
     const firesOf = (id: string) => this.book.recentFires.get(id) ?? [];
@@ -100,6 +87,15 @@ export class AlertLoop {
       live,
       evaluator: this.evaluator,
       opened: (watched, now) => this.adopt(watched, now),
+    });
+    this.facts = new AlertFacts({
+      reader,
+      live,
+      tasks,
+      due: new DueTimes(timezone),
+      ran: this.ran,
+      refusing: () => ports.refusing(),
+      sample: (...fact) => this.subjects.sample(...fact),
     });
     this.teller = new AlertTeller({
       book: this.book,
@@ -123,7 +119,7 @@ export class AlertLoop {
   dueInMs(): number {
     const { clock } = this.ports;
     const hasAlerts = this.book.records.size > 0 || this.book.groups.size > 0;
-    const latestMs = hasAlerts ? alertsEveryMs : this.factsAt + factsAtLeastMs - clock.monotonicMs();
+    const latestMs = hasAlerts ? alertsEveryMs : this.pace.factsInMs(clock.monotonicMs());
     return Math.max(0, Math.min(latestMs, this.evaluator.nextAt - clock.now()));
   }
 
@@ -136,7 +132,7 @@ export class AlertLoop {
     this.ruleBook = new RuleBook(this.rules);
     this.teller.use(list("route"), list("receiver"));
     this.holds.use({ silences: list("silence"), windows: list("window"), rules: this.rules });
-    this.rebuiltAt = Number.NEGATIVE_INFINITY;
+    this.pace.reset();
     this.wake(0);
   }
 
@@ -145,14 +141,14 @@ export class AlertLoop {
     const now = this.ports.clock.now();
     this.followClock(now);
     const monotonic = this.ports.clock.monotonicMs();
-    if (monotonic - this.factsAt >= factsEveryMs || this.rebuiltAt === Number.NEGATIVE_INFINITY) {
-      this.factsAt = monotonic;
+    if (this.pace.takeFacts(monotonic)) {
+      const version = this.ports.version?.();
       this.pictures = this.ports.pictures().map((picture) => this.skews.correct(picture));
-      if (this.mustRebuild(monotonic)) {
-        this.rebuiltAt = monotonic;
-        this.rebuild(now);
-      }
-      this.sampleFacts(now);
+      const isRebuilt = this.pace.takeRebuild(monotonic, version);
+      if (isRebuilt) this.rebuild(now);
+      this.holds.stepAutomatic(this.pictures, now);
+      const isNews = this.pace.takeNews(version);
+      this.facts.tell(this.pictures, isNews || isRebuilt, now, monotonic);
     }
     for (const frame of this.frames.splice(0)) this.judgeFrame(frame, now);
     this.evaluator.tick(now);
@@ -160,24 +156,10 @@ export class AlertLoop {
     this.teller.tell(now);
   }
 
-  private take(frame: Frame): void {
+  private take(frame: FrameNews): void {
     this.frames.push(frame);
-    const { cluster, node } = frame.agent;
-    const key = `${cluster} ${node}`;
-    if (this.sampled.get(key) === frame.entities) return;
-    this.sampled.set(key, frame.entities);
-    this.isOutdated = true;
-  }
-
-  /** Following entities and rules costs milliseconds: only where they may be others. */
-  private mustRebuild(monotonic: number): boolean {
-    const age = monotonic - this.rebuiltAt;
-    const version = this.ports.version?.();
-    const changed = this.isOutdated || version === undefined || version !== this.builtVersion;
-    if (age < (changed ? rebuildEveryMs : rebuildAtLeastMs)) return false;
-    this.builtVersion = version;
-    this.isOutdated = false;
-    return true;
+    this.pace.frameCame(frame);
+    this.facts.frameCame(frame);
   }
 
   stop(): void {
@@ -283,20 +265,8 @@ export class AlertLoop {
     this.book.noteEnd(ended.id, ended.alert.firedAt, now);
   }
 
-  private sampleFacts(now: EpochMs): void {
-    this.holds.stepAutomatic(this.pictures, now);
-    for (const picture of this.pictures) {
-      const sight = { reader: this.ports.reader, live: this.ports.live, now };
-      const { tasks } = this.ports;
-      const sources = { sight, picture, tasks, due: this.due, refusing: this.ports.refusing(), ran: this.ran };
-      for (const { entity, name, value, instance } of factSamplesOf(sources)) {
-        this.subjects.sample(picture.cluster, entity, name, instance, value, now);
-      }
-    }
-  }
-
   /** What an agent sends after it was away is history, not news. */
-  private judgeFrame({ agent, at, entities }: Frame, now: EpochMs): void {
+  private judgeFrame({ agent, at, entities }: FrameNews, now: EpochMs): void {
     const picture = this.pictures.find(({ cluster }) => cluster === agent.cluster);
     const skewMs = picture?.agents.get(agent.node)?.clockSkewMs ?? 0;
     if (isFresh(at, now, skewMs)) this.subjects.sampleFrame(agent.cluster, entities, skewMs, now);

@@ -59,9 +59,11 @@ export class WatchLoop {
   private wake: (withinMs: number) => void = () => undefined;
 
   constructor(private readonly ports: WatchPorts) {
-    this.stopFrames = ports.live.onFrame(({ agent, entities }) => {
+    this.stopFrames = ports.live.onFrame(({ agent, entities, turned }) => {
       const { dirty } = this.watchedOf(agent.cluster);
-      for (const entity of entities) dirty.add(entity);
+      // Of a guest only its status is news, unless somebody looks at its figures.
+      for (const entity of entities) if (this.isWatched || !entity.startsWith(guestPrefix)) dirty.add(entity);
+      for (const entity of turned) dirty.add(entity);
       dirty.add(nodeKey(agent.node));
       this.wake(batchMs);
     });

@@ -9,8 +9,8 @@ import { type FactName, factCode } from "./signals.ts";
 import type { TaskMemory } from "./task-memory.ts";
 import { guestState, type Sight } from "./views.ts";
 
-/** One fact, as a number: see factSignals. Unknown ones are not told. */
-export type FactSample = { entity: EntityKey; name: FactName; value: number; instance: string | null };
+/** Takes one fact, as a number: see factSignals. Unknown ones are not told. */
+export type TellFact = (entity: EntityKey, name: FactName, value: number, instance: string | null) => void;
 
 export type FactSources = {
   sight: Sight;
@@ -33,13 +33,12 @@ export interface RunMemory {
 /** A node's own guests start within this time after it booted. */
 const bootMs = 10 * 60_000;
 
-/** All facts of one cluster that are known now. */
-export function factSamplesOf(sources: FactSources): FactSample[] {
+/** What is known now of one cluster and its nodes. */
+export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
   const { picture, sight } = sources;
-  const samples: FactSample[] = [];
   const state = (entity: EntityKey, name: FactName, word: string) => {
     const value = factCode(name, word);
-    if (!Number.isNaN(value)) samples.push({ entity, name, value, instance: null });
+    if (!Number.isNaN(value)) tell(entity, name, value, null);
   };
   const quorate = quorumOf(picture, sight.now);
   if (quorate !== undefined) state(clusterKey, "quorum", quorate ? "yes" : "no");
@@ -55,53 +54,60 @@ export function factSamplesOf(sources: FactSources): FactSample[] {
     if (agent === undefined || agent.state === "revoked") continue;
     state(nodeKey(node), "agent_state", agent.state === "away" ? "away" : speaks(agent, sight.now) ? "connected" : "silent");
     if (agent.state !== "connected" || agent.clockSkewMs === null) continue;
-    samples.push({ entity: nodeKey(node), name: "clock_skew", value: Math.abs(agent.clockSkewMs) / 1000, instance: null });
+    tell(nodeKey(node), "clock_skew", Math.abs(agent.clockSkewMs) / 1000, null);
   }
-  const jobs = spokesman(picture, sight.now)?.inventory?.inventory.backupJobs;
-  for (const owned of picture.owners.values()) if (!owned.facts.template) samples.push(...guestSamples(sources, owned, jobs));
-  return samples;
 }
 
-function guestSamples(sources: FactSources, owned: OwnedGuest, jobs: readonly BackupJobFacts[] | undefined): FactSample[] {
+/** What is known now of these guests of the cluster. Templates have no facts. */
+export function tellGuestFacts(sources: FactSources, guests: Iterable<OwnedGuest>, tell: TellFact): void {
+  const jobs = spokesman(sources.picture, sources.sight.now)?.inventory?.inventory.backupJobs;
+  for (const owned of guests) if (!owned.facts.template) tellGuest(sources, owned, jobs, tell);
+}
+
+function tellGuest(sources: FactSources, owned: OwnedGuest, jobs: readonly BackupJobFacts[] | undefined, tell: TellFact): void {
   const { facts } = owned;
   const { now } = sources.sight;
   const entity = guestKey(facts.vmid as Vmid);
-  const samples: FactSample[] = [];
-  const number = (name: FactName, value: number) => samples.push({ entity, name, value, instance: null });
   const run = guestRun(sources, owned);
-  if (run !== undefined) number("guest_run", factCode("guest_run", run));
+  if (run !== undefined) tell(entity, "guest_run", factCode("guest_run", run), null);
   const oldest = facts.snapshots && Math.min(...facts.snapshots.map(({ at }) => at));
-  if (oldest !== undefined) number("snapshot_age", Number.isFinite(oldest) ? Math.max(0, now - oldest) / 1000 : 0);
-  if (jobs !== undefined) samples.push(...backupSamples(sources, owned, jobs, entity));
-  return [...samples, ...replicationSamples(sources, owned, entity)];
+  if (oldest !== undefined) tell(entity, "snapshot_age", Number.isFinite(oldest) ? Math.max(0, now - oldest) / 1000 : 0, null);
+  if (jobs !== undefined) tellBackups(sources, owned, jobs, entity, tell);
+  tellReplication(sources, owned, entity, tell);
 }
 
 /** A run that takes some minutes is not overdue. PVE's default schedule is every 15 minutes (pve-docs, pvesr). */
 const replicationDefault = "*/15";
 
-function replicationSamples({ sight, picture, due }: FactSources, { facts, owner }: OwnedGuest, entity: EntityKey): FactSample[] {
-  const jobs = owner.inventory.replication?.filter(({ vmid, enabled }) => enabled && vmid === facts.vmid) ?? [];
-  return jobs.flatMap(({ id, schedule = replicationDefault }): FactSample[] => {
+function tellReplication(
+  { sight, picture, due }: FactSources,
+  { facts, owner }: OwnedGuest,
+  entity: EntityKey,
+  tell: TellFact,
+): void {
+  for (const { id, schedule = replicationDefault, vmid, enabled } of owner.inventory.replication ?? []) {
+    if (!enabled || vmid !== facts.vmid) continue;
     const info = sight.reader.find({ cluster: picture.cluster, entity, metric: "replication_age", instance: id });
     const latest = info === undefined ? undefined : sight.live.latest(info.id);
     const { timezone } = owner.inventory.node;
     const dueAt = due.newest(schedule, timezone, sight.now);
     const skewMs = picture.agents.get(owner.agent.node)?.clockSkewMs ?? 0;
-    if (latest === undefined || dueAt === undefined || !isFresh(latest.at, sight.now, skewMs)) return [];
+    if (latest === undefined || dueAt === undefined || !isFresh(latest.at, sight.now, skewMs)) continue;
     const takenAt = (sight.now - latest.value * 1000) as EpochMs;
     // Counted from the first instant that was missed: the next ones must not start it anew.
     const missedAt = takenAt >= dueAt ? undefined : due.after(schedule, timezone, takenAt);
     const value = missedAt === undefined ? 0 : Math.max(0, sight.now - missedAt) / 1000;
-    return [{ entity, name: "replication_overdue", value, instance: id }];
-  });
+    tell(entity, "replication_overdue", value, id);
+  }
 }
 
-function backupSamples(
+function tellBackups(
   sources: FactSources,
   { facts, owner }: OwnedGuest,
   all: readonly BackupJobFacts[],
   entity: EntityKey,
-): FactSample[] {
+  tell: TellFact,
+): void {
   const { tasks, due, picture } = sources;
   const { now } = sources.sight;
   const { node } = owner.agent;
@@ -112,15 +118,10 @@ function backupSamples(
     guestSince: owner.claims[facts.vmid] ?? owner.receivedAt,
     now,
   });
-  const samples: FactSample[] = [];
-  const number = (name: FactName, value: number) => samples.push({ entity, name, value, instance: null });
-  if (overdueMs !== undefined) number("backup_overdue", overdueMs / 1000);
-  if (newest !== undefined && jobs.length > 0) {
-    number("backup_age", (now - newest.at) / 1000);
-    const result = isGood(newest.state) ? newest.state : "failed";
-    number("backup_result", factCode("backup_result", result));
-  }
-  return samples;
+  if (overdueMs !== undefined) tell(entity, "backup_overdue", overdueMs / 1000, null);
+  if (newest === undefined || jobs.length === 0) return;
+  tell(entity, "backup_age", (now - newest.at) / 1000, null);
+  tell(entity, "backup_result", factCode("backup_result", isGood(newest.state) ? newest.state : "failed"), null);
 }
 
 const isGood = (state: string) => state === "ok" || state === "warnings";

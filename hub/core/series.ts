@@ -71,6 +71,9 @@ export interface SeriesRanker {
 /** Newest sample of a series. For counters `rate` is the change per second since the sample before; NaN after a reset or a gap. */
 export type Latest = { at: EpochMs; value: number; rate: number };
 
+/** A frame that came. `turned`: guests whose status is another than in their agent's frame before, or not told in this one. */
+export type FrameNews = { agent: AgentId; at: EpochMs; entities: readonly EntityKey[]; turned: readonly EntityKey[] };
+
 export interface LiveTable {
   /** Undefined: never sampled since the store was opened, and not within limits.staleAfterMs before. An absent sample keeps the one before, with its age. */
   latest(seriesId: number): Latest | undefined;
@@ -78,7 +81,7 @@ export interface LiveTable {
   newestFrame(agent: AgentId): EpochMs | undefined;
   newestFrameOfAll(): EpochMs | undefined;
   /** Called after each frame, before it is durable. Returns the way to stop it. */
-  onFrame(listener: (frame: { agent: AgentId; at: EpochMs; entities: readonly EntityKey[] }) => void): () => void;
+  onFrame(listener: (frame: FrameNews) => void): () => void;
 }
 
 /** What is counted for `health` and `/metrics`. */

@@ -28,12 +28,19 @@ const backupsMax = 40;
 
 /** What rules have to know of tasks: who was told to start or stop, and when backups ran. */
 export class TaskMemory {
+  private added = 0;
   private readonly power = new Map<string, PowerTask>();
   private readonly stopAlls = new Map<string, number>();
   private readonly backups = new Map<string, Map<string, BackupTask>>();
   private readonly oldest = new Map<string, number>();
 
+  /** Another number than before: something was learned. */
+  get version(): number {
+    return this.added;
+  }
+
   add(task: TaskView): void {
+    this.added++;
     const { cluster, node, id, startedAt } = task;
     this.oldest.set(`${cluster} ${node}`, Math.min(startedAt, this.oldest.get(`${cluster} ${node}`) ?? startedAt));
     const [vmid = ""] = id.split("@");

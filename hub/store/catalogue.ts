@@ -1,5 +1,5 @@
 import { type ClusterId, type EntityKey, type EpochMs, entityKind, type NodeName } from "#protocol/ids.ts";
-import { type Metric, metricById } from "#protocol/metrics.ts";
+import { type Metric, metricById, metricByName } from "#protocol/metrics.ts";
 import type { Schema, SchemaEntity } from "#protocol/records.ts";
 import { type Incarnation, resolveIncarnation } from "../core/incarnation.ts";
 import type { AgentId, SeriesInfo } from "../core/series.ts";
@@ -28,6 +28,8 @@ export type Layout = {
   /** Of each column: its metric's scale, and 1 for counters. */
   scales: Float64Array;
   counters: Uint8Array;
+  /** Guests with a status, and the column of each one's. */
+  statuses: { entities: readonly EntityKey[]; columns: Uint32Array };
   /** Column of a series, −1: not of this layout. */
   columnOf(id: number): number;
 };
@@ -56,6 +58,13 @@ function columnFinder(ids: Uint32Array): (id: number) => number {
     }
     return -1;
   };
+}
+
+function statusesOf({ entities, series }: Schema): Layout["statuses"] {
+  const status = metricByName("guest", "status")?.id;
+  const columns = [...series.keys()].filter((column) => series[column]?.metric === status);
+  const owners = columns.map((column) => entities[series[column]?.entity ?? -1]?.key as EntityKey); // a schema's series name its entities
+  return { entities: owners, columns: Uint32Array.from(columns) };
 }
 
 /** Series of a group: blocks of 100 to 200 series were measured to be small and still quick to read one column of. */
@@ -154,6 +163,7 @@ export class Catalogue {
       entities: schema.entities.map(({ key }) => key),
       scales: Float64Array.from(metrics, (metric) => metric?.scale ?? 1),
       counters: Uint8Array.from(metrics, (metric) => (metric?.kind === "counter" ? 1 : 0)),
+      statuses: statusesOf(schema),
       columnOf: columnFinder(ids),
     };
   }

@@ -88,7 +88,7 @@ export class Ingest implements RecordSink {
     if (value.kind === "frame") {
       this.counters.samples += layout.ids.length;
       lane.append(value.at, value.seq, layout, value.state);
-      this.live.tell(lane, value.at, layout.entities);
+      this.live.tell(lane, value.at, layout);
     }
     return { ok: true, value: { durable } };
   }

@@ -46,15 +46,30 @@ export class Live implements LiveTable {
     return () => this.listeners.delete(listener);
   }
 
-  tell(lane: Lane, at: EpochMs, entities: readonly EntityKey[]): void {
+  /** A row came as the lane's newest chunk's last. */
+  tell(lane: Lane, at: EpochMs, { entities }: Layout): void {
     this.index.rowCame(lane);
-    for (const listener of this.listeners) listener({ agent: lane.agent, at, entities });
+    const news = { agent: lane.agent, at, entities, turned: turnedIn(lane) };
+    for (const listener of this.listeners) listener(news);
   }
 
   /** The store let go of this lane. */
   forget(lane: Lane): void {
     this.index.forget(lane);
   }
+}
+
+/** Whose status the newest row tells otherwise than the one before, or not at all. All, where there is none shortly before. */
+function turnedIn(lane: Lane): readonly EntityKey[] {
+  const chunk = lane.chunks.at(-1);
+  if (chunk === undefined) return [];
+  const { entities, columns } = chunk.layout.statuses;
+  const row = chunk.rows - 1;
+  if (row < 1 || chunk.lastAt - (chunk.times[row - 1] as number) >= limits.staleAfterMs) return entities;
+  return entities.filter((_, index) => {
+    const column = columns[index] as number;
+    return chunk.valueAt(row, column) !== chunk.valueAt(row - 1, column); // NaN differs from NaN
+  });
 }
 
 /** The two newest samples of a series in a lane's rows; at −∞: none. */

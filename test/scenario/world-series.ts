@@ -23,7 +23,7 @@ export class WorldSeries {
 
   frame(agent: AgentId, at: number, entities: readonly EntityKey[]): void {
     this.newest.set(agent.node, at as EpochMs);
-    for (const listener of this.listeners) listener({ agent, at: at as EpochMs, entities });
+    for (const listener of this.listeners) listener({ agent, at: at as EpochMs, entities, turned: entities });
   }
 
   readonly reader: SeriesReader = {

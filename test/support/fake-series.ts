@@ -51,7 +51,7 @@ export class FakeSeries implements OpenSeries {
   /** A frame without any value: the agent speaks. */
   frameCame(agent: AgentId, at: EpochMs, entities: readonly EntityKey[] = []): void {
     this.newest.set(keyOf(agent), Math.max(at, this.newest.get(keyOf(agent)) ?? 0) as EpochMs);
-    for (const listener of this.listeners) listener({ agent, at, entities });
+    for (const listener of this.listeners) listener({ agent, at, entities, turned: entities });
   }
 
   /** What waits becomes durable. */

@@ -80,7 +80,8 @@ function layoutOf(ids: number[]): Layout {
   const column = new Map(ids.map((id, i) => [id, i]));
   const numbers = { ids: Uint32Array.from(ids), groups: new Uint32Array(ids.length), counters: new Uint8Array(ids.length) };
   const columnOf = (id: number) => column.get(id) ?? -1;
-  return { ...numbers, entities: [], docs: [], scales: new Float64Array(ids.length), columnOf };
+  const statuses = { entities: [], columns: new Uint32Array(0) };
+  return { ...numbers, entities: [], docs: [], scales: new Float64Array(ids.length), statuses, columnOf };
 }
 
 test("a series is looked for where it has rows, however many agents there are; lanes that are gone are forgotten", () => {
@@ -112,4 +113,34 @@ test("series of layouts that come and go do not pile up", () => {
   assert.deepEqual(index.lanesOf(500), [lane]);
   const kept = Array.from({ length: 50 }, (_, i) => index.lanesOf(i * 10)).filter((lanes) => lanes.length > 0);
   assert.ok(kept.length <= 2, `${kept.length} of 50 series that are gone`);
+});
+
+test("of a frame's guests those are told whose status is another, and whose status is missing", async () => {
+  const store = newStore();
+  const statusOf = (...vmids: number[]) =>
+    schemaOf(vmids.map((vmid) => ({ entity: { key: guest(vmid), identity: [`uuid:${vmid}`] }, metric: "status" as const })));
+  const turned: string[][] = [];
+  store.hub.live.onFrame((frame) => turned.push([...frame.turned]));
+  const agent = new TestAgent(store, agentOf("pve1"));
+  const [running, stopped, none] = [1, 0, Number.NaN];
+  void agent.declare(statusOf(100, 101, 102));
+  void agent.frame(day0, [running, stopped, running]);
+  void agent.frame(day0 + 10_000, [running, stopped, running]);
+  void agent.frame(day0 + 20_000, [running, running, none]);
+  void agent.frame(day0 + 30_000, [running, running, none]);
+  void agent.frame(day0 + 40_000, [running, running, running]);
+  // The agent was away for a while: of nobody the hub knows what was meanwhile.
+  void agent.frame(day0 + 140_000, [running, running, running]);
+  void agent.declare(statusOf(100, 103));
+  void agent.frame(day0 + 150_000, [running, running]);
+  assert.deepEqual(turned, [
+    ["guest/100", "guest/101", "guest/102"],
+    [],
+    ["guest/101", "guest/102"],
+    ["guest/102"],
+    ["guest/102"],
+    ["guest/100", "guest/101", "guest/102"],
+    ["guest/100", "guest/103"],
+  ]);
+  await store.hub.close();
 });

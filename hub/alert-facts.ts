@@ -1,0 +1,69 @@
+import type { ClusterId, EntityKey, EpochMs, Vmid } from "#protocol/ids.ts";
+import type { DueTimes } from "./core/backup-due.ts";
+import type { ClusterPicture } from "./core/cluster.ts";
+import type { FactSources, RunMemory } from "./core/fact-samples.ts";
+import { tellClusterFacts, tellGuestFacts } from "./core/fact-samples.ts";
+import type { OwnedGuest } from "./core/inventory.ts";
+import type { FrameNews, LiveTable, SeriesReader } from "./core/series.ts";
+import type { TaskMemory } from "./core/task-memory.ts";
+
+export type AlertFactsPorts = {
+  reader: SeriesReader;
+  live: LiveTable;
+  tasks: TaskMemory;
+  due: DueTimes;
+  ran: RunMemory;
+  /** The hub can't store samples now. */
+  refusing(): boolean;
+  sample(cluster: ClusterId, entity: EntityKey, name: string, instance: string | null, value: number, now: EpochMs): void;
+};
+
+/** All guests are looked at this often where nothing seems to have happened: ages grow, and what is not told for long is unknown. */
+const guestsAtLeastMs = 15_000;
+
+const guestPrefix = "guest/";
+
+/** Tells the rules the facts: of clusters and nodes each time, of guests only of those that something happened to, and now and then of all. */
+export class AlertFacts {
+  private readonly turned = new Map<ClusterId, Set<EntityKey>>();
+  private allAt = Number.NEGATIVE_INFINITY;
+  private knownTasks = -1;
+
+  constructor(private readonly ports: AlertFactsPorts) {}
+
+  frameCame({ agent, turned }: Pick<FrameNews, "agent" | "turned">): void {
+    if (turned.length === 0) return;
+    const guests = this.turned.get(agent.cluster) ?? new Set();
+    this.turned.set(agent.cluster, guests);
+    for (const entity of turned) guests.add(entity);
+  }
+
+  /** `changed`: who and what there is, or what the rules are about, may be another than at the last call. */
+  tell(pictures: readonly ClusterPicture[], changed: boolean, now: EpochMs, monotonicMs: number): void {
+    const { reader, live, tasks, due, ran, sample } = this.ports;
+    const all = changed || tasks.version !== this.knownTasks || monotonicMs - this.allAt >= guestsAtLeastMs;
+    if (all) {
+      this.allAt = monotonicMs;
+      this.knownTasks = tasks.version;
+    }
+    const refusing = this.ports.refusing();
+    for (const picture of pictures) {
+      const { cluster, owners } = picture;
+      const sources: FactSources = { sight: { reader, live, now }, picture, tasks, due, refusing, ran };
+      const told = (entity: EntityKey, name: string, value: number, instance: string | null) =>
+        sample(cluster, entity, name, instance, value, now);
+      tellClusterFacts(sources, told);
+      const turned = this.turned.get(cluster);
+      if (all) tellGuestFacts(sources, owners.values(), told);
+      else if (turned !== undefined) tellGuestFacts(sources, guestsOf(picture, turned), told);
+    }
+    this.turned.clear();
+  }
+}
+
+function* guestsOf({ owners }: ClusterPicture, entities: Iterable<EntityKey>): Iterable<OwnedGuest> {
+  for (const entity of entities) {
+    const owned = owners.get(Number(entity.slice(guestPrefix.length)) as Vmid);
+    if (owned !== undefined) yield owned;
+  }
+}

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TaskView } from "#protocol/api.ts";
+import type { ClusterId, EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
+import { guestStatusCodes } from "#protocol/metrics.ts";
+import { AlertFacts } from "../../hub/alert-facts.ts";
+import { DueTimes } from "../../hub/core/backup-due.ts";
+import type { AgentStatus, ClusterPicture } from "../../hub/core/cluster.ts";
+import { ownersOf } from "../../hub/core/inventory.ts";
+import { TaskMemory } from "../../hub/core/task-memory.ts";
+import { FakeSeries } from "../support/fake-series.ts";
+
+const cluster = "00000000000000aa" as ClusterId;
+const node = "pve1" as NodeName;
+const agent = { cluster, node };
+const now = Date.UTC(2026, 0, 2) as EpochMs;
+const guests = ["guest/100", "guest/101"] as EntityKey[];
+
+function pictureAt(at: EpochMs): ClusterPicture {
+  const inventory = {
+    at,
+    cluster: { name: "lab", quorate: true, members: [{ node, nodeId: 1, online: true }] },
+    node: { zpools: [], sources: [] },
+    guests: [100, 101].map((vmid) => ({
+      vmid,
+      type: "qemu" as const,
+      name: `vm${vmid}`,
+      identity: [],
+      template: false,
+      tags: [],
+      onboot: true,
+      configured: true,
+    })),
+    storages: [],
+  };
+  const status: AgentStatus = {
+    node,
+    state: "connected",
+    software: "0.1.0",
+    connectedAt: at,
+    lastSeenAt: at,
+    clockSkewMs: 0,
+    newestFrame: at,
+    duties: [],
+    inventory: { agent, receivedAt: at, inventory, claims: {} },
+  };
+  const owners = ownersOf(status.inventory === undefined ? [] : [status.inventory]);
+  return { cluster, name: "lab", agents: new Map([[node, status]]), owners };
+}
+
+/** Facts about two running guests; `look` returns the guests that something was told about. */
+function setUp() {
+  const series = new FakeSeries();
+  const tasks = new TaskMemory();
+  let told: string[] = [];
+  const ran = { running: () => undefined, stopped: () => undefined, lastAt: () => undefined };
+  const facts = new AlertFacts({
+    reader: series.reader,
+    live: series.live,
+    tasks,
+    due: new DueTimes("UTC"),
+    ran,
+    refusing: () => false,
+    sample: (_, entity, name, instance, value) => told.push(`${entity} ${name}${instance ?? ""} ${value}`),
+  });
+  const put = (entity: EntityKey, at: number, status: (typeof guestStatusCodes)[number]) =>
+    series.put(agent, entity, "status", at, guestStatusCodes.indexOf(status));
+  const lookAtAll = (afterMs: number, changed = false) => {
+    told = [];
+    const at = (now + afterMs) as EpochMs;
+    facts.tell([pictureAt(at)], changed, at, afterMs);
+    return told;
+  };
+  const look = (...when: Parameters<typeof lookAtAll>) => lookAtAll(...when).filter((one) => one.startsWith("guest/"));
+  for (const guest of guests) put(guest, now, "running");
+  return { facts, tasks, put, look, lookAtAll };
+}
+
+const starting: TaskView = {
+  cluster,
+  upid: "UPID:pve1:00000001:00000002:6955BB00:qmstart:100:root@pam:",
+  node,
+  type: "qmstart",
+  id: "100",
+  user: "root@pam",
+  startedAt: now,
+  endedAt: null,
+  state: "running",
+  status: null,
+};
+const bothRun = ["guest/100 guest_run 0", "guest/101 guest_run 0"];
+
+test("all guests are told at first, then only those whose status turned, and after a quarter of a minute all again", () => {
+  const { facts, put, look } = setUp();
+  assert.deepEqual(look(0), bothRun);
+  assert.deepEqual(look(5000), []);
+  put("guest/101" as EntityKey, now + 9000, "paused");
+  facts.frameCame({ agent, turned: ["guest/101" as EntityKey] });
+  assert.deepEqual(look(10_000), ["guest/101 guest_run 5"]);
+  assert.deepEqual(look(12_000), []);
+  assert.deepEqual(look(15_000), ["guest/100 guest_run 0", "guest/101 guest_run 5"]);
+});
+
+test("a change of the inventory, of the rules or a task that was heard of is reason to tell all guests at once", () => {
+  const { tasks, look } = setUp();
+  assert.deepEqual(look(0), bothRun);
+  assert.deepEqual(look(5000, true), bothRun);
+  tasks.add(starting);
+  assert.deepEqual(look(10_000), bothRun);
+  assert.deepEqual(look(12_000), []);
+});
+
+test("what is known of the cluster and its nodes is told every time", () => {
+  const { lookAtAll } = setUp();
+  lookAtAll(0);
+  assert.deepEqual(lookAtAll(5000), [
+    "cluster quorum 0",
+    "cluster hub_store 0",
+    "cluster hub_sight 0",
+    "node/pve1 node_state 0",
+    "node/pve1 agent_state 0",
+    "node/pve1 clock_skew 0",
+  ]);
+});
