@@ -16,6 +16,9 @@ export class ApiError extends Error {
   }
 }
 
+/** A refusal that a caller without any bug may get. */
+export class ExpectedError extends ApiError {}
+
 /** One checked request. `node`: the one that answers. */
 export type Call = { node: string; user: string; params: Params; permissions: Permissions };
 export type Handler = (call: Call) => unknown;
@@ -178,7 +181,7 @@ export class NodeApi {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const { status, message, errors } = error;
-      if (status === 400 || status === 501)
+      if ((status === 400 || status === 501) && !(error instanceof ExpectedError))
         this.options.onMisuse(`${method} ${url.pathname}: ${JSON.stringify(errors ?? message)}`);
       const text = status === 501 ? message : `${message}\n`;
       return { status, reason: message, body: { message: text, ...(errors === undefined ? {} : { errors }), data: null } };

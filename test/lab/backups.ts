@@ -12,6 +12,8 @@ export type Backup = {
   sizeBytes: number;
   notes: string;
   protected: boolean;
+  /** Of the file, where it is not the usual one. */
+  format?: string;
   /** PBS: undefined = never verified. */
   verification?: { state: "ok" | "failed"; upid: string };
 };
@@ -28,8 +30,8 @@ export function fileStamp(at: number): string {
 /** `2026-11-23 02:13:47`, as in logs. */
 export const logStamp = (at: number) => new Date(at).toISOString().slice(0, 19).replace("T", " ");
 
-export const formatOf = ({ storage, type }: Backup) =>
-  storage === "pbs1" ? (type === "qemu" ? "pbs-vm" : "pbs-ct") : type === "qemu" ? "vma.zst" : "tar.zst";
+export const formatOf = ({ storage, type, format }: Backup) =>
+  format ?? (storage === "pbs1" ? (type === "qemu" ? "pbs-vm" : "pbs-ct") : type === "qemu" ? "vma.zst" : "tar.zst");
 
 export function volidOf(backup: Backup): string {
   const { storage, type, vmid, at } = backup;

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { parseGuestFile } from "./guest-file.ts";
 import { type ClusterSpec, type DriveSpec, identityOf, type NodeSpec } from "./spec.ts";
 import type { Guest, World } from "./world.ts";
 
@@ -19,6 +20,7 @@ export function volumeOf(guest: Guest, drive: DriveSpec): string {
 
 /** Configuration of a guest as key → value, in the file's words. */
 export function guestConfig(world: World, guest: Guest): Record<string, string> {
+  if (guest.file !== undefined) return Object.fromEntries(parseGuestFile(guest.file.text).values);
   const { spec, incarnation, createdAt } = guest.life;
   const identity = identityOf(world.spec.seed, spec, incarnation);
   const common: Record<string, string> = {
@@ -73,6 +75,7 @@ export function guestConfig(world: World, guest: Guest): Record<string, string> 
 
 /** A snapshot's section follows as `write_vm_config` has it (qemu-server, PVE/QemuServer.pm); none was recorded. */
 export function guestConfigText(world: World, guest: Guest): string {
+  if (guest.file !== undefined) return guest.file.text;
   const { spec, createdAt } = guest.life;
   const config = guestConfig(world, guest);
   const now = sortedLines(config);
@@ -158,7 +161,7 @@ export const poolMembers = (spec: ClusterSpec, pool: string): number[] =>
   spec.guests.filter((guest) => guest.pool === pool).map(({ vmid }) => vmid);
 
 /** alice audits everything, bob uses the first guest, carol administrates the guests but may not see the second (NoAccess). */
-export const userCfg = (spec: ClusterSpec) => {
+export const userCfg = (spec: ClusterSpec, extra: ReadonlyMap<string, readonly number[]> = new Map()) => {
   const [first = 100, second = 101] = spec.guests.map(({ vmid }) => vmid);
   return `user:alice@pve:1:0::::Auditor::
 user:bob@pve:1:0::::::
@@ -168,8 +171,8 @@ user:root@pam:1:0::::::
 
 group:ops:carol@pve:Operators:
 
-pool:prod:Production:${poolMembers(spec, "prod").join(",")}::
-
+pool:prod:Production:${[...poolMembers(spec, "prod"), ...(extra.get("prod") ?? [])].join(",")}::
+${[...extra].map(([pool, members]) => (pool === "prod" ? "" : `pool:${pool}::${members.join(",")}::\n`)).join("")}
 
 acl:1:/:alice@pve:PVEAuditor:
 acl:1:/vms:carol@pve:PVEVMUser:

@@ -3,7 +3,15 @@ import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { type Endpoint, endpoints, matchEndpoint } from "./endpoints.ts";
 
-type SchemaParam = { type?: string; optional?: number; enum?: string[]; minimum?: number; maximum?: number; format?: unknown };
+type SchemaParam = {
+  type?: string;
+  optional?: number;
+  enum?: string[];
+  minimum?: number | string;
+  maximum?: number | string;
+  pattern?: string;
+  format?: unknown;
+};
 type Check = ["perm", string, string[]] | ["or", ...Check[]];
 type SchemaMethod = {
   parameters: { properties?: Record<string, SchemaParam> };
@@ -26,7 +34,12 @@ function differences(endpoint: Endpoint, declared: SchemaMethod | undefined): st
   differ("parameters", Object.keys(endpoint.params).sort(), Object.keys(theirs).sort());
   for (const [param, rule] of Object.entries(endpoint.params)) {
     const other = theirs[param] ?? {};
-    for (const key of ["type", "enum", "minimum", "maximum"] as const) differ(`${param} ${key}`, rule[key], other[key]);
+    for (const key of ["type", "enum"] as const) differ(`${param} ${key}`, rule[key], other[key]);
+    if (rule.pattern !== undefined) differ(`${param} pattern`, rule.pattern, other.pattern);
+    // The schema writes a few bounds as text.
+    for (const key of ["minimum", "maximum"] as const) {
+      differ(`${param} ${key}`, rule[key], other[key] === undefined ? undefined : Number(other[key]));
+    }
     differ(`${param} optional`, rule.optional === true, other.optional === 1);
     if (typeof other.format === "string") differ(`${param} format`, rule.format, other.format);
   }

@@ -1,13 +1,17 @@
+import { restoreEndpoints } from "./restore-endpoints.ts";
+
 /**
  * The endpoints of PVE's API that Proven uses or will soon use, as PVE 9.2.11 declares them (its API schema). A request for anything else is
  * an error of whoever sends it.
  */
 export type ParamRule = {
-  type: "string" | "integer" | "boolean" | "array";
+  type: "string" | "integer" | "number" | "boolean" | "array";
   optional?: true;
   enum?: readonly string[];
   minimum?: number;
   maximum?: number;
+  /** The whole value must match it. */
+  pattern?: string;
   /** Name of PVE's format; the ones in params.ts are checked. */
   format?: string;
 };
@@ -22,6 +26,7 @@ export type Permission =
 export type Endpoint = {
   method: "GET" | "POST" | "PUT" | "DELETE";
   path: string;
+  /** `net[n]` stands for net0, net1 … */
   params: Readonly<Record<string, ParamRule>>;
   permission: Permission;
   /** Answered by the node in the path only; pvedaemon does not pass it on. */
@@ -245,7 +250,7 @@ const writes: Endpoint[] = [
   ),
 ];
 
-export const endpoints: readonly Endpoint[] = [...reads, ...writes];
+export const endpoints: readonly Endpoint[] = [...reads, ...writes, ...restoreEndpoints];
 
 export type Match = { endpoint: Endpoint; fromPath: Record<string, string> };
 

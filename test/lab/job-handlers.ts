@@ -7,7 +7,7 @@ import { isSuccess, type Task, type Tasks } from "./tasks.ts";
 /** Handlers about jobs, tasks, HA, replication, hardware and the guest agent. */
 
 type Json = Record<string, unknown>;
-type JobContext = ReadContext & { tasks: Tasks };
+export type JobContext = ReadContext & { tasks: Tasks };
 
 const dayMs = 86_400_000;
 
@@ -268,9 +268,10 @@ function taskLog(context: JobContext, call: Call): Json[] {
 }
 
 /** Refuses as recorded: a stopped guest at once, one without agent at once, a dead agent after three seconds. */
-async function answeringGuest(context: JobContext, call: Call) {
+export async function answeringGuest(context: JobContext, call: Call) {
   const guest = localGuest(context, call, "qemu");
-  const { vmid, agent } = guest.life.spec;
+  const { vmid } = guest.life.spec;
+  const agent = context.world.agentOf(guest, context.now());
   if (context.world.reading(guest, context.now()) === undefined) throw new ApiError(500, `VM ${vmid} is not running`);
   if (agent === "none") throw new ApiError(500, "No QEMU guest agent configured");
   const paused = context.world.state(guest, context.now())?.paused === true;
@@ -287,7 +288,7 @@ async function agentInterfaces(context: JobContext, call: Call): Promise<Json> {
   const text = config.guestConfigText(context.world, guest);
   const nics = guest.life.spec.nics.map((nic, index) => ({
     name: `ens${18 + index}`,
-    "hardware-address": new RegExp(`^${nic}: virtio=([0-9A-F:]+)`, "m").exec(text)?.[1]?.toLowerCase(),
+    "hardware-address": new RegExp(`^${nic}: [a-z0-9-]+=([0-9A-F:]+)`, "m").exec(text)?.[1]?.toLowerCase(),
     "ip-addresses": [{ "ip-address": `192.168.60.${20 + (guest.life.spec.vmid % 200)}`, "ip-address-type": "ipv4", prefix: 24 }],
   }));
   const loopback = { name: "lo", "ip-addresses": [{ "ip-address": "127.0.0.1", "ip-address-type": "ipv4", prefix: 8 }] };

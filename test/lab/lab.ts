@@ -14,6 +14,8 @@ import { Operations } from "./operations.ts";
 import { Pbs } from "./pbs.ts";
 import { permissionsOf } from "./permissions.ts";
 import { readHandlers } from "./read-handlers.ts";
+import { restoreHandlers } from "./restore-handlers.ts";
+import { RestoreLab } from "./restore-lab.ts";
 import { type Secrets, secretsIn, signTicket } from "./secrets.ts";
 import { csrfToken, signInHandlers } from "./sign-in.ts";
 import { buildSpec } from "./spec.ts";
@@ -64,6 +66,7 @@ export type Lab = {
   readonly secrets: Secrets;
   readonly operations: Operations;
   readonly vzdump: Vzdump;
+  readonly restores: RestoreLab;
   readonly control: Control;
   readonly truth: Truth;
   /** Ports of the nodes' APIs. */
@@ -100,8 +103,11 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const operations = new Operations(world, schedule, tree, tasks);
   const vzdump = new Vzdump(world, operations, tasks, backups);
 
+  const wait = (ms: number) => clock.sleep(ms);
+  const restores = new RestoreLab({ world, tree, schedule, tasks, operations, backups, wait });
+
   const misuses: string[] = [];
-  const apis = makeApis({ options, clock, world, secrets, schedule, tasks, operations, vzdump, backups, misuses });
+  const apis = makeApis({ options, clock, world, secrets, schedule, tasks, operations, vzdump, restores, backups, misuses });
   await startAll([...apis.values()], (index) => port(2 + index));
   const apiPorts = new Map([...apis].map(([name, api]) => [name, api.port]));
   const control = new Control({ world, schedule, tree, tasks, operations, vzdump, apis });
@@ -143,6 +149,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     secrets,
     operations,
     vzdump,
+    restores,
     control,
     truth,
     misuses,
@@ -168,6 +175,7 @@ type ApiParts = {
   tasks: Tasks;
   operations: Operations;
   vzdump: Vzdump;
+  restores: RestoreLab;
   backups: readonly Backup[];
   misuses: string[];
 };
@@ -181,6 +189,7 @@ function makeApis({
   tasks,
   operations,
   vzdump,
+  restores,
   backups,
   misuses,
 }: ApiParts): Map<string, NodeApi> {
@@ -192,7 +201,8 @@ function makeApis({
     ...readHandlers(context),
     ...storageHandlers(context),
     ...jobHandlers(context),
-    ...writeHandlers({ world, now, operations, vzdump }),
+    ...writeHandlers({ world, now, operations, vzdump, restores }),
+    ...restoreHandlers(restores),
     ...signInHandlers({ secrets, permissions, now, wait, refusalDelayMs: options.refusalDelayMs ?? 3000 }),
   };
   return new Map(

@@ -1,5 +1,6 @@
 import { logStamp } from "./backups.ts";
 import type { Schedule } from "./clock.ts";
+import { withLock } from "./guest-file.ts";
 import { type Task, TaskError, type TaskHandle, type Tasks, type Worker } from "./tasks.ts";
 import type { Tree } from "./tree.ts";
 import type { Guest, World } from "./world.ts";
@@ -34,6 +35,7 @@ export class Operations {
   setLock(guest: Guest, lock: string | undefined): void {
     if (lock === undefined) delete guest.lock;
     else guest.lock = lock;
+    if (guest.file !== undefined) guest.file.text = withLock(guest.file.text, lock);
     this.world.touchGuest(guest);
     this.tree.writeGuest(guest, this.now());
   }

@@ -19,6 +19,22 @@ const formats: Record<string, { pattern: RegExp; problem: (value: string) => str
     pattern: /^[1-9][0-9]{2,8}([,; ]+[1-9][0-9]{2,8})*$/,
     problem: () => "invalid format - value does not look like a valid VM ID\n",
   },
+  "pve-tag-list": {
+    pattern: /^([a-z0-9_][a-z0-9_\-+.]*([,; ]+[a-z0-9_][a-z0-9_\-+.]*)*)?$/i,
+    problem: () => "invalid format - invalid characters in tag\n",
+  },
+  "pve-volume-id": {
+    pattern: /^[a-z][a-z0-9\-_.]*[a-z0-9]:.+$/i,
+    problem: (value) => `invalid format - unable to parse volume ID '${value}'\n`,
+  },
+  "pve-startup-order": {
+    pattern: /^(order=)?\d+|^(up|down)=\d+/,
+    problem: () => "invalid format - unable to parse startup options\n",
+  },
+  "pve-qm-rng": {
+    pattern: /(^|,)(source=)?\/dev\//,
+    problem: () => "invalid format - format error\nrng0.source: property is missing and it is not optional\n",
+  },
 };
 
 /** Texts of pve-common PVE/JSONSchema.pm check_type and check_prop, as recorded. */
@@ -28,8 +44,12 @@ function problemOf(value: string | string[], rule: ParamRule): string | undefine
   if (rule.type === "boolean" && !/^(0|1|on|off|yes|no|true|false)$/i.test(value)) {
     return `type check ('boolean') failed - got '${value}'`;
   }
+  if (rule.type === "number" && !/^[+-]?\d+(\.\d+)?$/.test(value)) return `type check ('number') failed - got '${value}'`;
   const format = rule.format === undefined ? undefined : formats[rule.format];
   if (format !== undefined && !format.pattern.test(value)) return format.problem(value);
+  if (rule.pattern !== undefined && !new RegExp(`^(?:${rule.pattern})$`).test(value)) {
+    return "value does not match the regex pattern";
+  }
   if (rule.enum !== undefined && !rule.enum.includes(value)) {
     return `value '${value}' does not have a value in the enumeration '${rule.enum.join(", ")}'`;
   }
@@ -41,7 +61,13 @@ function problemOf(value: string | string[], rule: ParamRule): string | undefine
 function convert(value: string | string[], rule: ParamRule): string | number | string[] {
   if (rule.type === "array") return Array.isArray(value) ? value : [value];
   if (rule.type === "boolean") return /^(1|on|yes|true)$/i.test(String(value)) ? 1 : 0;
-  return rule.type === "integer" ? Number(value) : String(value);
+  return rule.type === "integer" || rule.type === "number" ? Number(value) : String(value);
+}
+
+function ruleOf({ params }: Endpoint, name: string): ParamRule | undefined {
+  if (name.includes("[")) return undefined;
+  const known = Object.hasOwn(params, name) ? name : name.replace(/\d{1,3}$/, "[n]");
+  return Object.hasOwn(params, known) ? params[known] : undefined;
 }
 
 /** Every problem at once, by parameter. */
@@ -49,7 +75,7 @@ export function checkParams(endpoint: Endpoint, given: Readonly<Record<string, s
   const errors: Record<string, string> = {};
   const params: Record<string, string | number | string[]> = {};
   for (const [name, value] of Object.entries(given)) {
-    const rule = Object.hasOwn(endpoint.params, name) ? endpoint.params[name] : undefined;
+    const rule = ruleOf(endpoint, name);
     if (rule === undefined) {
       errors[name] = "property is not defined in schema and the schema does not allow additional properties";
       continue;

@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { ApiError, type Call, type Handler } from "./api.ts";
 import type { Backup } from "./backups.ts";
 import * as config from "./config-files.ts";
+import { parseGuestFile } from "./guest-file.ts";
 import { lxcStatus, qemuStatus } from "./metrics-line.ts";
 import { nodeCpu } from "./model.ts";
 import type { Secrets } from "./secrets.ts";
@@ -28,6 +29,7 @@ export const mayGuest = (call: Call, vmid: number, privilege: string) => may(cal
 export function localGuest({ world, now }: Pick<ReadContext, "world" | "now">, call: Call, type: "qemu" | "lxc"): Guest {
   const vmid = Number(call.params.vmid);
   const guest = world.guest(vmid);
+  if (guest !== undefined) world.lookAtFile(guest);
   const state = guest && world.state(guest, now());
   if (guest === undefined || guest.life.spec.type !== type || state?.node !== call.node) {
     const folder = type === "qemu" ? "qemu-server" : "lxc";
@@ -225,7 +227,11 @@ function guestStatus(context: ReadContext, call: Call, type: "qemu" | "lxc"): Js
   return { ...status, ha, ...(type === "qemu" && guest.life.spec.agent !== "none" ? { agent: 1 } : {}) };
 }
 
-const numberKeys = new Set(["cores", "sockets", "onboot", "numa", "template", "unprivileged", "swap", "balloon"]);
+const numberKeys = new Set(
+  "cores sockets onboot numa template unprivileged swap balloon protection acpi autostart kvm tablet vcpus cpuunits shares".split(
+    " ",
+  ),
+);
 
 /** GET …/config: the keys of the file; `memory` is text for VMs and a number for containers, as recorded. */
 function guestConfig(context: ReadContext, call: Call, type: "qemu" | "lxc"): Json {
@@ -234,7 +240,21 @@ function guestConfig(context: ReadContext, call: Call, type: "qemu" | "lxc"): Js
     key,
     numberKeys.has(key) || (key === "memory" && type === "lxc") ? Number(value) : value,
   ]);
-  return { ...Object.fromEntries(entries), digest: config.digestOf(config.guestConfigText(context.world, guest)) };
+  return {
+    ...Object.fromEntries(entries),
+    ...(guest.file === undefined ? {} : besideValues(guest.file.text, type)),
+    digest: config.digestOf(config.guestConfigText(context.world, guest)),
+  };
+}
+
+/** A description ends with a newline on containers only; passwords are never shown. All as recorded. */
+function besideValues(text: string, type: "qemu" | "lxc"): Json {
+  const { description, raw, values } = parseGuestFile(text);
+  return {
+    ...(description === undefined ? {} : { description: type === "lxc" ? `${description}\n` : description }),
+    ...(raw.length === 0 ? {} : { lxc: raw }),
+    ...(values.has("cipassword") ? { cipassword: "**********" } : {}),
+  };
 }
 
 function permissions(call: Call): Json {

@@ -3,6 +3,8 @@ import { contentEntry } from "./backups.ts";
 import * as config from "./config-files.ts";
 import { may, mayGuest, type ReadContext } from "./read-handlers.ts";
 import { readStorage } from "./storage-reading.ts";
+import type { Volume } from "./volumes.ts";
+import type { World } from "./world.ts";
 
 /** Handlers about storages, as pve-storage PVE/API2/Storage/*.pm answer them. */
 
@@ -70,7 +72,12 @@ async function storageContent(context: ReadContext, call: Call): Promise<Json[]>
   const images = world.guestsNow().flatMap((guest) => {
     const { spec } = guest.life;
     const content = spec.type === "lxc" ? "rootdir" : "images";
-    if (!fits(content, spec.vmid) || (!storage.shared && world.state(guest, context.now())?.node !== call.node)) return [];
+    if (
+      guest.file !== undefined ||
+      !fits(content, spec.vmid) ||
+      (!storage.shared && world.state(guest, context.now())?.node !== call.node)
+    )
+      return [];
     return spec.drives
       .filter((drive) => drive.storage === id)
       .map((drive) => ({
@@ -82,8 +89,24 @@ async function storageContent(context: ReadContext, call: Call): Promise<Json[]>
         volid: config.volumeOf(guest, drive),
       }));
   });
-  return [...saved, ...images];
+  const restored = world.volumes
+    .on(id, call.node)
+    .map((volume) => ({ ...restoredEntry(volume), content: contentOf(world, volume) }))
+    .filter(({ content, vmid }) => fits(content, vmid));
+  return [...saved, ...images, ...restored];
 }
+
+/** Of whom a volume is when its guest is gone: its format tells as far as it can. */
+const contentOf = (world: World, { vmid, format }: Volume) =>
+  format === "subvol" || world.guest(vmid)?.life.spec.type === "lxc" ? "rootdir" : "images";
+
+const restoredEntry = ({ volid, vmid, format, sizeBytes, createdAt }: Volume) => ({
+  ctime: Math.floor(createdAt / 1000),
+  format,
+  size: sizeBytes,
+  vmid,
+  volid,
+});
 
 export function storageHandlers(context: ReadContext): Record<string, Handler> {
   const { world } = context;

@@ -39,7 +39,8 @@ function plainStorage(world: World, node: LabNode, storage: StorageSpec, at: num
     return { active: true, total: rootTotal, used: rootUsed, avail: rootAvail };
   }
   const key = storage.shared ? `${world.spec.seed} ${storage.id}` : `${world.spec.seed} ${node.spec.name} ${storage.id}`;
-  const used = Math.round((storage.totalBytes * usedShare(key, at)) / 4096) * 4096;
+  const restored = world.volumes.used(storage.id, node.spec.name);
+  const used = Math.min(storage.totalBytes, Math.round((storage.totalBytes * usedShare(key, at)) / 4096) * 4096 + restored);
   return { active: true, total: storage.totalBytes, used, avail: storage.totalBytes - used };
 }
 

@@ -170,7 +170,19 @@ export class Tree {
     return join(this.pmxcfs, "nodes", node, type === "qemu" ? "qemu-server" : "lxc", `${vmid}.conf`);
   }
 
-  /** Writes the guest's configuration where it lives now, and removes it elsewhere. */
+  /** The file of a guest as it lies there; undefined: there is none. */
+  readGuest(vmid: number): string | undefined {
+    const path = this.written.get(String(vmid));
+    return path !== undefined && existsSync(path) ? readFileSync(path, "utf8") : undefined;
+  }
+
+  /** Pools and their members have changed. */
+  writeUsers(extra: ReadonlyMap<string, readonly number[]>): void {
+    replaceFile(join(this.pmxcfs, "user.cfg"), config.userCfg(this.world.spec, extra));
+    this.world.changed("user.cfg");
+  }
+
+  /** Writes the guest's configuration where it lives now, and removes it elsewhere. A restored guest's file is its own truth: who edits it has edited the guest. */
   writeGuest(guest: Guest, at: number): void {
     const { vmid } = guest.life.spec;
     const key = String(vmid);

@@ -4,6 +4,7 @@ import { type Jiffies, NodeLoad, type NodeReading } from "./node-reading.ts";
 import { type Override, overrideGuest, overrideJiffies, overrideNode } from "./override.ts";
 import type { ClusterSpec, GuestSpec, NodeSpec, StorageSpec } from "./spec.ts";
 import { bootedAt, type GuestEvent, type GuestLife, isDown, type NodeTimeline, type RunState, runState } from "./timeline.ts";
+import { Volumes } from "./volumes.ts";
 import { origin } from "./wave.ts";
 
 /** `slow` and `hang`: of a shared storage, as seen by pvestatd. */
@@ -12,13 +13,15 @@ export type StorageFault = "inactive" | "slow" | "hang";
 /** A life with what is derived from it and what only the present knows. */
 export type Guest = {
   readonly life: GuestLife;
-  readonly load: GuestLoad;
+  load: GuestLoad;
   /** Node it lives on now; empty: deleted. */
   home: string;
   /** Present lock; PVE writes it into the configuration. */
   lock?: string;
   /** Version in .vmlist. */
   version: number;
+  /** Restored guests: the configuration is this text, not derived from the specification. */
+  file?: { text: string };
 };
 
 export type LabNode = {
@@ -50,6 +53,12 @@ export class World {
   ceph: CephState | undefined;
   /** `<node>/<disk>` that stand still: smartctl -n standby leaves them alone. */
   readonly sleepingDisks = new Set<string>();
+  /** What restores made, beside the drives of the specification. */
+  readonly volumes = new Volumes();
+  /** Looks whether somebody has edited the file of a restored guest. */
+  lookAtFile: (guest: Guest) => void = () => undefined;
+  /** How a guest's agent behaves now, where a test or a restored guest's start decides it. */
+  agentOf: (guest: Guest, at: number) => "none" | "dead" | "answers" = (guest) => guest.life.spec.agent;
   membersVersion = 4;
   private memo = new WeakMap<Guest, { at: number; state: RunState | undefined; reading: GuestReading | undefined }>();
   private nodeMemo = new WeakMap<LabNode, { at: number; reading: NodeReading }>();

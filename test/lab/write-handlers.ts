@@ -2,10 +2,11 @@ import { ApiError, type Call, type Handler } from "./api.ts";
 import { poolMembers } from "./config-files.ts";
 import type { Operations } from "./operations.ts";
 import { localGuest } from "./read-handlers.ts";
+import type { RestoreLab } from "./restore-lab.ts";
 import type { Vzdump, VzdumpOptions } from "./vzdump.ts";
 import type { World } from "./world.ts";
 
-export type WriteContext = { world: World; now(): number; operations: Operations; vzdump: Vzdump };
+export type WriteContext = { world: World; now(): number; operations: Operations; vzdump: Vzdump; restores: RestoreLab };
 
 const badParameter = (name: string, problem: string) => new ApiError(400, "Parameter verification failed.", { [name]: problem });
 
@@ -37,14 +38,17 @@ function postVzdump({ world, vzdump }: WriteContext, call: Call): string {
 
 /** Handlers of the write endpoints; each answers with the UPID of its task. */
 export function writeHandlers(context: WriteContext): Record<string, Handler> {
-  const { world, now, operations } = context;
+  const { world, now, operations, restores } = context;
   const power =
     (type: "qemu" | "lxc", what: "start" | "stop" | "shutdown"): Handler =>
     (call) => {
       if (!world.quorate(now())) throw new ApiError(500, "cluster not ready - no quorum?");
       const { timeout, forceStop } = call.params;
       const options = { ...(timeout === undefined ? {} : { timeoutSec: Number(timeout) }), forceStop: forceStop === 1 };
-      return operations.power(localGuest({ world, now }, call, type), what, call.user, options).upid;
+      const guest = localGuest({ world, now }, call, type);
+      restores.safety.touches(call.user, guest, what);
+      if (!restores.copies.all.has(guest)) return operations.power(guest, what, call.user, options).upid;
+      return restores.power.ask(guest, what, call, options).upid;
     };
   return {
     qemuStart: power("qemu", "start"),

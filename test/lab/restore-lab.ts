@@ -1,0 +1,107 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { Archives, type PlantedBackup } from "./archives.ts";
+import type { Backup } from "./backups.ts";
+import type { Schedule } from "./clock.ts";
+import { digestOf, guestConfigText } from "./config-files.ts";
+import { Copies } from "./copies.ts";
+import { CopyChange } from "./copy-change.ts";
+import { CopyPower } from "./copy-power.ts";
+import { GuestRuntime } from "./guest-runtime.ts";
+import type { Operations } from "./operations.ts";
+import type { RestoreParts, RestorePlans } from "./restore-job.ts";
+import { RestoreSafety } from "./restore-safety.ts";
+import { Traces } from "./restore-traces.ts";
+import type { Tasks } from "./tasks.ts";
+import type { Tree } from "./tree.ts";
+import type { World } from "./world.ts";
+
+export type RestoreLabParts = {
+  world: World;
+  tree: Tree;
+  schedule: Schedule;
+  tasks: Tasks;
+  operations: Operations;
+  backups: Backup[];
+  wait(ms: number): Promise<void>;
+};
+
+const isProduction = (bridge: string) => /^vmbr\d+$/.test(bridge);
+
+/** Everything about restores in the lab: what is in the backups, the guests made of them, how these behave, and whether anybody did harm. */
+export class RestoreLab implements RestoreParts {
+  readonly world: World;
+  readonly tree: Tree;
+  readonly schedule: Schedule;
+  readonly tasks: Tasks;
+  readonly copies: Copies;
+  readonly archives: Archives;
+  readonly traces: Traces;
+  readonly plans: RestorePlans = { hanging: new Set(), fullAt: undefined };
+  readonly safety: RestoreSafety;
+  readonly runtime: GuestRuntime;
+  readonly power: CopyPower;
+  readonly change: CopyChange;
+
+  constructor(parts: RestoreLabParts) {
+    const { world, tree, schedule, tasks, operations, backups } = parts;
+    this.world = world;
+    this.tree = tree;
+    this.schedule = schedule;
+    this.tasks = tasks;
+    this.copies = new Copies(world, tree, schedule);
+    this.archives = new Archives(world, backups);
+    this.traces = new Traces(tree);
+    this.safety = new RestoreSafety(this.copies, isProduction);
+    this.runtime = new GuestRuntime(world, schedule, this.copies);
+    const { copies, traces, safety, runtime } = this;
+    const hasBridge = (name: string) => name === "vmbr0" || safety.isolated.has(name);
+    const power = { world, schedule, tasks, operations, copies, traces, safety, runtime, hasBridge };
+    this.power = new CopyPower(power);
+    this.change = new CopyChange({ ...power, wait: parts.wait, power: this.power });
+    tasks.onEnd(({ upid }) => copies.releaseAll(upid));
+  }
+
+  /** A bridge without ports that a sandbox has made: the only place where a link may be up. */
+  addIsolatedBridge(name: string): void {
+    this.safety.isolated.add(name);
+  }
+
+  removeIsolatedBridge(name: string): void {
+    this.safety.isolated.delete(name);
+  }
+
+  /**
+   * Everything that a restore test must leave as it found it: guests, their configurations, volumes, mounts, temporary files' processes, firewall
+   * files and pool members, as one digest. Equal before and after: nothing is left.
+   */
+  inventoryDigest(): string {
+    return digestOf(JSON.stringify(this.inventory()));
+  }
+
+  inventory() {
+    const nodes = [...this.world.nodes.keys()];
+    return {
+      guests: this.world
+        .guestsNow()
+        .map(
+          (guest) =>
+            `${guest.life.spec.vmid} ${guest.home} ${guest.life.incarnation} ${digestOf(guestConfigText(this.world, guest))}`,
+        )
+        .sort(),
+      volumes: this.world.volumes
+        .list()
+        .map(({ node, volid }) => `${node ?? ""} ${volid}`)
+        .sort(),
+      mounts: nodes.flatMap((node) => this.traces.mounted(node).map(({ vmid }) => `${node} ${vmid}`)),
+      processes: nodes.flatMap((node) => this.traces.running(node).map(({ command }) => `${node} ${command}`)),
+      firewall: readdirSync(join(this.tree.pmxcfs, "firewall")).sort(),
+      pools: [...this.copies.pools],
+    };
+  }
+
+  /** Lays down a backup with any configuration; returns its volume id. */
+  plantBackup(backup: PlantedBackup): string {
+    return this.archives.plant(backup);
+  }
+}
