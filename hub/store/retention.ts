@@ -29,6 +29,8 @@ export class Ageing {
     private readonly pending: Pending,
     private readonly retention: Retention,
     private readonly isLive: (lane: string) => boolean,
+    /** A block of samples is no more. */
+    private readonly removed: (hour: number, group: number) => void,
   ) {}
 
   /** Returns whether there was something to do. Samples go only when their day is rolled up. */
@@ -37,21 +39,28 @@ export class Ageing {
     const rolledUpTo = this.pending.oldest(Number.MAX_SAFE_INTEGER)?.day ?? Number.POSITIVE_INFINITY;
     // An hour of any agent begins up to an hour later than its number says.
     const samplesEnd = Math.min(hour, (rolledUpTo * dayMs) / hourMs - 2);
-    if (await this.removeBefore(this.env.blocks, samplesEnd)) return true;
-    if (await this.removeBefore(this.env.rollups, Math.floor((now - this.retention.rollupMs) / dayMs))) return true;
+    const blocks = await this.removeBefore(this.env.blocks, samplesEnd);
+    for (const { span, group } of blocks) this.removed(span, group);
+    if (blocks.length > 0) return true;
+    const rollupsEnd = Math.floor((now - this.retention.rollupMs) / dayMs);
+    if ((await this.removeBefore(this.env.rollups, rollupsEnd)).length > 0) return true;
     return this.walk(Math.floor(now / dayMs));
   }
 
-  private async removeBefore(database: Database<Uint8Array, Uint8Array>, end: number): Promise<boolean> {
-    if (end <= 0) return false;
+  /** Returns what was removed. */
+  private async removeBefore(
+    database: Database<Uint8Array, Uint8Array>,
+    end: number,
+  ): Promise<ReturnType<typeof parseSpanKey>[]> {
+    if (end <= 0) return [];
     const keys = [...database.getKeys({ start: spanKey(0, 0), limit: blocksPerStep })].filter(
       (key) => parseSpanKey(key).span < end,
     );
-    if (keys.length === 0) return false;
+    if (keys.length === 0) return [];
     await inOneCommit(this.env, () => {
       for (const key of keys) void database.remove(key);
     });
-    return true;
+    return keys.map(parseSpanKey);
   }
 
   /** Once a day over all entities and lanes: those whose data has aged out are removed. */

@@ -123,11 +123,12 @@ class Store implements SeriesHub {
       () => this.relieve(),
       this.damage,
     );
-    const written = (hour: number, group: number) => this.reader.decoded.drop(spanNumber(hour, group));
-    this.compactor = new Compactor(env, this.catalogue, this.pending, lanes, written, this.damage);
+    const changed = (hour: number, group: number) => this.reader.decoded.drop(spanNumber(hour, group));
+    this.compactor = new Compactor(env, this.catalogue, this.pending, lanes, changed, this.damage);
     this.roller = new Roller(env, this.catalogue, this.pending, this.damage);
     this.sealing = new Sealing(env, this.damage);
-    this.ageing = new Ageing(env, this.catalogue, this.pending, retention, (lane) => this.sink.lanes.has(lane));
+    const isLive = (lane: string) => this.sink.lanes.has(lane);
+    this.ageing = new Ageing(env, this.catalogue, this.pending, retention, isLive, changed);
     this.reader = new Reader(env, this.catalogue, this.pending, lanes, { now: options.now, rawMs: retention.rawMs }, this.damage);
     const started = performance.now();
     const { frames } = this.sink.replay(options.now());

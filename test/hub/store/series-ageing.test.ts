@@ -42,6 +42,22 @@ test("samples older than the raw retention go, their quarter hours stay, and tho
   await store.hub.close();
 });
 
+test("a ranking does not remember samples that have aged out", async () => {
+  const store = new TestStore(`${dir}/ranked`, { rawMs: 2 * day, rollupMs: 8 * day });
+  const agent = new TestAgent(store, agentOf("pve1"));
+  void agent.declare(schemaOf([cpuOf(100)]));
+  await days(store, agent, day0, 1);
+  const { metric } = store.find(guest(100), "cpu");
+  const rankedOfFirstDay = () =>
+    store.hub.reader
+      .top({ cluster, metric, from: ms(day0), to: ms(day0 + day / 2), count: 3 })
+      .map(({ series }) => series.entity);
+  assert.deepEqual(rankedOfFirstDay(), ["guest/100"]);
+  await days(store, agent, day0 + day, 4);
+  assert.deepEqual(rankedOfFirstDay(), []);
+  await store.hub.close();
+});
+
 test("history pushed in one go is rolled up, although it is older than samples are kept", async () => {
   const store = new TestStore(`${dir}/seeded`, { rawMs: 3 * day, rollupMs: 400 * day });
   store.clock = day0 + 30 * day;
