@@ -28,6 +28,7 @@ import { listenersOf, NodeOutlets } from "./node-receiver.ts";
 import { openOutlets } from "./outlets.ts";
 import type { Clock, Log } from "./ports.ts";
 import { PveIngest } from "./pve-ingest.ts";
+import { openRestore } from "./restore.ts";
 import { sessionEvents } from "./session-events.ts";
 import { readJoinKey } from "./setup.ts";
 import type { StateStore } from "./store/state.ts";
@@ -83,15 +84,28 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const now = () => clock.now();
   const gate = new Gate({ state, fingerprint: certificate.fingerprint, joinKey: () => readJoinKey(config.state), now });
   const loginAsks: LoginAsks = new LoginAsks({ clock, send: (agent, type, body) => link.sendLogin(agent, type, body) });
+  const restore = openRestore({
+    state,
+    clock,
+    journal,
+    picture: (cluster) => fleet.pictures().find((picture) => picture.cluster === cluster),
+    takes: (agent) => link.takesOperations(agent),
+    send: (agent, type, body) => link.sendOperation(agent, type, body),
+    problem: (reason) => troubles.count(reason),
+  });
   const events = sessionEvents({
     fleet,
     logins: loginAsks,
+    restore: restore.session,
     tasks,
     journal,
     troubles,
     log,
     link: () => link,
-    welcomed: (agent) => outlets.agents.refresh(agent),
+    welcomed: (agent) => {
+      outlets.agents.refresh(agent);
+      restore.welcomed(agent);
+    },
     told: (agent, body) => nodes.told(agent, body),
   });
   const link: LinkServer = new LinkServer({
@@ -148,6 +162,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     delivery,
     journal,
     alerting,
+    restore,
     reader: series.reader,
     live: series.live,
     pictures: () => fleet.pictures(),
@@ -180,7 +195,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const exchange = openExchange({ config, clock, log, reader, live, pictures, hubRows: () => hubMetricRows(ports) });
   const httpPorts: HttpPorts = { ...ports, ...exchange };
   const app = createApp(httpPorts);
-  return { app, httpPorts, link, watch, fleet, tasks, journal, gate, exchange, ingest, outlets, delivery, alerting };
+  return { app, httpPorts, link, watch, fleet, tasks, journal, gate, exchange, ingest, outlets, delivery, alerting, restore };
 }
 
 function connectedAgents(pictures: readonly ClusterPicture[]) {
@@ -194,7 +209,7 @@ function connectedAgents(pictures: readonly ClusterPicture[]) {
 /** Serves, and runs what runs in the background. @throws what listening threw (`EADDRINUSE` …). */
 export async function startHub(parts: HubParts): Promise<RunningHub> {
   const { clock, log, state, series, config, certificate } = parts;
-  const { app, link, watch, journal, exchange, ingest, outlets, delivery, alerting } = assembleHub(parts);
+  const { app, link, watch, journal, exchange, ingest, outlets, delivery, alerting, restore } = assembleHub(parts);
   const server = createServer(
     { cert: certificate.cert, key: certificate.key, minVersion: "TLSv1.2" },
     getRequestListener(app.fetch),
@@ -209,6 +224,8 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
   watch.onWork(watching.soon);
   const judging = agenda.add("judging alerts", firstTickMs, () => alerting.tick());
   alerting.onWork(judging.soon);
+  const operating = agenda.add("operations on agents", firstTickMs, () => restore.operations.tick());
+  restore.operations.onWork(operating.soon);
   const stopFrames = soonAfterFrames(series.live, log, () => {
     alerting.pass();
     judging.soon(alerting.loop.dueInMs());
@@ -222,12 +239,14 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     state.removeEndedSessions(clock.now());
     delivery.prune(clock.now());
     alerting.loop.prune(clock.now());
+    restore.prune(clock.now());
     return pruneMs;
   });
   const stop = async () => {
     await watching.stop();
     stopFrames();
     await judging.stop();
+    await operating.stop();
     alerting.stop();
     await link.drain(drainMs);
     await closeServer(server);

@@ -21,6 +21,7 @@ export type SessionEventPorts = {
   welcomed(agent: AgentId): void;
   told(agent: AgentId, body: MessageOf<"outlet.told">["body"]): void;
   logins: Pick<LoginAsks, "answered" | "lost">;
+  restore: Pick<SessionEvents, "operation" | "backups">;
 };
 
 /** What the hub does on what agents' sessions tell. */
@@ -34,6 +35,7 @@ export function sessionEvents({
   welcomed,
   told,
   logins,
+  restore,
 }: SessionEventPorts): SessionEvents {
   return {
     opened(session, info) {
@@ -47,6 +49,8 @@ export function sessionEvents({
     },
     welcomed,
     told,
+    operation: (agent, message) => restore.operation(agent, message),
+    backups: (agent, backups) => restore.backups(agent, backups),
     loginAnswered: (agent, message) => logins.answered(agent, message),
     inventory: (agent, inventory) => fleet.inventory(agent, inventory),
     tasks: (agent, reports, first) => tasks.report(agent, reports, first),

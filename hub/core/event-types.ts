@@ -37,6 +37,9 @@ const pveEvent = (severity: Severity) =>
     (f) => (f.title === "" ? `Proxmox VE notifies (${f.kind})` : `Proxmox VE: ${f.title}`),
   );
 
+/** An operation on a backup. `run`: its id; `backup`: its volid, or a storage. */
+const runShape = { run: name, subject: name, backup: name };
+
 export const eventTypes = {
   "hub.started": event("info", { version: name }, (f) => `Proven hub ${f.version} started`),
   "hub.stopped": event("info", {}, () => "Proven hub stopped"),
@@ -183,6 +186,46 @@ export const eventTypes = {
 
   "guest.cloned": taskEvent("info", (f) => `${f.subject} on ${f.node} was cloned after ${minutes(f.tookMs)}`),
   "guest.template-made": taskEvent("info", (f) => `${f.subject} on ${f.node} became a template`),
+
+  "restore-test.started": event(
+    "info",
+    { ...runShape, node: name },
+    (f) => `Restore test of ${f.subject} began on ${f.node}: ${f.backup}`,
+  ),
+  "restore-test.passed": event(
+    "info",
+    { ...runShape, verdict: sentence, level: name, tookMs: z.int() },
+    (f) => `Restore test of ${f.subject} passed after ${minutes(f.tookMs)} (${f.level}): ${f.backup}`,
+  ),
+  "restore-test.failed": event(
+    "critical",
+    {
+      ...runShape,
+      verdict: sentence,
+      level: name,
+      /** The step that failed, and the last lines of its log. */
+      step: name.nullable(),
+      log: z.array(z.string()),
+      /** There is one: `/api/v1/restore-tests/{run}/screenshot`. */
+      screenshot: z.boolean(),
+    },
+    (f) => `Restore test of ${f.subject} failed: ${f.verdict} (${f.backup})`,
+  ),
+  "restore-test.not-done": event(
+    "warning",
+    { ...runShape, verdict: sentence, outcome: name },
+    (f) => `Restore test of ${f.subject} came to no verdict (${f.outcome}): ${f.verdict}`,
+  ),
+  "restore-test.leftovers": event(
+    "warning",
+    { ...runShape, verdict: sentence, node: name, leftovers: z.array(z.string()) },
+    (f) => `Restore test of ${f.subject} left something on ${f.node}: ${f.leftovers.join("; ")}`,
+  ),
+  "backup.unverifiable": event(
+    "critical",
+    { ...runShape, verdict: sentence },
+    (f) => `The backup ${f.backup} of ${f.subject} can't be verified: ${f.verdict}`,
+  ),
 
   "pve.notice": pveEvent("info"),
   "pve.warning": pveEvent("warning"),

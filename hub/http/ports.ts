@@ -10,6 +10,7 @@ import type { ReceiverPorts } from "../delivery.ts";
 import type { LoginPorts } from "../login-ports.ts";
 import type { Clock, Log } from "../ports.ts";
 import type { PveIngest } from "../pve-ingest.ts";
+import type { RestorePorts } from "../restore.ts";
 import type { StateStore } from "../store/state.ts";
 
 /** What the API asks of the hub. main.ts and tests supply it. */
@@ -38,6 +39,8 @@ export interface HttpPorts {
   alerting?: AlertingPorts | undefined;
   /** Proxmox VE's own notifications; without it there is no way in for them. */
   ingest?: PveIngest | undefined;
+  /** Proof that backups restore; without it nothing is tested. */
+  restore?: RestorePorts | undefined;
   /** Signing in with a Proxmox VE account; without it only with API keys. */
   logins?: LoginPorts | undefined;
   startedAt: number;

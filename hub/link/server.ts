@@ -5,6 +5,7 @@ import { limits } from "#protocol/limits.ts";
 import type { Duty, MessageOf } from "#protocol/messages.ts";
 import { linkSubprotocol } from "#protocol/version.ts";
 import type { AgentId } from "../core/series.ts";
+import type { OperationType } from "../operations.ts";
 import { after } from "../ports.ts";
 import { agentKey } from "./gate.ts";
 import type { SendLogin } from "./login-asks.ts";
@@ -78,6 +79,15 @@ export class LinkServer {
 
   /** False: it has no session that can be asked. */
   sendLogin: SendLogin = (agent, type, body) => this.byAgent.get(agentKey(agent))?.sendLogin(type, body) ?? false;
+
+  takesOperations(agent: AgentId): boolean {
+    return this.byAgent.get(agentKey(agent))?.takesOperations ?? false;
+  }
+
+  /** False: it has no session that can be given operations. */
+  sendOperation<T extends OperationType>(agent: AgentId, type: T, body: MessageOf<T>["body"]): boolean {
+    return this.byAgent.get(agentKey(agent))?.sendOperation(type, body) ?? false;
+  }
 
   revoke(agent: AgentId): void {
     this.byAgent.get(agentKey(agent))?.refuse("revoked");

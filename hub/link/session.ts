@@ -1,9 +1,11 @@
+import type { Backups } from "#protocol/backups.ts";
 import { limits } from "#protocol/limits.ts";
 import type { Duty, Inventory, Message, MessageOf, MessageType, RefusalCode, TaskReport } from "#protocol/messages.ts";
 import { encodeMessage, messages, parseMessageText, refusalCodes } from "#protocol/messages.ts";
 import { linkVersions, softwareVersion } from "#protocol/version.ts";
 import type { AgentId, RecordSink, RecordStream } from "../core/series.ts";
 import type { LoginQuestion } from "../login-ports.ts";
+import type { OperationType } from "../operations.ts";
 import { after, type Clock } from "../ports.ts";
 import { type Admission, type JoinWay, newNonce } from "./gate.ts";
 import { isLoginAnswer, type LoginAnswer } from "./login-asks.ts";
@@ -40,6 +42,10 @@ export interface SessionEvents {
   told(agent: AgentId, body: MessageOf<"outlet.told">["body"]): void;
   /** An answer about somebody's login; false: nobody asked for it. */
   loginAnswered(agent: AgentId, message: LoginAnswer): boolean;
+  /** How an operation goes, or what came of it. */
+  operation(agent: AgentId, message: MessageOf<"op.progress"> | MessageOf<"op.result">): void;
+  /** Part of the catalogue of one storage's backups. */
+  backups(agent: AgentId, backups: Backups): void;
   /** Something not understood, by reason: counted for `health`. */
   problem(reason: string): void;
   /** The store takes nothing: the disk is full or fails. */
@@ -127,6 +133,18 @@ export class AgentSession {
   /** False: this session can't be asked. */
   sendLogin<T extends LoginQuestion | "login.end">(type: T, body: MessageOf<T>["body"]): boolean {
     if (this.phase !== "open" || this.version < messages[type].since) return false;
+    this.send(type, body);
+    return true;
+  }
+
+  /** Whether it may be given operations. */
+  get takesOperations(): boolean {
+    return this.phase === "open" && this.version >= messages["op.start"].since;
+  }
+
+  /** False: this session can't be asked. */
+  sendOperation<T extends OperationType>(type: T, body: MessageOf<T>["body"]): boolean {
+    if (!this.takesOperations) return false;
     this.send(type, body);
     return true;
   }
@@ -228,6 +246,13 @@ export class AgentSession {
         return;
       case "outlet.told":
         events.told(agent, message.body);
+        return;
+      case "op.progress":
+      case "op.result":
+        events.operation(agent, message);
+        return;
+      case "backups":
+        events.backups(agent, message.body);
         return;
       case "problem":
         events.problem(`agent says: ${message.body.about}`);

@@ -1,0 +1,55 @@
+import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
+import { type ClusterPicture, spokesman } from "./cluster.ts";
+import { backupOf } from "./run.ts";
+import type { Run } from "./run-record.ts";
+
+/** Operations one node is given at a time; its own limit may be lower. */
+export const perNodeMax = 4;
+
+export type NodeQuestion = {
+  picture: ClusterPicture | undefined;
+  /** Whether this node's agent is connected and takes operations. */
+  takes(node: NodeName): boolean;
+  /** Operations it has now. */
+  busy(node: NodeName): number;
+  /** Nodes that listed this backup, where it is on a storage that isn't shared; undefined: nobody did. */
+  holders(storage: string, volid: string): readonly NodeName[] | undefined;
+  now: EpochMs;
+};
+
+export type NodeChoice = { ok: true; node: NodeName } | { ok: false; why: string };
+
+/** Where an operation runs: the guest's own node if it reaches the storage, else the least busy one that does. `why`: a sentence. */
+export function chooseNode(run: Pick<Run, "operation" | "guest" | "nodes">, question: NodeQuestion): NodeChoice {
+  const { picture, takes, busy } = question;
+  const reachable = nodesWith(run, question);
+  if (!reachable.ok || picture === undefined) return reachable.ok ? no("the cluster is not known") : reachable;
+  const allowed = run.nodes.length === 0 ? reachable.nodes : reachable.nodes.filter((node) => run.nodes.includes(node));
+  if (allowed.length === 0) return no(`none of the allowed nodes (${run.nodes.join(", ")}) reaches the storage`);
+  const there = allowed.filter(takes);
+  if (there.length === 0) return no(`the agent of ${allowed.join(", ")} is away, or too old for this`);
+  const free = there.filter((node) => busy(node) < perNodeMax);
+  if (free.length === 0) return no(`${there.join(", ")}: ${perNodeMax} operations run there already`);
+  const own = run.guest === null ? undefined : picture.owners.get(run.guest.vmid as Vmid)?.owner.agent.node;
+  const [best] = [...free].sort((a, b) => Number(b === own) - Number(a === own) || busy(a) - busy(b) || (a < b ? -1 : 1));
+  return best === undefined ? no("no node is free") : { ok: true, node: best };
+}
+
+const no = (why: string): { ok: false; why: string } => ({ ok: false, why });
+
+type Reachable = { ok: true; nodes: NodeName[] } | { ok: false; why: string };
+
+function nodesWith({ operation }: Pick<Run, "operation">, { picture, holders, now }: NodeQuestion): Reachable {
+  if (picture === undefined) return no("the cluster is not known");
+  const { storage, volid } = backupOf(operation);
+  const facts = spokesman(picture, now)?.inventory?.inventory.storages.find((one) => one.storage === storage);
+  if (facts === undefined) return no(`no agent knows a storage ${storage}`);
+  if (!facts.enabled) return no(`storage ${storage} is disabled`);
+  const agents = [...picture.agents.values()].filter(({ state }) => state !== "revoked").map(({ node }) => node);
+  const allowed = agents.filter((node) => facts.nodes.length === 0 || facts.nodes.includes(node));
+  if (allowed.length === 0) return no(`no node with an agent may use storage ${storage}`);
+  const having = facts.shared || volid === null ? undefined : holders(storage, volid);
+  if (having === undefined) return { ok: true, nodes: allowed };
+  const nodes = allowed.filter((node) => having.includes(node));
+  return nodes.length > 0 ? { ok: true, nodes } : no(`the backup lies on ${having.join(", ")}, where no agent of ours is`);
+}

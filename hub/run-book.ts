@@ -1,0 +1,164 @@
+import { createHash } from "node:crypto";
+import type { EpochMs } from "#protocol/ids.ts";
+import type { OperationResult } from "#protocol/operations.ts";
+import type { RunDetail, RunView } from "#protocol/proof.ts";
+import { stepProof } from "./core/proof.ts";
+import { isOpen, withResult } from "./core/run.ts";
+import type { ProofRecord, Run } from "./core/run-record.ts";
+import { type LiveRun, noLiveRun, runDetail, runView } from "./core/run-view.ts";
+import { digest } from "./store/audit.ts";
+import type { Actor, StateStore } from "./store/state.ts";
+
+const proofKey = (cluster: string, vmid: number) => `${cluster}/${vmid}`;
+const hubActor = (reason: string): Actor => ({ actor: "hub", reason });
+
+/** Runs are kept as long as the history; evidence of the newest is what an audit asks for. */
+export const runsKeptMs = 400 * 86_400_000;
+
+/** All runs, small and in memory; what they found stays in the store until somebody asks. */
+export class RunBook {
+  private readonly runs = new Map<string, Run>();
+  private readonly live = new Map<string, LiveRun>();
+  private readonly proofs = new Map<string, ProofRecord>();
+  private readonly listeners = new Set<(run: Run) => void>();
+
+  constructor(private readonly state: StateStore) {
+    const known = state.list("run").map(({ document }) => document);
+    for (const run of known.sort((a, b) => a.createdAt - b.createdAt)) this.runs.set(run.id, run);
+    for (const { id, document } of state.list("proof")) this.proofs.set(id, document);
+  }
+
+  get(id: string): Run | undefined {
+    return this.runs.get(id);
+  }
+
+  open(): Run[] {
+    return [...this.runs.values()].filter(isOpen);
+  }
+
+  /** Newest first. */
+  newest(): Run[] {
+    return [...this.runs.values()].reverse();
+  }
+
+  proof(cluster: string, vmid: number): ProofRecord | undefined {
+    return this.proofs.get(proofKey(cluster, vmid));
+  }
+
+  view(run: Run): RunView {
+    return runView(run, this.live.get(run.id));
+  }
+
+  detail(run: Run): RunDetail {
+    return runDetail(run, this.live.get(run.id), this.result(run));
+  }
+
+  /** What its agent told at the end, screenshot aside. */
+  result({ id }: Pick<Run, "id">): OperationResult | undefined {
+    return this.state.get("runEvidence", id)?.result;
+  }
+
+  /** The PNG; undefined: there is none, or it isn't the one that was taken. */
+  screenshot({ id, screenshotDigest }: Run): Buffer | undefined {
+    const png = this.state.get("runScreenshot", id)?.png;
+    if (png === undefined || sha256(png) !== screenshotDigest) return undefined;
+    return Buffer.from(png, "base64");
+  }
+
+  liveOf({ id }: Pick<Run, "id">): LiveRun {
+    return this.live.get(id) ?? noLiveRun;
+  }
+
+  tellLive(run: Run, change: Partial<LiveRun>): void {
+    this.live.set(run.id, { ...this.liveOf(run), ...change });
+    this.tell(run);
+  }
+
+  /** Durable when it returns. */
+  save(run: Run, by: Actor): void {
+    this.state.together(() => {
+      this.state.put("run", run.id, run, by);
+      if (!isOpen(run)) this.saveProof(run, undefined);
+    });
+    this.saved(run);
+  }
+
+  /** Evidence, screenshot, run and proof are durable together when it returns. */
+  finish(before: Run, told: OperationResult, now: EpochMs): Run {
+    const { result, screenshot } = withoutScreenshot(told);
+    const evidence = { result };
+    const digests = {
+      evidence: digest(evidence) ?? "",
+      screenshot: screenshot === undefined ? null : sha256(screenshot),
+    };
+    const lastGood = before.guest === null ? undefined : this.proof(before.cluster, before.guest.vmid)?.lastGood;
+    const run = withResult(before, result, digests, lastGood ?? null, now);
+    const by: Actor = { actor: `agent ${run.cluster}/${run.node ?? ""}`, reason: `${run.outcome}: ${run.verdict}` };
+    this.state.together(() => {
+      this.state.put("runEvidence", run.id, evidence, by);
+      if (screenshot !== undefined) this.state.put("runScreenshot", run.id, { png: screenshot }, by);
+      this.state.put("run", run.id, run, by);
+      this.saveProof(run, result);
+    });
+    this.saved(run);
+    return run;
+  }
+
+  /** Drops what ended longer ago than `before`; the audit log keeps that it was there. */
+  prune(before: EpochMs): void {
+    const old = [...this.runs.values()].filter(({ finishedAt }) => finishedAt !== null && finishedAt < before);
+    if (old.length === 0) return;
+    const by = hubActor("older than is kept");
+    this.state.together(() => {
+      for (const { id } of old.slice(0, 200)) {
+        for (const kind of ["run", "runEvidence", "runScreenshot"] as const) this.state.remove(kind, id, by);
+      }
+    });
+    for (const { id } of old.slice(0, 200)) this.runs.delete(id);
+  }
+
+  onRun(listener: (run: Run) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  private saveProof(run: Run, result: OperationResult | undefined): void {
+    if (run.guest === null) return;
+    const key = proofKey(run.cluster, run.guest.vmid);
+    const before = this.proofs.get(key);
+    const next = stepProof(before, run, result);
+    if (next === undefined || next === before) return;
+    this.state.put("proof", key, next, hubActor("observed"));
+    this.proofs.set(key, next);
+  }
+
+  private saved(run: Run): void {
+    this.runs.set(run.id, run);
+    if (!isOpen(run)) this.live.delete(run.id);
+    this.tell(run);
+  }
+
+  private tell(run: Run): void {
+    for (const listener of this.listeners) listener(run);
+  }
+}
+
+const sha256 = (png: string) => createHash("sha256").update(Buffer.from(png, "base64")).digest("hex");
+
+function withoutScreenshot(told: OperationResult): { result: OperationResult; screenshot: string | undefined } {
+  if (told.kind !== "restore-test") return { result: told, screenshot: undefined };
+  const { screenshot, ...report } = told.report;
+  return { result: { kind: "restore-test", report }, screenshot };
+}
+
+/** Why stored evidence can't be trusted; undefined: every run's fits the digest that stands in the audit log. */
+export function evidenceProblem(state: StateStore): string | undefined {
+  for (const { id, document: run } of state.list("run")) {
+    const evidence = state.get("runEvidence", id);
+    if (run.evidenceDigest !== null && digest(evidence) !== run.evidenceDigest) return `the evidence of run ${id} was changed`;
+    const png = state.get("runScreenshot", id)?.png;
+    const shown = png === undefined ? null : sha256(png);
+    if (shown !== run.screenshotDigest) return `the screenshot of run ${id} was changed`;
+  }
+  return undefined;
+}
