@@ -1,0 +1,87 @@
+import type { RestoreReport } from "#protocol/restore.ts";
+import { whyNotOurs } from "../core/restore/ours.ts";
+import { restoreReport } from "../core/restore/report.ts";
+import { clearAway } from "./clear-away.ts";
+import { TestGuest } from "./guest.ts";
+import type { Journals } from "./journal.ts";
+import { keptUntil } from "./machine.ts";
+import { NodeView } from "./node-view.ts";
+import type { RestorePorts } from "./ports.ts";
+import { TestRun } from "./run.ts";
+
+/**
+ * After the agent died in a test: waits out what is promised to be kept, then clears away what the journal says. The test is `interrupted` whatever
+ * it had proven; the level says how far it came.
+ */
+export async function recover(run: TestRun): Promise<RestoreReport> {
+  const { state, ports } = run;
+  const mayStay = state.keptUntil !== undefined && state.intent !== undefined && !state.gone && !state.cancelled;
+  if (mayStay) await keptUntil(run);
+  const leftovers = await clearAway(run);
+  const { cancelled } = run.state;
+  return restoreReport(run.state, run.test, {
+    node: ports.node,
+    outcome: cancelled ? "cancelled" : "interrupted",
+    reason: cancelled ? "Cancelled; the agent ended before it was cleared away, and has done that now" : interruptedReason(run),
+    endedAt: ports.clock.now(),
+    leftovers,
+  });
+}
+
+function interruptedReason({ state }: TestRun): string {
+  const last = state.steps.filter(({ step }) => step !== "stop" && step !== "destroy").at(-1);
+  return last === undefined ? "The agent ended before the test began" : `The agent ended in or after the step ${last.step}`;
+}
+
+/**
+ * Looks at every guest in the range: one that a journal proves to be ours and no test uses is removed, any other is named and left alone. `live`:
+ * numbers that tests use now.
+ */
+export async function sweepRange(
+  ports: RestorePorts,
+  journals: Journals,
+  live: ReadonlySet<number>,
+): Promise<{ cleared: number[]; problems: string[] }> {
+  const view = new NodeView(ports);
+  const guests = await view.guests();
+  if (!guests.ok) return { cleared: [], problems: [guests.problem] };
+  const { first, last } = ports.limits.vmids;
+  const inRange = guests.value.filter(
+    ({ vmid, node }) => vmid >= first && vmid <= last && node === ports.node && !live.has(vmid),
+  );
+  const cleared: number[] = [];
+  const problems: string[] = [];
+  for (const { vmid } of inRange) {
+    const problem = await sweepGuest(ports, journals, view, vmid);
+    if (problem === undefined) cleared.push(vmid);
+    else problems.push(problem);
+  }
+  return { cleared, problems };
+}
+
+/** Undefined: it was ours and is gone. */
+async function sweepGuest(ports: RestorePorts, journals: Journals, view: NodeView, vmid: number): Promise<string | undefined> {
+  let why: string = whyNotOurs["no-intent"];
+  for (const { id, state } of journals.all().reverse()) {
+    if (state.intent?.vmid !== vmid || state.operation.kind !== "restore-test") continue;
+    const run = new TestRun(
+      id,
+      state.operation.params,
+      ports,
+      journals.open(id),
+      () => undefined,
+      () => new Set(),
+    );
+    const { intent } = run.state;
+    if (intent === undefined) continue;
+    const owned = await new TestGuest(ports, view, run, intent).ownership();
+    if (!owned.ok) return `Whether the guest ${vmid} in the range of test guests is ours can't be told: ${owned.problem}`;
+    if (!owned.value.ours) {
+      why = whyNotOurs[owned.value.why];
+      continue;
+    }
+    const leftovers = await clearAway(run, { again: true });
+    return leftovers.length === 0 ? undefined : leftovers.join("; ");
+  }
+  return `The guest ${vmid} lies in the range of test guests and is not Proven's: ${why}. It was left alone`;
+}

@@ -1,0 +1,153 @@
+import { createHash } from "node:crypto";
+import { type BackedUpConfig, parseBackedUpConfig } from "../../core/restore/backed-up-config.ts";
+import { planContainer } from "../../core/restore/isolate-container.ts";
+import { planVm } from "../../core/restore/isolate-vm.ts";
+import type { Isolation, IsolationPlan } from "../../core/restore/isolation.ts";
+import {
+  type DiskNeeds,
+  diskNeeds,
+  freeVmid,
+  storageCandidates,
+  storageProblem,
+  testMemoryMib,
+} from "../../core/restore/resources.ts";
+import { type BackupFound, type Read, tellError } from "../node-view.ts";
+import type { StepResult, TestRun } from "../run.ts";
+
+/** What the steps before the first change need: a dry run has this much and no journal. */
+export type Preparing = Pick<TestRun, "id" | "test" | "ports" | "view" | "takenVmids">;
+
+export type Configuration = { config: BackedUpConfig; digest: string; needs: DiskNeeds };
+export type Place = { vmid: number; storage: string; memoryMib: number };
+
+/** Stands for the sandbox' bridge in a plan that is made before there is one. */
+export const unknownBridge = "sandbox";
+
+/** Numbers that are tried because volumes without a guest carry the ones before. */
+const vmidsTried = 20;
+
+export async function locate({ view, test }: Preparing): Promise<StepResult<BackupFound>> {
+  const found = await view.backup(test.backup, test.vmid);
+  if (!found.ok) return { failed: found.problem };
+  if (found.value === undefined)
+    return { failed: `The storage ${test.backup.storage} holds no backup ${test.backup.volid} of ${test.vmid}` };
+  return { value: found.value };
+}
+
+/** PVE reads the header of the archive for it: a bad one shows here in milliseconds, in a restore after a minute. */
+export async function readConfiguration({ view, test }: Preparing): Promise<StepResult<Configuration>> {
+  const answer = await view.ask("/vzdump/extractconfig", { volume: test.backup.volid });
+  if (!answer.ok) return { failed: `The backup's configuration can't be read: ${answer.problem}` };
+  if (typeof answer.value !== "string" || answer.value.trim() === "") return { failed: "The backup holds no configuration" };
+  const config = parseBackedUpConfig(test.type, answer.value);
+  const digest = createHash("sha256").update(answer.value).digest("hex");
+  return { value: { config, digest, needs: diskNeeds(config) } };
+}
+
+/** Whether this node can and may do it now; nothing is begun. */
+export async function preflight(preparing: Preparing, configuration: Configuration): Promise<StepResult<Place>> {
+  const { ports, test, view } = preparing;
+  if (!ports.limits.enabled) return refuse("Restore tests are switched off on this node");
+  const quorum = await view.quorumProblem();
+  if (quorum !== undefined) return refuse(quorum);
+  const { config, needs } = configuration;
+  const memoryMib = testMemoryMib(config, test.memoryMib, ports.limits.memoryMib);
+  const memory = await memoryProblem(preparing, memoryMib);
+  if (memory !== undefined) return refuse(memory);
+  const storage = await chooseStorage(preparing, configuration);
+  if (!storage.ok) return refuse(storage.problem);
+  const vmid = await chooseVmid(preparing);
+  if (!vmid.ok) return refuse(vmid.problem);
+  const unknown = needs.unknown.length === 0 ? "" : `; nobody says the size of ${needs.unknown.join(", ")}`;
+  return {
+    value: { vmid: vmid.value, storage: storage.value, memoryMib },
+    reason: `Test guest ${vmid.value} on ${storage.value}${unknown}`,
+  };
+}
+
+const refuse = (failed: string) => ({ failed, outcome: "refused" }) as const;
+
+async function memoryProblem({ ports, view }: Preparing, memoryMib: number): Promise<string | undefined> {
+  const availableMib = await view.availableMemoryMib();
+  if (availableMib === undefined) return "How much memory is free can't be read";
+  const { reserveMib } = ports.limits;
+  if (availableMib - memoryMib >= reserveMib) return undefined;
+  return `${availableMib} MiB of memory are free; the test guest takes ${memoryMib} and ${reserveMib} must stay`;
+}
+
+async function chooseStorage({ ports, view, test }: Preparing, { needs }: Configuration): Promise<Read<string>> {
+  const { storages, problem } = storageCandidates(test.storage, ports.limits.storages, needs.storages);
+  const problems = problem === undefined ? [] : [problem];
+  for (const storage of storages) {
+    const state = await view.storage(storage);
+    const wrong = state.ok ? storageProblem(state.value, test.type, needs.bytes) : state.problem;
+    if (wrong === undefined) return { ok: true, value: storage };
+    problems.push(wrong);
+  }
+  return { ok: false, problem: problems.join("; ") };
+}
+
+/** Free in the cluster, not promised to another test, and no volume carries it. */
+async function chooseVmid({ ports, view, takenVmids }: Preparing): Promise<Read<number>> {
+  const guests = await view.guests();
+  if (!guests.ok) return guests;
+  const taken = new Set([...takenVmids(), ...guests.value.map(({ vmid }) => vmid)]);
+  const { first, last } = ports.limits.vmids;
+  for (let attempt = 0; attempt < vmidsTried; attempt++) {
+    const vmid = freeVmid(ports.limits.vmids, taken);
+    if (vmid === undefined) return { ok: false, problem: `All numbers from ${first} to ${last} are taken` };
+    const volumes = await view.volumesOf(vmid);
+    if (!volumes.ok) return volumes;
+    const free = volumes.value.length === 0 ? await ports.api.get("/cluster/nextid", { vmid }) : undefined;
+    if (free?.ok === true) return { ok: true, value: vmid };
+    if (free !== undefined && free.error.status !== 400)
+      return { ok: false, problem: `Whether ${vmid} is free can't be told: ${tellError(free.error)}` };
+    taken.add(vmid);
+  }
+  return {
+    ok: false,
+    problem: `Volumes without a guest carry the numbers from ${first} on: remove them, or give restore tests another range`,
+  };
+}
+
+export function isolationOf({ id, test, ports }: Preparing, { vmid, storage, memoryMib }: Place, bridge: string): Isolation {
+  const { pool } = ports.limits;
+  return {
+    operation: id,
+    testVmid: vmid,
+    source: { vmid: test.vmid, volid: test.backup.volid },
+    storage,
+    bridge,
+    memoryMib,
+    ...(pool !== undefined && { pool }),
+  };
+}
+
+export const planFor = (config: BackedUpConfig, isolation: Isolation): IsolationPlan =>
+  config.type === "qemu" ? planVm(config, isolation) : planContainer(config, isolation);
+
+/** What won't come along; fails when the backup can't be restored without harm. */
+export async function judgePlan(
+  preparing: Preparing,
+  { config }: Configuration,
+  place: Place,
+): Promise<StepResult<IsolationPlan>> {
+  const plan = planFor(config, isolationOf(preparing, place, unknownBridge));
+  if (plan.refusals.length > 0) return { failed: `It can't be restored safely: ${plan.refusals.join("; ")}` };
+  const log = plan.strip.map(({ key, why }) => `${key} does not come along: ${why}`);
+  return { value: plan, log };
+}
+
+/** Reads every byte, or has the Backup Server do it, where that was asked for. */
+export async function proveBytes(run: TestRun): Promise<StepResult<undefined>> {
+  const { test, ports } = run;
+  if (!test.integrity) return { value: undefined, state: "skipped", reason: "Not asked for" };
+  const backup = { ...test.backup, type: test.type };
+  const result = await run.unlessOver(ports.integrity(backup, (fraction) => run.progress({ fraction }), run.signal));
+  if (result === undefined) return { failed: "Ended before the archive was read" };
+  const { state, reason, log } = result;
+  if (state === "damaged" || state === "unreadable") return { failed: `The backup is ${state}: ${reason}`, log };
+  if (state === "not-checked" || result.by === undefined) return { value: undefined, state: "skipped", reason, log };
+  run.note({ entry: "facts", facts: { bytesBy: result.by } });
+  return { value: undefined, reason, log };
+}

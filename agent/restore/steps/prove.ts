@@ -1,0 +1,164 @@
+import type { CheckRecord, RestoreCheck } from "#protocol/restore.ts";
+import { linksUp } from "../../core/restore/link-up.ts";
+import { ddSpeed, largestDisk, randomCommand, readsPerSecond, sequentialCommand } from "../../core/restore/read-speed.ts";
+import { judgeChecks } from "../../core/restore/verdict.ts";
+import { execInGuest } from "../guest-exec.ts";
+import { tellError } from "../node-view.ts";
+import type { CheckTarget } from "../ports.ts";
+import type { StepResult, TestRun } from "../run.ts";
+import { compare, type Made } from "./restore.ts";
+
+const startMs = 180_000;
+const lookEveryMs = 2000;
+const execMs = 60_000;
+const checkMs = 60_000;
+
+/** Checks that need the guest's address in the sandbox; `script` gets one where there is one. */
+const networked = new Set<RestoreCheck["kind"]>(["icmp", "tcp", "http", "tls", "dns", "ssh", "postgresql", "mysql", "script"]);
+
+/** What is known of the running guest. */
+export type Alive = { startedMs: number; inside: boolean; address: string | undefined };
+
+/** Only what was judged once more, now without its lock, is started. */
+export async function start(run: TestRun, made: Made): Promise<StepResult<number>> {
+  const judged = await compare(made, { stripped: true, locked: false });
+  if ("failed" in judged) return judged;
+  const startedMs = run.ports.clock.monotonicMs();
+  const done = await made.guest.start(startMs, run.signal);
+  const { upid, log } = done;
+  if (!done.ok) return { failed: `It could not be started: ${done.problem}`, upid, log };
+  return { value: startedMs, upid, log };
+}
+
+/** Undefined value: nothing inside answered, which its network may still make good. */
+export async function heartbeat(run: TestRun, made: Made, startedMs: number, hasAgent: boolean): Promise<StepResult<boolean>> {
+  const { test } = run;
+  if (made.guest.type === "qemu" && !hasAgent)
+    return { value: false, state: "skipped", reason: "The backed-up machine has no guest agent configured" };
+  const problem = await untilAlive(run, made);
+  const { clock } = run.ports;
+  if (problem === undefined) {
+    run.measure({ heartbeatMs: Math.round(clock.monotonicMs() - startedMs) });
+    return { value: true };
+  }
+  return { value: false, state: "unknown", reason: `No answer from inside within ${test.bootSec} s: ${problem}` };
+}
+
+async function untilAlive(run: TestRun, made: Made): Promise<string | undefined> {
+  const { clock } = run.ports;
+  const untilMs = clock.monotonicMs() + run.test.bootSec * 1000;
+  for (let problem = "it was not asked"; ; ) {
+    const answer = await askAlive(run, made);
+    if (answer === undefined) return undefined;
+    problem = answer;
+    if (run.signal.aborted || clock.monotonicMs() + lookEveryMs > untilMs) return problem;
+    await clock.sleep(lookEveryMs, run.signal);
+  }
+}
+
+async function askAlive({ ports, signal }: TestRun, { guest }: Made): Promise<string | undefined> {
+  if (guest.type === "lxc") {
+    const ran = await execInGuest(ports, guest, ["true"], { timeoutMs: 10_000, signal });
+    if (!ran.ok) return ran.problem;
+    return ran.code === 0 ? undefined : ran.stderr.trim().slice(0, 300) || `exit code ${ran.code}`;
+  }
+  const answer = await ports.api.post(`/nodes/${ports.node}/qemu/${guest.vmid}/agent/ping`);
+  return answer.ok ? undefined : tellError(answer.error);
+}
+
+/**
+ * Gives the guest its link, on the sandbox' bridge only, where a check needs it or nothing else shows that it lives. Judged before and after: a card
+ * that is anywhere else by now ends the test.
+ */
+export async function network(run: TestRun, made: Made, inside: boolean): Promise<StepResult<string | undefined>> {
+  const { test, ports, signal } = run;
+  if (inside && !test.checks.some(({ kind }) => networked.has(kind)))
+    return { value: undefined, state: "skipped", reason: "No check needs it" };
+  const before = await compare(made, { stripped: true, locked: false });
+  if ("failed" in before) return before;
+  const links = linksUp(before.value);
+  if (links === undefined) return noNetwork(inside, "It has no network card");
+  const linked = await made.guest.configure(links.params);
+  if (!linked.ok) return { failed: `Its link could not be set: ${linked.problem}` };
+  const after = await compare(made, { stripped: true, locked: false, linked: true });
+  if ("failed" in after) return after;
+  const wait = ports.sandboxes.addressOf(made.sandbox, links.macs, test.bootSec * 1000, signal);
+  const address = await run.unlessOver(wait);
+  if (address === undefined) return noNetwork(inside, "It said nothing on the sandbox' network");
+  return { value: address, reason: `It has ${address} in the sandbox` };
+}
+
+/** A guest that answered inside lives without a network; one that gave no sign at all does not. */
+function noNetwork(inside: boolean, reason: string): StepResult<undefined> {
+  if (inside) return { value: undefined, state: "unknown", reason };
+  return { failed: `It gave no sign of life: neither its agent nor its network answered. ${reason}` };
+}
+
+export async function runChecks(run: TestRun, made: Made, alive: Alive): Promise<StepResult<undefined>> {
+  const { test, ports } = run;
+  const target: CheckTarget = {
+    vmid: made.guest.vmid,
+    type: made.guest.type,
+    sandbox: made.sandbox,
+    address: alive.address,
+    inside: alive.inside,
+  };
+  for (const check of test.checks) {
+    if (run.signal.aborted) return { failed: "Ended before all checks had run" };
+    const record = await oneCheck(run, check, target);
+    run.note({ entry: "check", record });
+    if (record.state === "passed") run.measure({ serviceMs: Math.round(ports.clock.monotonicMs() - alive.startedMs) });
+  }
+  const { state, reason } = judgeChecks(run.state.checks);
+  if (state === "failed") return { failed: reason };
+  return { value: undefined, state, reason };
+}
+
+/** A check that fails by a bug of its own is failed, with that reason. */
+async function oneCheck(run: TestRun, check: RestoreCheck, target: CheckTarget): Promise<CheckRecord> {
+  const { name, kind } = check;
+  const over = new AbortController();
+  const stop = () => over.abort();
+  run.signal.addEventListener("abort", stop, { once: true });
+  const timeoutMs = (check.timeoutSec ?? checkMs / 1000) * 1000;
+  const { clock } = run.ports;
+  const late = clock
+    .sleep(timeoutMs + 5000, over.signal)
+    .then((): CheckRecord => ({ name, kind, state: "failed", reason: "No answer in time" }));
+  try {
+    return await Promise.race([run.ports.check(check, target, over.signal), late]);
+  } catch (error) {
+    return { name, kind, state: "failed", reason: String(error).slice(0, 2000) };
+  } finally {
+    run.signal.removeEventListener("abort", stop);
+    over.abort();
+  }
+}
+
+/** Reads inside the guest; what can't be measured there stays unmeasured. */
+export async function benchmark(run: TestRun, made: Made, inside: boolean): Promise<StepResult<undefined>> {
+  const { test, ports, signal } = run;
+  if (!test.benchmark) return { value: undefined, state: "skipped", reason: "Not asked for" };
+  if (made.guest.type === "lxc")
+    return {
+      value: undefined,
+      state: "skipped",
+      reason: "A container has no disk of its own to read: only restore and start are measured",
+    };
+  if (!inside) return { value: undefined, state: "skipped", reason: "Its guest agent does not answer" };
+  const exec = (command: readonly string[]) => execInGuest(ports, made.guest, command, { timeoutMs: execMs, signal });
+  const listed = await exec(["lsblk", "-dnbo", "NAME,SIZE,TYPE"]);
+  const device = listed.ok ? largestDisk(listed.stdout) : undefined;
+  if (device === undefined) return { value: undefined, state: "skipped", reason: "No disk was found inside: it needs lsblk" };
+  const dd = await exec(sequentialCommand(device));
+  const sequentialRead = dd.ok && dd.code === 0 ? ddSpeed(dd.stderr) : undefined;
+  const random = await exec(randomCommand(device));
+  const randomRead = random.ok && random.code === 0 ? readsPerSecond(random.stdout) : undefined;
+  if (sequentialRead !== undefined) run.measure({ sequentialRead });
+  if (randomRead !== undefined) run.measure({ randomRead });
+  if (sequentialRead === undefined && randomRead === undefined)
+    return { value: undefined, state: "skipped", reason: "Neither dd nor Python could read the disk inside" };
+  const missing =
+    sequentialRead === undefined ? "sequential reads" : randomRead === undefined ? "random reads (needs python3)" : "";
+  return { value: undefined, reason: missing === "" ? "" : `Not measured: ${missing}` };
+}

@@ -1,0 +1,172 @@
+import { createHash } from "node:crypto";
+import { judgeContainer, stripContainerFile, unlockContainerFile } from "../../core/restore/isolate-container.ts";
+import { judgeVm, stripVmCall } from "../../core/restore/isolate-vm.ts";
+import type { Isolation, IsolationPlan, JudgedPhase, Mismatch } from "../../core/restore/isolation.ts";
+import { fullBelowBytes, gib } from "../../core/restore/resources.ts";
+import { commandEnded, TestGuest } from "../guest.ts";
+import { tellError } from "../node-view.ts";
+import type { SandboxHandle } from "../ports.ts";
+import type { StepResult, TestRun } from "../run.ts";
+
+/** The test guest between its creation and its end. */
+export type Made = { guest: TestGuest; plan: IsolationPlan; isolation: Isolation; sandbox: SandboxHandle };
+
+/** How long a lost answer may still turn into a task, ms. */
+const lostAnswerMs = 20_000;
+const lookEveryMs = 500;
+/** A task that was told to end gets so long, ms. */
+const endMs = 60_000;
+
+/** Tests that share a name share a sandbox; others have one named after their operation. */
+export const sandboxName = ({ id, test }: Pick<TestRun, "id" | "test">) =>
+  test.sandbox ?? createHash("sha256").update(id).digest("hex").slice(0, 8);
+
+export async function openSandbox(run: TestRun): Promise<StepResult<SandboxHandle>> {
+  const name = sandboxName(run);
+  run.note({ entry: "sandbox", name, open: true });
+  const opened = await run.ports.sandboxes.open(name, run.id);
+  if (!opened.ok) return { failed: `No sandbox can be made: ${opened.problem}`, outcome: "refused" };
+  return { value: opened.sandbox, reason: `${opened.sandbox.name} at ${opened.sandbox.bridge}` };
+}
+
+/** The one call that makes the guest, and its task to the end. The number was free a moment before; PVE itself refuses a taken one. */
+export async function restore(run: TestRun, isolation: Isolation, plan: IsolationPlan): Promise<StepResult<TestGuest>> {
+  const { ports, test, view } = run;
+  const { testVmid: vmid } = isolation;
+  const guests = await view.guests();
+  if (!guests.ok) return { failed: guests.problem };
+  const wasFree = guests.value.every((guest) => guest.vmid !== vmid);
+  if (!wasFree) return { failed: `The number ${vmid} was taken meanwhile`, outcome: "refused" };
+  const path = `/nodes/${ports.node}/${test.type}`;
+  run.note({ entry: "intent", vmid, type: test.type, wasFree });
+  run.note({ entry: "call", call: `POST ${path} ${JSON.stringify(plan.create)}`.slice(0, 3900) });
+  run.progress({ testVmid: vmid });
+  const startedMs = ports.clock.monotonicMs();
+  const answer = await ports.api.post(path, plan.create);
+  if (!answer.ok && answer.error.status !== 0) {
+    run.note({ entry: "refused", why: tellError(answer.error) });
+    return { failed: `PVE refused the restore: ${tellError(answer.error)}` };
+  }
+  const upid = answer.ok && typeof answer.data === "string" ? answer.data : await findLostTask(run);
+  if (upid === undefined) return { failed: "PVE did not answer the restore, and no task of it appeared" };
+  run.note({ entry: "task", upid });
+  const result = await awaitRestore(run, upid);
+  if ("failed" in result) return result;
+  run.measure(restoreMeasures(result.log ?? [], ports.clock.monotonicMs() - startedMs));
+  const { intent } = run.state;
+  if (intent === undefined) return { failed: "the journal lost its intent" };
+  return { ...result, value: new TestGuest(ports, view, run, intent) };
+}
+
+/** The answer never came: the task that PVE began all the same, if there is exactly one. */
+export async function findLostTask(
+  run: Pick<TestRun, "state" | "view" | "ports">,
+  waitMs = lostAnswerMs,
+): Promise<string | undefined> {
+  const { intent } = run.state;
+  if (intent === undefined) return undefined;
+  const { clock } = run.ports;
+  const untilMs = clock.monotonicMs() + waitMs;
+  for (;;) {
+    const makers = await run.view.makers(intent.vmid);
+    const since = Math.floor(intent.at / 1000) * 1000;
+    const ours = makers.ok ? makers.value.filter((task) => task.startedAt >= since && task.user === "root@pam") : [];
+    if (ours.length === 1) return ours[0]?.upid;
+    if (ours.length > 1 || clock.monotonicMs() >= untilMs) return undefined;
+    await clock.sleep(lookEveryMs);
+  }
+}
+
+async function awaitRestore({ ports, signal, test, view }: TestRun, upid: string): Promise<StepResult<undefined>> {
+  const ended = await ports.api.awaitTask(upid, { timeoutMs: test.timeoutSec * 1000, signal });
+  if (!ended.ok) await stopTask(ports, upid);
+  const log = await view.taskLog(upid, 100);
+  if (!ended.ok) return { failed: `The restore was ended: ${tellError(ended.error)}`, upid, log };
+  const status = String(ended.data);
+  if (!commandEnded(status)) return { failed: `The restore failed: ${status}`, upid, log };
+  return { value: undefined, upid, log };
+}
+
+/** Ends a task and waits for its end. Undefined: it is over. */
+export async function stopTask({ api, node }: TestRun["ports"], upid: string): Promise<string | undefined> {
+  await api.delete(`/nodes/${node}/tasks/${encodeURIComponent(upid)}`);
+  const ended = await api.awaitTask(upid, { timeoutMs: endMs });
+  return ended.ok ? undefined : tellError(ended.error);
+}
+
+/** `total bytes read 1342177280, …` of VMs, `Total bytes read: 174776320 (…)` of containers. */
+function restoreMeasures(log: readonly string[], tookMs: number): { restoreMs: number; restoreBytes?: number } {
+  const match = log.map((line) => /^total bytes read:? (\d+)/i.exec(line)).findLast((found) => found !== null);
+  const bytes = match === undefined || match === null ? undefined : Number(match[1]);
+  return { restoreMs: Math.round(tookMs), ...(bytes !== undefined && { restoreBytes: bytes }) };
+}
+
+/** The written configuration against what was asked, read at this moment. Any difference ends the test. */
+export async function compare(
+  { guest, plan, isolation }: Made,
+  phase: JudgedPhase,
+): Promise<StepResult<Readonly<Record<string, unknown>>>> {
+  const written = await guest.config();
+  if (!written.ok) return { failed: `The written configuration can't be read: ${written.problem}` };
+  const judge = guest.type === "qemu" ? judgeVm : judgeContainer;
+  const mismatches = judge(written.value, plan, isolation, phase);
+  if (mismatches.length === 0) return { value: written.value };
+  const log = mismatches.map(tellMismatch);
+  return { failed: `The written configuration is not what was asked: ${log.slice(0, 5).join("; ")}`, log };
+}
+
+const tellMismatch = ({ key, found, wanted }: Mismatch) => `${key} is "${found}", not "${wanted}"`;
+
+/** A storage that ran full while it was restored may hold a copy that nobody can trust, though PVE said `OK`. */
+export async function judgeSpace({ view }: TestRun, storage: string): Promise<string | undefined> {
+  const state = await view.storage(storage);
+  if (!state.ok) return state.problem;
+  if (state.value.availBytes >= fullBelowBytes) return undefined;
+  return `The storage ${storage} has only ${gib(state.value.availBytes)} left: the copy may be cut short though PVE said OK`;
+}
+
+/** Takes away what must not be there when it starts, and the firewall file that came along. It stays locked. */
+export async function strip(run: TestRun, made: Made): Promise<StepResult<undefined>> {
+  const { guest, plan } = made;
+  const firewall = await guest.removeFirewallFile();
+  if (!firewall.ok) return { failed: `The firewall rules that came along could not be removed: ${firewall.problem}` };
+  return guest.type === "qemu" ? stripVm(guest, plan) : stripContainer(run, guest);
+}
+
+async function stripVm(guest: TestGuest, plan: IsolationPlan): Promise<StepResult<undefined>> {
+  const call = stripVmCall(plan);
+  if (call === undefined) return { value: undefined, reason: "Nothing to take away" };
+  const done = await guest.configure(call);
+  if (!done.ok) return { failed: `What must not be there could not be taken away: ${done.problem}` };
+  return { value: undefined, log: Object.entries(call).map(([key, value]) => `${key}: ${value}`) };
+}
+
+async function stripContainer({ view }: TestRun, guest: TestGuest): Promise<StepResult<undefined>> {
+  const text = await view.guestText("lxc", guest.vmid);
+  if (!text.ok || text.value === undefined) return { failed: text.ok ? "Its configuration is gone" : text.problem };
+  const stripped = stripContainerFile(text.value);
+  if (stripped.removed.length === 0) return { value: undefined, reason: "Nothing to take away" };
+  const done = await guest.rewrite(text.value, stripped.text);
+  if (!done.ok) return { failed: `What must not be there could not be taken away: ${done.problem}` };
+  return { value: undefined, log: stripped.removed.map((key) => `${key} removed`) };
+}
+
+/** The last thing before the start. */
+export async function unlock({ view }: TestRun, { guest }: Made): Promise<StepResult<undefined>> {
+  if (guest.type === "qemu") {
+    const done = await guest.configure({ delete: "lock", skiplock: "1" });
+    return done.ok ? { value: undefined } : { failed: `It could not be unlocked: ${done.problem}` };
+  }
+  const problem = await unlockContainer(view, guest);
+  return problem === undefined ? { value: undefined } : { failed: `It could not be unlocked: ${problem}` };
+}
+
+/** Undefined: it is unlocked. */
+export async function unlockContainer(view: TestRun["view"], guest: TestGuest): Promise<string | undefined> {
+  const text = await view.guestText("lxc", guest.vmid);
+  if (!text.ok) return text.problem;
+  const unlocked = text.value === undefined ? undefined : unlockContainerFile(text.value);
+  if (text.value === undefined || unlocked === undefined) return "the lock it carries is not ours";
+  const done = await guest.rewrite(text.value, unlocked);
+  return done.ok ? undefined : done.problem;
+}
