@@ -11,7 +11,7 @@ const absolutePath = z.string().check(z.regex(/^\//, "must be an absolute path")
 /** `true`: every alert about the node. `"routed"`: what the hub's routes bring to a receiver of the type `node`. `false`: nothing. */
 const outletSwitch = z.union([z.boolean(), z.literal("routed")], 'must be true, false or "routed"');
 
-const schema = z.strictObject({
+export const configSchema = z.strictObject({
   /** All that is read of the node lies below this folder. `PROVEN_ROOT` overrides. */
   root: z._default(absolutePath, "/"),
   /** The agent's own files: key, spool, where it joined. */
@@ -60,7 +60,7 @@ const schema = z.strictObject({
   ),
 });
 
-export type AgentConfig = z.output<typeof schema>;
+export type AgentConfig = z.output<typeof configSchema>;
 
 const knownKeys: Record<string, readonly string[]> = {
   "": ["root", "state", "hub", "pve", "commands", "gateway", "outlet"],
@@ -83,7 +83,7 @@ export function parseConfig(text: string): Readonly<AgentConfig> {
     if (error instanceof TomlError) throw new ConfigError(`not TOML: ${error.message}`, { cause: error });
     throw error;
   }
-  const parsed = schema.safeParse(value);
+  const parsed = configSchema.safeParse(value);
   if (parsed.success) return Object.freeze(parsed.data);
   throw new ConfigError(parsed.error.issues.flatMap(explain).join("\n"));
 }

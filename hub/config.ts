@@ -9,7 +9,7 @@ import { remoteReadConfig } from "./senders/remote-read.ts";
 import { remoteWriteConfig } from "./senders/remote-write/config.ts";
 
 /** `/etc/proven/hub.toml`. An unknown key is an error: a setting that is silently ignored is worse than none. */
-const configSchema = z.strictObject({
+export const configSchema = z.strictObject({
   listen: z.union([z.ipv4(), z.ipv6()]).default("0.0.0.0"),
   /** 0: any free one. */
   port: z.int().min(0).max(65_535).default(8420),
