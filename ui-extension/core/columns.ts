@@ -92,6 +92,17 @@ export function divideColumns(a: Column, b: Column, factor: number): Column {
   });
 }
 
+/** Mean of what is known of a column; undefined: nothing is. */
+export function meanOf(column: Column): number | undefined {
+  let [sum, count] = [0, 0];
+  for (const value of column) {
+    if (value === null) continue;
+    sum += value;
+    count++;
+  }
+  return count === 0 ? undefined : sum / count;
+}
+
 /** The value of now: the newest known one, if it lies within the last 45 s or two steps. Undefined: nothing is known now. */
 export function currentValue(column: Column, stepMs: number): number | undefined {
   const last = lastKnown(column);

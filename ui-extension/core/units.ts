@@ -1,5 +1,5 @@
 /** How a number is written for people; the catalogue's units joined with `per second` where a counter is shown as a rate. */
-export type DisplayUnit = "percent" | "bytes" | "bytesPerSecond" | "perSecond" | "milliseconds" | "seconds" | "count";
+export type DisplayUnit = "percent" | "bytes" | "bytesPerSecond" | "perSecond" | "milliseconds" | "seconds" | "celsius" | "count";
 
 type Scale = { divisor: number; suffix: string };
 
@@ -29,6 +29,8 @@ export function scaleFor(unit: DisplayUnit, size: number): Scale {
       return one;
     case "seconds":
       return { divisor: 1, suffix: "s" };
+    case "celsius":
+      return { divisor: 1, suffix: "°C" };
     case "bytes":
       return largest(binary, size);
     case "bytesPerSecond":

@@ -1,0 +1,96 @@
+import type { AlertView } from "#protocol/alerting.ts";
+import type { EventView, TaskView } from "#protocol/api.ts";
+import { groupBy } from "./group.ts";
+import type { Translate } from "./text.ts";
+
+/** Something that happened, to be marked on charts. `until`: it lasted; undefined: a moment, or it still lasts. */
+export type Mark = {
+  at: number;
+  until: number | undefined;
+  kind: "alert" | "task" | "event";
+  severity: "info" | "warning" | "critical";
+  text: string;
+};
+
+/** What a page is about; a task is told by the number of its guest, or by its node. */
+export type MarkSubject = { cluster: string; entity: string };
+export type Happenings = { events: readonly EventView[]; tasks: readonly TaskView[]; alerts: readonly AlertView[] };
+export type Between = { from: number; to: number };
+
+/** Of what happened the tasks are told as tasks, alerts as alerts: their events would say it twice. */
+const toldElsewhere = /^(task|backup|restore|migration|snapshot|alert)\./;
+/** Opened by hand again and again, and of no effect on any figure. */
+const idleTasks = new Set(["vncproxy", "vncshell", "termproxy", "spiceproxy", "spiceshell"]);
+/** Of the many tasks on a node those that its own figures feel. */
+const heavyTasks =
+  /^(vzdump|qmrestore|vzrestore|qmigrate|vzmigrate|qmclone|vzclone|move_volume|qmmove|imgcopy|download|startall|stopall|migrateall|suspendall|aptupdate|reboot)/;
+const rank: Record<Mark["severity"], number> = { critical: 0, warning: 1, info: 2 };
+
+/** Marks of a subject within a time, oldest first: alerts, tasks that change something, and what else happened. */
+export function marksOf(
+  { events, tasks, alerts }: Happenings,
+  subject: MarkSubject,
+  { from, to }: Between,
+  t: Translate,
+): Mark[] {
+  const marks = [
+    ...alerts.filter((one) => one.cluster === subject.cluster && one.entity === subject.entity).map((one) => ofAlert(one, t)),
+    ...tasks.filter((task) => concerns(task, subject)).map((task) => ofTask(task, t)),
+    ...events.filter((event) => isAbout(event, subject) && !toldElsewhere.test(event.type)).map(ofEvent),
+  ];
+  return marks.filter(({ at, until }) => at < to && (until ?? at) >= from).sort((a, b) => a.at - b.at);
+}
+
+const isAbout = ({ cluster, entity, node }: EventView, subject: MarkSubject) =>
+  cluster === subject.cluster && (entity === subject.entity || (entity === null && subject.entity === `node/${node}`));
+
+function concerns({ cluster, id, node, type, state }: TaskView, subject: MarkSubject): boolean {
+  if (cluster !== subject.cluster || idleTasks.has(type)) return false;
+  if (subject.entity === `guest/${id}`) return true;
+  return subject.entity === `node/${node}` && (id === "" || heavyTasks.test(type) || state === "failed" || state === "lost");
+}
+
+function ofAlert({ firedAt, activeAt, resolvedAt, severity, text }: AlertView, t: Translate): Mark {
+  return {
+    at: firedAt ?? activeAt ?? 0,
+    until: resolvedAt ?? undefined,
+    kind: "alert",
+    severity,
+    text: t("Alert: {text}", { text }),
+  };
+}
+
+function ofTask({ startedAt, endedAt, state, type, id, user, status }: TaskView, t: Translate): Mark {
+  const failed = state === "failed" || state === "lost";
+  const what = `${type}${id === "" ? "" : ` ${id}`}`;
+  const words = failed
+    ? t("{task} failed: {status}", { task: what, status: status ?? "" })
+    : t("{task} by {user}", { task: what, user });
+  return { at: startedAt, until: endedAt ?? undefined, kind: "task", severity: failed ? "warning" : "info", text: words };
+}
+
+const ofEvent = ({ at, severity, text }: EventView): Mark => ({ at, until: undefined, kind: "event", severity, text });
+
+/** Marks that would lie on one another, as one place: the worst one speaks first. `slot`: the chart's step a moment falls into. */
+export type MarkPlace = { slot: number; at: number; severity: Mark["severity"]; marks: readonly Mark[] };
+
+export function placesOf(marks: readonly Mark[], { from, to }: Between, stepMs: number): MarkPlace[] {
+  const slotOf = ({ at }: Mark) => Math.floor((Math.min(Math.max(at, from), to - 1) - from) / stepMs);
+  return [...groupBy(marks, (mark) => String(slotOf(mark)))].map(([slot, group]) => {
+    const marks = group.toSorted((a, b) => rank[a.severity] - rank[b.severity]);
+    const worst = marks[0]?.severity ?? "info";
+    return { slot: Number(slot), at: from + Number(slot) * stepMs, severity: worst, marks };
+  });
+}
+
+/** The place nearest to a slot, no farther than `reach` slots. */
+export function placeNear(places: readonly MarkPlace[], slot: number, reach: number): MarkPlace | undefined {
+  const near = places.filter((place) => Math.abs(place.slot - slot) <= reach);
+  return near.toSorted((a, b) => Math.abs(a.slot - slot) - Math.abs(b.slot - slot))[0];
+}
+
+/** The next place after (before) a slot; undefined: there is none. */
+export function placeBeyond(places: readonly MarkPlace[], slot: number, direction: "next" | "before"): MarkPlace | undefined {
+  const sorted = places.toSorted((a, b) => a.slot - b.slot);
+  return direction === "next" ? sorted.find((place) => place.slot > slot) : sorted.findLast((place) => place.slot < slot);
+}
