@@ -1,0 +1,154 @@
+import type { GuestView } from "#protocol/api.ts";
+import type { ProofBadge, RunDetail, RunView, Slower } from "#protocol/proof.ts";
+import type { ProofLevel } from "#protocol/restore.ts";
+import { formatAge } from "./age.ts";
+import type { Translate } from "./text.ts";
+import { formatDuration, formatValue } from "./units.ts";
+
+/** How a proof looks: `bad` needs somebody, `old` and `none` are gaps, `unknown` is neither good nor bad. */
+export type ProofLook = "good" | "bad" | "old" | "none" | "unknown";
+
+export function lookOf(proof: ProofBadge | undefined): ProofLook {
+  switch (proof?.state) {
+    case "proven":
+      return proof.level === "none" ? "unknown" : "good";
+    case "failed":
+      return "bad";
+    case "overdue":
+      return "old";
+    case "never":
+    case undefined:
+      return "none";
+    case "unknown":
+      return "unknown";
+  }
+}
+
+/** What a level proves, in a word or two. */
+export function levelWords(level: ProofLevel, t: Translate): string {
+  const words: Record<ProofLevel, string> = {
+    none: t("nothing proven"),
+    bytes: t("bytes verified"),
+    boots: t("boots"),
+    works: t("works"),
+  };
+  return words[level];
+}
+
+/** The badge: `restored OK 6 d ago, 3 min, works`. Absent is not unknown: the hub tests nothing, so there is no proof. */
+export function proofWords(proof: ProofBadge | undefined, now: number, t: Translate): string {
+  if (proof === undefined || proof.state === "never") return t("No restore proof yet");
+  if (proof.state === "unknown") return t("Unknown: the last restore test did not come to its end");
+  const age = proof.at === null ? "?" : formatAge(now - proof.at);
+  if (proof.state === "failed") return t("Restore FAILED {age} ago", { age });
+  const took = proof.durationMs === null ? "" : `, ${formatDuration(proof.durationMs / 1000)}`;
+  const what = levelWords(proof.level, t);
+  return proof.state === "overdue"
+    ? t("Restored OK {age} ago{took}, {what}: overdue", { age, took, what })
+    : t("Restored OK {age} ago{took}, {what}", { age, took, what });
+}
+
+const stepNames: Record<RunDetail["steps"][number]["step"], string> = {
+  locate: "Find the backup",
+  preflight: "Is there room for it?",
+  configuration: "Read its configuration",
+  integrity: "Read every byte",
+  plan: "Plan the calls",
+  sandbox: "Make the sandbox",
+  restore: "Restore, locked",
+  compare: "Is it what was asked?",
+  strip: "Take out what reaches outside",
+  "compare-again": "Is it isolated?",
+  unlock: "Unlock",
+  start: "Start",
+  heartbeat: "First sign of life",
+  network: "Network in the sandbox",
+  checks: "Checks",
+  screenshot: "Screenshot",
+  benchmark: "Benchmark",
+  keep: "Kept for you",
+  stop: "Stop",
+  destroy: "Remove",
+};
+/** English names of all steps: catalogues have each of them. */
+export const allStepNames = Object.values(stepNames);
+export const stepWords = (step: keyof typeof stepNames, t: Translate) => t(stepNames[step]);
+
+/** Where a run stands, in one line. */
+export function runWords(run: RunView, now: number, t: Translate): string {
+  if (run.state === "finished") return run.verdict ?? outcomeWords(run, t);
+  if (run.cancelling !== null) return t("Being cancelled by {who}", { who: run.cancelling });
+  if (run.keepUntil !== null && run.keepUntil > now)
+    return t("Kept for another {time}", { time: formatDuration((run.keepUntil - now) / 1000) });
+  if (run.state === "queued") return run.waiting ?? t("Waiting for a node");
+  if (run.state === "sent" || run.step === null) return t("Given to {node}", { node: run.node ?? "?" });
+  const step = run.step in stepNames ? stepWords(run.step as keyof typeof stepNames, t) : run.step;
+  const done = run.fraction === null ? "" : ` ${Math.floor(run.fraction * 100)} %`;
+  return `${step}${done}`;
+}
+
+export function outcomeWords(run: Pick<RunView, "outcome">, t: Translate): string {
+  const words: Record<NonNullable<RunView["outcome"]>, string> = {
+    passed: t("Passed"),
+    failed: t("Failed"),
+    refused: t("Refused: nothing was begun"),
+    cancelled: t("Cancelled"),
+    interrupted: t("Interrupted: nobody can say"),
+    expired: t("Never began: no node could in time"),
+  };
+  return run.outcome === null ? t("Running") : words[run.outcome];
+}
+
+export type RunLook = "good" | "bad" | "running" | "waiting" | "unknown";
+
+/** Cancelled, refused, interrupted and expired runs prove nothing either way. */
+export function lookOfRun({ state, outcome }: Pick<RunView, "state" | "outcome">): RunLook {
+  if (state === "queued") return "waiting";
+  if (state !== "finished") return "running";
+  return outcome === "passed" ? "good" : outcome === "failed" ? "bad" : "unknown";
+}
+
+/** A measure that got much worse, as a sentence. */
+export function slowerWords({ measure, before, now, factor }: Slower, t: Translate): string {
+  const names: Record<string, string> = {
+    restoreMs: t("Restore"),
+    heartbeatMs: t("First sign of life"),
+    serviceMs: t("Services"),
+    sequentialRead: t("Sequential read"),
+    randomRead: t("Random read"),
+  };
+  const show = (value: number) =>
+    measure.endsWith("Ms")
+      ? formatDuration(value / 1000)
+      : formatValue(value, measure === "randomRead" ? "perSecond" : "bytesPerSecond");
+  return t("{what} is {factor}× worse than in the last good test: {now}, was {before}", {
+    what: names[measure] ?? measure,
+    factor: factor.toFixed(1),
+    now: show(now),
+    before: show(before),
+  });
+}
+
+export type ProofRow = { guest: GuestView; look: ProofLook; proof: ProofBadge | undefined };
+
+const order: Record<ProofLook, number> = { bad: 0, none: 1, old: 2, unknown: 3, good: 4 };
+
+/** Guests that should have a proof (templates have no need of one), what needs somebody first; `filter` is looked for in name, number and tags. */
+export function proofRows(guests: readonly GuestView[], filter: string): ProofRow[] {
+  const wanted = filter.trim().toLowerCase();
+  return guests
+    .filter(({ template }) => !template)
+    .filter(
+      ({ vmid, name, tags, node }) =>
+        wanted === "" || [String(vmid), name, node, ...tags].some((text) => text.toLowerCase().includes(wanted)),
+    )
+    .map((guest) => ({ guest, proof: guest.proof, look: lookOf(guest.proof) }))
+    .sort((a, b) => order[a.look] - order[b.look] || (a.proof?.at ?? 0) - (b.proof?.at ?? 0) || a.guest.vmid - b.guest.vmid);
+}
+
+/** How many of each; the sum is all. */
+export function countLooks(rows: readonly Pick<ProofRow, "look">[]): Record<ProofLook, number> {
+  const counts: Record<ProofLook, number> = { good: 0, bad: 0, old: 0, none: 0, unknown: 0 };
+  for (const { look } of rows) counts[look]++;
+  return counts;
+}

@@ -1,0 +1,205 @@
+import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import type { RunDetail, RunStep } from "#protocol/proof.ts";
+import { formatExact } from "../core/age.ts";
+import { levelWords, lookOfRun, runWords, slowerWords, stepWords } from "../core/proofs.ts";
+import { sectionRoute } from "../core/route.ts";
+import { formatDuration, formatValue } from "../core/units.ts";
+import { t, timeZone } from "../i18n.ts";
+import { formStyles, refusal, type Said, said } from "./form.ts";
+import { type IconName, icon } from "./icon.ts";
+import { entityLink, link } from "./link.ts";
+import { type Loaded, loadedOf, loading } from "./loaded.ts";
+import { PanelElement } from "./panel-element.ts";
+import { runMark } from "./proof-mark.ts";
+import { factList, pageStyles } from "./proven-page.ts";
+import { shared } from "./styles.ts";
+
+const stepLooks: Record<RunStep["state"], { shape: IconName; tone: string; name: () => string }> = {
+  running: { shape: "running", tone: "", name: () => t("running") },
+  passed: { shape: "ok", tone: "ok", name: () => t("passed") },
+  failed: { shape: "critical", tone: "crit", name: () => t("failed") },
+  skipped: { shape: "stopped", tone: "dim", name: () => t("skipped") },
+  unknown: { shape: "unknown", tone: "dim", name: () => t("unknown") },
+};
+/** While it runs, looked at again so often. */
+const lookEveryMs = 2000;
+
+/** One run: what was asked, each step with its log, what it proved and what not. */
+export class ProvenRun extends PanelElement {
+  static override properties = {
+    ...PanelElement.properties,
+    run: { attribute: false },
+    detail: { state: true },
+    result: { state: true },
+  };
+  static override styles = [
+    shared,
+    pageStyles,
+    formStyles,
+    css`
+      .verdict { display: flex; gap: 10px; align-items: baseline; padding: 10px 12px; font-size: 15px; }
+      ol { margin: 0; padding: 0; list-style: none; }
+      ol > li { padding: 6px 12px; border-bottom: 1px solid var(--pv-line-soft); }
+      .step { display: grid; grid-template-columns: 20px minmax(0, 1fr) auto; gap: 2px 8px; align-items: baseline; }
+      .step > .why { grid-column: 2 / -1; color: var(--pv-dim); overflow-wrap: anywhere; }
+      pre { margin: 6px 0 2px 28px; padding: 8px; background: var(--pv-head); overflow: auto; max-height: 260px; font: 12px/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+      summary { margin-left: 28px; cursor: pointer; color: var(--pv-link); }
+      img { display: block; max-width: 100%; height: auto; }
+    `,
+  ];
+  declare run: string;
+  declare detail: Loaded<RunDetail>;
+  declare result: Said;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    super();
+    this.detail = loading;
+  }
+
+  protected watched() {
+    return [this.panel.now];
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearTimeout(this.#timer);
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("run")) void this.#load();
+  }
+
+  protected override render() {
+    const { panel, detail } = this;
+    return html`
+      <p>${link(panel, sectionRoute("proofs"), html`‹ ${t("All restore proofs")}`)}</p>
+      ${detail.state === "loading" ? html`<p class="dim" role="status">${t("Loading …")}</p>` : nothing}
+      ${detail.state === "failed" ? said(refusal(detail.problem)) : nothing}
+      ${detail.state === "there" ? this.#page(detail.value) : nothing}
+    `;
+  }
+
+  #page(run: RunDetail) {
+    const { panel } = this;
+    const name = run.guest === null ? run.entity : `${run.guest.vmid} ${run.guest.name}`;
+    return html`
+      <div class="title">
+        <h1>${t("Restore test of {guest}", { guest: name })}</h1>
+        ${run.guest === null ? nothing : entityLink(panel, run, t("to the guest"))}
+        <span class="end">${this.#buttons(run)}</span>
+      </div>
+      ${said(this.result)}
+      <section class="panel" aria-label=${t("Verdict")}><p class="verdict" role="status">${runMark(run)} <span>${runWords(run, panel.now.value, t)}</span></p>${this.#facts(run)}</section>
+      ${this.#proven(run)}
+      <section class="panel" aria-label=${t("Steps")}>
+        <header><h2>${t("Steps")}</h2></header>
+        ${run.steps.length === 0 ? html`<p class="empty">${t("It has not begun.")}</p>` : html`<ol>${run.steps.map((step) => this.#step(step))}</ol>`}
+      </section>
+      ${this.#checks(run)}
+      ${run.screenshot ? html`<section class="panel" aria-label=${t("Screenshot")}><header><h2>${t("Screenshot")}</h2></header><img src=${panel.api.proof.fileUrl(run.id, "screenshot")} alt=${t("The test guest's screen, as it was after the checks")} crossorigin="use-credentials" /></section>` : nothing}
+    `;
+  }
+
+  #facts(run: RunDetail): TemplateResult {
+    const moment = (at: number | null) => (at === null ? null : formatExact(at, timeZone));
+    const { measures } = run;
+    const time = (ms: number | null | undefined) => (ms == null ? null : formatDuration(ms / 1000));
+    const rate = (value: number | null | undefined, unit: "bytesPerSecond" | "perSecond") =>
+      value == null ? null : formatValue(value, unit);
+    const speed =
+      measures?.restoreBytes && measures.restoreMs
+        ? formatValue((measures.restoreBytes * 1000) / measures.restoreMs, "bytesPerSecond")
+        : null;
+    return factList([
+      { name: t("Backup"), value: run.backup.volid ?? run.backup.storage },
+      { name: t("Backup of"), value: moment(run.backup.at) },
+      { name: t("Node"), value: run.node },
+      { name: t("Started"), value: moment(run.startedAt) },
+      { name: t("Ended"), value: moment(run.finishedAt) },
+      { name: t("Took"), value: time(run.durationMs) },
+      { name: t("Proven"), value: run.level === null ? null : levelWords(run.level, t) },
+      { name: t("Restore speed"), value: speed },
+      { name: t("First sign of life"), value: time(measures?.heartbeatMs) },
+      { name: t("Services"), value: time(measures?.serviceMs) },
+      { name: t("Sequential read"), value: rate(measures?.sequentialRead, "bytesPerSecond") },
+      { name: t("Random read"), value: rate(measures?.randomRead, "perSecond") },
+      { name: t("Ordered by"), value: `${run.actor}: ${run.reason}` },
+      { name: t("Evidence digest"), value: run.evidenceDigest },
+    ]);
+  }
+
+  #proven(run: RunDetail) {
+    const lines = [
+      ...run.slower.map((one) => slowerWords(one, t)),
+      ...run.leftovers.map((one) => t("Left behind: {what}", { what: one })),
+      ...(run.state === "finished" ? run.notProven.map((one) => t("Not proven: {what}", { what: one })) : []),
+    ];
+    if (lines.length === 0) return nothing;
+    return html`<section class="panel" aria-label=${t("To know")}><header><h2>${t("To know")}</h2></header><ul class="list">${lines.map((line) => html`<li><span>${icon("info")} ${line}</span></li>`)}</ul></section>`;
+  }
+
+  #step({ step, state, startedAt, endedAt, reason, log }: RunStep) {
+    const { shape, tone, name } = stepLooks[state];
+    const end = endedAt ?? this.panel.now.value;
+    return html`<li>
+      <div class="step">
+        <span class=${tone}>${icon(shape, name())}</span>
+        <span>${stepWords(step, t)}</span>
+        <span class="dim num nowrap">${state === "skipped" ? t("skipped") : formatDuration((end - startedAt) / 1000)}</span>
+        ${reason === null ? nothing : html`<span class="why">${reason}</span>`}
+      </div>
+      ${log.length === 0 ? nothing : html`<details ?open=${state === "failed"}><summary>${t("Log")}</summary><pre tabindex="0">${log.join("\n")}</pre></details>`}
+    </li>`;
+  }
+
+  #checks({ checks }: RunDetail) {
+    if (checks.length === 0) return nothing;
+    return html`<section class="panel" aria-label=${t("Checks")}>
+      <header><h2>${t("Checks")}</h2></header>
+      <ol>${checks.map(({ name, kind, state, reason, durationMs }) => {
+        const look = stepLooks[state];
+        return html`<li><div class="step"><span class=${look.tone}>${icon(look.shape, look.name())}</span><span><strong>${name}</strong> <span class="dim">${kind}</span></span><span class="dim num nowrap">${durationMs === null ? "" : formatDuration(durationMs / 1000)}</span><span class="why">${reason}</span></div></li>`;
+      })}</ol>
+    </section>`;
+  }
+
+  #buttons(run: RunDetail) {
+    const { panel } = this;
+    const { proof } = panel.api;
+    const look = lookOfRun(run);
+    const file = (name: "evidence.json" | "evidence.pdf", text: string) =>
+      html`<a class="button" href=${proof.fileUrl(run.id, name)} download>${text}</a>`;
+    if (run.state === "finished")
+      return look === "unknown" && run.startedAt === null
+        ? nothing
+        : [file("evidence.pdf", t("PDF")), file("evidence.json", t("JSON"))];
+    if (run.cancelling !== null) return nothing;
+    const kept = run.keepUntil !== null;
+    return [
+      kept
+        ? html`<button type="button" @click=${() => this.#act(() => proof.keep(run.id, 7200), t("Kept for another 2 h."))}>${t("Keep 2 h longer")}</button>`
+        : nothing,
+      kept
+        ? html`<button type="button" @click=${() => this.#act(() => proof.keep(run.id, 0), t("It is removed now."))}>${t("Remove now")}</button>`
+        : nothing,
+      html`<button type="button" @click=${() => this.#act(() => proof.cancel(run.id), t("It is stopped, and what it made is removed."))}>${t("Cancel")}</button>`,
+    ];
+  }
+
+  async #act(ask: () => ReturnType<typeof this.panel.api.proof.cancel>, done: string): Promise<void> {
+    const answer = await ask();
+    this.result = answer.ok ? { ok: true, text: done } : refusal(answer.problem);
+    await this.#load();
+  }
+
+  async #load(): Promise<void> {
+    clearTimeout(this.#timer);
+    const asked = this.run;
+    const answer = await this.panel.api.proof.run(asked);
+    if (asked !== this.run || !this.isConnected) return;
+    this.detail = loadedOf(answer);
+    if (answer.ok && answer.value.state !== "finished") this.#timer = setTimeout(() => void this.#load(), lookEveryMs);
+  }
+}
+customElements.define("proven-run", ProvenRun);
