@@ -12,6 +12,14 @@ export const italianEmbedded: Readonly<Record<string, string>> = {
   "Proven: open critical alert": "Proven: allarme critico aperto",
   "Proven: open warning": "Proven: avviso aperto",
   "Proven: unknown": "Proven: sconosciuto",
+  "Restore FAILED {age} ago": "Ripristino FALLITO {age} fa",
+  "Restored OK {age} ago{took}, {what}": "Ripristinato OK {age} fa{took}, {what}",
+  "Restored OK {age} ago{took}, {what}: overdue": "Ripristinato OK {age} fa{took}, {what}: scaduto",
+  "Unknown: the last restore test did not come to its end": "Sconosciuto: l'ultima prova di ripristino non è arrivata alla fine",
+  boots: "si avvia",
+  "bytes verified": "byte verificati",
+  "nothing proven": "nulla di provato",
+  "Proven: restore proven": "Proven: ripristino provato",
   "Sign in to Proxmox VE on this page; this goes on by itself.": "Accedi a Proxmox VE in questa pagina; qui si prosegue da solo.",
   "Unknown: Proven doesn't know this guest, or you may not see it":
     "Sconosciuto: Proven non conosce questo guest, o non puoi vederlo",
@@ -20,4 +28,5 @@ export const italianEmbedded: Readonly<Record<string, string>> = {
   "no open alert": "nessun allarme aperto",
   "{all}, {critical} critical": "{all}, di cui critici: {critical}",
   "{n} open alerts": "{n} allarmi aperti",
+  works: "funziona",
 };

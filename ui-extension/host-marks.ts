@@ -146,7 +146,7 @@ class PageMarks implements Marks {
 
   #drawStrip(vmid: number, element: HTMLElement): void {
     const mark = this.#marks?.get(vmid);
-    const words = stripWords(mark, this.#marks === undefined ? this.#problem : undefined, this.#t);
+    const words = stripWords(mark, this.#marks === undefined ? this.#problem : undefined, Date.now(), this.#t);
     const text = `Proven: ${words}`;
     element.className = `proven-strip-body ${shieldOf(mark)}`;
     if (element.firstElementChild !== null && element.firstElementChild.textContent !== text)

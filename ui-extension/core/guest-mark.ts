@@ -1,20 +1,22 @@
 import type { AlertView, Severity } from "#protocol/alerting.ts";
 import type { GuestView } from "#protocol/api.ts";
+import type { ProofBadge } from "#protocol/proof.ts";
 import { isOpen } from "./alerts.ts";
+import { lookOf, proofWords } from "./proofs.ts";
 import type { Translate } from "./text.ts";
 
-/** What the tree and the Summary say of one guest: alerts that need somebody. Restore proofs are not reported yet, so no guest is proven. */
-export type GuestMark = { critical: number; warning: number };
+/** What the tree and the Summary say of one guest: alerts that need somebody, and whether its backup was proven to restore. */
+export type GuestMark = { critical: number; warning: number; proof: ProofBadge | undefined };
 
-/** Never green: only a restore proof could say that. `unknown`: the hub doesn't know the guest, or can't be asked. */
-export type Shield = "unknown" | "unproven" | "warning" | "critical";
+/** `proven`, the one green one: a restore proof in time, and no open alert. `unknown`: the hub doesn't know the guest, or can't be asked. */
+export type Shield = "unknown" | "unproven" | "proven" | "warning" | "critical";
 
 /** By vmid. */
 export type GuestMarks = ReadonlyMap<number, GuestMark>;
 
 /** Marks of all guests the hub shows to this user. */
 export function markGuests(
-  guests: readonly Pick<GuestView, "vmid" | "cluster" | "entity">[],
+  guests: readonly Pick<GuestView, "vmid" | "cluster" | "entity" | "proof">[],
   alerts: readonly AlertView[],
 ): GuestMarks {
   const key = ({ cluster, entity }: { cluster: string; entity: string }) => `${cluster} ${entity}`;
@@ -27,23 +29,25 @@ export function markGuests(
   return new Map(
     guests.map((guest) => {
       const { critical = 0, warning = 0 } = open.get(key(guest)) ?? {};
-      return [guest.vmid, { critical, warning }];
+      return [guest.vmid, { critical, warning, proof: guest.proof }];
     }),
   );
 }
 
 export function shieldOf(mark: GuestMark | undefined): Shield {
   if (mark === undefined) return "unknown";
-  if (mark.critical > 0) return "critical";
-  return mark.warning > 0 ? "warning" : "unproven";
+  const look = lookOf(mark.proof);
+  if (mark.critical > 0 || look === "bad") return "critical";
+  if (mark.warning > 0) return "warning";
+  return look === "good" ? "proven" : "unproven";
 }
 
 /** Why nothing is known: `unreachable`: no answer of the gateway or hub; `refused`: it doesn't let this user in. */
 export type MarkProblem = "reading" | "unreachable" | "refused";
 
 /** The strip's words. */
-export function stripWords(mark: GuestMark | undefined, problem: MarkProblem | undefined, t: Translate): string {
-  if (mark !== undefined) return `${t("No restore proof yet")} · ${alertWords(mark, t)}`;
+export function stripWords(mark: GuestMark | undefined, problem: MarkProblem | undefined, now: number, t: Translate): string {
+  if (mark !== undefined) return `${proofWords(mark.proof, now, t)} · ${alertWords(mark, t)}`;
   if (problem === "reading") return t("Asking …");
   if (problem === "unreachable") return t("Unknown: Proven's gateway or hub doesn't answer");
   if (problem === "refused") return t("Unknown: Proven doesn't let you in");

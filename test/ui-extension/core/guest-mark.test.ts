@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AlertView } from "#protocol/alerting.ts";
+import type { ProofBadge } from "#protocol/proof.ts";
 import { markGuests, shieldOf, stripWords } from "../../../ui-extension/core/guest-mark.ts";
 import { inEnglish } from "../../../ui-extension/core/text.ts";
 import { fakeAlerts } from "../../support/fake-alerts.ts";
 
 const [cluster, other] = ["0123456789abcdef", "fedcba9876543210"];
-const guest = (vmid: number, of = cluster) => ({ vmid, cluster: of, entity: `guest/${vmid}` });
+const guest = (vmid: number, of = cluster) => ({ vmid, cluster: of, entity: `guest/${vmid}`, proof: undefined });
+const mark = (critical: number, warning: number, proof?: ProofBadge) => ({ critical, warning, proof });
+const now = 100 * 86_400_000;
+const proven: ProofBadge = { state: "proven", level: "works", at: now - 6 * 86_400_000, durationMs: 192_000, runId: "r" };
 const taken = fakeAlerts(0).find(({ entity }) => entity === "guest/102") as AlertView;
 const open: AlertView = { ...taken, acknowledged: null, severity: "critical" };
 
@@ -24,26 +28,31 @@ for (const [name, alerts, critical, warning] of cases) {
     assert.deepEqual(
       markGuests([guest(102), guest(103)], alerts),
       new Map([
-        [102, { critical, warning }],
-        [103, { critical: 0, warning: 0 }],
+        [102, mark(critical, warning)],
+        [103, mark(0, 0)],
       ]),
     );
   });
 }
 
-test("no shield is green: without a proof a quiet guest is unproven, one nobody knows is unknown", () => {
-  assert.equal(shieldOf({ critical: 0, warning: 0 }), "unproven");
-  assert.equal(shieldOf({ critical: 0, warning: 2 }), "warning");
-  assert.equal(shieldOf({ critical: 1, warning: 2 }), "critical");
+test("only a proof in time without an open alert is green; a quiet guest is unproven, one nobody knows is unknown", () => {
+  assert.equal(shieldOf(mark(0, 0)), "unproven");
+  assert.equal(shieldOf(mark(0, 0, proven)), "proven");
+  assert.equal(shieldOf(mark(0, 0, { ...proven, level: "none" })), "unproven");
+  assert.equal(shieldOf(mark(0, 0, { ...proven, state: "overdue" })), "unproven");
+  assert.equal(shieldOf(mark(0, 0, { ...proven, state: "failed" })), "critical");
+  assert.equal(shieldOf(mark(0, 2, proven)), "warning");
+  assert.equal(shieldOf(mark(1, 2)), "critical");
   assert.equal(shieldOf(undefined), "unknown");
 });
 
 test("the strip says what is known, or why nothing is", () => {
-  const words = (...[mark, problem]: [Parameters<typeof stripWords>[0], Parameters<typeof stripWords>[1]?]) =>
-    stripWords(mark, problem, inEnglish);
-  assert.equal(words({ critical: 0, warning: 0 }), "No restore proof yet · no open alert");
-  assert.equal(words({ critical: 0, warning: 1 }), "No restore proof yet · 1 open alert");
-  assert.equal(words({ critical: 2, warning: 1 }), "No restore proof yet · 3 open alerts, 2 critical");
+  const words = (...[seen, problem]: [Parameters<typeof stripWords>[0], Parameters<typeof stripWords>[1]?]) =>
+    stripWords(seen, problem, now, inEnglish);
+  assert.equal(words(mark(0, 0)), "No restore proof yet · no open alert");
+  assert.equal(words(mark(0, 0, proven)), "Restored OK 6 d ago, 3 min, works · no open alert");
+  assert.equal(words(mark(0, 1)), "No restore proof yet · 1 open alert");
+  assert.equal(words(mark(2, 1)), "No restore proof yet · 3 open alerts, 2 critical");
   assert.equal(words(undefined, "reading"), "Asking …");
   assert.equal(words(undefined, "unreachable"), "Unknown: Proven's gateway or hub doesn't answer");
   assert.equal(words(undefined, "refused"), "Unknown: Proven doesn't let you in");
