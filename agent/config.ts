@@ -11,6 +11,18 @@ const absolutePath = z.string().check(z.regex(/^\//, "must be an absolute path")
 /** `true`: every alert about the node. `"routed"`: what the hub's routes bring to a receiver of the type `node`. `false`: nothing. */
 const outletSwitch = z.union([z.boolean(), z.literal("routed")], 'must be true, false or "routed"');
 
+const vmid = z.int().check(z.minimum(100), z.maximum(999_999_999));
+const restoreDefaults = {
+  enabled: true,
+  vmid_first: 990_000,
+  vmid_last: 990_999,
+  storages: [] as string[],
+  memory_mib: 4096,
+  reserve_mib: 2048,
+  parallel: 1,
+  keep_sec: 14_400,
+};
+
 export const configSchema = z.strictObject({
   /** All that is read of the node lies below this folder. `PROVEN_ROOT` overrides. */
   root: z._default(absolutePath, "/"),
@@ -58,16 +70,43 @@ export const configSchema = z.strictObject({
     }),
     { journal: true, hooks: true, mail: "routed", hub_unreachable_sec: 300 },
   ),
+  /**
+   * What the hub may ask of this node in restore tests; it can't widen it. On by default: nothing runs until somebody orders a test or switches a
+   * policy on, and then only under numbers that no one uses, one at a time, with memory left.
+   */
+  restore_test: z._default(
+    z
+      .strictObject({
+        enabled: z._default(z.boolean(), restoreDefaults.enabled),
+        /** Numbers of test guests. Whatever else lives there is reported and left alone. */
+        vmid_first: z._default(vmid, restoreDefaults.vmid_first),
+        vmid_last: z._default(vmid, restoreDefaults.vmid_last),
+        /** Storages that may take their disks; empty: those of the backed-up guest. */
+        storages: z._default(z.array(z.string().check(z.minLength(1))), restoreDefaults.storages),
+        /** Most memory of one test guest. */
+        memory_mib: z._default(z.int().check(z.minimum(16), z.maximum(4_194_304)), restoreDefaults.memory_mib),
+        /** Memory of the node that stays free. */
+        reserve_mib: z._default(z.int().check(z.minimum(0), z.maximum(4_194_304)), restoreDefaults.reserve_mib),
+        parallel: z._default(z.int().check(z.minimum(1), z.maximum(16)), restoreDefaults.parallel),
+        /** Longest time a test guest may be kept. */
+        keep_sec: z._default(z.int().check(z.minimum(0), z.maximum(86_400)), restoreDefaults.keep_sec),
+        /** Pool of test guests; it must exist. */
+        pool: z.optional(z.string().check(z.minLength(1), z.maxLength(255))),
+      })
+      .check(z.refine((range) => range.vmid_first <= range.vmid_last, "vmid_first must not be above vmid_last")),
+    restoreDefaults,
+  ),
 });
 
 export type AgentConfig = z.output<typeof configSchema>;
 
 const knownKeys: Record<string, readonly string[]> = {
-  "": ["root", "state", "hub", "pve", "commands", "gateway", "outlet"],
+  "": ["root", "state", "hub", "pve", "commands", "gateway", "outlet", "restore_test"],
   hub: ["url", "fingerprint"],
   pve: ["api"],
   commands: ["path"],
   gateway: ["enabled", "listen", "port", "pve_port", "panel"],
+  restore_test: Object.keys(restoreDefaults).concat("pool"),
   outlet: ["journal", "hooks", "mail", "hub_unreachable_sec"],
 };
 

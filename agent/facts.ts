@@ -12,10 +12,21 @@ const inventoryMaxBytes = limits.messageMaxBytes - 1024;
 export class Facts {
   inventory: { version: number; inventory: Inventory } | undefined;
   private clockProblem: string | undefined;
+  /** What others than the collector have to say about this node, by source. */
+  private readonly problems = new Map<string, string>();
+  private problemsChanged = false;
   private readonly recent = new RecentTasks();
   /** The session's ears: a changed inventory, new or ended tasks. */
   onInventory: (inventory: Inventory) => void = () => undefined;
   onTasks: (tasks: readonly TaskReport[]) => void = () => undefined;
+
+  /** Stands in the inventory as one of the node's sources until it is undefined. */
+  setProblem(source: string, problem: string | undefined): void {
+    if (this.problems.get(source) === problem) return;
+    if (problem === undefined) this.problems.delete(source);
+    else this.problems.set(source, problem);
+    this.problemsChanged = true;
+  }
 
   tasks(): TaskReport[] {
     return this.recent.all();
@@ -24,9 +35,11 @@ export class Facts {
   /** `clockProblem`: stands in the inventory as one of the node's sources. */
   async refresh(collector: Pick<Collector, "inventory" | "tasks">, now: EpochMs, clockProblem?: string): Promise<void> {
     const { version, inventory } = await collector.inventory(now);
-    if (version !== this.inventory?.version || clockProblem !== this.clockProblem) {
+    if (version !== this.inventory?.version || clockProblem !== this.clockProblem || this.problemsChanged) {
       this.clockProblem = clockProblem;
-      const whole = clockProblem === undefined ? inventory : withClock(inventory, clockProblem);
+      this.problemsChanged = false;
+      const all = clockProblem === undefined ? [...this.problems] : [["clock", clockProblem] as const, ...this.problems];
+      const whole = all.length === 0 ? inventory : withProblems(inventory, all);
       this.inventory = { version, inventory: fitInventory(whole, inventoryMaxBytes) };
       this.onInventory(this.inventory.inventory);
     }
@@ -37,7 +50,8 @@ export class Facts {
   }
 }
 
-function withClock(inventory: Inventory, problem: string): Inventory {
+function withProblems(inventory: Inventory, problems: readonly (readonly [source: string, problem: string])[]): Inventory {
   const { node } = inventory;
-  return { ...inventory, node: { ...node, sources: [...node.sources, { source: "clock", problem }] } };
+  const more = problems.map(([source, problem]) => ({ source, problem: problem.slice(0, 500) }));
+  return { ...inventory, node: { ...node, sources: [...node.sources, ...more] } };
 }

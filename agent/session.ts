@@ -31,6 +31,9 @@ export const sessionTiming = {
   welcomeWithinMs: 2 * limits.helloWithinMs,
 } as const;
 
+/** Link version that knows operations. */
+const operationsSince = 2;
+
 /** As the message's schema says. */
 const tasksPerMessage = 2000;
 
@@ -49,7 +52,16 @@ export type SessionPorts = {
   tellOutlet(body: MessageOf<"outlet.tell">["body"]): Promise<WayResult[]>;
   /** What the hub asks beside samples and alerts (signing in). Undefined: not answered. */
   answerHub(message: Message): Promise<Message | undefined>;
+  /** What the hub asks this node to do; absent: nothing. */
+  operations?: SessionOperations;
   onWelcome(): void;
+};
+
+export type SessionOperations = {
+  /** False: the message is about something else. */
+  hear(message: Message): boolean;
+  /** A session began: `send` works until the function it returns was called. */
+  attach(send: (message: Message) => void): () => void;
 };
 
 export type SessionEnd =
@@ -77,6 +89,7 @@ class Session {
   private problems = 0;
   /** Numbers of the records that are sent and not acknowledged. */
   private onTheWay: number[] = [];
+  private detachOperations: (() => void) | undefined;
   private pings = 0;
   private pongs = 0;
   /** A resync that the pump has not dealt with yet. */
@@ -103,6 +116,7 @@ class Session {
     });
     await Promise.all([this.keepAlive(), this.awaitWelcome()]);
     signal.removeEventListener("abort", stop);
+    this.detachOperations?.();
     this.ports.store.onRecord = () => undefined;
     this.ports.facts.onInventory = () => undefined;
     this.ports.facts.onTasks = () => undefined;
@@ -176,7 +190,7 @@ class Session {
         this.ports.log(4, "the hub did not understand a message", body);
         break;
       default:
-        void this.answerHub(parsed.message);
+        if (this.ports.operations?.hear(parsed.message) !== true) void this.answerHub(parsed.message);
     }
   }
 
@@ -242,6 +256,9 @@ class Session {
     this.sendTasks(facts.tasks());
     facts.onTasks = (tasks) => this.sendTasks(tasks);
     store.onRecord = () => this.bell.ring();
+    if (this.version >= operationsSince) {
+      this.detachOperations = this.ports.operations?.attach((message) => this.socket.send(JSON.stringify(message)));
+    }
     void this.tellTime();
     this.pump(welcome.lastSeq).catch((error: unknown) => {
       this.ports.log(3, "sending stopped", { problem: String(error) });

@@ -1,4 +1,16 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import {
   foldJournal,
@@ -11,6 +23,7 @@ import {
 } from "../core/restore/journal.ts";
 
 const idPattern = /^[0-9a-f-]{36}$/;
+const namePattern = /^([0-9a-f-]{36})\.(?:jsonl|done)$/;
 /** Beyond this only what cleaning up needs is written: an operation that repeats itself must not fill the disk. */
 const journalMaxBytes = 4 << 20;
 /** Operations that are kept after the hub has their result. */
@@ -27,8 +40,8 @@ export class Journals {
   ids(): string[] {
     try {
       return readdirSync(this.dir)
-        .filter((name) => name.endsWith(".jsonl") && idPattern.test(name.slice(0, -6)))
-        .map((name) => ({ id: name.slice(0, -6), at: this.changedAt(name.slice(0, -6)) }))
+        .flatMap((name) => namePattern.exec(name)?.[1] ?? [])
+        .map((id) => ({ id, at: statSync(this.path(id), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
         .sort((a, b) => a.at - b.at)
         .map(({ id }) => id);
     } catch (error) {
@@ -69,12 +82,14 @@ export class Journals {
       rmSync(this.path(id), { force: true });
   }
 
-  private changedAt(id: string): number {
-    return statSync(this.path(id), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  /** Told and cleared away: its name says that nobody has to look into it when the agent starts. */
+  shelve(id: string): void {
+    renameSync(this.path(id), join(this.dir, `${id}.done`));
   }
 
   private path(id: string): string {
-    return join(this.dir, `${id}.jsonl`);
+    const done = join(this.dir, `${id}.done`);
+    return existsSync(done) ? done : join(this.dir, `${id}.jsonl`);
   }
 }
 

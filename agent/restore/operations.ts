@@ -14,6 +14,8 @@ import { type Progress, TestRun } from "./run.ts";
 
 /** Operations that wait for their turn; more are refused as busy. */
 const waitingMax = 16;
+/** A bar that moves need not move more often; the hub counts messages. */
+const fractionEveryMs = 1000;
 
 type Start = MessageOf<"op.start">["body"];
 type Refusal = Extract<OperationResult, { kind: "refused" }>;
@@ -38,6 +40,7 @@ export class Operations {
   private readonly running = new Map<string, Running>();
   private readonly waiting: { start: Start; operation: Operation; journal: Journal }[] = [];
   private readonly process: string;
+  private fractionToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly ports: OperationsPorts) {
     this.journals = new Journals(ports.dir);
@@ -249,7 +252,9 @@ export class Operations {
 
   private seen(id: string): void {
     const state = this.journals.read(id);
-    if (state?.result !== undefined && !state.seen) this.journals.open(id).append({ entry: "seen", at: this.now() });
+    if (state?.result === undefined || state.seen) return;
+    this.journals.open(id).append({ entry: "seen", at: this.now() });
+    if (!owesCleaning(state) && state.sandbox === undefined) this.journals.shelve(id);
   }
 
   /** Operations without a result that no living process works on. */
@@ -293,6 +298,9 @@ export class Operations {
   }
 
   private tellProgress(id: string, { step, fraction, testVmid, keepUntil }: Progress): void {
+    const nowMs = this.ports.restore.clock.monotonicMs();
+    if (fraction !== undefined && nowMs - this.fractionToldMs < fractionEveryMs) return;
+    if (fraction !== undefined) this.fractionToldMs = nowMs;
     const body = {
       id,
       ...(step !== undefined && { step }),

@@ -110,7 +110,7 @@ export class TestRun {
       endedAt: this.ports.clock.now(),
       ...(reason !== undefined && reason !== "" && { reason: reason.slice(0, 2000) }),
       ...(result.upid !== undefined && { upid: result.upid }),
-      log: (result.log ?? []).slice(-100).map((line) => line.slice(0, 1000)),
+      log: tail(result.log ?? []),
     });
     return result;
   }
@@ -156,6 +156,13 @@ export class TestRun {
     this.note({ entry: "step", record });
     this.tell({ step: record });
   }
+}
+
+/** Last lines that a record has room for: the whole report must fit into one message. */
+function tail(log: readonly string[]): string[] {
+  const lines = log.slice(-100).map((line) => line.slice(0, 1000));
+  while (lines.reduce((sum, line) => sum + line.length, 0) > 20_000) lines.shift();
+  return lines;
 }
 
 const cleaning = new Set<RestoreStep>(["stop", "destroy"]);
