@@ -1,0 +1,83 @@
+import { readdirSync } from "node:fs";
+import type { Message } from "#protocol/messages.ts";
+import type { Clock, Log } from "./ports.ts";
+import type { SessionOperations } from "./session.ts";
+import { parseVmlist } from "./sources/cluster-config.ts";
+import { readText } from "./sources/files.ts";
+
+/** What agent/restore gives, once it is loaded. */
+export type LoadedOperations = {
+  hear(message: Message): void;
+  connected(): void;
+  tend(): Promise<void>;
+};
+
+export type DoorPorts = {
+  /** Loads all of it: most agents hardly ever need that. */
+  load(send: (message: Message) => void): Promise<LoadedOperations>;
+  /** Folder of the journals. */
+  dir: string;
+  root: string;
+  vmids: { first: number; last: number };
+  clock: Clock;
+  log: Log;
+};
+
+const tendEveryMs = 3_600_000;
+const about = new Set<Message["type"]>(["op.start", "op.cancel", "op.keep", "op.seen"]);
+
+/** Stands before the operations so that an agent that has none to do doesn't carry them. */
+export class OperationsDoor implements SessionOperations {
+  private loaded: Promise<LoadedOperations> | undefined;
+  private send: ((message: Message) => void) | undefined;
+
+  constructor(private readonly ports: DoorPorts) {}
+
+  hear(message: Message): boolean {
+    if (!about.has(message.type)) return false;
+    void this.use((operations) => operations.hear(message));
+    return true;
+  }
+
+  attach(send: (message: Message) => void): () => void {
+    this.send = send;
+    if (this.loaded !== undefined || this.hasOpenJournals()) void this.use((operations) => operations.connected());
+    return () => {
+      if (this.send === send) this.send = undefined;
+    };
+  }
+
+  /** At the start and every hour: finishes what a dead agent began, and looks for leftovers. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      if (this.hasOpenJournals() || (await this.rangeHasGuests())) await this.use((operations) => operations.tend());
+      await this.ports.clock.sleep(tendEveryMs, signal);
+    }
+  }
+
+  private async use(work: (operations: LoadedOperations) => void | Promise<void>): Promise<void> {
+    try {
+      this.loaded ??= this.ports.load((message) => this.send?.(message));
+      await work(await this.loaded);
+    } catch (error) {
+      const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.ports.log(3, "operations failed", { problem });
+    }
+  }
+
+  /** Journals that are told and done have another name. */
+  private hasOpenJournals(): boolean {
+    try {
+      return readdirSync(this.ports.dir).some((name) => name.endsWith(".jsonl"));
+    } catch {
+      return false;
+    }
+  }
+
+  private async rangeHasGuests(): Promise<boolean> {
+    const { first, last } = this.ports.vmids;
+    const file = await readText(this.ports.root)("/etc/pve/.vmlist");
+    const guests = file.ok ? parseVmlist(file.text) : undefined;
+    return guests?.some(({ vmid }) => vmid >= first && vmid <= last) ?? false;
+  }
+}
