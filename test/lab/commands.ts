@@ -4,6 +4,8 @@ import { kernelRelease, pveVersion } from "./config-files.ts";
 import type { CommandResult } from "./control-server.ts";
 import { chipCelsius } from "./hardware.ts";
 import { lvm } from "./lvm-command.ts";
+import { realPrograms, restoreCommands } from "./restore-commands.ts";
+import type { RestoreLab } from "./restore-lab.ts";
 import { smartctl } from "./smart-command.ts";
 import type { LabNode, World } from "./world.ts";
 import { zfs, zpool } from "./zfs-commands.ts";
@@ -28,9 +30,17 @@ const sensors: Command = ({ world, node, at }, argv) => {
 
 const commands: Record<string, Command> = { zpool, zfs, lvs: lvm("lvs"), vgs: lvm("vgs"), smartctl, pveversion, sensors };
 
-export function runCommand(world: World, node: LabNode, at: number, name: string, argv: readonly string[]): CommandResult {
+export async function runCommand(
+  restores: RestoreLab,
+  node: LabNode,
+  name: string,
+  argv: readonly string[],
+): Promise<CommandResult> {
+  const { world, schedule } = restores;
+  const own = restoreCommands[name];
+  if (own !== undefined) return own(restores, node, argv);
   const command = commands[name];
-  return command === undefined ? failed(127, `${name}: command not found\n`) : command({ world, node, at }, argv);
+  return command === undefined ? failed(127, `${name}: command not found\n`) : command({ world, node, at: schedule.now() }, argv);
 }
 
 /** Asks the lab and prints what it says. Plain Node without dependencies: it is run wherever the lab's folder is. */
@@ -61,10 +71,14 @@ export function installCommands(dir: string, nodes: Iterable<string>, port: numb
   for (const node of nodes) {
     const bin = join(dir, "nodes", node, "bin");
     mkdirSync(bin, { recursive: true });
-    for (const name of Object.keys(commands)) {
+    const install = (name: string, script: string) => {
       const path = join(bin, name);
-      writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' '${client}' '${node}' '${name}' "$@"\n`);
+      writeFileSync(path, `#!/bin/sh\n${script}\n`);
       chmodSync(path, 0o755);
-    }
+    };
+    const ask = (name: string) => `'${process.execPath}' '${client}' '${node}' '${name}' "$@"`;
+    for (const name of [...Object.keys(commands), ...Object.keys(restoreCommands)]) install(name, `exec ${ask(name)}`);
+    install("flock", `${ask("flock")} || exit 1\nexec /usr/bin/flock "$@"`);
+    for (const [name, path] of Object.entries(realPrograms)) install(name, `exec ${path} "$@"`);
   }
 }

@@ -18,6 +18,7 @@ export class ContainerRestore extends RestoreJob {
   private readonly byKey = new Map<string, Volume>();
 
   *work(archive: Archive | undefined): ReturnType<Worker> {
+    this.copy.archive = archive;
     const { task, call } = this;
     try {
       task.log(`recovering backed-up configuration from '${call.volid}'`);

@@ -17,6 +17,8 @@ export type Copy = {
   /** Task that made it. */
   upid: string | undefined;
   archive: Archive | undefined;
+  /** The call wanted it started when it is whole. */
+  autostart?: boolean;
   /** Another than its owner has laid hands on it since. */
   touchedBy?: string;
 };
@@ -113,7 +115,8 @@ export class Copies {
     guest.file = { text };
     this.derive(guest);
     this.world.touchGuest(guest);
-    this.tree.writeGuest(guest, this.schedule.now());
+    this.tree.writeGuest(guest, this.schedule.now(), text);
+    this.tree.writeCluster(this.schedule.now());
   }
 
   /** Somebody may have written to the file itself. */
@@ -143,6 +146,7 @@ export class Copies {
     const { vmid } = guest.life.spec;
     this.world.deleteLife(guest, this.schedule.now());
     this.tree.writeGuest(guest, this.schedule.now());
+    this.tree.writeCluster(this.schedule.now());
     rmSync(this.firewallPath(vmid), { force: true });
     for (const [pool, members] of this.pools) {
       if (!members.includes(vmid)) continue;

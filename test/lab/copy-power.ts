@@ -1,6 +1,6 @@
 import { ApiError, type Call } from "./api.ts";
 import type { Schedule } from "./clock.ts";
-import { type Copies, lockPatienceMs, lockTimeout } from "./copies.ts";
+import { type Copies, type Copy, lockPatienceMs, lockTimeout } from "./copies.ts";
 import { parseGuestFile } from "./guest-file.ts";
 import type { GuestRuntime } from "./guest-runtime.ts";
 import { type Operations, type PowerOptions, refuseLocked } from "./operations.ts";
@@ -62,6 +62,11 @@ export class CopyPower {
       throw new ApiError(500, `CT ${vmid} not running`);
     }
     return what === "stop" ? this.stop(guest, user) : this.shutdown(guest, user, options);
+  }
+
+  /** Nobody asked for it now: the create call with `start=1`, or the node's boot with `onboot`. */
+  autostart({ guest, owner }: Copy): void {
+    this.start(guest, owner, false);
   }
 
   private start(guest: Guest, user: string, skiplock: boolean): Task {

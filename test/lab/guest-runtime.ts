@@ -1,4 +1,5 @@
 import type { Schedule } from "./clock.ts";
+import type { CommandResult } from "./control-server.ts";
 import type { Copies } from "./copies.ts";
 import type { Guest, World } from "./world.ts";
 
@@ -15,6 +16,8 @@ export type Behaviour = {
   screenshot: boolean;
   /** Units and processes that don't run. */
   down: ReadonlySet<string>;
+  /** A test's own answers to commands inside; undefined: the usual one. */
+  answers(argv: readonly string[]): CommandResult | undefined;
 };
 export type Service = { kind: "http" | "https" | "tcp"; status?: number; text?: string };
 
@@ -28,6 +31,7 @@ export const usual: Behaviour = {
   ]),
   screenshot: true,
   down: new Set(),
+  answers: () => undefined,
 };
 
 /** Restored guests at run: whether they are up, what their agents say, who answers on which port. */

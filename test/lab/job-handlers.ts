@@ -3,6 +3,7 @@ import * as config from "./config-files.ts";
 import { cephStatus, guestFilesystems, haManagerStatus } from "./hardware.ts";
 import { localGuest, mayGuest, type ReadContext } from "./read-handlers.ts";
 import { isSuccess, type Task, type Tasks } from "./tasks.ts";
+import type { Guest } from "./world.ts";
 
 /** Handlers about jobs, tasks, HA, replication, hardware and the guest agent. */
 
@@ -238,7 +239,7 @@ function taskList({ tasks }: JobContext, call: Call): Json[] {
         (errors !== 1 || (task.status !== undefined && !isSuccess(task.status))),
     )
     .slice(Number(start), Number(start) + Number(limit))
-    .map(taskEntry);
+    .map((task) => (task.endedAt === undefined ? { ...taskEntry(task), status: "RUNNING" } : taskEntry(task)));
 }
 
 /** The task, if the caller may see it. */
@@ -283,8 +284,7 @@ export async function answeringGuest(context: JobContext, call: Call) {
 }
 
 /** What QEMU's guest agent answers (QGA's guest-network-get-interfaces, guest-get-fsinfo); never recorded: the recorded node had no agent. */
-async function agentInterfaces(context: JobContext, call: Call): Promise<Json> {
-  const guest = await answeringGuest(context, call);
+export function agentInterfacesOf(context: JobContext, guest: Guest): Json {
   const text = config.guestConfigText(context.world, guest);
   const nics = guest.life.spec.nics.map((nic, index) => ({
     name: `ens${18 + index}`,
@@ -333,7 +333,6 @@ export function jobHandlers(context: JobContext): Record<string, Handler> {
       context.tasks.interrupt(ownTask(context, call, "Sys.Modify").upid);
       return null;
     },
-    agentInterfaces: (call) => agentInterfaces(context, call),
     agentFsinfo: (call) => agentFsinfo(context, call),
     agentPing: async (call) => {
       await answeringGuest(context, call);

@@ -8,6 +8,7 @@ import { Schedule, scaledClock } from "./clock.ts";
 import { installCommands, runCommand } from "./commands.ts";
 import { Control } from "./control.ts";
 import { ControlServer } from "./control-server.ts";
+import { insideHandlers } from "./inside-handlers.ts";
 import { jobHandlers } from "./job-handlers.ts";
 import { type Truth, truthOf } from "./model.ts";
 import { Operations } from "./operations.ts";
@@ -118,7 +119,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     truth,
     now: () => schedule.now(),
     state: () => ({ now: schedule.now(), ...places(), ...stateOf(world, tasks, schedule.now()), misuses }),
-    command: async (node, name, argv) => runCommand(world, world.node(node), schedule.now(), name, argv),
+    command: (node, name, argv) => runCommand(restores, world.node(node), name, argv),
   });
   await server.start(port(0));
   installCommands(dir, world.nodes.keys(), server.port);
@@ -161,6 +162,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     writeAll: writer.writeAll,
     stop: async () => {
       await schedule.stop();
+      restores.stop();
       await Promise.all([...apis.values(), pbs, server].map((one) => one.stop()));
     },
   };
@@ -203,6 +205,7 @@ function makeApis({
     ...jobHandlers(context),
     ...writeHandlers({ world, now, operations, vzdump, restores }),
     ...restoreHandlers(restores),
+    ...insideHandlers({ ...context, restores }),
     ...signInHandlers({ secrets, permissions, now, wait, refusalDelayMs: options.refusalDelayMs ?? 3000 }),
   };
   return new Map(

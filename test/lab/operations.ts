@@ -37,7 +37,7 @@ export class Operations {
     else guest.lock = lock;
     if (guest.file !== undefined) guest.file.text = withLock(guest.file.text, lock);
     this.world.touchGuest(guest);
-    this.tree.writeGuest(guest, this.now());
+    this.tree.writeGuest(guest, this.now(), guest.file?.text);
   }
 
   /** Does it at once, without a task: what QEMU or the guest itself did. */

@@ -76,6 +76,9 @@ function startRestore(
   const type = call.type === "qemu" ? "qmrestore" : "vzrestore";
   const task = tasks.start({ node, type, id: String(call.vmid), user: call.user }, (handle) => work(copy, handle));
   copy.upid = task.upid;
+  copy.autostart = call.start;
+  const { pid, pstart: startTicks } = task;
+  context.traces.run(node, pid, [`task ${task.upid}`], { session: pid, startTicks });
   copies.hold(call.vmid, task.upid);
   return task.upid;
 }

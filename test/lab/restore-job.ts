@@ -151,14 +151,14 @@ export class RestoreJob {
 /** Number of the task's process, the hexadecimal one of its UPID. */
 export const pidOfTask = (upid: string) => Number.parseInt(upid.split(":")[2] ?? "0", 16);
 
-/** What of a killed restore runs on by itself, and for how long. */
-export function orphan(parts: RestoreParts, task: Task, commands: readonly (readonly string[])[], ms: number): void {
-  commands.forEach((argv, index) => {
-    parts.traces.run(task.node, task.pid + 8 + index, argv);
+/** What of a killed restore runs on by itself, and for how long: its pipe, as children of nobody in the session of the dead worker. */
+export function orphan({ traces, schedule }: RestoreParts, task: Task, commands: readonly string[], ms: number): void {
+  const pids = commands.map((command, index) => {
+    const pid = task.pid + 8 + index;
+    traces.run(task.node, pid, command.split(" "), { session: task.pid, startTicks: task.pstart + 10 });
+    return pid;
   });
-  parts.schedule.at(parts.schedule.now() + ms, () => {
-    commands.forEach((_, index) => {
-      parts.traces.end(task.node, task.pid + 8 + index);
-    });
+  schedule.at(schedule.now() + ms, () => {
+    for (const pid of pids) traces.end(task.node, pid);
   });
 }

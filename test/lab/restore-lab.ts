@@ -4,15 +4,16 @@ import { Archives, type PlantedBackup } from "./archives.ts";
 import type { Backup } from "./backups.ts";
 import type { Schedule } from "./clock.ts";
 import { digestOf, guestConfigText } from "./config-files.ts";
-import { Copies } from "./copies.ts";
+import { Copies, type Copy } from "./copies.ts";
 import { CopyChange } from "./copy-change.ts";
 import { CopyPower } from "./copy-power.ts";
 import { GuestRuntime } from "./guest-runtime.ts";
 import type { Operations } from "./operations.ts";
-import type { RestoreParts, RestorePlans } from "./restore-job.ts";
+import { QmpSockets } from "./qmp-sockets.ts";
+import { orphan, type RestoreParts, type RestorePlans } from "./restore-job.ts";
 import { RestoreSafety } from "./restore-safety.ts";
 import { Traces } from "./restore-traces.ts";
-import type { Tasks } from "./tasks.ts";
+import { isSuccess, type Task, type Tasks } from "./tasks.ts";
 import type { Tree } from "./tree.ts";
 import type { World } from "./world.ts";
 
@@ -25,6 +26,14 @@ export type RestoreLabParts = {
   backups: Backup[];
   wait(ms: number): Promise<void>;
 };
+
+/** What tar or vma and their helpers are called in `/proc/<pid>/cmdline`. */
+function orphansOf({ guest, archive }: Copy): string[] {
+  const { type, vmid } = guest.life.spec;
+  if (type === "qemu") return ["zstd -q -d -c -", "vma extract -v -r /var/tmp/vzdumptmp.fifo - /var/tmp/vzdumptmp"];
+  const packer = archive?.format === "tar.gz" ? "gzip -d" : "zstd -d";
+  return [`tar xpf - --zstd --totals -C /var/lib/lxc/${vmid}/rootfs`, packer];
+}
 
 const isProduction = (bridge: string) => /^vmbr\d+$/.test(bridge);
 
@@ -42,6 +51,8 @@ export class RestoreLab implements RestoreParts {
   readonly runtime: GuestRuntime;
   readonly power: CopyPower;
   readonly change: CopyChange;
+  readonly qmp: QmpSockets;
+  readonly wait: (ms: number) => Promise<void>;
 
   constructor(parts: RestoreLabParts) {
     const { world, tree, schedule, tasks, operations, backups } = parts;
@@ -49,6 +60,7 @@ export class RestoreLab implements RestoreParts {
     this.tree = tree;
     this.schedule = schedule;
     this.tasks = tasks;
+    this.wait = parts.wait;
     this.copies = new Copies(world, tree, schedule);
     this.archives = new Archives(world, backups);
     this.traces = new Traces(tree);
@@ -59,7 +71,38 @@ export class RestoreLab implements RestoreParts {
     const power = { world, schedule, tasks, operations, copies, traces, safety, runtime, hasBridge };
     this.power = new CopyPower(power);
     this.change = new CopyChange({ ...power, wait: parts.wait, power: this.power });
-    tasks.onEnd(({ upid }) => copies.releaseAll(upid));
+    this.qmp = new QmpSockets(tree, runtime);
+    runtime.onPower((guest, running) => (running ? this.qmp.open(guest) : this.qmp.close(guest.life.spec.vmid)));
+    tasks.onEnd((task) => this.restoreEnded(task));
+  }
+
+  /** The worker is gone: so is its flock. What it leaves depends on how it went. */
+  private restoreEnded(task: Task): void {
+    this.copies.releaseAll(task.upid);
+    if (!/^(qmrestore|vzrestore)$/.test(task.type)) return;
+    this.traces.end(task.node, task.pid);
+    const copy = [...this.copies.all.values()].find(({ upid }) => upid === task.upid);
+    if (copy === undefined || copy.guest.life.deletedAt !== undefined) return;
+    if (task.status === "unexpected status")
+      orphan(this, task, orphansOf(copy), copy.guest.life.spec.type === "qemu" ? 10_000 : 20_000);
+    else if (copy.autostart === true && isSuccess(task.status ?? "") && copy.guest.lock === undefined) this.power.autostart(copy);
+  }
+
+  /** The node is up again: mounts and processes are gone, and whoever has `onboot` starts, judged or not. */
+  rebooted(node: string): void {
+    this.traces.reboot(node);
+    for (const copy of this.copies.all.values()) {
+      const { guest } = copy;
+      if (guest.home !== node || guest.life.deletedAt !== undefined) continue;
+      this.copies.look(guest);
+      this.runtime.stopped(guest);
+      this.world.record(guest, { at: this.schedule.now(), what: "stop" });
+      if (guest.life.spec.onboot && guest.lock === undefined) this.power.autostart(copy);
+    }
+  }
+
+  stop(): void {
+    this.qmp.closeAll();
   }
 
   /** A bridge without ports that a sandbox has made: the only place where a link may be up. */

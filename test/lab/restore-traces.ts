@@ -26,11 +26,28 @@ export class Traces {
     rmSync(this.path(node, `var/tmp/vzdumptmp${pid}.fifo`), { force: true });
   }
 
-  run(node: string, pid: number, argv: readonly string[]): void {
+  /** `session`: pid of the worker that leads it. `startTicks`: as in its UPID. The fields of proc(5) stat that tell whose it is. */
+  run(
+    node: string,
+    pid: number,
+    argv: readonly string[],
+    { session, startTicks }: { session: number; startTicks: number },
+  ): void {
     const known = this.processes.get(node) ?? new Map<number, readonly string[]>();
     this.processes.set(node, known.set(pid, argv));
     mkdirSync(this.path(node, `proc/${pid}`), { recursive: true });
     writeFileSync(this.path(node, `proc/${pid}/cmdline`), argv.map((part) => `${part}\0`).join(""));
+    const fields = [
+      "S",
+      session === pid ? 1 : session,
+      session,
+      session,
+      ...Array.from({ length: 15 }, () => 0),
+      startTicks,
+      0,
+      0,
+    ];
+    writeFileSync(this.path(node, `proc/${pid}/stat`), `${pid} (${argv[0]?.split(" ")[0] ?? ""}) ${fields.join(" ")}\n`);
   }
 
   end(node: string, pid: number): void {

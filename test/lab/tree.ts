@@ -182,13 +182,17 @@ export class Tree {
     this.world.changed("user.cfg");
   }
 
-  /** Writes the guest's configuration where it lives now, and removes it elsewhere. A restored guest's file is its own truth: who edits it has edited the guest. */
-  writeGuest(guest: Guest, at: number): void {
+  /**
+   * Writes the guest's configuration where it lives now, and removes it elsewhere. A restored guest's file is its own truth: it is carried along,
+   * and only an explicit `text` replaces it.
+   */
+  writeGuest(guest: Guest, at: number, text?: string): void {
     const { vmid } = guest.life.spec;
     const key = String(vmid);
     const old = this.written.get(key);
     const state = guest.life.deletedAt === undefined ? this.world.state(guest, at) : undefined;
     const path = state === undefined ? undefined : this.guestPath(state.node, guest);
+    if (guest.file !== undefined) guest.file.text = text ?? this.readGuest(vmid) ?? guest.file.text;
     if (old !== undefined && old !== path) rmSync(old, { force: true });
     if (path === undefined) this.written.delete(key);
     else {

@@ -32,6 +32,8 @@ export const headerProblems: Partial<Record<Damage, string>> = {
   "flipped-header": "wrong vma header chechsum",
   empty: "can't read vma header - got EOF",
 };
+export const plainEndOf = (damage: Damage | undefined) => (damage === undefined ? undefined : plainEnds[damage]);
+export const zstdEndOf = (damage: Damage | undefined) => (damage === undefined ? undefined : zstdEnds[damage]);
 const noSpace = "blk_pwrite to  failed (-28)";
 
 /** Damages that were seen in an archive of this format. */
@@ -45,6 +47,7 @@ export function damagesOf(format: string): Damage[] {
 /** The worker of `qmrestore` for a file archive (qemu-server PVE/QemuServer.pm restore_vma_archive) or a Backup Server. */
 export class VmRestore extends RestoreJob {
   *work(archive: Archive): ReturnType<Worker> {
+    this.copy.archive = archive;
     if (archive.backup.type !== "qemu") throw new TaskError(this.notForTar());
     const { task } = this;
     if (this.call.liveRestore && archive.format !== "pbs-vm") {
@@ -66,8 +69,7 @@ export class VmRestore extends RestoreJob {
     this.finish(this.merged(archive));
     task.log("rescan volumes...");
     if (this.copy.guest.lock !== undefined) task.log(`VM is locked (${this.copy.guest.lock})`);
-    else if (this.call.start) task.log("Execute autostart");
-    if (this.call.start && this.copy.guest.lock !== undefined) task.log("Execute autostart");
+    if (this.call.start) task.log("Execute autostart");
     return undefined;
   }
 

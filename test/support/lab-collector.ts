@@ -29,7 +29,7 @@ export function startLabCollector(context: TestContext, lab: Lab, clock: FakeClo
     },
     run: async (file, args) => {
       commands.push([file, ...args].join(" "));
-      return { ok: true, ...runCommand(lab.world, lab.world.node(node), clock.now(), file, args) };
+      return { ok: true, ...(await runCommand(lab.restores, lab.world.node(node), file, args)) };
     },
     statSpace: async (path) => {
       const space = spaceAt(
