@@ -38,6 +38,10 @@ function installDebianPackages() {
     openssl: "openssl",
     zstd: "zstd",
     ip: "iproute2",
+    dh: "debhelper",
+    lintian: "lintian",
+    debootstrap: "debootstrap",
+    "systemd-nspawn": "systemd-container",
   };
   const paths = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"];
   const missing = Object.entries(needed).filter(([program]) => !paths.some((path) => existsSync(join(path, program))));

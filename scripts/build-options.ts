@@ -70,4 +70,18 @@ export const agentOptions = {
   outExtension: { ".js": ".mjs" },
   splitting: true,
   chunkNames: "agent/[name]-[hash]",
+  // ssh2's native helpers: it does without them.
+  external: ["*.node"],
+} satisfies BuildOptions;
+
+/** The loader. PVE's page runs it as a plain script; `import()` is newer than the rest of what it may use. */
+export const hostOptions = {
+  ...common,
+  sourcemap: false,
+  platform: "browser",
+  format: "iife",
+  target: "es2017",
+  supported: { "dynamic-import": true },
+  minify: true,
+  entryPoints: [join(root, "ui-extension/host.ts")],
 } satisfies BuildOptions;

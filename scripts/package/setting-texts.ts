@@ -1,0 +1,86 @@
+/** What each setting is for, as the commented files and the manual pages say it. A table's own text stands under its name. */
+export const agentSettingTexts: Record<string, string> = {
+  root: "All that is read of the node lies below this folder.",
+  state: "The agent's own files: its key, what was not yet sent, where it joined.",
+  hub: "Where the hub is. Without it: /etc/pve/proven/hub.json, or what proven-agent join stored.",
+  "hub.url": "Its address, wss://host:8420/agent.",
+  "hub.fingerprint": "SHA-256 of its certificate, AA:BB:…; proven-hub --check prints it.",
+  pve: "This node's own API.",
+  "pve.api": "Where pvedaemon listens.",
+  commands: "Programs of the node.",
+  "commands.path": "Where they are looked for, as in PATH.",
+  gateway: "The panel's way from browsers on this node, with pveproxy's certificate and Proxmox VE's own ticket.",
+  "gateway.enabled": "Off: no panel inside Proxmox VE's page, and no sign-in at the hub with accounts of this node.",
+  "gateway.listen": "Address; :: is all of them, IPv4 too.",
+  "gateway.port": "Browsers must reach it.",
+  "gateway.pve_port": "Where pveproxy listens: only its page may use the gateway.",
+  "gateway.panel": "The panel's files.",
+  outlet: 'Where this node tells alerts. true: those about this node; "routed": what the hub\'s routes send to it; false: none.',
+  "outlet.journal": "Lines in the journal.",
+  "outlet.hooks": "Programs in /etc/proven/alert.d.",
+  "outlet.mail": "Mail to root, by the node's sendmail.",
+  "outlet.hub_unreachable_sec": "Without a hub for so long, the agent itself raises that, seconds.",
+};
+
+const remote = {
+  url: "The receiver's address.",
+  username: "For basic authentication, with password_file.",
+  password_file: "A file that holds the password and nothing else.",
+  bearer_token_file: "A file that holds a token and nothing else.",
+  headers: "More headers for each request.",
+  ca_file: "PEM of the authority that the certificate must come from, instead of the system's.",
+  allow_private: "Whether the address may be a private one.",
+  allow_loopback: "Whether the address may be this machine.",
+  timeout_sec: "Longest time of a request, seconds.",
+};
+const below = (table: string, texts: Record<string, string>) =>
+  Object.fromEntries(Object.entries(texts).map(([key, text]) => [`${table}.${key}`, text]));
+
+export const hubSettingTexts: Record<string, string> = {
+  listen: "Address for agents, browsers and the API; :: is all of them.",
+  port: "Agents, browsers and the API; 0 takes any free one.",
+  url: "How people reach the panel, for links in messages. Without it: this machine's name and the port.",
+  state: "History, alerts, keys and the certificate.",
+  panel: "The panel's files.",
+  join: "How agents of this cluster find the hub.",
+  "join.pmxcfs": "Where proven-hub setup writes what they need.",
+  metrics: "The page /metrics for Prometheus.",
+  "metrics.token_file":
+    "A file with a secret that opens /metrics and nothing else; API keys with the scope read open it in any case.",
+  remote_write: "Samples for a server with Prometheus remote write.",
+  ...below("remote_write", {
+    ...remote,
+    labels: "Labels that every series gets besides its own.",
+    queue_max_mib: "What is kept on the disk while the receiver is away, MiB.",
+    queue_max_hours: "And for how long, hours.",
+  }),
+  remote_read: "Ranges older than the hub's own history are asked of a server with the Prometheus query API.",
+  ...below("remote_read", {
+    ...remote,
+    labels: "Labels that the series must bear besides ours: those of [remote_write], or job and instance.",
+  }),
+  mqtt: "Alerts, events and states for an MQTT broker and Home Assistant. The hub takes no commands from there.",
+  ...below("mqtt", {
+    url: "mqtts://broker:8883, or mqtt:// without TLS.",
+    version: "Of the protocol.",
+    client_id: "Must differ between hubs at one broker.",
+    username: "At the broker.",
+    password_file: remote.password_file,
+    ca_file: remote.ca_file,
+    cert_file: "The hub's own certificate, for brokers that want one.",
+    key_file: "And its key.",
+    prefix: "First level of every topic.",
+    discovery: "Whether Home Assistant finds the hub's states by itself.",
+    discovery_prefix: "Where Home Assistant looks.",
+    keep_resolved_min: "How long the topic of an alert that is over says so, minutes.",
+  }),
+  heartbeat: "An address that an outside service watches, so that somebody notices a dead hub.",
+  ...below("heartbeat", {
+    url: "Asked again and again.",
+    every_sec: "Seconds between two requests.",
+    timeout_sec: remote.timeout_sec,
+    tolerate: "So many may fail in a row before the hub calls itself degraded.",
+    allow_private: remote.allow_private,
+    allow_loopback: remote.allow_loopback,
+  }),
+};
