@@ -93,6 +93,9 @@ async function openGateway(config: AgentConfig, hubFiles: HubFiles, identity: Id
   });
 }
 
+/** Children that the agent starts read no configuration. */
+const childPath = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 async function check(config: AgentConfig): Promise<number> {
   const { api, collector, hubFiles } = wire(config);
   const reports = [...(await collector.check()), await checkHub(hubFiles, systemClock)];
@@ -128,6 +131,8 @@ async function main(command: Command): Promise<number> {
       return run(readConfig(command));
     case "check":
       return check(readConfig(command));
+    case "sandbox-check":
+      return (await import("./checks/child.ts")).checkInSandbox(systemClock, createRunCommand({ path: childPath }));
     case "join":
       return joinHub(readConfig(command), command);
   }

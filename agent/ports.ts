@@ -18,11 +18,17 @@ export interface Clock {
 /** One line of the journal: `level` is syslog's (3 error, 4 warning, 5 notice, 6 info, 7 debug). */
 export type Log = (level: 3 | 4 | 5 | 6 | 7, message: string, fields?: Record<string, string | number>) => void;
 
-/** The one way to run a command: no shell, a timeout, bounded output. `env` is added to an otherwise fixed environment, `input` goes to stdin. Never throws: a command that can't run is a result too. */
+/** The one way to run a command: no shell, a timeout, bounded output. `env` is added to an otherwise fixed environment, `input` goes to stdin, `signal` ends it. Never throws: a command that can't run is a result too. */
 export type RunCommand = (
   file: string,
   args: readonly string[],
-  options?: { timeoutMs?: number; maxBytes?: number; env?: Readonly<Record<string, string>>; input?: string },
+  options?: {
+    timeoutMs?: number;
+    maxBytes?: number;
+    env?: Readonly<Record<string, string>>;
+    input?: string;
+    signal?: AbortSignal;
+  },
 ) => Promise<{ ok: true; stdout: string; stderr: string; code: number } | { ok: false; problem: string }>;
 
 /**

@@ -6,10 +6,11 @@ import type { RunCommand } from "../ports.ts";
  * and the answer does not wait for its end: a process that waits for a dead disk can't be killed.
  */
 export function createRunCommand({ path }: { path: string }): RunCommand {
-  return (file, args, { timeoutMs = 10_000, maxBytes = 4 << 20, env = {}, input } = {}) =>
+  return (file, args, { timeoutMs = 10_000, maxBytes = 4 << 20, env = {}, input, signal } = {}) =>
     new Promise((resolve) => {
       const options = { env: { ...env, PATH: path, LC_ALL: "C.UTF-8" }, maxBuffer: maxBytes, encoding: "utf8" } as const;
-      const child = execFile(file, [...args], options, (error, stdout, stderr) => {
+      const abort = signal === undefined ? {} : { signal, killSignal: "SIGKILL" as const };
+      const child = execFile(file, [...args], { ...options, ...abort }, (error, stdout, stderr) => {
         clearTimeout(timer);
         if (error === null) return resolve({ ok: true, stdout, stderr, code: 0 });
         if (typeof error.code === "number") return resolve({ ok: true, stdout, stderr, code: error.code });
@@ -31,6 +32,7 @@ export function createRunCommand({ path }: { path: string }): RunCommand {
 
 function problemOf(error: { code?: unknown; signal?: unknown; message: string }, maxBytes: number): string {
   if (error.code === "ENOENT") return "not installed";
+  if (error.code === "ABORT_ERR") return "cancelled";
   if (error.code === "EACCES") return "may not be run";
   if (error.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") return `more than ${maxBytes} bytes of output`;
   if (typeof error.signal === "string") return `killed by ${error.signal}`;

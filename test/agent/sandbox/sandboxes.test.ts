@@ -6,8 +6,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { createRunCheck } from "../../../agent/checks/run-check.ts";
 import { systemClock } from "../../../agent/clock.ts";
 import type { RunCommand } from "../../../agent/ports.ts";
+import { createPveApi } from "../../../agent/pve/api.ts";
 import { createRunCommand } from "../../../agent/pve/run-command.ts";
 import type { SandboxHandle } from "../../../agent/restore/ports.ts";
 import { layoutOf } from "../../../agent/sandbox/layout.ts";
@@ -70,6 +73,40 @@ test("a guest gets an address by DHCP, every name leads to the sandbox, and chec
   assert.equal(guest.exec(process.execPath, "-e", lookup).trim(), "198.18.0.1");
   assert.equal(await sandboxes.close(sandbox.name, "op-1"), undefined);
   assert.deepEqual(traces(sandbox), []);
+});
+
+test("checks are made from inside the sandbox: they reach the guest, and nothing of this host", { skip }, async (t) => {
+  const sandbox = await opened(mine("q"), "op-1");
+  const guest = new SandboxGuest(8, sandbox.bridge);
+  t.after(() => guest.remove());
+  const { address } = guest.boot();
+  const serve = "require('http').createServer((q,r)=>r.end('from the guest')).listen(8080,'0.0.0.0',()=>console.log('up'))";
+  const server = spawn("ip", ["netns", "exec", guest.netns, process.execPath, "-e", serve], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  t.after(() => server.kill());
+  await once(server.stdout, "data");
+  const self = [process.execPath, "--import", "tsx", fileURLToPath(new URL("../../../agent/main.ts", import.meta.url))];
+  const noApi = createPveApi({ baseUrl: "http://127.0.0.1:1", root: stateDir, clock: systemClock });
+  const check = createRunCheck({ api: noApi, run, node: "pve1", clock: systemClock, root: stateDir, self });
+  const target = { vmid: 9100, type: "qemu", sandbox, address, inside: false } as const;
+  const web = {
+    name: "web",
+    timeoutSec: 5,
+    kind: "http",
+    scheme: "http",
+    port: 8080,
+    path: "/",
+    text: "from the guest",
+  } as const;
+  assert.equal((await check(web, target, never)).reason, "status 200, with the wanted text");
+  assert.match((await check({ name: "ping", kind: "icmp", timeoutSec: 5 }, target, never)).reason, /^answers ping in /);
+  const host = { ...target, address: hostAddress() ?? "127.0.0.1" };
+  assert.deepEqual(
+    (await check({ name: "host", kind: "tcp", port: 22, timeoutSec: 1 }, host, never)).reason,
+    "no route to the guest",
+  );
+  assert.equal(await sandboxes.close(sandbox.name, "op-1"), undefined);
 });
 
 test("a guest with its own address is found by what it says and reached through an address beside it", { skip }, async (t) => {
