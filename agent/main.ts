@@ -49,7 +49,7 @@ async function run(config: AgentConfig): Promise<number> {
   const identity = loadIdentity(config.state);
   const store = new SpoolStore(SpoolFiles.open(join(config.state, "spool"), log), log);
   const edges = wire(config);
-  const service = createServiceManager(env, { run: edges.run, log, monotonicMs: systemClock.monotonicMs });
+  const service = createServiceManager(env, { log, monotonicMs: systemClock.monotonicMs });
   const { outlet: switches, root, state } = config;
   const outlet = createOutlet({ switches, root, stateDir: state, run: edges.run, clock: systemClock, log });
   const hubUnreachableMs = switches.hub_unreachable_sec * 1000;

@@ -1,4 +1,5 @@
-import type { Log, RunCommand } from "./ports.ts";
+import { writeSync } from "node:fs";
+import type { Log } from "./ports.ts";
 
 export type ServiceManager = {
   ready(): Promise<void>;
@@ -8,34 +9,31 @@ export type ServiceManager = {
 };
 
 /**
- * sd_notify(3). Node has no unix datagram sockets, so `systemd-notify` is run, which speaks for its parent (the unit needs NotifyAccess=main
- * or wider). That is one fork per message: set WatchdogSec to minutes, or not at all. Without NOTIFY_SOCKET nothing is done.
+ * sd_notify(3). Node has no Unix datagram sockets: systemd/notify-exec has connected one before it became this process, and `PROVEN_NOTIFY_FD`
+ * is its descriptor. Without it nothing is done.
  */
 export function createServiceManager(
-  env: { NOTIFY_SOCKET?: string | undefined; WATCHDOG_USEC?: string | undefined },
-  ports: { run: RunCommand; log: Log; monotonicMs(): number },
+  env: { PROVEN_NOTIFY_FD?: string | undefined; WATCHDOG_USEC?: string | undefined },
+  { log, monotonicMs, write = writeSync }: { log: Log; monotonicMs(): number; write?: (fd: number, text: string) => number },
 ): ServiceManager {
-  const socket = env.NOTIFY_SOCKET;
+  const fd = Number(env.PROVEN_NOTIFY_FD ?? Number.NaN);
   const watchdogMs = Number(env.WATCHDOG_USEC ?? 0) / 1000;
   let aliveAtMs = Number.NEGATIVE_INFINITY;
-  const notify = async (...args: string[]) => {
-    if (socket === undefined || socket === "") return;
-    // The wrapper gives commands no environment of ours: env(1) hands over the one variable, and execs.
-    const result = await ports.run("env", [`NOTIFY_SOCKET=${socket}`, "systemd-notify", ...args], { timeoutMs: 5_000 });
-    const problem = result.ok
-      ? result.code === 0
-        ? undefined
-        : result.stderr.trim() || `exit code ${result.code}`
-      : result.problem;
-    if (problem !== undefined) ports.log(4, "systemd-notify failed", { problem });
+  const tell = async (message: string) => {
+    if (!Number.isInteger(fd)) return;
+    try {
+      write(fd, message);
+    } catch (error) {
+      log(4, "systemd was not told", { message, problem: error instanceof Error ? error.message : String(error) });
+    }
   };
   return {
-    ready: () => notify("--ready"),
-    stopping: () => notify("STOPPING=1"),
+    ready: () => tell("READY=1"),
+    stopping: () => tell("STOPPING=1"),
     async alive() {
-      if (!(watchdogMs > 0) || ports.monotonicMs() - aliveAtMs < watchdogMs / 3) return;
-      aliveAtMs = ports.monotonicMs();
-      await notify("WATCHDOG=1");
+      if (!(watchdogMs > 0) || monotonicMs() - aliveAtMs < watchdogMs / 3) return;
+      aliveAtMs = monotonicMs();
+      await tell("WATCHDOG=1");
     },
   };
 }

@@ -8,6 +8,7 @@ import { ConfigError, type HubConfig, parseConfig } from "./config.ts";
 import { startHub } from "./hub.ts";
 import { lockInstance } from "./instance-lock.ts";
 import { describeError, openLog } from "./log.ts";
+import { openServiceManager } from "./notify.ts";
 import { systemClock } from "./ports.ts";
 import { defaultUrl, setup } from "./setup.ts";
 import { openSeries } from "./store/series.ts";
@@ -127,9 +128,12 @@ async function serve(config: HubConfig): Promise<void> {
   const series = openSeries({ dir: join(config.state, "series"), now: clock.now, log });
   const certificate = await loadCertificate(config.state, clock.now());
   const hub = await startHub({ config, clock, log, state, series, certificate });
+  const service = openServiceManager(process.env, { log });
+  service.ready();
   say(`proven-hub ${softwareVersion} ready: ${hub.url} fingerprint ${certificate.fingerprint}`);
   const stop = (signal: string) => {
     log(5, `${signal}: stopping`);
+    service.stopping();
     hub.stop().then(
       () => process.exit(0),
       (error: unknown) => {
