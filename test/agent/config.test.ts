@@ -12,7 +12,24 @@ test("an empty file is the default configuration", () => {
     commands: { path: "/usr/sbin:/usr/bin:/sbin:/bin" },
     gateway: { enabled: true, listen: "::", port: 8421, pve_port: 8006, panel: "/usr/share/proven/panel" },
     outlet: { journal: true, hooks: true, mail: "routed", hub_unreachable_sec: 300 },
+    restore_test: {
+      enabled: true,
+      vmid_first: 990_000,
+      vmid_last: 990_999,
+      storages: [],
+      memory_mib: 4096,
+      reserve_mib: 2048,
+      parallel: 1,
+      keep_sec: 14_400,
+    },
   });
+});
+
+test("a range of test guests that ends before it begins is told", () => {
+  assert.throws(
+    () => parseConfig("[restore_test]\nvmid_first = 500\nvmid_last = 400\n"),
+    /vmid_first must not be above vmid_last/,
+  );
 });
 
 const problems: [name: string, text: string, told: string[]][] = [

@@ -151,7 +151,7 @@ export async function startRestoreNode(context: TestContext, options: { limits?:
     api,
     run: async (file, args, runOptions) => {
       if (file === "flock") return counted(tools(file, args, runOptions));
-      return { ok: true, ...runCommand(lab.world, lab.world.node(node), clock.now(), file, args) };
+      return { ok: true, ...(await counted(runCommand(lab.restores, lab.world.node(node), file, args))) };
     },
     sandboxes,
     check: labCheck(lab),
