@@ -10,11 +10,11 @@ import { lockInstance } from "./instance-lock.ts";
 import { describeError, openLog } from "./log.ts";
 import { openServiceManager } from "./notify.ts";
 import { systemClock } from "./ports.ts";
-import { defaultUrl, setup } from "./setup.ts";
+import { defaultUrl, giveToOwnerOf, setup } from "./setup.ts";
 import { openSeries } from "./store/series.ts";
 import { StateStore, StoreError } from "./store/state.ts";
 import { checkSeriesStore, storeCommands } from "./store-commands.ts";
-import { loadCertificate } from "./tls.ts";
+import { certificatePath, loadCertificate } from "./tls.ts";
 
 const defaultConfigPath = "/etc/proven/hub.toml";
 
@@ -84,10 +84,11 @@ async function run(args: readonly string[]): Promise<void> {
 
 async function runSetup(config: HubConfig, args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { url: { type: "string" } } });
-  const url = values.url ?? defaultUrl(config.port);
+  const url = values.url ?? defaultUrl(config.join.pmxcfs, config.port);
   if (!URL.canParse(url) || new URL(url).protocol !== "wss:") throw new UsageError("--url: wss://HOST:PORT/agent");
   mkdirSync(config.state, { recursive: true, mode: 0o700 });
   const { fingerprint } = await loadCertificate(config.state, systemClock.now());
+  giveToOwnerOf(config.state, certificatePath(config.state));
   for (const line of setup({ pmxcfs: config.join.pmxcfs, stateDir: config.state, url, fingerprint })) say(line);
 }
 

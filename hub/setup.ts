@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import * as z from "zod";
 
 /** The cluster's join key as the hub reads it. `/etc/pve/priv` is root's alone, so `setup` (run by root) puts a copy here for the hub's user. */
 const keyCopy = (stateDir: string) => join(stateDir, "join.key");
@@ -48,8 +50,17 @@ export function setup({ pmxcfs, stateDir, url, fingerprint }: SetupOptions): str
   return done;
 }
 
-/** The URL that agents of this cluster use unless one is given. */
-export const defaultUrl = (port: number) => `wss://${hostname()}:${port}/agent`;
+/** `.members` of pmxcfs: `cfs_create_memberlist_msg` in pve-cluster `status.c`. A standalone node has no list. */
+const membersSchema = z.object({ nodename: z.string(), nodelist: z.record(z.string(), z.object({ ip: z.string().optional() })) });
+
+/** The URL that agents of this cluster use unless one is given: by the address that the cluster itself uses, else by this machine's name. */
+export function defaultUrl(pmxcfs: string, port: number): string {
+  const path = join(pmxcfs, ".members");
+  const members = existsSync(path) ? membersSchema.safeParse(JSON.parse(readFileSync(path, "utf8"))) : undefined;
+  const ip = members?.success ? members.data.nodelist[members.data.nodename]?.ip : undefined;
+  const host = ip === undefined ? hostname() : isIPv6(ip) ? `[${ip}]` : ip;
+  return `wss://${host}:${port}/agent`;
+}
 
 /** Root's files in the state directory belong to whom the directory belongs to: the hub's user. */
 export function giveToOwnerOf(dir: string, path: string): void {

@@ -10,12 +10,15 @@ const validYears = 10;
 /** SHA-256 of the certificate as agents pin it, `AA:BB:…`. */
 export const fingerprintOf = (cert: string) => new X509Certificate(cert).fingerprint256;
 
+/** Key and certificate as one PEM file. */
+export const certificatePath = (stateDir: string) => join(stateDir, "tls.pem");
+
 /**
  * The hub's certificate: made at the first start and kept, because agents pin it. Key and certificate are one file, readable by the hub only,
  * so that no crash can leave one without the other.
  */
 export async function loadCertificate(stateDir: string, now: number): Promise<HubCertificate> {
-  const path = join(stateDir, "tls.pem");
+  const path = certificatePath(stateDir);
   if (!existsSync(path)) {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     const made = await makeCertificate(now);
