@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import * as z from "zod";
-import { type Control, FaultError, faultSchema } from "./control.ts";
+import { type Control, faultSchema } from "./control.ts";
+import { FaultError } from "./fault-error.ts";
 import type { Truth } from "./model.ts";
 
 export type CommandResult = { code: number; stdout: string; stderr: string };

@@ -1,8 +1,11 @@
 import * as z from "zod";
 import type { NodeApi } from "./api.ts";
 import type { Schedule } from "./clock.ts";
+import { FaultError } from "./fault-error.ts";
 import type { Operations } from "./operations.ts";
 import { canOverride } from "./override.ts";
+import { injectRestoreFault, restoreFaultSchema } from "./restore-faults.ts";
+import type { RestoreLab } from "./restore-lab.ts";
 import type { Tasks } from "./tasks.ts";
 import type { Tree } from "./tree.ts";
 import type { Vzdump } from "./vzdump.ts";
@@ -43,11 +46,9 @@ export const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("fail-backup"), vmid, reason: z.string().optional() }),
   /** kill -9 of a worker. */
   z.strictObject({ kind: z.literal("kill-task"), upid: name }),
+  restoreFaultSchema,
 ]);
 export type Fault = z.infer<typeof faultSchema>;
-
-/** A fault that makes no sense here: no such node, guest, metric. */
-export class FaultError extends Error {}
 
 type Parts = {
   world: World;
@@ -56,6 +57,7 @@ type Parts = {
   tasks: Tasks;
   operations: Operations;
   vzdump: Vzdump;
+  restores: RestoreLab;
   apis: ReadonlyMap<string, NodeApi>;
 };
 
@@ -108,6 +110,8 @@ export class Control {
       case "kill-task":
         tasks.kill(fault.upid);
         return undefined;
+      case "restore":
+        return injectRestoreFault(this.parts, fault);
     }
   }
 
@@ -143,6 +147,7 @@ export class Control {
     world.forgetReadings();
     tree.attach(name);
     tasks.killAllOn(name);
+    this.parts.restores.rebooted(name);
     apis.get(name)?.refuse(false);
     this.membersChanged();
     tree.writeNode(node, schedule.now());

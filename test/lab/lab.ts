@@ -111,14 +111,20 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const apis = makeApis({ options, clock, world, secrets, schedule, tasks, operations, vzdump, restores, backups, misuses });
   await startAll([...apis.values()], (index) => port(2 + index));
   const apiPorts = new Map([...apis].map(([name, api]) => [name, api.port]));
-  const control = new Control({ world, schedule, tree, tasks, operations, vzdump, apis });
+  const control = new Control({ world, schedule, tree, tasks, operations, vzdump, restores, apis });
   const truth = truthOf(world);
   const places = () => placesOf(dir, server.port, pbs.port, apiPorts);
   const server = new ControlServer({
     control,
     truth,
     now: () => schedule.now(),
-    state: () => ({ now: schedule.now(), ...places(), ...stateOf(world, tasks, schedule.now()), misuses }),
+    state: () => ({
+      now: schedule.now(),
+      ...places(),
+      ...stateOf(world, tasks, schedule.now()),
+      misuses,
+      violations: restores.safety.violations,
+    }),
     command: (node, name, argv) => runCommand(restores, world.node(node), name, argv),
   });
   await server.start(port(0));

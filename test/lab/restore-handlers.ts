@@ -51,7 +51,9 @@ function restoreCall(call: Call, type: "qemu" | "lxc"): RestoreCall {
 }
 
 /** PVE's words when the number has an owner, whichever type it is of. */
-function refuseTaken({ world, schedule }: RestoreContext, vmid: number, prefix: string): void {
+function refuseTaken({ world, schedule, plans }: RestoreContext, vmid: number, prefix: string): void {
+  plans.beforeCreate.get(vmid)?.();
+  plans.beforeCreate.delete(vmid);
   const guest = world.guest(vmid);
   if (guest === undefined) return;
   const node = world.state(guest, schedule.now())?.node ?? guest.home;

@@ -16,6 +16,8 @@ export type RestorePlans = {
   hanging: Set<number>;
   /** The target storage runs full when this share of the data is written. */
   fullAt: number | undefined;
+  /** What happens in the moment in which a create call for this number comes in. */
+  beforeCreate: Map<number, () => void>;
 };
 
 export type RestoreParts = {

@@ -46,7 +46,7 @@ export class RestoreLab implements RestoreParts {
   readonly copies: Copies;
   readonly archives: Archives;
   readonly traces: Traces;
-  readonly plans: RestorePlans = { hanging: new Set(), fullAt: undefined };
+  readonly plans: RestorePlans = { hanging: new Set(), fullAt: undefined, beforeCreate: new Map() };
   readonly safety: RestoreSafety;
   readonly runtime: GuestRuntime;
   readonly power: CopyPower;

@@ -97,10 +97,15 @@ export class Tasks {
 
   /** DELETE of the task: the worker gets a signal. True when it was running. */
   interrupt(upid: string): boolean {
+    return this.fail(upid, new InterruptedError());
+  }
+
+  /** Something below the worker breaks. */
+  fail(upid: string, error: InterruptedError | TaskError): boolean {
     const running = this.running.get(upid);
     if (running === undefined) return false;
     running.cancel();
-    this.step(running, new InterruptedError());
+    this.step(running, error);
     return true;
   }
 
@@ -123,12 +128,13 @@ export class Tasks {
   }
 
   /** A task that ended before the lab began. */
-  addPast(what: NewTask, startedAt: number, endedAt: number, status: string, log: readonly string[]): void {
+  addPast(what: NewTask, startedAt: number, endedAt: number, status: string, log: readonly string[]): Task {
     const task = this.register(what, startedAt);
     writeFileSync(this.logPath(task), `${[...log, lastLine(status)].join("\n")}`);
     task.endedAt = endedAt;
     task.status = status;
     this.appendIndex(task);
+    return task;
   }
 
   readLog(task: Task): string[] {
@@ -147,7 +153,7 @@ export class Tasks {
     return task;
   }
 
-  private step(running: Running, signal?: InterruptedError): void {
+  private step(running: Running, signal?: InterruptedError | TaskError): void {
     try {
       const next = signal === undefined ? running.worker.next() : running.worker.throw(signal);
       if (next.done === true) this.finish(running, next.value ?? "OK");

@@ -54,9 +54,9 @@ export class VmRestore extends RestoreJob {
       this.abandon("");
       throw new TaskError("live-restore is only compatible with backup images from a Proxmox Backup Server");
     }
-    yield 100;
     const pipe = this.pipe(archive);
     try {
+      yield 100;
       yield* this.start(archive, pipe);
       yield* this.data(archive);
     } catch (error) {

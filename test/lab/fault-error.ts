@@ -1,0 +1,2 @@
+/** A fault that makes no sense here: no such node, guest, metric. */
+export class FaultError extends Error {}
