@@ -3,6 +3,7 @@ import { type Scope, scopes } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { createJoinToken, createKey, listKeys, revokeKey } from "./keys.ts";
 import { revokeAgent } from "./link/gate.ts";
+import { evidenceProblem } from "./run-book.ts";
 import type { StateStore } from "./store/state.ts";
 
 /** A command line that can't be followed; `message` says what to write. */
@@ -107,6 +108,8 @@ export const commands: Record<string, { usage: string; run: Command }> = {
     run(_, { state, say }) {
       const verdict = state.verifyAudit();
       if (!verdict.ok) throw new Error(`the audit log is broken at entry ${verdict.seq}: ${verdict.problem}`);
+      const problem = evidenceProblem(state);
+      if (problem !== undefined) throw new Error(`the audit log is unbroken, but ${problem}`);
       say(`${verdict.entries} entries, unbroken; head ${verdict.head}`);
     },
   },

@@ -11,6 +11,7 @@ import { Alerting, rememberTasks } from "./alerting.ts";
 import type { HubConfig } from "./config.ts";
 import { DueTimes } from "./core/backup-due.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
+import { protectionsOf } from "./core/protection.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "./core/series.ts";
 import { openDelivery } from "./delivery.ts";
 import { openExchange } from "./exchange.ts";
@@ -84,7 +85,10 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const now = () => clock.now();
   const gate = new Gate({ state, fingerprint: certificate.fingerprint, joinKey: () => readJoinKey(config.state), now });
   const loginAsks: LoginAsks = new LoginAsks({ clock, send: (agent, type, body) => link.sendLogin(agent, type, body) });
+  const taskMemory = rememberTasks(state.history, clock.now());
+  const backups = { tasks: taskMemory, due: new DueTimes(Intl.DateTimeFormat().resolvedOptions().timeZone) };
   const restore = openRestore({
+    protections: (picture, now) => protectionsOf(picture, backups, now),
     state,
     clock,
     journal,
@@ -125,8 +129,9 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
       outlets.agents.refresh(agent);
     },
     dismiss: (agent) => link.revoke(agent),
+    proofOf: (picture, owned) => restore.badge(picture, owned, clock.now()),
   });
-  const taskMemory = rememberTasks(state.history, clock.now());
+  restore.onProof((cluster, vmid) => watch.guestChanged(cluster, vmid));
   const tasksChanged = (changed: readonly TaskView[]) => {
     watch.tasksChanged(changed);
     for (const task of changed) taskMemory.add(task);
@@ -184,7 +189,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     onBatch: (listener) => watch.onBatch(listener),
     startedAt: clock.now(),
     panelDir: config.panel,
-    backups: { tasks: taskMemory, due: new DueTimes(Intl.DateTimeFormat().resolvedOptions().timeZone) },
+    backups,
   } satisfies HttpPorts;
   const { reader, live, pictures } = ports;
   const onEvent = ports.journal.onEvent.bind(ports.journal);

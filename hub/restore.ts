@@ -1,7 +1,12 @@
-import type { EpochMs } from "#protocol/ids.ts";
-import type { ProofBadge, RunView } from "#protocol/proof.ts";
+import type { Backup } from "#protocol/backups.ts";
+import type { ClusterId, EpochMs, Vmid } from "#protocol/ids.ts";
+import type { ProtectionView } from "#protocol/panel.ts";
+import type { BackupView, GuestProofView, ProofBadge, RunView } from "#protocol/proof.ts";
+import type { RestoreCheck } from "#protocol/restore.ts";
 import { Catalogue } from "./catalogue.ts";
-import type { ClusterPicture } from "./core/cluster.ts";
+import { type BackupSet, backupView } from "./core/backup-catalogue.ts";
+import { type ClusterPicture, spokesman } from "./core/cluster.ts";
+import { guestProofView } from "./core/guest-proof.ts";
 import type { OwnedGuest } from "./core/inventory.ts";
 import { badgeOf } from "./core/proof.ts";
 import type { Run } from "./core/run-record.ts";
@@ -21,12 +26,22 @@ export type RestorePorts = {
   /** Runs that changed within about half a second. */
   onRuns(listener: (runs: Run[]) => void): () => void;
   viewsOfOpen(): RunView[];
+  /** A test of this guest ended. */
+  onProof(listener: (cluster: ClusterId, vmid: number) => void): () => void;
   badge(picture: ClusterPicture, owned: OwnedGuest, now: EpochMs): ProofBadge;
+  /** Backups of one cluster; `vmid`: of this guest only. */
+  backups(picture: ClusterPicture, vmid?: number): BackupView[];
+  /** Each guest of the picture with its proof, by vmid. */
+  proofs(picture: ClusterPicture, now: EpochMs): GuestProofView[];
+  /** Checks that policies define for this guest. */
+  checksOf(picture: ClusterPicture, owned: OwnedGuest): RestoreCheck[];
 };
 
 export type RestoreParts = Pick<OperationPorts, "picture" | "takes" | "send" | "problem"> & {
   state: StateStore;
   clock: Clock;
+  /** How guests stand by the calendars of their jobs. */
+  protections(picture: ClusterPicture, now: EpochMs): ProtectionView[];
   journal: Pick<Journal, "emit">;
 };
 
@@ -51,7 +66,13 @@ export function openRestore(parts: RestoreParts): RunningRestore {
     catalogue,
     onRuns: gathered(book, clock),
     viewsOfOpen: () => book.open().map((run) => book.view(run)),
+    onProof: (listener) =>
+      book.onRun((run) => {
+        if (run.guest !== null && run.state === "finished") listener(run.cluster, run.guest.vmid);
+      }),
     badge: (picture, { facts }, now) => badgeOf(book.proof(picture.cluster, facts.vmid), facts.identity, undefined, now),
+    ...knowledgeOf({ ...parts, book, catalogue }),
+    checksOf: () => [],
     session: {
       operation: (agent, message) => operations.heard(agent, message),
       backups: (agent, listing) => catalogue.take(agent, listing),
@@ -78,5 +99,46 @@ function gathered(book: RunBook, clock: Clock): RestorePorts["onRuns"] {
   return (listener) => {
     listeners.add(listener);
     return () => listeners.delete(listener);
+  };
+}
+
+type Knowing = Pick<RestoreParts, "protections"> & { book: RunBook; catalogue: Catalogue };
+
+/** What catalogue, jobs and tests say together. */
+function knowledgeOf({ book, catalogue, protections }: Knowing): Pick<RestorePorts, "backups" | "proofs"> {
+  const checked = (set: BackupSet, { volid }: Backup) => book.checked(set.cluster, set.storage, volid);
+  return {
+    backups: ({ cluster, owners }, vmid) =>
+      catalogue
+        .allSets(cluster)
+        .flatMap((set) =>
+          [...set.backups.values()]
+            .filter((backup) => vmid === undefined || backup.vmid === vmid)
+            .map((backup) => backupView(set, backup, owners.get(backup.vmid as Vmid)?.facts, checked(set, backup))),
+        ),
+    proofs: (picture, now) => {
+      const schedules = new Map(protections(picture, now).map(({ vmid, state }) => [vmid, state]));
+      const jobs = spokesman(picture, now)?.inventory?.inventory.backupJobs;
+      const listed = catalogue.allSets(picture.cluster).length > 0;
+      return [...picture.owners.values()]
+        .filter(({ facts }) => !facts.template)
+        .sort((a, b) => a.facts.vmid - b.facts.vmid)
+        .map((owned) => {
+          const { facts } = owned;
+          const record = book.proof(picture.cluster, facts.vmid);
+          const backups = catalogue.ofGuest(picture.cluster, facts);
+          const schedule = schedules.get(facts.vmid) ?? "unknown";
+          return guestProofView(picture.cluster, owned, {
+            jobs,
+            schedule,
+            backups,
+            listed,
+            checked,
+            record,
+            policy: undefined,
+            now,
+          });
+        });
+    },
   };
 }

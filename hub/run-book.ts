@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { OperationResult } from "#protocol/operations.ts";
 import type { RunDetail, RunView } from "#protocol/proof.ts";
+import type { CheckedBackup } from "./core/backup-catalogue.ts";
 import { stepProof } from "./core/proof.ts";
 import { isOpen, withResult } from "./core/run.ts";
 import type { ProofRecord, Run } from "./core/run-record.ts";
@@ -10,6 +11,7 @@ import { digest } from "./store/audit.ts";
 import type { Actor, StateStore } from "./store/state.ts";
 
 const proofKey = (cluster: string, vmid: number) => `${cluster}/${vmid}`;
+const checkKey = (cluster: string, storage: string, volid: string) => `${cluster}\n${storage}\n${volid}`;
 const hubActor = (reason: string): Actor => ({ actor: "hub", reason });
 
 /** Runs are kept as long as the history; evidence of the newest is what an audit asks for. */
@@ -20,11 +22,13 @@ export class RunBook {
   private readonly runs = new Map<string, Run>();
   private readonly live = new Map<string, LiveRun>();
   private readonly proofs = new Map<string, ProofRecord>();
+  /** What our own checks found, by cluster, storage and volid. */
+  private readonly checks = new Map<string, CheckedBackup>();
   private readonly listeners = new Set<(run: Run) => void>();
 
   constructor(private readonly state: StateStore) {
     const known = state.list("run").map(({ document }) => document);
-    for (const run of known.sort((a, b) => a.createdAt - b.createdAt)) this.runs.set(run.id, run);
+    for (const run of known.sort((a, b) => a.createdAt - b.createdAt)) this.remember(run);
     for (const { id, document } of state.list("proof")) this.proofs.set(id, document);
   }
 
@@ -43,6 +47,11 @@ export class RunBook {
 
   proof(cluster: string, vmid: number): ProofRecord | undefined {
     return this.proofs.get(proofKey(cluster, vmid));
+  }
+
+  /** What the newest check of ours found of this backup. */
+  checked(cluster: string, storage: string, volid: string): CheckedBackup | undefined {
+    return this.checks.get(checkKey(cluster, storage, volid));
   }
 
   view(run: Run): RunView {
@@ -132,8 +141,20 @@ export class RunBook {
     this.proofs.set(key, next);
   }
 
-  private saved(run: Run): void {
+  private remember(run: Run): void {
     this.runs.set(run.id, run);
+    const { operation, outcome, finishedAt } = run;
+    if (operation.kind !== "archive-check" && operation.kind !== "pbs-verify") return;
+    const { storage, volid } = operation.params;
+    if (finishedAt === null || volid === undefined || (outcome !== "passed" && outcome !== "failed")) return;
+    this.checks.set(checkKey(run.cluster, storage, volid), {
+      state: outcome === "passed" ? "verified" : "failed",
+      at: finishedAt,
+    });
+  }
+
+  private saved(run: Run): void {
+    this.remember(run);
     if (!isOpen(run)) this.live.delete(run.id);
     this.tell(run);
   }

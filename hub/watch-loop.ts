@@ -22,6 +22,8 @@ export type WatchPorts = {
   journal: Journal;
   /** Tells an agent which duties it has now. */
   sendDuties(agent: AgentId): void;
+  /** What tests of its backups have proven. */
+  proofOf?: Sight["proofOf"];
   /** Ends the session of an agent that was revoked. */
   dismiss(agent: AgentId): void;
 };
@@ -80,6 +82,13 @@ export class WatchLoop {
     return () => this.listeners.delete(listener);
   }
 
+  /** Something of this guest that isn't a sample is another one now. */
+  guestChanged(cluster: ClusterId, vmid: number): void {
+    if (!this.isWatched) return;
+    this.watchedOf(cluster).dirty.add(guestKey(vmid as Vmid));
+    this.wake(batchMs);
+  }
+
   tasksChanged(tasks: readonly TaskView[]): void {
     if (!this.isWatched) return;
     this.tasks.push(...tasks);
@@ -120,7 +129,8 @@ export class WatchLoop {
 
   private tickCluster(picture: ClusterPicture, changed: boolean, batch: Lists): void {
     const watched = this.watchedOf(picture.cluster);
-    const sight: Sight = { reader: this.ports.reader, live: this.ports.live, now: this.ports.clock.now() };
+    const { reader, live, clock, proofOf } = this.ports;
+    const sight: Sight = { reader, live, now: clock.now(), proofOf };
     const all = this.stepSpeaking(picture, watched, sight) || changed;
     this.stepQuorum(picture, watched, sight);
     const isDirty = (entity: string) => all || watched.dirty.has(entity as EntityKey);

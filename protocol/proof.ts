@@ -200,7 +200,7 @@ export const backupViewSchema = z.object({
 export type BackupView = z.infer<typeof backupViewSchema>;
 
 /** One thing that keeps a guest from being protected, or from being known to be. */
-export const protectionGaps = [
+export const proofGaps = [
   "no-job",
   "no-backup",
   "backup-overdue",
@@ -214,7 +214,7 @@ export const protectionGaps = [
   "proof-overdue",
   "jobs-unknown",
 ] as const;
-export const protectionSchema = z.object({
+export const guestProofSchema = z.object({
   cluster: z.string(),
   entity: z.string(),
   vmid: z.int(),
@@ -225,7 +225,7 @@ export const protectionSchema = z.object({
   pool: z.string().nullable(),
   /** `unknown`: nobody can tell, which is not yes. */
   protected: z.enum(["yes", "no", "unknown"]),
-  gaps: z.array(z.object({ gap: z.enum(protectionGaps), text: z.string() })),
+  gaps: z.array(z.object({ gap: z.enum(proofGaps), text: z.string() })),
   backups: z.int(),
   lastBackup: z.object({ at: epochMs, storage: z.string(), volid: z.string(), bytes: z.int().nullable() }).nullable(),
   /** Newest backup whose bytes somebody verified. */
@@ -237,4 +237,4 @@ export const protectionSchema = z.object({
   notProven: z.array(z.string()),
   slower: z.array(slowerSchema),
 });
-export type ProtectionView = z.infer<typeof protectionSchema>;
+export type GuestProofView = z.infer<typeof guestProofSchema>;

@@ -3,13 +3,20 @@ import type { EntityKey, EpochMs, NodeName, StorageId, Vmid } from "#protocol/id
 import { guestKey, nodeKey, storageKey } from "#protocol/ids.ts";
 import type { StorageFacts } from "#protocol/messages.ts";
 import { guestStatusCodes, type MetricName } from "#protocol/metrics.ts";
+import type { ProofBadge } from "#protocol/proof.ts";
 import { type AgentStatus, type ClusterPicture, nodeState, nodesOf, speaks, storagesOf } from "./cluster.ts";
 import { absentReading, isFresh, readingOf } from "./freshness.ts";
 import { guestName, type OwnedGuest } from "./inventory.ts";
 import type { Latest, LiveTable, SeriesInfo, SeriesReader } from "./series.ts";
 
 /** Where views take numbers from, at one instant. */
-export type Sight = { reader: SeriesReader; live: LiveTable; now: EpochMs };
+export type Sight = {
+  reader: SeriesReader;
+  live: LiveTable;
+  now: EpochMs;
+  /** What tests of its backups have proven; absent: the hub tests none. */
+  proofOf?: ((picture: ClusterPicture, owned: OwnedGuest) => ProofBadge) | undefined;
+};
 
 type Sampled = { info: SeriesInfo; latest: Latest | undefined };
 
@@ -156,6 +163,7 @@ export function guestView(sight: Sight, picture: ClusterPicture, owned: OwnedGue
     diskRead: read("disk_read"),
     diskWrite: read("disk_written"),
     uptime: read("uptime"),
+    ...(sight.proofOf === undefined ? {} : { proof: sight.proofOf(picture, owned) }),
   };
 }
 

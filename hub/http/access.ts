@@ -101,6 +101,17 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   "GET /api/v1/layout": seen,
   "PUT /api/v1/layout": seen,
 
+  "GET /api/v1/restore-tests": seen,
+  "POST /api/v1/restore-tests": acting,
+  "GET /api/v1/restore-tests/{id}": seen,
+  "DELETE /api/v1/restore-tests/{id}": acting,
+  "POST /api/v1/restore-tests/{id}/keep": acting,
+  "GET /api/v1/restore-tests/{id}/evidence.json": seen,
+  "GET /api/v1/restore-tests/{id}/evidence.pdf": acting,
+  "GET /api/v1/restore-tests/{id}/screenshot": acting,
+  "GET /api/v1/backups": seen,
+  "GET /api/v1/proof": seen,
+
   "GET /api/v1/keys": audit,
   "POST /api/v1/keys": appoint,
   "DELETE /api/v1/keys/{id}": modify,

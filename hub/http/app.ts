@@ -7,6 +7,7 @@ import { actionRoutes } from "./action-routes.ts";
 import { agentRoutes } from "./agent-routes.ts";
 import { alertRoutes } from "./alert-routes.ts";
 import { Authenticator, cookieName } from "./auth.ts";
+import { backupRoutes } from "./backup-routes.ts";
 import { limitBody } from "./body-limit.ts";
 import { classSeriesRoutes } from "./class-series-routes.ts";
 import { deliveryRoutes } from "./delivery-routes.ts";
@@ -26,6 +27,7 @@ import { panelRoutes } from "./panel.ts";
 import type { HttpPorts } from "./ports.ts";
 import { PveLogins, pveCookieName } from "./pve-logins.ts";
 import { receiverRoutes } from "./receiver-routes.ts";
+import { restoreRoutes } from "./restore-routes.ts";
 import { routeRoutes } from "./route-routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { securityHeaders } from "./security.ts";
@@ -69,6 +71,10 @@ export function createApp(ports: HttpPorts): HubApp {
   if (ports.delivery !== undefined) {
     receiverRoutes(app, ports, ports.delivery);
     deliveryRoutes(app, ports, ports.delivery);
+  }
+  if (ports.restore !== undefined) {
+    restoreRoutes(app, ports, ports.restore);
+    backupRoutes(app, ports, ports.restore);
   }
   keyRoutes(app, ports);
   agentRoutes(app, ports);

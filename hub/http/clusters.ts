@@ -10,8 +10,9 @@ export const clusterQuery = z.object({
   cluster: z.string().optional().describe("The cluster's id; needed only where several clusters have the same name or number"),
 });
 
-export function sightOf({ reader, live, clock }: HttpPorts): Sight {
-  return { reader, live, now: clock.now() };
+export function sightOf({ reader, live, clock, restore }: HttpPorts): Sight {
+  const now = clock.now();
+  return { reader, live, now, proofOf: restore && ((picture, owned) => restore.badge(picture, owned, now)) };
 }
 
 /** The pictures a list is about. @throws Refusal for a cluster there is none of. */

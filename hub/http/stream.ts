@@ -2,6 +2,7 @@ import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import type { StreamEvents } from "#protocol/api.ts";
 import { Refusal } from "../core/refusal.ts";
+import { runEntity } from "../core/run-view.ts";
 import { hidesMore } from "../core/viewer.ts";
 import { guestViews, nodeViews, storageViews } from "../core/views.ts";
 import { after } from "../ports.ts";
@@ -22,7 +23,7 @@ const streamRoute = createRoute({
   tags: ["live"],
   summary: "Live changes as server-sent events",
   description:
-    "`nodes`, `guests`, `storages`: all at first, then what changed, at most once a second. `gone`: entities that are no more. `alerts`: all at first, then what changed; `resolved` and `inactive` ones are over. `tasks`, `event`: new ones. `beat`: every 5 s.",
+    "`nodes`, `guests`, `storages`: all at first, then what changed, at most once a second. `gone`: entities that are no more. `alerts`: all at first, then what changed; `resolved` and `inactive` ones are over. `runs`: operations on agents that go on at first, then what changed. `tasks`, `event`: new ones. `beat`: every 5 s.",
   responses: {
     200: { description: "text/event-stream", content: { "text/event-stream": { schema: z.string() } } },
     ...commonErrors,
@@ -141,6 +142,11 @@ function subscribe(seen: SeenPorts, send: (chunk: Uint8Array) => void, follow: (
       if (list !== undefined) sendSeen(kind, list);
     }
   });
+  const stopRuns = seen.restore?.onRuns((runs) => {
+    const views = runs.filter((run) => seen.entity(run.cluster, runEntity(run))).map((run) => seen.restore?.book.view(run));
+    const told = views.filter((view) => view !== undefined);
+    if (told.length > 0) sendSeen("runs", told);
+  });
   const stopAlerts = seen.alerting?.onAlerts((alerts) => sendSeen("alerts", alerts));
   stopBeat = after(seen.clock, beatMs, beat);
   return () => {
@@ -150,6 +156,7 @@ function subscribe(seen: SeenPorts, send: (chunk: Uint8Array) => void, follow: (
     stopEvents();
     stopBatches();
     stopAlerts?.();
+    stopRuns?.();
   };
 }
 
@@ -172,6 +179,14 @@ function firstPicture(ports: SeenPorts): Uint8Array[] {
       "storages",
       pictures.flatMap((picture) => storageViews(sight, picture)),
     ),
+    ...(ports.restore === undefined
+      ? []
+      : [
+          frame(
+            "runs",
+            ports.restore.viewsOfOpen().filter(({ cluster, entity }) => ports.entity(cluster, entity)),
+          ),
+        ]),
     frame("beat", { now: sight.now, newestSampleAgeMs: newest === undefined ? null : sight.now - newest }),
   ];
 }

@@ -129,6 +129,16 @@ export class StateStore {
     return [...this.audit.getRange()].map(({ value }) => auditEntrySchema.parse(value));
   }
 
+  /** What was recorded of one document, oldest first. */
+  auditOf(kind: Kind, id: string): AuditEntry[] {
+    const found: AuditEntry[] = [];
+    for (const { value } of this.audit.getRange()) {
+      const entry = auditEntrySchema.parse(value);
+      if (entry.kind === kind && entry.id === id) found.push(entry);
+    }
+    return found;
+  }
+
   verifyAudit(): AuditVerdict {
     const audited = (Object.keys(kinds) as Kind[]).filter((kind) => kinds[kind].audited);
     const current = audited.flatMap((kind) => [...this.range(kind)].map(({ id, raw }) => ({ kind, id, document: raw })));

@@ -14,6 +14,8 @@ const rule = { ...ruleOf(), id: "another" };
 const route = { id: "none" };
 const [shipped] = defaultRules;
 const digest = "0".repeat(64);
+const noRun = "00000000-0000-4000-8000-000000000000";
+const backup = { storage: "nfs1", volid: "nfs1:backup/vzdump-qemu-100-2026_01_05-01_00_00.vma.zst" };
 
 /**
  * Every operation, with a request, and what root, alice (audits all), carol (uses all guests but 101) and bob (uses 100) get for it. Writes are
@@ -90,6 +92,16 @@ const endpoints: Record<string, [path: string, body: unknown, root: number, alic
   "GET /api/v1/push/key": ["push/key", undefined, 200, 200, 200, 200],
   "POST /api/v1/push/subscriptions": ["push/subscriptions", {}, 400, 400, 403, 403],
   "DELETE /api/v1/push/subscriptions/{id}": ["push/subscriptions/none", undefined, 404, 404, 403, 403],
+  "GET /api/v1/restore-tests": ["restore-tests", undefined, 200, 200, 200, 200],
+  "POST /api/v1/restore-tests": ["restore-tests", { vmid: 100, backup }, 201, 403, 403, 403],
+  "GET /api/v1/restore-tests/{id}": [`restore-tests/${noRun}`, undefined, 404, 404, 404, 404],
+  "DELETE /api/v1/restore-tests/{id}": [`restore-tests/${noRun}`, undefined, 404, 404, 404, 404],
+  "POST /api/v1/restore-tests/{id}/keep": [`restore-tests/${noRun}/keep`, { sec: 60 }, 404, 404, 404, 404],
+  "GET /api/v1/restore-tests/{id}/evidence.json": [`restore-tests/${noRun}/evidence.json`, undefined, 404, 404, 404, 404],
+  "GET /api/v1/restore-tests/{id}/evidence.pdf": [`restore-tests/${noRun}/evidence.pdf`, undefined, 404, 404, 404, 404],
+  "GET /api/v1/restore-tests/{id}/screenshot": [`restore-tests/${noRun}/screenshot`, undefined, 404, 404, 404, 404],
+  "GET /api/v1/backups": ["backups", undefined, 200, 200, 200, 200],
+  "GET /api/v1/proof": ["proof", undefined, 200, 200, 200, 200],
   "GET /api/v1/protection": ["protection", undefined, 200, 200, 200, 200],
   "GET /api/v1/layout": ["layout", undefined, 200, 200, 200, 200],
   "PUT /api/v1/layout": ["layout", { widgets: [], filters: [], guestColumns: [] }, 200, 200, 200, 200],
@@ -178,6 +190,9 @@ const questions: [path: string, body?: unknown][] = [
     (path): [string] => [path],
   ),
   ...["rules", "receivers", "routes", "deliveries", "keys", "session"].map((path): [string] => [path]),
+  ...["restore-tests", "restore-tests?guest=101", "backups", "backups?guest=101", "proof", "proof?guest=101"].map(
+    (path): [string] => [path],
+  ),
   ["series/query", { series: [{ entity: "guest/100", metric: "cpu" }], from: 0, to: 4e12 }],
   ["series/top", { class: "guests", metric: "cpu" }],
   ["series/top", { class: "nodes", metric: "cpu" }],

@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { Backup } from "#protocol/backups.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import type { RunDetail } from "#protocol/proof.ts";
+import { reportOf } from "../../support/operating-agent.ts";
+import { orderOf, restoreTest } from "../../support/operations-world.ts";
+import { seenHub } from "../../support/seen-hub.ts";
+import { clusterA } from "../../support/test-hub.ts";
+
+const png = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+const backupOf = (vmid: number, at: number, overrides: Partial<Backup> = {}): Backup => ({
+  volid: `nfs1:backup/vzdump-qemu-${vmid}-${at}.vma.zst`,
+  vmid,
+  type: "qemu",
+  at,
+  bytes: 1_000_000,
+  format: "vma.zst",
+  protected: false,
+  encrypted: false,
+  ...overrides,
+});
+
+/** A hub whose agent pve1 takes operations of which the test says how they end. */
+function restoreHub(t: TestContext) {
+  const seen = seenHub(t);
+  const { hub, agent, gateway } = seen;
+  const list = (backups: Backup[]) =>
+    hub.restore.session.backups(agent, { storage: "nfs1", shared: true, at: hub.clock.now(), part: 1, parts: 1, backups });
+  const order = (vmid: number) =>
+    hub.restore.operations.start(
+      orderOf(hub.clock.now(), {
+        cluster: clusterA,
+        guest: { vmid, type: "qemu", name: vmid === 101 ? "hidden-payroll" : "web", identity: [] },
+        operation: { kind: "restore-test", params: restoreTest(vmid) },
+      }),
+    );
+  const run = (vmid: number, overrides: Parameters<typeof reportOf>[1] = {}) => {
+    const { id } = order(vmid);
+    const started = hub.restore.book.get(id);
+    if (started === undefined) throw new Error("no run");
+    const sent = { ...started, state: "sent" as const, node: agent.node, sentAt: hub.clock.now() };
+    hub.restore.book.save(sent, { actor: "hub", reason: "given to pve1" });
+    const report = reportOf(restoreTest(vmid), { screenshot: png.toString("base64"), endedAt: hub.clock.now(), ...overrides });
+    hub.restore.session.operation(agent, { type: "op.result", body: { id, result: { kind: "restore-test", report } } });
+    return id;
+  };
+  const ask = async (user: string, method: string, path: string, body?: unknown) => {
+    const response = await gateway.ask(user, method, `/api/v1/${path}`, body);
+    return {
+      status: response.status,
+      json: (await response.json()) as Record<string, unknown> & { items: Record<string, unknown>[] },
+    };
+  };
+  return { ...seen, list, order, run, ask };
+}
+
+test("the newest backup of a guest is tested when none is named", async (t) => {
+  const { list, ask } = restoreHub(t);
+  list([backupOf(100, 1000), backupOf(100, 3000), backupOf(101, 4000), backupOf(100, 2000)]);
+  const { status, json } = await ask("root@pam", "POST", "restore-tests", { vmid: 100, reason: "after the move" });
+  assert.equal(status, 201);
+  assert.deepEqual(json.backup, { storage: "nfs1", volid: "nfs1:backup/vzdump-qemu-100-3000.vma.zst", at: 3000 });
+  assert.deepEqual([json.actor, json.reason, json.state], ["root@pam", "after the move", "queued"]);
+});
+
+test("rights on one guest don't open another one's backup", async (t) => {
+  const { ask } = restoreHub(t);
+  const backup = { storage: "nfs1", volid: "nfs1:backup/vzdump-qemu-101-2000.vma.zst" };
+  const { status, json } = await ask("root@pam", "POST", "restore-tests", { vmid: 100, backup });
+  assert.equal(status, 400);
+  assert.deepEqual(json.error, {
+    code: "invalid",
+    message: "nfs1:backup/vzdump-qemu-101-2000.vma.zst is no backup of guest 100",
+    field: "backup.volid",
+  });
+});
+
+test("a test that passed is told with its evidence, and the log of changes holds its digests", async (t) => {
+  const { run, ask, hub, gateway } = restoreHub(t);
+  const id = run(100);
+  const { json } = await ask("root@pam", "GET", `restore-tests/${id}`);
+  const detail = json as unknown as RunDetail;
+  assert.deepEqual([detail.outcome, detail.level, detail.verdict], ["passed", "works", "Restored, booted and answered"]);
+  assert.deepEqual(detail.notProven, []);
+  assert.deepEqual(detail.steps[1], {
+    step: "restore",
+    state: "passed",
+    startedAt: 1_767_600_001_000,
+    endedAt: 1_767_600_100_000,
+    reason: null,
+    upid: null,
+    log: ["progress 100%"],
+  });
+  const evidence = await ask("root@pam", "GET", `restore-tests/${id}/evidence.json`);
+  const audit = evidence.json.audit as { reason: string }[];
+  assert.deepEqual(
+    audit.map(({ reason }) => reason),
+    ["a look", "given to pve1", "passed: Restored, booted and answered"],
+  );
+  const screenshot = await gateway.ask("root@pam", "GET", `/api/v1/restore-tests/${id}/screenshot`);
+  assert.deepEqual(Buffer.from(await screenshot.arrayBuffer()), png);
+  const pdf = await gateway.ask("root@pam", "GET", `/api/v1/restore-tests/${id}/evidence.pdf`);
+  const bytes = Buffer.from(await pdf.arrayBuffer());
+  assert.equal(bytes.subarray(0, 5).toString(), "%PDF-");
+  assert.ok(bytes.length > 3000, `${bytes.length} bytes`);
+  assert.equal(hub.state.verifyAudit().ok, true);
+});
+
+test("a user sees and cancels runs of his guests only; the screen takes the right to its console", async (t) => {
+  const { run, order, ask, gateway } = restoreHub(t);
+  const hidden = run(101);
+  const own = run(100);
+  const open = order(100).id;
+  const items = async (user: string) => (await ask(user, "GET", "restore-tests")).json.items.map(({ id }) => id);
+  assert.deepEqual(await items("carol@pve"), [open, own]);
+  assert.deepEqual(await items("alice@pve"), [open, own, hidden]);
+  for (const [method, path] of [
+    ["GET", ""],
+    ["DELETE", ""],
+    ["GET", "/evidence.json"],
+  ] as const) {
+    const { status } = await ask("carol@pve", method, `restore-tests/${hidden}${path}`);
+    assert.equal(status, 404, `${method} ${path}`);
+  }
+  const status = async (user: string, method: string, path: string) =>
+    (await gateway.ask(user, method, `/api/v1/restore-tests/${path}`)).status;
+  assert.equal(await status("alice@pve", "GET", `${own}/screenshot`), 403, "auditors have no console");
+  assert.equal(await status("bob@pve", "GET", `${own}/screenshot`), 200);
+  assert.equal(await status("alice@pve", "DELETE", open), 403);
+  assert.equal(await status("bob@pve", "DELETE", open), 200);
+  assert.equal(await status("bob@pve", "DELETE", open), 409);
+});
+
+test("a guest carries its proof: never, proven, failed, and the newer one counts", async (t) => {
+  const { run, ask, hub } = restoreHub(t);
+  const proof = async () => (await ask("root@pam", "GET", "guests/100")).json.proof as Record<string, unknown>;
+  assert.deepEqual(await proof(), { state: "never", level: "none", at: null, durationMs: null, runId: null });
+  const at = hub.clock.now();
+  const id = run(100);
+  assert.deepEqual(await proof(), { state: "proven", level: "works", at, durationMs: at - 1_767_600_000_000, runId: id });
+  await hub.clock.advance(1000);
+  const failed = run(100, { outcome: "failed", level: "bytes", reason: "It did not boot" });
+  assert.deepEqual([(await proof()).state, (await proof()).level, (await proof()).runId], ["failed", "bytes", failed]);
+  await hub.clock.advance(1000);
+  run(100, { outcome: "interrupted", level: "none", reason: "The node went down" });
+  assert.equal((await proof()).state, "proven", "an interrupted test says nothing against the backup");
+});
+
+test("what a test left out stands beside its proof, and what became slow", async (t) => {
+  const { run, ask, hub } = restoreHub(t);
+  run(100);
+  await hub.clock.advance(1000);
+  const skipped = { name: "db", kind: "postgresql", state: "skipped" as const, reason: "no address" };
+  const { bytesBy: _, ...unverified } = reportOf(restoreTest());
+  run(100, { ...unverified, level: "boots", checks: [skipped], endedAt: hub.clock.now(), measures: { heartbeatMs: 50_000 } });
+  const [guest] = (await ask("root@pam", "GET", "proof?guest=100")).json.items;
+  assert.deepEqual(guest?.slower, [{ measure: "heartbeatMs", before: 20_000, now: 50_000, factor: 2.5 }]);
+  const missing = (guest?.notProven ?? []) as string[];
+  assert.ok(missing.includes("Check db was skipped: no address"), missing.join());
+});
+
+test("is everything protected: each gap with its reason, and what isn't known is not yes", async (t) => {
+  const { list, ask, hub, agent } = restoreHub(t);
+  const day = 86_400_000;
+  const now = hub.clock.now();
+  const gaps = async () => {
+    const [guest] = (await ask("root@pam", "GET", "proof?guest=100")).json.items;
+    return [guest?.protected, ((guest?.gaps ?? []) as { gap: string }[]).map(({ gap }) => gap)];
+  };
+  assert.deepEqual(await gaps(), ["unknown", ["jobs-unknown", "no-backup", "never-proven"]]);
+  list([3, 2, 1, 0].map((days) => backupOf(100, now - days * day, { bytes: days === 0 ? 50_000 : 1_000_000 })));
+  assert.deepEqual(await gaps(), ["unknown", ["jobs-unknown", "size-shrank", "never-proven"]]);
+  list([backupOf(100, now, { verification: { state: "failed", at: now as EpochMs } })]);
+  assert.deepEqual(await gaps(), ["no", ["jobs-unknown", "backup-unverifiable", "never-proven"]]);
+  const problem = "mount point is not there";
+  hub.restore.session.backups(agent, { storage: "nfs1", shared: true, at: now + 1, part: 1, parts: 1, backups: [], problem });
+  assert.deepEqual((await ask("root@pam", "GET", "backups?state=stale")).json.items.length, 1, "what was known stays, as old");
+});
