@@ -11,6 +11,7 @@ import type { ServiceManager } from "./notify.ts";
 import type { Outlet } from "./outlet.ts";
 import type { Clock, Collector, Log } from "./ports.ts";
 import { Sampler } from "./sampler.ts";
+import type { SessionOperations } from "./session.ts";
 import type { SpoolStore } from "./spool-store.ts";
 import { TickClock } from "./tick-clock.ts";
 
@@ -32,8 +33,16 @@ export type AgentPorts = {
   outlet: Outlet;
   /** Browsers of this node, and sign-ins for the hub; undefined: switched off. */
   gateway: AgentGateway | undefined;
+  /** What the hub may ask of this node. */
+  operations?: AgentOperations;
   /** Without a hub that knew us for so long, the outlet tells, ms. */
   hubUnreachableMs: number;
+};
+
+export type AgentOperations = SessionOperations & {
+  run(signal: AbortSignal): Promise<void>;
+  /** Where it says what is wrong on this node. */
+  onProblem: (problem: string | undefined) => void;
 };
 
 export type AgentGateway = {
@@ -48,8 +57,9 @@ export type AgentGateway = {
  * hub: it looks for one while it spools.
  */
 export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<void> {
-  const { clock, log, collector, store, service, hubFiles, outlet, gateway } = ports;
+  const { clock, log, collector, store, service, hubFiles, outlet, gateway, operations } = ports;
   const facts = new Facts();
+  if (operations !== undefined) operations.onProblem = (problem) => facts.setProblem("restore-tests", problem);
   const linkStop = new AbortController();
   const tickClock = new TickClock(clock);
   const link = new Link({
@@ -84,13 +94,14 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
   });
   const linking = runForEver("link", () => link.run(linkStop.signal), ports, linkStop.signal);
   const serving = gateway && runForEver("gateway", () => gateway.run(linkStop.signal), ports, linkStop.signal);
+  const operating = operations && runForEver("operations", () => operations.run(linkStop.signal), ports, linkStop.signal);
   await service.ready();
   log(6, "agent started", { stream: store.stream, waiting: store.waiting });
   await sampler.run(signal);
   await service.stopping();
   await drain(store, link, clock);
   linkStop.abort();
-  await Promise.all([linking, serving]);
+  await Promise.all([linking, serving, operating]);
   await outlet.settled(outletMs);
   await store.close();
   collector.close();

@@ -12,6 +12,7 @@ import { type HubFiles, storeJoin } from "./hub-place.ts";
 import { type Identity, loadIdentity } from "./identity.ts";
 import { createLog } from "./log.ts";
 import { createServiceManager } from "./notify.ts";
+import { OperationsDoor } from "./operations-door.ts";
 import { createOutlet } from "./outlet.ts";
 import { readIfThere } from "./private-file.ts";
 import { createPveApi } from "./pve/api.ts";
@@ -54,9 +55,11 @@ async function run(config: AgentConfig): Promise<number> {
   const outlet = createOutlet({ switches, root, stateDir: state, run: edges.run, clock: systemClock, log });
   const hubUnreachableMs = switches.hub_unreachable_sec * 1000;
   const gateway = await openGateway(config, edges.hubFiles, identity);
+  const operations = operationsDoor(config, edges);
   const ports = {
     ...edges,
     gateway,
+    operations,
     clock: systemClock,
     log,
     random: Math.random,
@@ -69,6 +72,24 @@ async function run(config: AgentConfig): Promise<number> {
   await runAgent(ports, stop.signal);
   edges.api.close();
   return 0;
+}
+
+/** Restore tests and what else the hub may ask for: loaded with the first of them, or when something of one is left. */
+function operationsDoor(config: AgentConfig, { api, run, collector }: ReturnType<typeof wire>): OperationsDoor {
+  const { vmid_first: first, vmid_last: last } = config.restore_test;
+  return new OperationsDoor({
+    dir: join(config.state, "operations"),
+    root: config.root,
+    vmids: { first, last },
+    clock: systemClock,
+    log,
+    load: async (send, onProblem) => {
+      const [{ loadOperations }, self] = await Promise.all([import("./restore/load.ts"), collector.identify()]);
+      if (self === undefined) throw new Error("this node's name can't be read yet: is pmxcfs mounted?");
+      const ports = { config, node: self.node, api, run, clock: systemClock, log };
+      return loadOperations(ports, send, (problems) => onProblem(problems.length === 0 ? undefined : problems.join("; ")));
+    },
+  });
 }
 
 /** Loaded only where it is switched on: most of it is of no use elsewhere. */

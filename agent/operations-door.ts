@@ -14,7 +14,7 @@ export type LoadedOperations = {
 
 export type DoorPorts = {
   /** Loads all of it: most agents hardly ever need that. */
-  load(send: (message: Message) => void): Promise<LoadedOperations>;
+  load(send: (message: Message) => void, onProblem: (problem: string | undefined) => void): Promise<LoadedOperations>;
   /** Folder of the journals. */
   dir: string;
   root: string;
@@ -28,6 +28,8 @@ const about = new Set<Message["type"]>(["op.start", "op.cancel", "op.keep", "op.
 
 /** Stands before the operations so that an agent that has none to do doesn't carry them. */
 export class OperationsDoor implements SessionOperations {
+  /** Whoever tells the hub what is wrong here. */
+  onProblem: (problem: string | undefined) => void = () => undefined;
   private loaded: Promise<LoadedOperations> | undefined;
   private send: ((message: Message) => void) | undefined;
 
@@ -35,7 +37,9 @@ export class OperationsDoor implements SessionOperations {
 
   hear(message: Message): boolean {
     if (!about.has(message.type)) return false;
-    void this.use((operations) => operations.hear(message));
+    void this.use((operations) => operations.hear(message)).then((problem) => {
+      if (problem !== undefined && message.type === "op.start") this.refuse(message.body.id, problem);
+    });
     return true;
   }
 
@@ -55,13 +59,29 @@ export class OperationsDoor implements SessionOperations {
     }
   }
 
-  private async use(work: (operations: LoadedOperations) => void | Promise<void>): Promise<void> {
+  /** Nothing of it was begun: the hub may ask again. */
+  private refuse(id: string, problem: string): void {
+    const result = { kind: "refused", code: "unavailable", reason: problem.slice(0, 1000) };
+    this.send?.({ type: "op.result", body: { id, result } });
+  }
+
+  /** Undefined: it worked. */
+  private async use(work: (operations: LoadedOperations) => void | Promise<void>): Promise<string | undefined> {
     try {
-      this.loaded ??= this.ports.load((message) => this.send?.(message));
-      await work(await this.loaded);
+      this.loaded ??= this.ports.load(
+        (message) => this.send?.(message),
+        (problem) => this.onProblem(problem),
+      );
+      const loaded = await this.loaded.catch((error: unknown) => {
+        this.loaded = undefined;
+        throw error;
+      });
+      await work(loaded);
+      return undefined;
     } catch (error) {
       const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.ports.log(3, "operations failed", { problem });
+      return error instanceof Error ? error.message : String(error);
     }
   }
 

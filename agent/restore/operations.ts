@@ -78,13 +78,12 @@ export class Operations {
     const { clock, sandboxes, log } = this.ports.restore;
     await Promise.all(this.abandoned().map(({ id, state }) => this.takeOver(id, state)));
     const states = this.journals.all();
-    const inUse = new Set(states.filter(({ id, state }) => this.isLive(id, state)).flatMap(({ state }) => state.sandbox ?? []));
+    const alive = states.filter(({ id, state }) => this.isLive(id, state));
+    const inUse = new Set(alive.flatMap(({ id, state }) => [id, ...(state.sandbox === undefined ? [] : [state.sandbox])]));
     const left = await sandboxes
       .reap(inUse)
       .catch((error: unknown) => [`The sandboxes could not be looked through: ${String(error)}`]);
-    const live = new Set(
-      states.filter(({ id, state }) => this.isLive(id, state)).flatMap(({ state }) => state.intent?.vmid ?? []),
-    );
+    const live = new Set(alive.flatMap(({ state }) => state.intent?.vmid ?? []));
     const { cleared, problems } = await sweepRange(this.ports.restore, this.journals, live);
     if (cleared.length > 0) log(5, "leftovers of restore tests were removed", { guests: cleared.join(",") });
     this.ports.onProblems([...left, ...problems]);

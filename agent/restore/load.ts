@@ -1,0 +1,71 @@
+import { join } from "node:path";
+import type { Message } from "#protocol/messages.ts";
+import { createRunCheck } from "../checks/run-check.ts";
+import type { AgentConfig } from "../config.ts";
+import type { Clock, Log, RunCommand } from "../ports.ts";
+import type { PveApi } from "../pve/api.ts";
+import { createSandboxes } from "../sandbox/sandboxes.ts";
+import { Operations } from "./operations.ts";
+import type { CheckIntegrity, RestoreLimits, RestorePorts } from "./ports.ts";
+
+/** What operations need of the agent that runs them. */
+export type LoadPorts = {
+  config: Pick<AgentConfig, "root" | "state" | "restore_test">;
+  node: string;
+  api: PveApi;
+  run: RunCommand;
+  clock: Clock;
+  log: Log;
+};
+
+export const operationsDir = (state: string) => join(state, "operations");
+
+/** The agent's own restore_test section as limits. */
+export function limitsOf({
+  vmid_first,
+  vmid_last,
+  memory_mib,
+  reserve_mib,
+  keep_sec,
+  ...rest
+}: AgentConfig["restore_test"]): RestoreLimits {
+  const { enabled, storages, parallel, pool } = rest;
+  return {
+    enabled,
+    vmids: { first: vmid_first, last: vmid_last },
+    storages,
+    memoryMib: memory_mib,
+    reserveMib: reserve_mib,
+    parallel,
+    keepSec: keep_sec,
+    pool,
+  };
+}
+
+const unread: CheckIntegrity = async () => ({ state: "not-checked", reason: "This agent does not read archives", log: [] });
+
+/** Sandboxes, checks and archives of this very node. */
+export function restorePorts({ config, node, api, run, clock, log }: LoadPorts): RestorePorts {
+  const { root, state } = config;
+  const self = [process.execPath, ...process.execArgv, process.argv[1] ?? ""];
+  return {
+    node,
+    root,
+    api,
+    run,
+    sandboxes: createSandboxes({ run, clock, log, stateDir: state }),
+    check: createRunCheck({ api, run, node, clock, root, self }),
+    integrity: unread,
+    limits: limitsOf(config.restore_test),
+    clock,
+    log,
+  };
+}
+
+export function loadOperations(
+  ports: LoadPorts,
+  send: (message: Message) => void,
+  onProblems: (problems: readonly string[]) => void,
+): Operations {
+  return new Operations({ restore: restorePorts(ports), dir: operationsDir(ports.config.state), send, onProblems });
+}
