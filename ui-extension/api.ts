@@ -15,7 +15,10 @@ import type {
   TaskView,
 } from "#protocol/api.ts";
 import type { TopAnswer, TopQuery } from "#protocol/class-queries.ts";
+import type { Layout, ProtectionView } from "#protocol/panel.ts";
 import { AlertingApi } from "./alerting-api.ts";
+import { EntityApi } from "./entity-api.ts";
+import { ProofApi } from "./proof-api.ts";
 
 /** Why a request gave no answer. `unreachable`: no hub; `broken`: an answer that is none of the API's. */
 export type ApiProblem = {
@@ -39,13 +42,17 @@ export const ownOrigin: Access = { credentials: "same-origin", writeHeaders: () 
 /** The hub's API as the panel uses it. Nothing here throws: what fails is an answer too. */
 export class Api {
   readonly alerting = new AlertingApi((path, options) => this.#request(path, options));
+  readonly entities = new EntityApi((path, options) => this.#request(path, options));
+  readonly proof: ProofApi;
 
   /** `base`: where `/api/v1` is, without a slash at its end; empty for the page's own origin. */
   constructor(
     readonly base: string,
     private readonly onSignedOut: () => void,
     private readonly access: Access = ownOrigin,
-  ) {}
+  ) {
+    this.proof = new ProofApi((path, options) => this.#request(path, options), base);
+  }
 
   signIn(key: string): Promise<Answer<SessionView>> {
     return this.#request("session", { method: "POST", body: { key } });
@@ -70,6 +77,30 @@ export class Api {
 
   signOut(): Promise<Answer<unknown>> {
     return this.#request("session", { method: "DELETE" });
+  }
+
+  layout(): Promise<Answer<Layout>> {
+    return this.#request("layout");
+  }
+
+  saveLayout(layout: Layout): Promise<Answer<Layout>> {
+    return this.#request("layout", { method: "PUT", body: layout });
+  }
+
+  protection(): Promise<Answer<Page<ProtectionView>>> {
+    return this.#request("protection");
+  }
+
+  pushKey(): Promise<Answer<{ publicKey: string }>> {
+    return this.#request("push/key");
+  }
+
+  subscribePush(subscription: unknown): Promise<Answer<{ id: string }>> {
+    return this.#request("push/subscriptions", { method: "POST", body: subscription });
+  }
+
+  unsubscribePush(id: string): Promise<Answer<unknown>> {
+    return this.#request(`push/subscriptions/${encodeURIComponent(id)}`, { method: "DELETE" });
   }
 
   health(): Promise<Answer<Health>> {

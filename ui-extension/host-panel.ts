@@ -10,6 +10,7 @@ import { ThemeWatch } from "./theme.ts";
 /** The panel in a tab of Proxmox VE's page. The tab's element and everything in it goes when another one is chosen: nothing may stay behind. */
 export const mount: PanelModule["mount"] = (element, host, selected) => {
   const panel = new Panel(host.gateway, new HostNavigation(routeOfSelected(selected)), accessOf(host));
+  panel.pveOrigin = location.origin;
   const themes = new ThemeWatch("auto");
   const stops = [followTheme(themes), followLanguage(host), followUser(panel, host)];
   const app = document.createElement("proven-app");

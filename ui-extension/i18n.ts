@@ -1,6 +1,8 @@
 import { italian } from "./catalogue-it.ts";
 import { italianAlerting } from "./catalogue-it-alerting.ts";
 import { italianEmbedded } from "./catalogue-it-embedded.ts";
+import { italianOverview } from "./catalogue-it-overview.ts";
+import { italianProof } from "./catalogue-it-proof.ts";
 import { inEnglish, plural, type TextValues, type Translate, translator } from "./core/text.ts";
 import { Observable } from "./observable.ts";
 
@@ -9,7 +11,7 @@ export type Language = keyof typeof languages;
 
 const translators: Record<Language, Translate> = {
   en: inEnglish,
-  it: translator({ ...italian, ...italianAlerting, ...italianEmbedded }),
+  it: translator({ ...italian, ...italianAlerting, ...italianEmbedded, ...italianOverview, ...italianProof }),
 };
 
 /** Elements are made anew when it changes (proven-app). */

@@ -1,7 +1,10 @@
 import type { LoginState, SessionView } from "#protocol/api.ts";
 import { type Access, type Answer, Api, type ApiProblem, ownOrigin } from "./api.ts";
 import type { Page, Route } from "./core/route.ts";
+import type { LastStateKeeper } from "./last-state.ts";
 import { Observable } from "./observable.ts";
+import { OverviewState } from "./overview-state.ts";
+import type { BrowserApp } from "./push.ts";
 import { newestTasks, Store } from "./store.ts";
 import { LiveStream } from "./stream.ts";
 
@@ -22,6 +25,9 @@ export interface Navigation {
   go(route: Route, how: "push" | "replace"): void;
 }
 
+/** How often what is known is kept for when there is no hub. */
+const keepEveryMs = 60_000;
+
 /** What every element of one panel shares. */
 export class Panel {
   readonly store = new Store();
@@ -30,16 +36,27 @@ export class Panel {
   readonly now = new Observable(Date.now());
   readonly api: Api;
   readonly stream: LiveStream;
+  readonly overview: OverviewState;
+  /** The hub's own page as an app of this browser; undefined inside Proxmox VE's page. */
+  app: BrowserApp | undefined;
+  /** Of the Proxmox VE page that this panel is in; undefined: a node's own address is taken for links to it. */
+  pveOrigin: string | undefined;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #healthAt = 0;
+  #keptAt = 0;
+  /** What is shown comes from the keeper: the hub has not answered since. */
+  #isRestored = false;
 
   constructor(
     base: string,
     readonly navigation: Navigation,
     access: Access = ownOrigin,
+    /** Keeps what is known in this browser; undefined: nothing is kept, as in Proxmox VE's page. */
+    private readonly keeper?: LastStateKeeper,
   ) {
     this.api = new Api(base, () => this.end(), access);
     this.stream = new LiveStream(`${base}/api/v1/stream`, this.store, () => this.#mayRetry(), access.credentials);
+    this.overview = new OverviewState(this.api);
   }
 
   /** Begins with what the browser has: a session cookie, or a key from the address. */
@@ -49,7 +66,18 @@ export class Panel {
     const answer = await this.api.session();
     if (answer.ok) return await this.#signedIn(answer.value);
     if (answer.problem.status === 401) this.session.set({ state: "signed-out", why: "first", message: "" });
-    else this.session.set({ state: "failed", problem: answer.problem });
+    else await this.#restore(answer.problem);
+  }
+
+  /** Nobody answers: what was last known, with its age. Any other refusal is told. */
+  async #restore(problem: ApiProblem): Promise<void> {
+    const kept = problem.status === 0 ? await this.keeper?.read(Date.now()) : undefined;
+    if (kept === undefined || this.#ticker === undefined) return this.session.set({ state: "failed", problem });
+    this.store.restore(kept.picture, kept.clockOffsetMs);
+    this.overview.protections.set(kept.protections);
+    this.session.set({ state: "signed-in", session: kept.session });
+    this.#isRestored = true;
+    this.stream.resume(kept.at);
   }
 
   /** Leaves nothing running: elements come and go inside PVE's page. */
@@ -83,8 +111,7 @@ export class Panel {
 
   async signOut(): Promise<void> {
     await this.api.signOut();
-    this.stream.stop();
-    this.store.clear();
+    this.#forget();
     this.session.set({ state: "signed-out", why: "first", message: "" });
   }
 
@@ -105,6 +132,12 @@ export class Panel {
     if (this.#ticker === undefined) return; // stopped while the answer was on its way
     this.session.set({ state: "signed-in", session });
     this.stream.start();
+    await this.#readRest();
+  }
+
+  /** What the stream doesn't tell when it opens. */
+  async #readRest(): Promise<void> {
+    void this.overview.read();
     const [tasks, events] = await Promise.all([this.api.tasks(200), this.api.events(100), this.#readHealth()]);
     const { picture } = this.store;
     if (tasks.ok) this.store.change({ tasks: newestTasks([...picture.value.tasks, ...tasks.value.items]) });
@@ -114,13 +147,36 @@ export class Panel {
   /** The session is over: nothing of what it showed stays. */
   end(): void {
     if (this.session.value.state !== "signed-in") return;
-    this.stream.stop();
-    this.store.clear();
+    this.#forget();
     this.session.set({ state: "signed-out", why: "ended", message: "" });
   }
 
+  #forget(): void {
+    this.stream.stop();
+    this.store.clear();
+    this.overview.clear();
+    void this.keeper?.forget();
+  }
+
+  /** Keeps what is known now, if it is live: what is old already was kept when it was new. */
+  keepState(): void {
+    const session = this.session.value;
+    const { store, stream } = this;
+    if (this.keeper === undefined || session.state !== "signed-in" || stream.state.value.state !== "live" || !store.loaded.value)
+      return;
+    this.#keptAt = Date.now();
+    const { clockOffsetMs } = store;
+    const protections = this.overview.protections.value;
+    void this.keeper.keep({ at: Date.now(), clockOffsetMs, session: session.session, picture: store.picture.value, protections });
+  }
+
   async #mayRetry(): Promise<boolean> {
-    await this.api.session();
+    const answer = await this.api.session();
+    if (answer.ok && this.#isRestored) {
+      this.#isRestored = false;
+      this.session.set({ state: "signed-in", session: answer.value });
+      void this.#readRest();
+    }
     return this.session.value.state === "signed-in";
   }
 
@@ -128,11 +184,14 @@ export class Panel {
     this.#healthAt = Date.now();
     const health = await this.api.health();
     if (health.ok) this.store.change({ health: health.value });
+    if (health.ok && this.overview.protections.value !== undefined) await this.overview.readProtections();
   }
 
   #tick(): void {
     this.now.set(Date.now() + this.store.clockOffsetMs);
     this.stream.watch(Date.now());
-    if (this.session.value.state === "signed-in" && Date.now() - this.#healthAt > 30_000) void this.#readHealth();
+    if (this.session.value.state !== "signed-in") return;
+    if (Date.now() - this.#healthAt > 30_000) void this.#readHealth();
+    if (Date.now() - this.#keptAt > keepEveryMs) this.keepState();
   }
 }

@@ -1,8 +1,11 @@
+import { ownOrigin } from "./api.ts";
 import { keyInHash } from "./core/route.ts";
 import "./elements/proven-app.ts";
 import { HashNavigation } from "./hash-navigation.ts";
 import { language, preferredLanguage } from "./i18n.ts";
+import { LastStateKeeper } from "./last-state.ts";
 import { Panel } from "./panel.ts";
+import { BrowserApp } from "./push.ts";
 import { ThemeWatch } from "./theme.ts";
 import type { ThemeChoice } from "./theme-choice.ts";
 
@@ -30,8 +33,14 @@ themes.theme.subscribe(showTheme);
 themes.start();
 showTheme();
 
-const panel = new Panel("", new HashNavigation());
+const panel = new Panel("", new HashNavigation(), ownOrigin, new LastStateKeeper());
+const browserApp = new BrowserApp(panel.api);
+panel.app = browserApp;
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden") panel.keepState();
+});
 const app = document.createElement("proven-app");
 Object.assign(app, { panel, themes });
 document.body.append(app);
 void panel.start(key);
+void browserApp.start();

@@ -49,6 +49,13 @@ export class Store implements StreamSink {
     this.anyNode.set(this.picture.value.nodes.length > 0);
   }
 
+  /** What was known once. It is never live: every element tells its age. */
+  restore(picture: Picture, clockOffsetMs: number): void {
+    this.clockOffsetMs = clockOffsetMs;
+    this.change(picture);
+    this.loaded.set(true);
+  }
+
   clear(): void {
     this.change(emptyPicture);
     this.loaded.set(false);

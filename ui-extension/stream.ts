@@ -51,6 +51,14 @@ export class LiveStream {
     this.#connect();
   }
 
+  /** Begins with what was known at `since`, while nobody answers: it is lost from the start, and tries again by itself. */
+  resume(since: number): void {
+    this.stop();
+    this.#running = true;
+    this.#heardAt = since;
+    this.#lose(since);
+  }
+
   stop(): void {
     this.#running = false;
     clearTimeout(this.#timer);

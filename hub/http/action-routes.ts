@@ -36,9 +36,12 @@ export function actionRoutes(app: HubApp, ports: ActionPorts): void {
 
 type Status = 200 | 404 | 410;
 
-/** Nobody keeps it, no search engine lists it, and the panel's address is all it links to. */
+/** Nobody keeps it, no search engine lists it, and the panel's address is all it links to. A button of a notification asks for JSON. */
 function answer(c: HubContext, status: Status, page: PageText): Response {
   c.header("X-Robots-Tag", "noindex");
+  if (c.req.header("Accept") === "application/json") {
+    return c.json({ heading: page.heading, lines: page.lines }, status, { "Cache-Control": "no-store" });
+  }
   return c.html(actionPage(page, pageLanguage(c.req.header("Accept-Language"))), status, { "Cache-Control": "no-store" });
 }
 

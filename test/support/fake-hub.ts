@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
 import { type Context, Hono } from "hono";
@@ -6,10 +5,13 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { Scope, SeriesQuery, StreamEvents } from "#protocol/api.ts";
 import type { TopQuery } from "#protocol/class-queries.ts";
+import type { Layout } from "#protocol/panel.ts";
+import { bundleStandalone } from "../../scripts/panel-build.ts";
 import { fakeAlertApi } from "./fake-alert-api.ts";
 import { type ClusterSetup, fakeCluster } from "./fake-cluster.ts";
 import { fakeHistory, fakeMetrics, fakeTop } from "./fake-history.ts";
 import { addLoginApi } from "./fake-login-api.ts";
+import { addOverviewApi } from "./fake-overview-api.ts";
 
 export type FakeHubOptions = Partial<ClusterSetup> & {
   /** Files by name, `index.html` first of all. */
@@ -33,6 +35,8 @@ export type FakeHub = {
   queries: SeriesQuery[];
   /** Everything that alerting's part of the API was told to change or asked by POST. */
   writes: { method: string; path: string; body: unknown }[];
+  /** What was kept of the panel's arrangement. */
+  layout(): Layout;
   /** Ends the live streams; `refuse`: and answers new ones with 503. */
   dropStreams(refuse: boolean): void;
   /** The sessions count no longer. */
@@ -50,6 +54,8 @@ const types: Record<string, string> = {
   js: "text/javascript",
   css: "text/css",
   svg: "image/svg+xml",
+  png: "image/png",
+  webmanifest: "application/manifest+json",
 };
 const refusal = (code: string, message: string) => ({ error: { code, message } });
 
@@ -116,6 +122,7 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
   app.get("/api/v1/nodes", (c) => c.json(page(world.nodes(Date.now()))));
   app.get("/api/v1/guests", (c) => c.json(page(world.guests(Date.now()))));
   app.get("/api/v1/storages", (c) => c.json(page(world.storages(Date.now()))));
+  const overview = addOverviewApi(app, (now) => world.guests(now), options.trouble === true);
   app.get("/api/v1/tasks", (c) => c.json(page(world.tasks(Date.now()))));
   app.get("/api/v1/events", (c) => c.json(page(world.events(Date.now()))));
   app.get("/api/v1/nodes/:node/metrics", (c) => c.json(fakeMetrics(world.cluster, `node/${c.req.param("node")}`)));
@@ -156,8 +163,8 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
       streams.delete(stream);
     });
   });
-  app.get("/:name?", (c) => {
-    const name = c.req.param("name") ?? "index.html";
+  app.get("*", (c) => {
+    const name = c.req.path === "/" ? "index.html" : c.req.path.slice(1);
     const file = options.files.get(name);
     if (file === undefined) return c.notFound();
     return c.body(new Uint8Array(file), 200, {
@@ -181,6 +188,7 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
     key,
     queries,
     writes,
+    layout: overview.layout,
     dropStreams(refuse) {
       refusing = refuse;
       drop();
@@ -202,28 +210,5 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
   };
 }
 
-/** The panel's files: its page and statics from the source, its script as esbuild bundles it. */
-export async function panelFiles(): Promise<Map<string, Uint8Array>> {
-  const { build } = await import("esbuild");
-  const source = new URL("../../ui-extension/", import.meta.url);
-  const { outputFiles } = await build({
-    entryPoints: { panel: new URL("standalone.ts", source).pathname },
-    bundle: true,
-    write: false,
-    minify: true,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
-    legalComments: "none",
-    loader: { ".css": "text" },
-    outdir: "/",
-  });
-  const script = outputFiles[0];
-  if (script === undefined) throw new Error("esbuild gave no bundle");
-  return new Map<string, Uint8Array>([
-    ["panel.js", script.contents],
-    ["index.html", readFileSync(new URL("standalone.html", source))],
-    ["page.css", readFileSync(new URL("static/page.css", source))],
-    ["icon.svg", readFileSync(new URL("static/icon.svg", source))],
-  ]);
-}
+/** The panel's files, as the build makes them. */
+export const panelFiles = async (): Promise<Map<string, Uint8Array>> => (await bundleStandalone({ sourcemap: false })).files;

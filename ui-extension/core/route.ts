@@ -1,4 +1,4 @@
-import { isRangeName, type RangeName } from "./range.ts";
+import { isRange, type Range } from "./range.ts";
 
 /** What a page is about. `cluster` only where the hub knows several. */
 export type Page =
@@ -7,12 +7,28 @@ export type Page =
   | { kind: "section"; section: Section; item: string };
 
 /** Pages of their own. `item`: what of it, such as a rule's id; empty: all. */
-export const sections = ["alerts", "rules", "silences", "routes", "events"] as const;
+export const sections = ["guests", "proofs", "alerts", "rules", "silences", "routes", "events", "browser", "screen"] as const;
 export type Section = (typeof sections)[number];
+/** Those that are named in the header; the others have a button there. */
+export const menuSections = [
+  "guests",
+  "proofs",
+  "alerts",
+  "rules",
+  "silences",
+  "routes",
+  "events",
+] as const satisfies readonly Section[];
 const isSection = (name: string): name is Section => (sections as readonly string[]).includes(name);
 
 /** A place in the panel: everything a link or a bookmark holds. */
-export type Route = { page: Page; range: RangeName; filter: string };
+export type Route = {
+  page: Page;
+  range: Range;
+  filter: string;
+  /** Column the guest list is sorted by, with `-` in front from the top down; absent: by number. */
+  sort?: string;
+};
 
 /** Route to a section, or to one item of it. */
 export const sectionRoute = (section: Section, item = "", filter = ""): Route => ({
@@ -23,7 +39,8 @@ export const sectionRoute = (section: Section, item = "", filter = ""): Route =>
 
 export const home: Route = { page: { kind: "overview" }, range: "1h", filter: "" };
 
-const entityPattern = /^(node\/[^/]+|guest\/[0-9]+|storage\/[^/]+(\/[^/]+)?)$/;
+const entityPattern =
+  /^(node\/[^/]+|guest\/[0-9]+|storage\/[^/]+(\/[^/]+)?|zpool\/[^/]+\/[^/]+|thinpool\/[^/]+\/[^/]+\/[^/]+|datastore\/[0-9a-f]{16}\/[^/]+)$/;
 
 /** Reads a URL's hash, `#/guest/105?range=24h`. What it doesn't understand falls back to the overview: a bad link is no error page. */
 export function parseRoute(hash: string): Route {
@@ -32,8 +49,9 @@ export function parseRoute(hash: string): Route {
   const range = parameters.get("range");
   return {
     page: pageOf(path, parameters.get("cluster")),
-    range: range !== undefined && isRangeName(range) ? range : home.range,
+    range: range !== undefined && isRange(range) ? range : home.range,
     filter: parameters.get("filter") ?? "",
+    ...(/^-?[a-z]{1,20}$/.test(parameters.get("sort") ?? "") ? { sort: parameters.get("sort") ?? "" } : {}),
   };
 }
 
@@ -58,12 +76,13 @@ function decode(text: string): string {
 }
 
 /** The hash of a route; what is default is left out. */
-export function formatRoute({ page, range, filter }: Route): string {
+export function formatRoute({ page, range, filter, sort }: Route): string {
   const path = pathOf(page);
   const query = [
     page.kind === "entity" && page.cluster !== undefined ? `cluster=${encodeURIComponent(page.cluster)}` : "",
     range === home.range ? "" : `range=${range}`,
     filter === "" ? "" : `filter=${encodeURIComponent(filter)}`,
+    sort === undefined ? "" : `sort=${encodeURIComponent(sort)}`,
   ].filter((part) => part !== "");
   return `#/${path}${query.length > 0 ? `?${query.join("&")}` : ""}`;
 }

@@ -13,7 +13,7 @@ export type Verdict = { level: "critical" | "warning" | "unknown" | "fine"; text
 export function verdictOf(picture: Picture, problems: readonly Problem[], t: Translate): Verdict {
   const { quiet } = countAlerts(picture.alerts ?? []);
   const held = quiet === 0 ? [] : [plural(t, quiet, "{n} alert taken or kept quiet", "{n} alerts taken or kept quiet")];
-  const unknown = [...countUnknown(picture, t), ...held, t("Restore proof: not set up yet")];
+  const unknown = [...countUnknown(picture, t), ...held, ...unproven(picture, t)];
   const [worst] = problems;
   if (picture.nodes.length === 0) return { level: "unknown", text: t("Nothing is known yet: no node reports"), unknown };
   if (worst === undefined) return { level: "fine", text: t("Everything that reports is fine"), unknown };
@@ -23,6 +23,19 @@ export function verdictOf(picture: Picture, problems: readonly Problem[], t: Tra
       ? worst.text
       : plural(t, others, "{worst}, and {n} more problem", "{worst}, and {n} more problems", { worst: worst.text });
   return { level: worst.severity, text, unknown };
+}
+
+/** What a verdict of some time ago is worth: nobody knows now. */
+export function pastVerdict({ text, unknown }: Verdict, age: string, t: Translate): Verdict {
+  return { level: "unknown", text: t("Not known now; {age} ago: {text}", { age, text }), unknown };
+}
+
+/** Guests whose backup nobody has seen to work. Empty where every one's was. */
+function unproven({ guests }: Picture, t: Translate): string[] {
+  const real = guests.filter((guest) => !guest.template);
+  const proven = real.filter(({ proof }) => proof?.state === "proven").length;
+  if (real.every(({ proof }) => proof === undefined)) return [t("Restore proof: not set up yet")];
+  return proven === real.length ? [] : [t("{n} of {all} restored and proven", { n: proven, all: real.length })];
 }
 
 function countUnknown({ guests, storages }: Picture, t: Translate): string[] {

@@ -1,51 +1,64 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 import type { ApiProblem } from "../api.ts";
-import { formatAge } from "../core/age.ts";
-import type { Page, Section } from "../core/route.ts";
+import { sectionRoute } from "../core/route.ts";
+import { type Command, commandOf, type Key } from "../core/shortcuts.ts";
 import { language, t } from "../i18n.ts";
 import { palette, type ThemeWatch } from "../theme.ts";
+import { pageView } from "./page-view.ts";
 import { PanelElement } from "./panel-element.ts";
-import "./proven-alerts.ts";
+import { piecesChanged, withPiece } from "./pieces.ts";
 import "./proven-empty.ts";
-import "./proven-event-log.ts";
-import "./proven-guest.ts";
 import "./proven-header.ts";
-import "./proven-node.ts";
-import "./proven-overview.ts";
-import "./proven-routes.ts";
-import "./proven-rule.ts";
-import "./proven-rules.ts";
+import "./proven-lost.ts";
 import "./proven-signin.ts";
-import "./proven-silences.ts";
-import "./proven-storage.ts";
-import "./proven-why.ts";
-import { icon } from "./icon.ts";
 import { shared } from "./styles.ts";
 
 /** The whole panel. `embedded`: inside Proxmox VE's page, which has its own frame. */
 export class ProvenApp extends PanelElement {
-  static override properties = { ...PanelElement.properties, themes: { attribute: false }, embedded: { type: Boolean } };
+  static override properties = {
+    ...PanelElement.properties,
+    themes: { attribute: false },
+    embedded: { type: Boolean },
+    open: { state: true },
+  };
   static override styles = [
     palette,
     shared,
     css`
       :host { background: var(--pv-page); min-height: 100%; }
+      /* What is not live is not green. */
+      :host([past]) { --pv-ok: var(--pv-dim); --pv-ok-tint: var(--pv-unknown-tint); }
       main { padding: 8px 10px 24px; max-width: 1800px; margin: 0 auto; }
       @media (max-width: 560px) { main { padding: 6px 6px 20px; } }
     `,
   ];
   declare themes: ThemeWatch;
   declare embedded: boolean;
+  /** The window above the page. */
+  declare open: "search" | "shortcuts" | undefined;
+  #waiting = false;
+  readonly #keys = (event: KeyboardEvent) => this.#onKeyDown(event);
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    window.addEventListener("keydown", this.#keys);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.removeEventListener("keydown", this.#keys);
+  }
 
   protected watched() {
     const { session, stream, navigation, store } = this.panel;
-    return [session, stream.state, navigation.route, store.loaded, this.themes.theme, language, store.anyNode];
+    return [session, stream.state, navigation.route, store.loaded, this.themes.theme, language, store.anyNode, piecesChanged];
   }
 
   protected override willUpdate(): void {
     this.setAttribute("theme", this.themes.theme.value);
     this.setAttribute("lang", language.value);
+    this.toggleAttribute("past", this.panel.stream.state.value.state === "lost");
   }
 
   protected override render() {
@@ -53,9 +66,10 @@ export class ProvenApp extends PanelElement {
     return keyed(
       language.value,
       html`
-        <proven-header .panel=${panel} .themes=${this.themes} .embedded=${this.embedded}></proven-header>
+        <proven-header .panel=${panel} .themes=${this.themes} .embedded=${this.embedded} @command=${(event: CustomEvent<Command>) => this.run(event.detail)}></proven-header>
         ${panel.session.value.state === "signed-in" && panel.stream.state.value.state === "lost" ? html`<proven-lost .panel=${panel}></proven-lost>` : nothing}
         <main>${this.#content()}</main>
+        ${this.#window()}
       `,
     );
   }
@@ -74,40 +88,47 @@ export class ProvenApp extends PanelElement {
         break;
     }
     if (!panel.store.loaded.value) return html`<p class="dim" role="status">${t("Waiting for the first samples …")}</p>`;
-    return panel.store.anyNode.value ? this.#page(panel.navigation.route.value.page) : noAgents();
+    return panel.store.anyNode.value ? pageView(panel, panel.navigation.route.value.page, this.themes.theme.value) : noAgents();
   }
 
-  #page(page: Page): TemplateResult {
-    const { panel } = this;
-    const theme = this.themes.theme.value;
-    if (page.kind === "overview") return html`<proven-overview .panel=${panel}></proven-overview>`;
-    if (page.kind === "section") return this.#section(page.section, page.item);
-    const { entity, cluster } = page;
-    if (entity.startsWith("node/"))
-      return html`<proven-node .panel=${panel} .entity=${entity} .cluster=${cluster} .theme=${theme}></proven-node>`;
-    if (entity.startsWith("guest/"))
-      return html`<proven-guest .panel=${panel} .entity=${entity} .cluster=${cluster} .theme=${theme}></proven-guest>`;
-    return html`<proven-storage .panel=${panel} .entity=${entity} .cluster=${cluster} .theme=${theme}></proven-storage>`;
+  /** Above the page, one at a time. */
+  #window(): TemplateResult | typeof nothing {
+    const { panel, embedded } = this;
+    const close = () => {
+      this.open = undefined;
+    };
+    if (this.open === "search")
+      return withPiece(
+        "tools",
+        () => html`<proven-search .panel=${panel} .embedded=${embedded} @closed=${close}></proven-search>`,
+      );
+    if (this.open === "shortcuts")
+      return withPiece("tools", () => html`<proven-shortcuts .panel=${panel} @closed=${close}></proven-shortcuts>`);
+    return nothing;
   }
 
-  #section(section: Section, item: string): TemplateResult {
-    const { panel } = this;
-    switch (section) {
-      case "alerts":
-        return item.includes("@")
-          ? html`<proven-why .panel=${panel} .alert=${item}></proven-why>`
-          : html`<proven-alerts .panel=${panel} .tab=${item === "history" ? "history" : "active"}></proven-alerts>`;
-      case "rules":
-        return item === ""
-          ? html`<proven-rules .panel=${panel}></proven-rules>`
-          : html`${keyed(item, html`<proven-rule .panel=${panel} .rule=${item}></proven-rule>`)}`;
-      case "silences":
-        return html`${keyed(item, html`<proven-silences .panel=${panel} .about=${item}></proven-silences>`)}`;
-      case "routes":
-        return html`<proven-routes .panel=${panel}></proven-routes>`;
-      case "events":
-        return html`<proven-event-log .panel=${panel}></proven-event-log>`;
-    }
+  /** In Proxmox VE's page only keys pressed in the panel are the panel's. */
+  #onKeyDown(event: KeyboardEvent): void {
+    const path = event.composedPath();
+    const [target] = path;
+    if (event.defaultPrevented || this.panel.session.value.state !== "signed-in" || (this.embedded && !path.includes(this)))
+      return;
+    const inField = target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
+    const key: Key = { key: event.key, ctrl: event.ctrlKey, alt: event.altKey, meta: event.metaKey, inField };
+    const { command, waiting } = commandOf(key, this.#waiting);
+    this.#waiting = waiting;
+    if (command === undefined) return;
+    event.preventDefault();
+    this.run(command);
+  }
+
+  /** What a shortcut or a button of the header asks for. */
+  run(command: Command): void {
+    const { navigation } = this.panel;
+    const { range } = navigation.route.value;
+    if (command.do === "home") navigation.go({ ...navigation.start, range }, "push");
+    else if (command.do === "section") navigation.go({ ...sectionRoute(command.section), range }, "push");
+    else this.open = command.do;
   }
 
   #signedOut(): TemplateResult {
@@ -148,30 +169,3 @@ function noAgents(): TemplateResult {
   ];
   return html`<proven-empty .icon=${"unknown"} .heading=${t("No agents yet")} .steps=${steps}></proven-empty>`;
 }
-
-/** Says that what is on the screen is old, and how old. */
-export class ProvenLost extends PanelElement {
-  static override styles = [
-    shared,
-    css`
-      div { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 12px; background: var(--pv-warn-tint); border-bottom: 1px solid var(--pv-line); padding: 7px 14px; }
-    `,
-  ];
-
-  protected watched() {
-    return [this.panel.now, this.panel.stream.state];
-  }
-
-  protected override render() {
-    const state = this.panel.stream.state.value;
-    if (state.state !== "lost") return nothing;
-    const age = formatAge(Date.now() - state.since);
-    return html`<div>
-      <span class="warn">${icon("warning")}</span>
-      <strong role="status">${t("The live stream is lost: this is not live.")}</strong>
-      <span>${t("What you see is {age} old. Trying again by itself.", { age })}</span>
-      <button type="button" @click=${() => this.panel.stream.retryNow()}>${t("Try now")}</button>
-    </div>`;
-  }
-}
-customElements.define("proven-lost", ProvenLost);

@@ -1,10 +1,12 @@
 import { css, html, nothing } from "lit";
 import { countAlerts } from "../core/alerts.ts";
-import { home, type Section, sectionRoute, sections } from "../core/route.ts";
+import { sectionName } from "../core/find.ts";
+import { home, menuSections, sectionRoute } from "../core/route.ts";
+import type { Command } from "../core/shortcuts.ts";
 import { type Language, language, languages, t, tn } from "../i18n.ts";
 import type { ThemeWatch } from "../theme.ts";
 import type { ThemeChoice } from "../theme-choice.ts";
-import { icon } from "./icon.ts";
+import { type IconName, icon } from "./icon.ts";
 import { link } from "./link.ts";
 import { PanelElement } from "./panel-element.ts";
 import { shared } from "./styles.ts";
@@ -29,7 +31,10 @@ export class ProvenHeader extends PanelElement {
       select { background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 3px; min-height: 26px; }
       .state { background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 12px; padding: 1px 10px; display: flex; gap: 5px; align-items: center; margin-right: 6px; }
       .state .icon { width: 0.8em; height: 0.8em; }
-      @media (max-width: 560px) { .where { display: none; } header { padding: 6px 8px; } .sections { order: 1; width: 100%; } .sections a { padding: 3px 7px; } }
+      .find { display: flex; gap: 6px; align-items: center; }
+      .find kbd { border: 1px solid var(--pv-line); border-radius: 3px; padding: 0 5px; font: inherit; font-size: 11.5px; }
+      .tool { padding: 3px 7px; }
+      @media (max-width: 560px) { .find span, .find kbd { display: none; } .where { display: none; } header { padding: 6px 8px; } .sections { order: 1; width: 100%; } .sections a { padding: 3px 7px; } }
     `,
   ];
   declare themes: ThemeWatch;
@@ -51,6 +56,7 @@ export class ProvenHeader extends PanelElement {
       ${page.kind === "entity" && signedIn ? html`<nav class="where cut" aria-label=${t("You are here")}>${link(panel, { ...home, range }, t("Overview"))} <span class="dim">›</span> <span aria-current="page">${page.entity}</span></nav>` : nothing}
       <div class="end">
         ${signedIn ? this.#liveness() : nothing}
+        ${signedIn ? this.#tools() : nothing}
         ${this.embedded ? nothing : this.#choices(signedIn)}
       </div>
     </header>`;
@@ -69,21 +75,25 @@ export class ProvenHeader extends PanelElement {
   #sections() {
     const { page } = this.panel.navigation.route.value;
     const here = page.kind === "section" ? page.section : undefined;
-    const names: Record<Section, string> = {
-      alerts: t("Alerts"),
-      rules: t("Rules"),
-      silences: t("Silences"),
-      routes: t("Routes"),
-      events: t("Events"),
-    };
     const { open } = countAlerts(this.panel.store.picture.value.alerts ?? []);
     const count =
       open === 0
         ? nothing
         : html`<span class="count num" aria-label=${tn(open, "{n} alert needs you", "{n} alerts need you")}>${open}</span>`;
     return html`<nav class="sections" aria-label=${t("Sections")}>
-      ${sections.map((section) => link(this.panel, sectionRoute(section), html`${names[section]}${section === "alerts" ? count : nothing}`, section === here ? "here" : ""))}
+      ${menuSections.map((section) => link(this.panel, sectionRoute(section), html`${sectionName(section, t)}${section === "alerts" ? count : nothing}`, section === here ? "here" : ""))}
     </nav>`;
+  }
+
+  #tools() {
+    const ask = (command: Command) => this.dispatchEvent(new CustomEvent<Command>("command", { detail: command }));
+    const tool = (name: IconName, words: string, command: Command) =>
+      html`<button type="button" class="tool" aria-label=${words} title=${words} @click=${() => ask(command)}>${icon(name)}</button>`;
+    return html`
+      <button type="button" class="find" @click=${() => ask({ do: "search" })}>${icon("search")} <span>${t("Search")}</span> <kbd>/</kbd></button>
+      ${tool("screen", t("Wall screen"), { do: "section", section: "screen" })}
+      ${this.embedded ? nothing : tool("bell", t("This browser: messages, app"), { do: "section", section: "browser" })}
+      ${tool("keyboard", t("Keyboard shortcuts (?)"), { do: "shortcuts" })}`;
   }
 
   #liveness() {

@@ -1,12 +1,14 @@
-import { css, html } from "lit";
-import { formatNumber, formatPercent, formatShare } from "../core/units.ts";
-import { totalsOf } from "../core/verdict.ts";
-import { t, tn } from "../i18n.ts";
-import { bar } from "./figures.ts";
-import { type IconName, icon } from "./icon.ts";
+import { css, html, nothing, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import { arranged, changeWidget, moveWidget, placeWidget, type Widget, type WidgetId } from "../core/layout.ts";
+import { t } from "../i18n.ts";
+import { refusal, said } from "./form.ts";
 import { PanelElement } from "./panel-element.ts";
+import { piecesChanged, withPiece } from "./pieces.ts";
+import "./proven-answers.ts";
 import "./proven-busiest.ts";
 import "./proven-events.ts";
+import "./proven-figures.ts";
 import "./proven-guests.ts";
 import "./proven-nodes.ts";
 import "./proven-storages.ts";
@@ -14,113 +16,173 @@ import "./proven-tasks.ts";
 import "./proven-verdict.ts";
 import { shared } from "./styles.ts";
 
-type Card = { icon: IconName; title: string; value: string; note: string; ratio?: number };
-
-/** The first page: is anything wrong, what runs where, what changed. */
+/** The first page: is anything wrong, is everything protected, what changed; below it what its user arranged. */
 export class ProvenOverview extends PanelElement {
+  static override properties = { ...PanelElement.properties, arranging: { state: true }, spoken: { state: true } };
   static override styles = [
     shared,
     css`
       :host { display: grid; gap: 8px; grid-template-columns: minmax(0, 1fr); }
-      .cards { display: grid; gap: 8px; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); }
-      .card { background: var(--pv-panel); border: 1px solid var(--pv-line); padding: 7px 12px 9px; min-width: 0; }
-      .card dt { color: var(--pv-dim); font-size: 12px; }
-      .card dd.value { font-size: 20px; line-height: 1.35; font-variant-numeric: tabular-nums; }
-      .card dd.note { color: var(--pv-dim); font-size: 12px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-      .card .bar { margin-top: 4px; }
-      .two { display: grid; gap: 8px; grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); align-items: start; }
-      .two.even { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
-      @media (max-width: 900px) { .two, .two.even { grid-template-columns: minmax(0, 1fr); } }
-      @media (max-width: 480px) { .cards { grid-template-columns: 1fr 1fr; } }
+      .widgets { display: grid; gap: 8px; grid-template-columns: repeat(2, minmax(0, 1fr)); align-items: start; }
+      .widget { min-width: 0; grid-column: span 2; }
+      .widget.half { grid-column: span 1; }
+      .bar-line { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; min-height: 26px; }
+      .bar-line .end { margin-left: auto; }
+      .tools { display: flex; flex-wrap: wrap; gap: 4px; align-items: center; background: var(--pv-select); border: 1px solid var(--pv-line); border-bottom: 0; padding: 3px 8px; cursor: grab; }
+      .tools strong { margin-right: auto; font-weight: 500; }
+      .tools button { min-height: 24px; padding: 1px 8px; }
+      .said { display: flex; gap: 8px; padding: 6px 10px; background: var(--pv-crit-tint); }
+      @media (max-width: 900px) { .widget, .widget.half { grid-column: span 2; } }
     `,
   ];
+  /** Widgets show handles instead of being merely looked at. */
+  declare arranging: boolean;
+  /** For screen readers: what the last move came to. */
+  declare spoken: string;
+  #dragged: WidgetId | undefined;
+
+  constructor() {
+    super();
+    this.arranging = false;
+    this.spoken = "";
+  }
 
   protected watched() {
-    return [this.panel.now, this.panel.store.picture];
+    return [this.panel.overview.layout, this.panel.overview.problem, piecesChanged];
   }
 
   protected override render() {
     const { panel } = this;
+    const widgets = arranged(panel.overview.layout.value.widgets);
+    const problem = panel.overview.problem.value;
     return html`
       <proven-verdict .panel=${panel}></proven-verdict>
-      <dl class="cards">${this.#cards().map((card) => this.#card(card))}</dl>
-      <div class="two">
-        <proven-problems .panel=${panel}></proven-problems>
-        <proven-nodes .panel=${panel}></proven-nodes>
+      <proven-answers .panel=${panel}></proven-answers>
+      ${problem === undefined ? nothing : said({ ok: false, text: t("Your arrangement was not kept: {why}", { why: refusal(problem)?.text ?? "" }) })}
+      ${this.arranging ? this.#arrangeLine(widgets) : nothing}
+      <div class="widgets">
+        ${repeat(
+          widgets.filter(({ hidden }) => !hidden),
+          ({ id }) => id,
+          (
+            widget,
+          ) => html`<div class="widget ${widget.width}" data-widget=${widget.id} @dragover=${this.#onDragOver} @drop=${(event: DragEvent) => this.#onDrop(event, widget.id)}>
+            ${this.arranging ? this.#tools(widget) : nothing}${this.#content(widget.id)}
+          </div>`,
+        )}
       </div>
-      <proven-guests .panel=${panel}></proven-guests>
-      <div class="two even">
-        <proven-storages .panel=${panel}></proven-storages>
-        <proven-events .panel=${panel}></proven-events>
-      </div>
-      <div class="two even">
-        <proven-busiest .panel=${panel}></proven-busiest>
-        <proven-tasks .panel=${panel}></proven-tasks>
-      </div>
+      ${this.arranging ? nothing : html`<div class="bar-line"><button type="button" class="end" @click=${() => this.#arrange(true)}>${t("Arrange this page")}</button></div>`}
+      <span class="sr" role="status">${this.spoken}</span>
     `;
   }
 
-  #card({ icon: name, title, value, note, ratio }: Card) {
-    return html`<div class="card">
-      <dt>${icon(name)} ${title}</dt>
-      <dd class="value">${value}</dd>
-      <dd class="note" title=${note}>${note}</dd>
-      ${ratio === undefined ? "" : html`<dd>${bar(ratio)}</dd>`}
+  #content(id: WidgetId): TemplateResult {
+    const { panel } = this;
+    switch (id) {
+      case "figures":
+        return html`<proven-figures .panel=${panel}></proven-figures>`;
+      case "nodes":
+        return html`<proven-nodes .panel=${panel}></proven-nodes>`;
+      case "guests":
+        return html`<proven-guests .panel=${panel}></proven-guests>`;
+      case "storages":
+        return html`<proven-storages .panel=${panel}></proven-storages>`;
+      case "alerts":
+        return withPiece("alerting", () => html`<proven-open-alerts .panel=${panel}></proven-open-alerts>`);
+      case "events":
+        return html`<proven-events .panel=${panel}></proven-events>`;
+      case "busiest":
+        return html`<proven-busiest .panel=${panel}></proven-busiest>`;
+      case "tasks":
+        return html`<proven-tasks .panel=${panel}></proven-tasks>`;
+    }
+  }
+
+  #arrangeLine(widgets: readonly Widget[]) {
+    const names = widgetNames();
+    const hidden = widgets.filter((widget) => widget.hidden);
+    return html`<div class="bar-line" role="group" aria-label=${t("Arrange this page")}>
+      ${hidden.length === 0 ? nothing : html`<span class="dim">${t("Add:")}</span>`}
+      ${hidden.map(({ id }) => html`<button type="button" @click=${() => this.#keep(changeWidget(widgets, id, { hidden: false }), t("{what} added", { what: names[id] }))}>+ ${names[id]}</button>`)}
+      <button type="button" class="end" @click=${() => this.#keep([], t("Back as it was at first"))}>${t("As at first")}</button>
+      <button type="button" class="primary" @click=${() => this.#arrange(false)}>${t("Done")}</button>
     </div>`;
   }
 
-  #cards(): Card[] {
-    const { nodes, guests, storages, cpu, memory } = totalsOf(this.panel.store.picture.value, this.panel.now.value);
-    const stopped = [
-      tn(guests.stopped, "{n} stopped", "{n} stopped"),
-      guests.unknown > 0 ? tn(guests.unknown, "{n} unknown", "{n} unknown") : "",
-      guests.other > 0 ? tn(guests.other, "{n} other", "{n} other") : "",
-    ];
-    const share = memory === undefined ? undefined : formatShare(memory.used, memory.total);
-    const away = storages.total - storages.available;
-    const measured = (on: number) => (on === nodes.total ? "" : t(" · {on} of {n} nodes", { on, n: nodes.total }));
-    return [
-      { icon: "node", title: t("Nodes online"), value: `${nodes.online} / ${nodes.total}`, note: this.#quorumNote() },
-      {
-        icon: "running",
-        title: t("Guests running"),
-        value: `${guests.running} / ${guests.total}`,
-        note: stopped.filter(Boolean).join(" · "),
-      },
-      {
-        icon: "cpu",
-        title: t("CPU of all nodes"),
-        value: cpu === undefined ? "–" : formatPercent(cpu.used / cpu.total),
-        note:
-          cpu === undefined
-            ? t("no fresh reading")
-            : `${t("{used} of {total} threads", { used: formatNumber(cpu.used), total: formatNumber(cpu.total) })}${measured(cpu.nodes)}`,
-        ...(cpu === undefined ? {} : { ratio: cpu.used / cpu.total }),
-      },
-      {
-        icon: "memory",
-        title: t("Memory of all nodes"),
-        value: memory === undefined ? "–" : formatPercent(memory.used / memory.total),
-        note:
-          memory === undefined || share === undefined
-            ? t("no fresh reading")
-            : `${t("{used} of {total}", share)}${measured(memory.nodes)}`,
-        ...(memory === undefined ? {} : { ratio: memory.used / memory.total }),
-      },
-      {
-        icon: "storage",
-        title: t("Storages available"),
-        value: `${storages.available} / ${storages.total}`,
-        note: away === 0 ? t("all answer") : tn(away, "{n} not active or unknown", "{n} not active or unknown"),
-      },
-      { icon: "shield", title: t("Restore proof"), value: t("unknown"), note: t("not set up yet") },
-    ];
+  #tools({ id, width }: Widget) {
+    const name = widgetNames()[id];
+    const change = (change: Partial<Omit<Widget, "id">>, words: string) =>
+      this.#keep(changeWidget(this.#widgets(), id, change), words);
+    const start = (event: DragEvent) => {
+      this.#dragged = id;
+      event.dataTransfer?.setData("text/plain", id);
+    };
+    return html`<div class="tools" role="group" aria-label=${t("Arrange {what}", { what: name })} draggable="true" @dragstart=${start} @keydown=${(event: KeyboardEvent) => this.#onKey(event, id)}>
+      <strong>${name}</strong>
+      <button type="button" data-act="up" aria-label=${t("Move {what} up", { what: name })} @click=${() => this.#move(id, -1)}>↑</button>
+      <button type="button" data-act="down" aria-label=${t("Move {what} down", { what: name })} @click=${() => this.#move(id, 1)}>↓</button>
+      <button type="button" data-act="width" @click=${() => change({ width: width === "half" ? "full" : "half" }, name)}>${width === "half" ? t("Whole width") : t("Half width")}</button>
+      <button type="button" data-act="hide" @click=${() => change({ hidden: true }, t("{what} hidden", { what: name }))}>${t("Hide")}</button>
+    </div>`;
   }
 
-  #quorumNote(): string {
-    const { nodes } = this.panel.store.picture.value;
-    const away = nodes.filter((node) => node.agent.state !== "connected").length;
-    return away === 0 ? t("all agents connected") : tn(away, "{n} agent not connected", "{n} agents not connected");
+  #widgets = (): Widget[] => arranged(this.panel.overview.layout.value.widgets);
+
+  #move(id: WidgetId, by: -1 | 1): void {
+    const next = moveWidget(this.#widgets(), id, by);
+    const seen = next.filter(({ hidden }) => !hidden);
+    const place = seen.findIndex((widget) => widget.id === id) + 1;
+    this.#keep(next, t("{what}: place {n} of {all}", { what: widgetNames()[id], n: place, all: seen.length }));
+    const act = by < 0 ? "up" : "down";
+    void this.updateComplete.then(() =>
+      this.renderRoot.querySelector<HTMLElement>(`[data-widget=${id}] [data-act=${act}]`)?.focus(),
+    );
+  }
+
+  #onKey(event: KeyboardEvent, id: WidgetId): void {
+    const by =
+      event.key === "ArrowUp" || event.key === "ArrowLeft"
+        ? -1
+        : event.key === "ArrowDown" || event.key === "ArrowRight"
+          ? 1
+          : undefined;
+    if (by === undefined) return;
+    event.preventDefault();
+    this.#move(id, by);
+  }
+
+  #onDragOver(event: DragEvent): void {
+    if (this.#dragged !== undefined) event.preventDefault();
+  }
+
+  #onDrop(event: DragEvent, on: WidgetId): void {
+    const dragged = this.#dragged;
+    this.#dragged = undefined;
+    if (dragged === undefined || dragged === on) return;
+    event.preventDefault();
+    const index = this.#widgets().findIndex(({ id }) => id === on);
+    this.#keep(placeWidget(this.#widgets(), dragged, index), widgetNames()[dragged]);
+  }
+
+  #arrange(on: boolean): void {
+    this.arranging = on;
+    void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLElement>(".bar-line button")?.focus());
+  }
+
+  #keep(widgets: Widget[], words: string): void {
+    this.spoken = words;
+    void this.panel.overview.change({ widgets });
   }
 }
 customElements.define("proven-overview", ProvenOverview);
+
+const widgetNames = (): Record<WidgetId, string> => ({
+  figures: t("Figures"),
+  nodes: t("Nodes"),
+  guests: t("Guests"),
+  storages: t("Storages"),
+  alerts: t("Open alerts"),
+  events: t("What changed"),
+  busiest: t("Busiest guests, last hour"),
+  tasks: t("Recent tasks"),
+});

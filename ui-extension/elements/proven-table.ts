@@ -21,7 +21,7 @@ export type TableColumn<T> = {
 /** Beyond so many rows only those in sight are drawn. */
 const drawAllUpTo = 100;
 
-/** A table with sortable headings. All rows have one height, so that thousands of them scroll smoothly. */
+/** A table with sortable headings. Tells of a sorting its user chose by the event `sorted`. All rows have one height, so that thousands of them scroll smoothly. */
 export class ProvenTable<T> extends LitElement {
   static override properties = {
     caption: { attribute: false },
@@ -76,7 +76,8 @@ export class ProvenTable<T> extends LitElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (!changed.has("rows") && !changed.has("sorting") && !changed.has("columns")) return;
+    // Not with new columns: their cells tell ages and are made every second, and thousands of rows needn't be sorted that often.
+    if (!changed.has("rows") && !changed.has("sorting")) return;
     const column = this.columns.find(({ id }) => id === this.sorting?.column);
     this.#sorted = column?.sort === undefined ? this.rows : sortRows(this.rows, column.sort, this.sorting?.descending ?? false);
   }
@@ -143,6 +144,7 @@ export class ProvenTable<T> extends LitElement {
   #sortBy(column: string): void {
     const descending = this.sorting?.column === column && !this.sorting.descending;
     this.sorting = { column, descending };
+    this.dispatchEvent(new CustomEvent<Sorting>("sorted", { detail: this.sorting }));
   }
 
   #onScroll(event: Event): void {

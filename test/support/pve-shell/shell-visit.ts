@@ -1,5 +1,6 @@
 import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
+import { bundleEmbedded } from "../../../scripts/panel-build.ts";
 import { fakeCluster } from "../fake-cluster.ts";
 import { type FakeHub, type FakeHubOptions, panelFiles, startFakeHub } from "../fake-hub.ts";
 import { type ShellGateway, startShellGateway } from "./shell-gateway.ts";
@@ -25,21 +26,8 @@ export async function loaderText(minify = true): Promise<string> {
 
 /** The panel's files with those the loader fetches. */
 export async function shellFiles(minify = true): Promise<Map<string, Uint8Array>> {
-  const { outputFiles } = await build({
-    entryPoints: [`${source}host-panel.ts`, `${source}host-marks.ts`],
-    bundle: true,
-    write: false,
-    minify,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
-    legalComments: "none",
-    loader: { ".css": "text" },
-    outdir: "/",
-  });
-  const files = await panelFiles();
-  for (const { path, contents } of outputFiles) files.set(path.slice(1), contents);
-  return files;
+  const [own, embedded] = await Promise.all([panelFiles(), bundleEmbedded({ minify, sourcemap: false })]);
+  return new Map([...own, ...embedded.files]);
 }
 
 /** What the fake hub knows, as `GET /cluster/resources` lists it. */
