@@ -27,12 +27,12 @@ function scoreOf({ title, words }: Findable, asked: readonly string[]): number {
   return sum;
 }
 
-/** How well a word fits a text: whole beats beginning beats a word's beginning beats inside beats letters in order; 0: not at all. */
+/** How well a word fits a text: whole beats a word's beginning beats inside beats letters in order; 0: not at all. */
 export function matchScore(text: string, word: string): number {
   if (text === word) return 100;
   const at = text.indexOf(word);
-  if (at === 0) return 80;
-  if (at > 0) return isWordStart(text, text.indexOf(word)) || startsWord(text, word) ? 60 : 40;
+  // Of equal ones the shorter title comes first: `100 web01` before what an alert says of it.
+  if (at >= 0) return isWordStart(text, at) || startsWord(text, word) ? 60 : 40;
   return letterScore(text, word);
 }
 

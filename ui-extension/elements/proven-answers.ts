@@ -58,7 +58,9 @@ export class ProvenAnswers extends PanelElement {
       section { display: flex; flex-direction: column; height: 262px; }
       ul { overflow-y: auto; flex: 1; min-height: 0; }
       li { display: grid; grid-template-columns: auto minmax(0, 1fr) auto; gap: 0 8px; padding: 4px 10px; border-bottom: 1px solid var(--pv-line-soft); align-items: baseline; }
-      li small { grid-column: 2 / 4; font-size: 11.5px; }
+      .below { grid-column: 2 / 4; display: flex; gap: 8px; align-items: center; min-width: 0; }
+      .below small { font-size: 11.5px; flex: 1; }
+      .below a, .below button { white-space: nowrap; font-size: 12px; }
       li button { min-height: 24px; padding: 0 8px; font-size: 12px; }
       .answer { display: flex; gap: 8px; padding: 8px 10px; border-bottom: 1px solid var(--pv-line-soft); align-items: baseline; }
       .answer strong { font-weight: 600; }
@@ -102,8 +104,8 @@ export class ProvenAnswers extends PanelElement {
     return html`<li>
       <span class=${look.level}>${icon(look.icon, t(look.word))}</span>
       <span>${words}</span>
-      <span>${at === undefined ? nothing : moment(at, this.panel.now.value)} ${alert === undefined ? nothing : this.#take(alert)}</span>
-      ${detail === "" ? nothing : html`<small class="dim cut" title=${detail}>${detail}</small>`}
+      ${at === undefined ? html`<span></span>` : moment(at, this.panel.now.value)}
+      ${detail === "" && alert === undefined ? nothing : html`<div class="below"><small class="dim cut" title=${detail}>${detail}</small>${alert === undefined ? nothing : this.#take(alert)}</div>`}
     </li>`;
   }
 

@@ -34,7 +34,14 @@ export class ProvenHeader extends PanelElement {
       .find { display: flex; gap: 6px; align-items: center; }
       .find kbd { border: 1px solid var(--pv-line); border-radius: 3px; padding: 0 5px; font: inherit; font-size: 11.5px; }
       .tool { padding: 3px 7px; }
-      @media (max-width: 560px) { .find span, .find kbd { display: none; } .where { display: none; } header { padding: 6px 8px; } .sections { order: 1; width: 100%; } .sections a { padding: 3px 7px; } }
+      .choices { display: flex; gap: 6px; align-items: center; }
+      @media (max-width: 560px) {
+        header { padding: 6px 8px; }
+        .where, .find span, .find kbd, .tool.wide { display: none; }
+        .choices { width: 100%; }
+        .sections { order: 1; width: 100%; flex-wrap: nowrap; overflow-x: auto; }
+        .sections a { padding: 3px 7px; white-space: nowrap; }
+      }
     `,
   ];
   declare themes: ThemeWatch;
@@ -57,8 +64,8 @@ export class ProvenHeader extends PanelElement {
       <div class="end">
         ${signedIn ? this.#liveness() : nothing}
         ${signedIn ? this.#tools() : nothing}
-        ${this.embedded ? nothing : this.#choices(signedIn)}
       </div>
+      ${this.embedded ? nothing : html`<div class="choices">${this.#choices(signedIn)}</div>`}
     </header>`;
   }
 
@@ -88,7 +95,7 @@ export class ProvenHeader extends PanelElement {
   #tools() {
     const ask = (command: Command) => this.dispatchEvent(new CustomEvent<Command>("command", { detail: command }));
     const tool = (name: IconName, words: string, command: Command) =>
-      html`<button type="button" class="tool" aria-label=${words} title=${words} @click=${() => ask(command)}>${icon(name)}</button>`;
+      html`<button type="button" class="tool ${name === "bell" ? "" : "wide"}" aria-label=${words} title=${words} @click=${() => ask(command)}>${icon(name)}</button>`;
     return html`
       <button type="button" class="find" @click=${() => ask({ do: "search" })}>${icon("search")} <span>${t("Search")}</span> <kbd>/</kbd></button>
       ${tool("screen", t("Wall screen"), { do: "section", section: "screen" })}

@@ -135,10 +135,9 @@ export class ProvenTable<T> extends LitElement {
     </tr>`;
   }
 
+  /** One cell: more would be columns where the narrow table has fewer. */
   #spacer(px: number) {
-    return px === 0
-      ? nothing
-      : html`<tr class="pad" aria-hidden="true"><td colspan=${this.columns.length} ${styled({ height: `${px}px` })}></td></tr>`;
+    return px === 0 ? nothing : html`<tr class="pad" aria-hidden="true"><td ${styled({ height: `${px}px` })}></td></tr>`;
   }
 
   #sortBy(column: string): void {
