@@ -57,7 +57,9 @@ export type PlantedBackup = {
 const isCdrom = (value: string) => /(^|,)media=cdrom(,|$)/.test(value);
 
 function disksIn(world: World, type: "qemu" | "lxc", vmid: number, config: string): ArchiveDisk[] {
-  return [...parseGuestFile(config).values].flatMap(([key, value]) => {
+  // PVE goes through a container's volumes root first (PVE::LXC::Config foreach_volume).
+  const values = [...parseGuestFile(config).values].sort(([a], [b]) => Number(b === "rootfs") - Number(a === "rootfs"));
+  return values.flatMap(([key, value]) => {
     const volume = volumeIn(value);
     const skipped = !isVolumeKey(type, key) || isCdrom(value) || volume.startsWith("/") || !volume.includes(":");
     if (skipped || /(^|,)backup=0(,|$)/.test(value) || (type === "lxc" && key !== "rootfs" && !/(^|,)backup=1/.test(value)))

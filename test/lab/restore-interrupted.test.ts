@@ -23,7 +23,7 @@ async function halfWay(context: Parameters<typeof setUpRestores>[0], how: { lock
 }
 
 test("while a VM is restored it is called VM 9412, has 128 MB and no lock; a second restore and a taken number are refused", async (context) => {
-  const { call, startVm, middle, restoreVm, lab } = await halfWay(context, { bwlimit: 20_000 });
+  const { call, startVm, middle, lab } = await halfWay(context, { bwlimit: 20_000 });
   await startVm();
   await middle();
   const { name, maxmem, status, lock } = (await call("GET", "/qemu/9412/status/current")).data as Record<string, unknown>;
@@ -40,7 +40,6 @@ test("while a VM is restored it is called VM 9412, has 128 MB and no lock; a sec
   assert.equal(free.data, "9413");
   const gone = await call("GET", "/cluster/nextid", { vmid: "9412" });
   assert.deepEqual([gone.status, gone.errors], [400, { vmid: "VM 9412 already exists" }]);
-  assert.ok(restoreVm !== undefined);
 });
 
 test("a change asked for during a restore waits for it, and is then judged by the finished configuration", async (context) => {
@@ -71,10 +70,9 @@ test("a change and a start that wait longer than ten seconds are told that they 
 });
 
 test("a start asked for during a restore without lock starts the unjudged copy right after it, and the lab calls that a violation", async (context) => {
-  const { lab, clock, call, restoreVm, done, log } = await setUpRestores(context);
+  const { lab, clock, call, done, log } = await setUpRestores(context);
   const volid = lab.restores.plantBackup(nastyVm);
-  const { lock: _, ...unlocked } = { lock: "", ...vmNets };
-  const params = { vmid: "9412", archive: volid, unique: "1", onboot: "0", protection: "0", bwlimit: "60000", ...unlocked };
+  const params = { vmid: "9412", archive: volid, unique: "1", onboot: "0", protection: "0", bwlimit: "60000", ...vmNets };
   const restore = await call("POST", "/qemu", params);
   await clock.advance(1000);
   const start = await call("POST", "/qemu/9412/status/start");
@@ -87,7 +85,6 @@ test("a start asked for during a restore without lock starts the unjudged copy r
     violations.join("\n"),
   );
   assert.ok(violations.includes("9412 was started with hookscript: nfs1:snippets/vt-hook.sh"), violations.join("\n"));
-  assert.ok(restoreVm !== undefined);
 });
 
 test("a cancelled restore of a VM leaves 12 bytes without a lock, and that VM can be started", async (context) => {
