@@ -14,7 +14,7 @@ export type Command =
   | { do: "join"; configPath: string; configGiven: boolean; url: string; token: string; fingerprint: string }
   | { do: "version" | "help" }
   /** What the agent starts itself by, never a person: one check in a namespace, one archive read to its end. */
-  | { do: "sandbox-check" }
+  | { do: "sandbox-check" | "archive-check" }
   | { do: "refuse"; problem: string };
 
 /** The words behind `proven-agent`. */
@@ -36,7 +36,7 @@ export function parseCommand(args: readonly string[]): Command {
     if (values.version) return { do: "version" };
     const config = { configPath: values.config ?? defaultConfigPath, configGiven: values.config !== undefined };
     const [verb, url, ...more] = positionals;
-    if (verb === "sandbox-check" && url === undefined) return { do: verb };
+    if ((verb === "sandbox-check" || verb === "archive-check") && url === undefined) return { do: verb };
     if (verb === undefined) return { do: values.check ? "check" : "run", ...config };
     if (verb !== "join" || more.length > 0) return { do: "refuse", problem: `unknown command: ${positionals.join(" ")}` };
     const { token, fingerprint } = values;

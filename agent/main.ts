@@ -154,6 +154,8 @@ async function main(command: Command): Promise<number> {
       return check(readConfig(command));
     case "sandbox-check":
       return (await import("./checks/child.ts")).checkInSandbox(systemClock, createRunCommand({ path: childPath }));
+    case "archive-check":
+      return (await import("./integrity/child.ts")).readArchiveAsChild(systemClock);
     case "join":
       return joinHub(readConfig(command), command);
   }

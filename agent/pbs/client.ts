@@ -18,6 +18,7 @@ type Params = Readonly<Record<string, string>>;
 /** A Backup Server as one user sees it. Nothing throws. */
 export interface PbsApi {
   get(path: string, params?: Params): Promise<PbsResult<unknown>>;
+  post(path: string, params?: Params): Promise<PbsResult<unknown>>;
   /** As `get`, for a list of any length: its objects one after the other. `data`: how many they were. */
   each(path: string, params: Params, take: (item: JsonObject) => void): Promise<PbsResult<number>>;
 }
@@ -30,44 +31,60 @@ const listMaxBytes = 256 << 20;
 const ticketMaxAgeMs = 3_600_000;
 
 type Asking = { method: "GET" | "POST"; path: string; body?: string; headers: Record<string, string>; withinMs: number };
+/** `csrf`: what a change needs beside the cookie; empty: the server gave none. */
+type Ticket = { cookie: string; csrf: string; mintedMs: number };
 type Answered = { status: number; headers: IncomingMessage["headers"] };
 
 /**
- * Reads from a Proxmox Backup Server: HTTPS whose certificate is pinned by its fingerprint before anything is sent, or, where none is given,
+ * Talks to a Proxmox Backup Server: HTTPS whose certificate is pinned by its fingerprint before anything is sent, or, where none is given,
  * signed by an authority the node trusts. An API token is sent as it is; a user's password buys a ticket. Routes and headers after the server's
  * documentation and source, never seen from a real one.
  */
 export function createPbsApi(place: PbsPlace, login: PbsLogin, clock: Clock): PbsApi {
-  let ticket: { cookie: string; mintedMs: number } | undefined;
+  let ticket: Ticket | undefined;
 
   async function authorization(): Promise<PbsResult<Record<string, string>>> {
     if (login.user.includes("!")) return { ok: true, data: { Authorization: `PBSAPIToken=${login.user}:${login.secret}` } };
     if (ticket === undefined || clock.monotonicMs() - ticket.mintedMs > ticketMaxAgeMs) {
       const minted = await mintTicket(place, login, clock);
       if (!minted.ok) return minted;
-      ticket = { cookie: minted.data, mintedMs: clock.monotonicMs() };
+      ticket = { ...minted.data, mintedMs: clock.monotonicMs() };
     }
-    return { ok: true, data: { Cookie: ticket.cookie } };
+    // Reading does without the token that changes need; sending it does no harm.
+    return { ok: true, data: { Cookie: ticket.cookie, ...(ticket.csrf === "" ? {} : { CSRFPreventionToken: ticket.csrf }) } };
   }
 
-  async function read(path: string, params: Params, withinMs: number, take: BodyTaker): Promise<PbsResult<Answered>> {
+  async function ask(asking: Omit<Asking, "headers">, take: BodyTaker, type = {}): Promise<PbsResult<Answered>> {
     const headers = await authorization();
     if (!headers.ok) return headers;
-    const query = new URLSearchParams(params).toString();
-    const whole = `/api2/json${path}${query === "" ? "" : `?${query}`}`;
-    const answer = await exchange(place, { method: "GET", path: whole, headers: headers.data, withinMs }, take, clock);
+    const answer = await exchange(place, { ...asking, headers: { ...headers.data, ...type } }, take, clock);
     if (!answer.ok && answer.status === 401) ticket = undefined;
     return answer;
   }
 
+  function read(path: string, params: Params, withinMs: number, take: BodyTaker): Promise<PbsResult<Answered>> {
+    const query = new URLSearchParams(params).toString();
+    const whole = `/api2/json${path}${query === "" ? "" : `?${query}`}`;
+    return ask({ method: "GET", path: whole, withinMs }, take);
+  }
+
+  const dataOf = (answer: PbsResult<Answered>, { text }: TextBody): PbsResult<unknown> => {
+    if (!answer.ok) return answer;
+    const json = parseJsonObject(text);
+    return json === undefined ? { ok: false, status: 0, problem: "the answer is not JSON" } : { ok: true, data: json.data };
+  };
+
   return {
     async get(path, params = {}) {
       const body = new TextBody();
-      const answer = await read(path, params, answerWithinMs, body);
-      if (!answer.ok) return answer;
-      const json = parseJsonObject(body.text);
-      if (json === undefined) return { ok: false, status: 0, problem: "the answer is not JSON" };
-      return { ok: true, data: json.data };
+      return dataOf(await read(path, params, answerWithinMs, body), body);
+    },
+    async post(path, params = {}) {
+      const body = new TextBody();
+      const form = new URLSearchParams(params).toString();
+      const type = { "Content-Type": "application/x-www-form-urlencoded" };
+      const asking = { method: "POST", path: `/api2/json${path}`, body: form, withinMs: answerWithinMs } as const;
+      return dataOf(await ask(asking, body, type), body);
     },
     async each(path, params, take) {
       let count = 0;
@@ -87,7 +104,11 @@ export function createPbsApi(place: PbsPlace, login: PbsLogin, clock: Clock): Pb
  * `POST /access/ticket`. Up to version 3 the ticket stands in the body and goes back as `PBSAuthCookie`; from 4 on the server may set it as
  * `__Host-PBSAuthCookie` only.
  */
-async function mintTicket(place: PbsPlace, { user, secret }: PbsLogin, clock: Clock): Promise<PbsResult<string>> {
+async function mintTicket(
+  place: PbsPlace,
+  { user, secret }: PbsLogin,
+  clock: Clock,
+): Promise<PbsResult<Omit<Ticket, "mintedMs">>> {
   const body = new URLSearchParams({ username: user, password: secret }).toString();
   const text = new TextBody();
   const headers = { "Content-Type": "application/x-www-form-urlencoded" };
@@ -95,10 +116,12 @@ async function mintTicket(place: PbsPlace, { user, secret }: PbsLogin, clock: Cl
   const answer = await exchange(place, { method: "POST", path, body, headers, withinMs: answerWithinMs }, text, clock);
   if (!answer.ok) return answer;
   const set = (answer.data.headers["set-cookie"] ?? []).find((cookie) => /^(__Host-)?PBSAuthCookie=[^;]/.test(cookie));
-  if (set !== undefined) return { ok: true, data: set.split(";", 1)[0] as string };
-  const ticket = asText(asObject(parseJsonObject(text.text)?.data)?.ticket);
+  const data = asObject(parseJsonObject(text.text)?.data);
+  const csrf = asText(data?.CSRFPreventionToken) ?? "";
+  if (set !== undefined) return { ok: true, data: { cookie: set.split(";", 1)[0] as string, csrf } };
+  const ticket = asText(data?.ticket);
   if (ticket === undefined) return { ok: false, status: 0, problem: "the server gave no ticket" };
-  return { ok: true, data: `PBSAuthCookie=${encodeURIComponent(ticket)}` };
+  return { ok: true, data: { cookie: `PBSAuthCookie=${encodeURIComponent(ticket)}`, csrf } };
 }
 
 type BodyTaker = { maxBytes: number; push(text: string): void };
