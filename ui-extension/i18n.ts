@@ -1,6 +1,7 @@
 import { italian } from "./catalogue-it.ts";
 import { italianAlerting } from "./catalogue-it-alerting.ts";
 import { italianEmbedded } from "./catalogue-it-embedded.ts";
+import { italianEntities } from "./catalogue-it-entities.ts";
 import { italianOverview } from "./catalogue-it-overview.ts";
 import { italianProof } from "./catalogue-it-proof.ts";
 import { inEnglish, plural, type TextValues, type Translate, translator } from "./core/text.ts";
@@ -11,7 +12,7 @@ export type Language = keyof typeof languages;
 
 const translators: Record<Language, Translate> = {
   en: inEnglish,
-  it: translator({ ...italian, ...italianAlerting, ...italianEmbedded, ...italianOverview, ...italianProof }),
+  it: translator({ ...italian, ...italianAlerting, ...italianEmbedded, ...italianEntities, ...italianOverview, ...italianProof }),
 };
 
 /** Elements are made anew when it changes (proven-app). */

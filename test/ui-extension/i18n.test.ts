@@ -6,11 +6,21 @@ import { fileURLToPath } from "node:url";
 import { italian as italianPages } from "../../ui-extension/catalogue-it.ts";
 import { italianAlerting } from "../../ui-extension/catalogue-it-alerting.ts";
 import { italianEmbedded } from "../../ui-extension/catalogue-it-embedded.ts";
+import { italianEntities } from "../../ui-extension/catalogue-it-entities.ts";
+import { italianOverview } from "../../ui-extension/catalogue-it-overview.ts";
+import { italianProof } from "../../ui-extension/catalogue-it-proof.ts";
 import { plural, translator } from "../../ui-extension/core/text.ts";
 import { preferredLanguage } from "../../ui-extension/i18n.ts";
 import { themeOf } from "../../ui-extension/theme-choice.ts";
 
-const italian = { ...italianPages, ...italianAlerting, ...italianEmbedded };
+const italian = {
+  ...italianPages,
+  ...italianAlerting,
+  ...italianEmbedded,
+  ...italianEntities,
+  ...italianOverview,
+  ...italianProof,
+};
 const folder = fileURLToPath(new URL("../../ui-extension/", import.meta.url));
 
 /** Literal texts given to t, tn and plural anywhere in the panel. */

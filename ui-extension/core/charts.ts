@@ -1,9 +1,7 @@
-import type { EntityMetrics, GuestView, SeriesSelector } from "#protocol/api.ts";
+import type { EntityMetrics, SeriesSelector } from "#protocol/api.ts";
 import type { MetricName } from "#protocol/metrics.ts";
-import { type Column, columnKey, divideColumns, type Grid, sumColumns } from "./columns.ts";
+import { type Column, columnKey, divideColumns, type Grid, meanOf, sumColumns } from "./columns.ts";
 import { groupBy } from "./group.ts";
-import { memorySourceText } from "./guests.ts";
-import type { Translate } from "./text.ts";
 import type { DisplayUnit } from "./units.ts";
 
 /**
@@ -22,6 +20,8 @@ export type ChartLine = {
 export type ChartSpec = {
   id: string;
   title: string;
+  /** Heading of the charts it stands with. */
+  group: string;
   unit: DisplayUnit;
   /** The axis reaches at least so far. */
   top?: number;
@@ -29,13 +29,13 @@ export type ChartSpec = {
   lines(grid: Grid): ChartLine[];
 };
 
-type Style = Pick<ChartLine, "label" | "colour" | "style">;
+export type Style = Pick<ChartLine, "label" | "colour" | "style">;
 
 /** Instances by metric: which NICs, disks or drives an entity has samples of. */
 export type Instances = ReadonlyMap<string, readonly string[]>;
 
 /** Reads them out of an entity's current metrics. */
-export function instancesOf({ metrics }: EntityMetrics): Instances {
+export function instancesOf({ metrics }: Pick<EntityMetrics, "metrics">): Instances {
   const found = metrics.flatMap(({ metric, instance }) => (instance === null ? [] : [{ metric, instance }]));
   return new Map(
     [...groupBy(found, ({ metric }) => metric)].map(([metric, group]) => [metric, group.map(({ instance }) => instance)]),
@@ -59,9 +59,16 @@ export function selectorsOf(
 /** A chart's lines that have a value somewhere: what this entity has no samples of is left out. */
 export const knownLines = (lines: readonly ChartLine[]) => lines.filter((line) => line.values.some((value) => value !== null));
 
-function gauge(grid: Grid, entity: string, metric: MetricName, style: Style, factor = 1): ChartLine[] {
+/** Line of a gauge with its band; empty where nothing is known of it. */
+export function gauge(
+  grid: Grid,
+  entity: string,
+  metric: MetricName,
+  style: Style,
+  { factor = 1, instance = null }: { factor?: number; instance?: string | null } = {},
+): ChartLine[] {
   const column = (aggregate: "avg" | "min" | "max" | "last") => {
-    const found = grid.columns.get(columnKey(entity, metric, null, aggregate));
+    const found = grid.columns.get(columnKey(entity, metric, instance, aggregate));
     return factor === 1 ? found : found?.map((value) => (value === null ? null : value * factor));
   };
   const values = column("avg") ?? column("last");
@@ -70,229 +77,77 @@ function gauge(grid: Grid, entity: string, metric: MetricName, style: Style, fac
   return [{ ...style, values, ...(min !== undefined && max !== undefined ? { band: { min, max } } : {}) }];
 }
 
-const rateOf = (grid: Grid, entity: string, metric: MetricName, instance: string | null) =>
-  grid.columns.get(columnKey(entity, metric, instance, "rate"));
-
-function rate(grid: Grid, entity: string, metric: MetricName, style: Style): ChartLine[] {
-  const values = rateOf(grid, entity, metric, null);
-  return values === undefined ? [] : [{ ...style, values }];
+export function withoutBand({ label, colour, style, values }: ChartLine): ChartLine {
+  return { label, colour, style, values };
 }
 
-function summedRate(
+export const rateOf = (grid: Grid, entity: string, metric: MetricName, instance: string | null) =>
+  grid.columns.get(columnKey(entity, metric, instance, "rate"));
+
+/** Line of a counter's rate, times `factor`. */
+export function rate(
+  grid: Grid,
+  entity: string,
+  metric: MetricName,
+  style: Style,
+  { factor = 1, instance = null }: { factor?: number; instance?: string | null } = {},
+): ChartLine[] {
+  const values = rateOf(grid, entity, metric, instance);
+  if (values === undefined) return [];
+  return [{ ...style, values: factor === 1 ? values : values.map((value) => (value === null ? null : value * factor)) }];
+}
+
+/** One line of what several instances have together. */
+export function summedRate(
   grid: Grid,
   entity: string,
   metric: MetricName,
   counts: (instance: string) => boolean,
   style: Style,
 ): ChartLine[] {
-  const instances = grid.instances.get(`${entity} ${metric}`) ?? [];
+  const instances = instancesIn(grid, entity, metric);
   const counted = instances.some(counts) ? instances.filter(counts) : instances;
   const columns = counted.map((instance) => rateOf(grid, entity, metric, instance)).filter((column) => column !== undefined);
   return columns.length === 0 ? [] : [{ ...style, values: sumColumns(columns, grid.at.length) }];
 }
 
-/** Bridges, bonds and VLANs carry what physical NICs carried already; device mapper, md and zvols likewise for disks. */
-const isPhysicalNic = (name: string) => !/^(vmbr|bond|br|vlan|ovs)|\./.test(name);
-const isPhysicalDisk = (name: string) => !/^(dm-|md|zd|loop|ram|nbd)/.test(name);
-
-/** Charts of a node's page. */
-export function nodeCharts(entity: string, t: Translate): ChartSpec[] {
-  const psi = (grid: Grid, metric: MetricName, label: string, colour: number) =>
-    gauge(grid, entity, metric, { label, colour, style: "line" }, 0.01);
-  return [
-    {
-      id: "cpu",
-      title: t("CPU"),
-      unit: "percent",
-      top: 0.1,
-      metrics: ["cpu", "iowait"],
-      lines: (grid) => [
-        ...gauge(grid, entity, "cpu", { label: t("in use"), colour: 0, style: "area" }),
-        ...gauge(grid, entity, "iowait", { label: t("waiting for I/O"), colour: 1, style: "line" }),
-      ],
-    },
-    {
-      id: "memory",
-      title: t("Memory"),
-      unit: "bytes",
-      metrics: ["mem_used", "mem_total", "arc"],
-      lines: (grid) => [
-        ...gauge(grid, entity, "mem_used", { label: t("used"), colour: 0, style: "area" }),
-        ...gauge(grid, entity, "arc", { label: t("ZFS cache (ARC)"), colour: 1, style: "line" }),
-        ...gauge(grid, entity, "mem_total", { label: t("installed"), colour: 4, style: "dashed" }).map(withoutBand),
-      ],
-    },
-    {
-      id: "network",
-      title: t("Network, all physical NICs"),
-      unit: "bytesPerSecond",
-      metrics: ["nic_in", "nic_out"],
-      lines: (grid) => [
-        ...summedRate(grid, entity, "nic_in", isPhysicalNic, { label: t("received"), colour: 0, style: "area" }),
-        ...summedRate(grid, entity, "nic_out", isPhysicalNic, { label: t("sent"), colour: 1, style: "line" }),
-      ],
-    },
-    {
-      id: "disk",
-      title: t("Disks, all together"),
-      unit: "bytesPerSecond",
-      metrics: ["disk_read", "disk_written"],
-      lines: (grid) => [
-        ...summedRate(grid, entity, "disk_read", isPhysicalDisk, { label: t("read"), colour: 0, style: "area" }),
-        ...summedRate(grid, entity, "disk_written", isPhysicalDisk, { label: t("written"), colour: 1, style: "line" }),
-      ],
-    },
-    {
-      id: "pressure",
-      title: t("Pressure: time something had to wait"),
-      unit: "percent",
-      top: 0.1,
-      metrics: ["psi_cpu_some", "psi_io_some", "psi_mem_some"],
-      lines: (grid) => [
-        ...psi(grid, "psi_cpu_some", t("for a CPU"), 0),
-        ...psi(grid, "psi_io_some", t("for I/O"), 1),
-        ...psi(grid, "psi_mem_some", t("for memory"), 2),
-      ],
-    },
-    {
-      id: "load",
-      title: t("Load average, one minute"),
-      unit: "count",
-      top: 1,
-      metrics: ["load1", "cpus"],
-      lines: (grid) => [
-        ...gauge(grid, entity, "load1", { label: t("load"), colour: 0, style: "area" }),
-        ...gauge(grid, entity, "cpus", { label: t("host threads"), colour: 4, style: "dashed" }).map(withoutBand),
-      ],
-    },
-  ];
+/** Mean time of one request, ms: time spent by requests made. `factor`: ms in the unit of `time`. */
+export function latency(
+  grid: Grid,
+  entity: string,
+  instance: string,
+  [time, count]: readonly [time: MetricName, count: MetricName],
+  factor: number,
+  style: Style,
+): ChartLine[] {
+  const [spent, operations] = [rateOf(grid, entity, time, instance), rateOf(grid, entity, count, instance)];
+  if (spent === undefined || operations === undefined) return [];
+  return [{ ...style, values: divideColumns(spent, operations, factor) }];
 }
 
-function withoutBand({ label, colour, style, values }: ChartLine): ChartLine {
-  return { label, colour, style, values };
-}
+export const instancesIn = (grid: Grid, entity: string, metric: MetricName): readonly string[] =>
+  grid.instances.get(`${entity} ${metric}`) ?? [];
 
-/** Charts of a guest's page. Latency and operations appear where its drives report them. */
-export function guestCharts(guest: Pick<GuestView, "entity" | "type" | "memSource">, t: Translate): ChartSpec[] {
-  const { entity } = guest;
-  const memoryLabel = t(memorySourceText(guest.memSource));
-  return [
-    {
-      id: "cpu",
-      title: t("CPU, share of its own cores"),
-      unit: "percent",
-      top: 0.1,
-      metrics: ["cpu"],
-      lines: (grid) => gauge(grid, entity, "cpu", { label: t("in use"), colour: 0, style: "area" }),
-    },
-    {
-      id: "memory",
-      title: t("Memory"),
-      unit: "bytes",
-      metrics: ["mem_used", "mem_max", "mem_host"],
-      lines: (grid) => [
-        ...gauge(grid, entity, "mem_used", { label: memoryLabel, colour: 0, style: "area" }),
-        ...gauge(grid, entity, "mem_host", { label: t("cost to the host"), colour: 1, style: "line" }),
-        ...gauge(grid, entity, "mem_max", { label: t("given"), colour: 4, style: "dashed" }).map(withoutBand),
-      ],
-    },
-    {
-      id: "network",
-      title: t("Network"),
-      unit: "bytesPerSecond",
-      metrics: ["net_in", "net_out"],
-      lines: (grid) => [
-        ...rate(grid, entity, "net_in", { label: t("into the guest"), colour: 0, style: "area" }),
-        ...rate(grid, entity, "net_out", { label: t("out of the guest"), colour: 1, style: "line" }),
-      ],
-    },
-    {
-      id: "disk",
-      title: t("Disks, all together"),
-      unit: "bytesPerSecond",
-      metrics: ["disk_read", "disk_written"],
-      lines: (grid) => [
-        ...rate(grid, entity, "disk_read", { label: t("read"), colour: 0, style: "area" }),
-        ...rate(grid, entity, "disk_written", { label: t("written"), colour: 1, style: "line" }),
-      ],
-    },
-    ...(guest.type === "qemu" ? driveCharts(entity, t) : []),
-    {
-      id: "pressure",
-      title: t("Pressure: time something had to wait"),
-      unit: "percent",
-      top: 0.1,
-      metrics: ["psi_cpu_some", "psi_io_some", "psi_mem_some"],
-      lines: (grid) => [
-        ...gauge(grid, entity, "psi_cpu_some", { label: t("for a CPU"), colour: 0, style: "line" }, 0.01),
-        ...gauge(grid, entity, "psi_io_some", { label: t("for I/O"), colour: 1, style: "line" }, 0.01),
-        ...gauge(grid, entity, "psi_mem_some", { label: t("for memory"), colour: 2, style: "line" }, 0.01),
-      ],
-    },
-  ];
-}
+/** More than so many lines of one kind nobody can tell apart. */
+const instancesMax = 6;
 
-function driveCharts(entity: string, t: Translate): ChartSpec[] {
-  const each = (grid: Grid, metric: MetricName, lineOf: (drive: string, place: number) => ChartLine[]) =>
-    (grid.instances.get(`${entity} ${metric}`) ?? []).flatMap(lineOf);
-  const latency = (grid: Grid, drive: string, time: MetricName, count: MetricName, style: Style): ChartLine[] => {
-    const [spent, operations] = [rateOf(grid, entity, time, drive), rateOf(grid, entity, count, drive)];
-    if (spent === undefined || operations === undefined) return [];
-    // ns spent per operation, shown in ms.
-    return [{ ...style, values: divideColumns(spent, operations, 1e-6) }];
-  };
-  return [
-    {
-      id: "latency",
-      title: t("Latency by drive, mean"),
-      unit: "milliseconds",
-      metrics: ["drive_read_ns", "drive_reads", "drive_write_ns", "drive_writes"],
-      lines: (grid) =>
-        each(grid, "drive_reads", (drive, place) => [
-          ...latency(grid, drive, "drive_read_ns", "drive_reads", {
-            label: t("{drive} read", { drive }),
-            colour: place * 2,
-            style: "line",
-          }),
-          ...latency(grid, drive, "drive_write_ns", "drive_writes", {
-            label: t("{drive} write", { drive }),
-            colour: place * 2 + 1,
-            style: "line",
-          }),
-        ]),
-    },
-    {
-      id: "operations",
-      title: t("Operations by drive"),
-      unit: "perSecond",
-      metrics: ["drive_reads", "drive_writes"],
-      lines: (grid) =>
-        each(grid, "drive_reads", (drive, place) => {
-          const [reads, writes] = [rateOf(grid, entity, "drive_reads", drive), rateOf(grid, entity, "drive_writes", drive)];
-          return [
-            ...(reads ? [{ label: t("{drive} read", { drive }), colour: place * 2, style: "line" as const, values: reads }] : []),
-            ...(writes
-              ? [{ label: t("{drive} write", { drive }), colour: place * 2 + 1, style: "line" as const, values: writes }]
-              : []),
-          ];
-        }),
-    },
-  ];
-}
-
-/** The chart of a storage's page. */
-export function storageCharts(entity: string, t: Translate): ChartSpec[] {
-  return [
-    {
-      id: "usage",
-      title: t("Usage"),
-      unit: "bytes",
-      metrics: ["used", "total", "avail"],
-      lines: (grid) => [
-        ...gauge(grid, entity, "used", { label: t("used"), colour: 0, style: "area" }),
-        ...gauge(grid, entity, "avail", { label: t("available"), colour: 1, style: "line" }).map(withoutBand),
-        ...gauge(grid, entity, "total", { label: t("size"), colour: 4, style: "dashed" }).map(withoutBand),
-      ],
-    },
-  ];
+/**
+ * Instances worth a line: all where they are few, else those with the largest mean, in the order of their names. `pairs`: each has two lines,
+ * so half as many have room.
+ */
+export function shownInstances(
+  grid: Grid,
+  entity: string,
+  metric: MetricName,
+  counts: (instance: string) => boolean = () => true,
+  pairs = false,
+): string[] {
+  const all = instancesIn(grid, entity, metric);
+  const counted = all.some(counts) ? all.filter(counts) : [...all];
+  const room = pairs ? instancesMax / 2 : instancesMax;
+  if (counted.length <= room) return [...counted];
+  const size = (instance: string) =>
+    meanOf(rateOf(grid, entity, metric, instance) ?? grid.columns.get(columnKey(entity, metric, instance, "avg")) ?? []) ?? 0;
+  const largest = new Set(counted.toSorted((a, b) => size(b) - size(a)).slice(0, room));
+  return counted.filter((instance) => largest.has(instance));
 }

@@ -16,6 +16,10 @@ export type ChartSetup = {
   /** Both ends of the time axis, s. */
   window: () => [number, number];
   onCursor: (index: number | undefined) => void;
+  /** A stretch was chosen by dragging, s. */
+  onZoom: (from: number, to: number) => void;
+  /** Over the lines. */
+  drawOver: (plot: uPlot) => void;
 };
 
 const colour = (host: Element, name: string) => getComputedStyle(host).getPropertyValue(`--pv-${name}`).trim();
@@ -49,11 +53,11 @@ export function chartOptions(setup: ChartSetup): uPlot.Options {
   return {
     width: setup.width,
     height: setup.height,
-    padding: [8, 8, 0, 0],
+    padding: [10, 10, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
-      drag: { x: false, y: false },
+      drag: { x: true, y: false, setScale: false, dist: 6 },
       sync: { key: setup.group },
       points: { size: 7 },
     },
@@ -71,6 +75,15 @@ export function chartOptions(setup: ChartSetup): uPlot.Options {
     series,
     bands,
     hooks: {
+      setSelect: [
+        (plot: uPlot) => {
+          const { left, width } = plot.select;
+          if (width <= 0) return;
+          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          setup.onZoom(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+        },
+      ],
+      draw: [setup.drawOver],
       setCursor: [(plot: uPlot) => setup.onCursor((plot.cursor.left ?? -1) < 0 ? undefined : (plot.cursor.idx ?? undefined))],
     },
   };

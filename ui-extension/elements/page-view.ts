@@ -17,6 +17,8 @@ function entityView(panel: Panel, entity: string, cluster: string | undefined, t
     return html`<proven-node .panel=${panel} .entity=${entity} .cluster=${cluster} .theme=${theme}></proven-node>`;
   if (entity.startsWith("guest/"))
     return html`<proven-guest .panel=${panel} .entity=${entity} .cluster=${cluster} .theme=${theme}></proven-guest>`;
+  if (/^(zpool|thinpool|datastore)\//.test(entity))
+    return html`<proven-pool .panel=${panel} .entity=${entity} .cluster=${cluster} .theme=${theme}></proven-pool>`;
   return html`<proven-storage .panel=${panel} .entity=${entity} .cluster=${cluster} .theme=${theme}></proven-storage>`;
 }
 

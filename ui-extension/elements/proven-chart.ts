@@ -1,86 +1,113 @@
-import { css, html, LitElement, type PropertyValues, unsafeCSS } from "lit";
+import { html, LitElement, nothing, type PropertyValues, unsafeCSS } from "lit";
 
 import uPlot from "uplot";
 import uPlotStyles from "uplot/dist/uPlot.min.css";
 import { formatExact } from "../core/age.ts";
 import type { ChartLine } from "../core/charts.ts";
 import { currentValue } from "../core/columns.ts";
+import { changeText } from "../core/comparison.ts";
+import { type MarkPlace, placeBeyond, placeNear } from "../core/marks.ts";
 import { type DisplayUnit, formatValue } from "../core/units.ts";
-import { t, timeZone } from "../i18n.ts";
+import { t, timeZone, tn } from "../i18n.ts";
+import { fileName, saveCsv, savePng } from "./chart-export.ts";
+import { drawMarks } from "./chart-marks.ts";
 import { chartData, chartOptions, lineColour } from "./chart-options.ts";
+import { chartStyles } from "./chart-styles.ts";
+import { drawSoon, dropDraw } from "./draw-queue.ts";
 import { styled } from "./styled.ts";
 import { shared } from "./styles.ts";
 
-/** One chart. The cursor is shared by all charts of a `group`; with the keyboard the arrow keys move it. */
+/** What a chart asks of the page: another stretch of time, nearer, farther, or the usual one. */
+export type ZoomWish = { kind: "stretch"; from: number; to: number } | { kind: "in" | "out"; at: number } | { kind: "reset" };
+export class ZoomEvent extends Event {
+  constructor(readonly wish: ZoomWish) {
+    super("proven-zoom", { bubbles: true, composed: true });
+  }
+}
+
+/** A mark is told when the cursor is so near. */
+const markReachPx = 7;
+/** Drawn before it is scrolled into sight. */
+const aheadPx = 200;
+
+/** One chart. The cursor is shared by all charts of a `group`; with the keyboard the arrow keys move it. It is drawn only while it is in sight. */
 export class ProvenChart extends LitElement {
   static override properties = {
-    heading: { attribute: false },
-    unit: { attribute: false },
-    top: { attribute: false },
-    at: { attribute: false },
-    to: { attribute: false },
-    lines: { attribute: false },
-    group: { attribute: false },
-    theme: { attribute: false },
+    ...Object.fromEntries(
+      ["heading", "about", "unit", "top", "at", "to", "lines", "marks", "group", "theme"].map((name) => [
+        name,
+        { attribute: false },
+      ]),
+    ),
     cursor: { state: true },
   };
-  static override styles = [
-    unsafeCSS(uPlotStyles),
-    shared,
-    css`
-      :host { background: var(--pv-panel); border: 1px solid var(--pv-line); min-width: 0; }
-      header { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 14px; background: var(--pv-head); border-bottom: 1px solid var(--pv-line); padding: 5px 10px; }
-      h3 { font-size: 13.5px; font-weight: 500; color: var(--pv-title); margin-right: auto; }
-      .when { color: var(--pv-dim); font-size: 11.5px; }
-      ul { display: flex; flex-wrap: wrap; gap: 0 16px; padding: 5px 10px 0; font-size: 12px; min-height: 23px; }
-      li { display: flex; align-items: center; gap: 5px; white-space: nowrap; }
-      .swatch { width: 12px; height: 3px; flex: none; }
-      .swatch.dashed { height: 0; border-top: 2px dashed; background: none; }
-      .swatch.before { height: 0; border-top: 2px dotted; background: none; }
-      .swatch.area { height: 9px; }
-      .plot { height: 158px; margin: 2px 4px 4px; }
-      .plot:focus-visible { outline-offset: -2px; }
-    `,
-  ];
+  static override styles = [unsafeCSS(uPlotStyles), shared, chartStyles];
   declare heading: string;
+  /** What it is of, for names of files. */
+  declare about: string;
   declare unit: DisplayUnit;
   declare top: number | undefined;
   declare at: readonly number[];
   /** End of the time axis, ms. */
   declare to: number;
   declare lines: readonly ChartLine[];
+  declare marks: readonly MarkPlace[];
   declare group: string;
   declare theme: string;
   declare cursor: number | undefined;
   #plot: uPlot | undefined;
   #shape = "";
+  #inSight = false;
+  #isDirty = false;
+  readonly #draw = () => this.#drawNow();
   readonly #resize = new ResizeObserver(() => this.#fit());
+  readonly #sight = new IntersectionObserver((entries) => this.#onSight(entries.at(-1)?.isIntersecting === true), {
+    rootMargin: `${aheadPx}px`,
+  });
+
+  constructor() {
+    super();
+    this.marks = [];
+    this.about = "";
+  }
 
   protected override render() {
     const when = this.cursor === undefined ? "" : formatExact(this.at[this.cursor] ?? 0, timeZone);
+    const mark = this.#markHere();
+    const told = mark === undefined ? "" : mark.marks.map(({ text }) => text).join("; ");
+    const now = this.lines.map((line) => `${line.label} ${this.#valueOf(line)}`).join(", ");
     return html`
-      <header><h3>${this.heading}</h3><span class="when num">${when}</span></header>
+      <header>
+        <h3>${this.heading}</h3><span class="when num">${when}</span>
+        <span class="save">
+          <button type="button" class="quiet" aria-label=${t("{chart}: save the values as CSV", { chart: this.heading })} @click=${() => this.#save("csv")}>CSV</button>
+          <button type="button" class="quiet" aria-label=${t("{chart}: save the picture as PNG", { chart: this.heading })} @click=${() => this.#save("png")}>PNG</button>
+        </span>
+      </header>
       <ul>${this.lines.map((line) => this.#legend(line))}</ul>
       <div
         class="plot"
         tabindex="0"
         role="slider"
-        aria-label=${t("{chart}: move along the time axis with the arrow keys", { chart: this.heading })}
+        aria-label=${t("{chart}: arrow keys move along the time, n and p from mark to mark, + and − zoom, 0 resets", { chart: this.heading })}
         aria-valuemin="0"
         aria-valuemax=${Math.max(0, this.at.length - 1)}
         aria-valuenow=${this.cursor ?? Math.max(0, this.at.length - 1)}
-        aria-valuetext=${`${when === "" ? t("now") : when}: ${this.lines.map((line) => `${line.label} ${this.#valueOf(line)}`).join(", ")}`}
+        aria-valuetext=${`${when === "" ? t("now") : when}: ${now}${told === "" ? "" : `. ${told}`}`}
         @keydown=${this.#onKey}
+        @dblclick=${() => this.dispatchEvent(new ZoomEvent({ kind: "reset" }))}
         @blur=${() => this.#moveTo(undefined)}
       ></div>
+      ${mark === undefined ? nothing : html`<p class="mark ${mark.severity}"><span class="num">${formatExact(mark.marks[0]?.at ?? mark.at, timeZone)}</span> ${mark.marks.slice(0, 3).map(({ text }) => html`<span>${text}</span>`)}${mark.marks.length > 3 ? html`<span>${tn(mark.marks.length - 3, "and {n} more", "and {n} more")}</span>` : nothing}</p>`}
     `;
   }
 
   #legend(line: ChartLine) {
     const colour = lineColour(this, line.colour);
     const style = line.style === "dashed" || line.style === "before" ? { "border-color": colour } : { background: colour };
+    const change = line.style === "before" ? undefined : changeText(line, this.lines, this.unit, t);
     return html`<li>
-      <span class="swatch ${line.style}" ${styled(style)}></span>${line.label} <strong class="num">${this.#valueOf(line)}</strong>${this.#bandOf(line)}
+      <span class="swatch ${line.style}" ${styled(style)}></span>${line.label} <strong class="num">${this.#valueOf(line)}</strong>${this.#bandOf(line)}${change === undefined ? nothing : html`<span class="dim num">${change}</span>`}
     </li>`;
   }
 
@@ -96,29 +123,54 @@ export class ProvenChart extends LitElement {
     return html`<span class="dim num">(${formatValue(min, this.unit)} … ${formatValue(max, this.unit)})</span>`;
   }
 
+  #markHere(): MarkPlace | undefined {
+    const { cursor } = this;
+    if (cursor === undefined || this.marks.length === 0) return undefined;
+    const perSlot = (this.#plot?.over.clientWidth ?? 400) / Math.max(1, this.at.length);
+    return placeNear(this.marks, cursor, Math.max(0.5, markReachPx / perSlot));
+  }
+
   override connectedCallback(): void {
     super.connectedCallback();
     this.#resize.observe(this);
+    this.#sight.observe(this);
     if (this.hasUpdated) this.requestUpdate("lines");
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#resize.disconnect();
+    this.#sight.disconnect();
+    dropDraw(this.#draw);
+    this.#inSight = false;
     this.#destroy();
   }
 
   protected override updated(changed: PropertyValues<this>): void {
-    if (!["lines", "at", "to", "theme", "unit", "group"].some((name) => changed.has(name as keyof ProvenChart))) return;
+    const drawn = ["lines", "at", "to", "theme", "unit", "group", "marks"] as const;
+    if (!drawn.some((name) => changed.has(name))) return;
+    this.#isDirty = true;
+    if (this.#inSight) drawSoon(this.#draw);
+  }
+
+  #onSight(inSight: boolean): void {
+    this.#inSight = inSight;
+    if (inSight && this.#isDirty) drawSoon(this.#draw);
+  }
+
+  #drawNow(): void {
+    if (!this.#inSight || !this.hasUpdated) return;
+    const { unit, top, theme, group, lines } = this;
     const shape = JSON.stringify([
-      this.unit,
-      this.top,
-      this.theme,
-      this.group,
-      this.lines.map((l) => [l.label, l.colour, l.style, !!l.band]),
+      unit,
+      top,
+      theme,
+      group,
+      lines.map((line) => [line.label, line.colour, line.style, !!line.band]),
     ]);
     if (this.#plot === undefined || shape !== this.#shape) this.#create(shape);
-    else this.#plot.setData(chartData(this.at, this.lines));
+    else this.#plot.setData(chartData(this.at, lines));
+    this.#isDirty = this.#plot === undefined;
   }
 
   #create(shape: string): void {
@@ -138,6 +190,8 @@ export class ProvenChart extends LitElement {
       onCursor: (index) => {
         this.cursor = index;
       },
+      onZoom: (from, to) => this.dispatchEvent(new ZoomEvent({ kind: "stretch", from: from * 1000, to: to * 1000 })),
+      drawOver: (plot) => drawMarks(plot, this, this.marks),
     });
     this.#plot = new uPlot(options, chartData(this.at, this.lines), target);
   }
@@ -154,24 +208,47 @@ export class ProvenChart extends LitElement {
     else this.#plot.setSize({ width: target.clientWidth, height: target.clientHeight });
   }
 
-  #onKey(event: KeyboardEvent): void {
-    const last = this.at.length - 1;
-    const from = this.cursor ?? last;
-    const page = Math.max(1, Math.round(last / 10));
-    const targets: Record<string, number | undefined> = {
-      ArrowLeft: from - 1,
-      ArrowRight: from + 1,
-      PageDown: from - page,
-      PageUp: from + page,
-      Home: 0,
-      End: last,
-    };
-    if (event.key === "Escape") this.#moveTo(undefined);
-    else if (targets[event.key] !== undefined) this.#moveTo(Math.min(last, Math.max(0, targets[event.key] ?? 0)));
-    else return;
-    event.preventDefault();
+  #save(kind: "csv" | "png"): void {
+    const name = fileName(this.about, this.heading, this.at[0] ?? 0, kind);
+    const canvas = this.renderRoot.querySelector("canvas");
+    if (kind === "csv") saveCsv(name, this.at, this.lines);
+    else if (canvas !== null) savePng(name, this, canvas, `${this.about} ${this.heading}`.trim(), this.lines);
   }
 
+  #onKey(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const last = this.at.length - 1;
+    const from = this.cursor ?? last;
+    const at = this.at[from] ?? this.to;
+    const wishes: Record<string, ZoomWish> = { "+": { kind: "in", at }, "-": { kind: "out", at }, "0": { kind: "reset" } };
+    const wish = wishes[event.key];
+    const target = this.#targetOf(event.key, from, last);
+    if (event.key === "Escape") this.#moveTo(undefined);
+    else if (wish !== undefined) this.dispatchEvent(new ZoomEvent(wish));
+    else if (target !== undefined) this.#moveTo(Math.min(last, Math.max(0, target)));
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /** Puts the cursor of all charts on a step, as the mouse would. */
+  pointAt(index: number): void {
+    this.renderRoot.querySelector<HTMLElement>(".plot")?.focus({ preventScroll: true });
+    this.#moveTo(index);
+  }
+
+  #targetOf(key: string, from: number, last: number): number | undefined {
+    const page = Math.max(1, Math.round(last / 10));
+    const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageDown: -page, PageUp: page };
+    if (key === "Home") return 0;
+    if (key === "End") return last;
+    if (key === "n") return placeBeyond(this.marks, from, "next")?.slot;
+    if (key === "p") return placeBeyond(this.marks, from, "before")?.slot;
+    const step = steps[key];
+    return step === undefined ? undefined : from + step;
+  }
+
+  /** Puts the cursor of this and all other charts on a step; undefined: takes it away. */
   #moveTo(index: number | undefined): void {
     const plot = this.#plot;
     if (plot === undefined) return;

@@ -1,14 +1,19 @@
 import { html, nothing, type PropertyValues } from "lit";
 import type { GuestView } from "#protocol/api.ts";
 import { formatMoment } from "../core/age.ts";
-import { type ChartSpec, guestCharts } from "../core/charts.ts";
+import type { ChartSpec } from "../core/charts.ts";
+import { guestCharts } from "../core/guest-charts.ts";
 import { lastHeardAt, memorySourceText } from "../core/guests.ts";
 import { t, timeZone, tn } from "../i18n.ts";
 import { guestState } from "./figures.ts";
 import { icon } from "./icon.ts";
 import { entityLink } from "./link.ts";
+import "./proven-bottleneck.ts";
 import "./proven-charts.ts";
+import "./proven-drives.ts";
 import "./proven-entity-alerts.ts";
+import "./proven-guest-care.ts";
+import "./proven-guest-proof.ts";
 import { EntityPage, factList, lockNotice, notice, pageStyles } from "./proven-page.ts";
 import "./proven-tasks.ts";
 import "./proven-tile.ts";
@@ -44,8 +49,14 @@ export class ProvenGuest extends EntityPage {
       ${this.#notices(guest, now)}
       <proven-entity-alerts .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster}></proven-entity-alerts>
       ${guest.state === "stopped" ? nothing : this.#tiles(guest)}
-      <proven-charts .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
-      ${this.#facts(guest, kind)}
+      ${guest.state === "running" ? html`<proven-bottleneck .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster} .node=${guest.node} .subject=${`${guest.type === "qemu" ? "VM" : "CT"} ${guest.vmid}`}></proven-bottleneck>` : nothing}
+      <proven-guest-proof .panel=${panel} .guest=${guest}></proven-guest-proof>
+      <proven-charts .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster} .about=${`${guest.vmid} ${guest.name}`} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
+      <proven-drives .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster}></proven-drives>
+      <div class="two">
+        <proven-guest-care .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster}></proven-guest-care>
+        ${this.#facts(guest, kind)}
+      </div>
       <proven-tasks .panel=${panel} .guest=${guest.vmid} .cluster=${guest.cluster}></proven-tasks>
     `;
   }
@@ -98,7 +109,6 @@ export class ProvenGuest extends EntityPage {
               ? t("first guest with this number")
               : t("number {n} with this VMID", { n: guest.incarnation }),
         },
-        { name: t("Restore proof"), value: t("unknown: not set up yet") },
       ])}
     </section>`;
   }

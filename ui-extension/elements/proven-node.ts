@@ -2,13 +2,18 @@ import { html, nothing, type PropertyValues } from "lit";
 import type { AgentView, NodeView } from "#protocol/api.ts";
 import type { limits } from "#protocol/limits.ts";
 import { formatAge, formatMoment } from "../core/age.ts";
-import { type ChartSpec, nodeCharts } from "../core/charts.ts";
+import type { ChartSpec } from "../core/charts.ts";
+import { nodeCharts } from "../core/node-charts.ts";
 import { t, timeZone } from "../i18n.ts";
 import { nodeState } from "./figures.ts";
 import { icon } from "./icon.ts";
+import "./proven-bottleneck.ts";
 import "./proven-charts.ts";
 import "./proven-entity-alerts.ts";
 import "./proven-guests.ts";
+import "./proven-hardware.ts";
+import "./proven-node-care.ts";
+import "./proven-outlook.ts";
 import { EntityPage, factList, notice, pageStyles } from "./proven-page.ts";
 import "./proven-storages.ts";
 import "./proven-tasks.ts";
@@ -37,13 +42,19 @@ export class ProvenNode extends EntityPage {
       ${this.#notices(node)}
       <proven-entity-alerts .panel=${panel} .entity=${node.entity} .cluster=${node.cluster}></proven-entity-alerts>
       ${this.#tiles(node)}
-      <proven-charts .panel=${panel} .entity=${node.entity} .cluster=${node.cluster} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
+      ${node.state === "online" ? html`<proven-bottleneck .panel=${panel} .entity=${node.entity} .cluster=${node.cluster} .node=${node.node} .subject=${node.node}></proven-bottleneck>` : nothing}
+      <proven-charts .panel=${panel} .entity=${node.entity} .cluster=${node.cluster} .about=${node.node} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
       <proven-guests .panel=${panel} .node=${node.node} .cluster=${node.cluster}></proven-guests>
       <div class="two">
         <proven-storages .panel=${panel} .node=${node.node} .cluster=${node.cluster}></proven-storages>
         <proven-tasks .panel=${panel} .node=${node.node} .cluster=${node.cluster}></proven-tasks>
       </div>
       ${node.zpools.length === 0 ? nothing : html`<proven-zpools .panel=${panel} .node=${node.node} .cluster=${node.cluster} .pools=${node.zpools}></proven-zpools>`}
+      <proven-hardware .panel=${panel} .node=${node.node} .cluster=${node.cluster}></proven-hardware>
+      <div class="two">
+        <proven-node-care .panel=${panel} .entity=${node.entity} .cluster=${node.cluster}></proven-node-care>
+        <proven-outlook .panel=${panel} .entity=${node.entity} .cluster=${node.cluster}></proven-outlook>
+      </div>
       ${this.#facts(node)}
     `;
   }

@@ -1,13 +1,16 @@
 import { html, nothing, type PropertyValues } from "lit";
 import type { StorageView } from "#protocol/api.ts";
-import { type ChartSpec, storageCharts } from "../core/charts.ts";
+import type { ChartSpec } from "../core/charts.ts";
 import { storageFull, storageLabel } from "../core/problems.ts";
+import { storageCharts } from "../core/storage-charts.ts";
 import { t } from "../i18n.ts";
 import { storageState } from "./figures.ts";
 import { icon } from "./icon.ts";
 import "./proven-charts.ts";
 import "./proven-entity-alerts.ts";
+import "./proven-outlook.ts";
 import { EntityPage, factList, notice, pageStyles } from "./proven-page.ts";
+import "./proven-storage-users.ts";
 import "./proven-tile.ts";
 import { shared } from "./styles.ts";
 
@@ -34,7 +37,9 @@ export class ProvenStorage extends EntityPage {
         <proven-tile .panel=${panel} .label=${t("Available")} .reading=${storage.avail} .unit=${"bytes"}></proven-tile>
         <proven-tile .panel=${panel} .label=${t("Size")} .reading=${storage.total} .unit=${"bytes"}></proven-tile>
       </div>
-      <proven-charts .panel=${panel} .entity=${storage.entity} .cluster=${storage.cluster} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
+      <proven-outlook .panel=${panel} .entity=${storage.entity} .cluster=${storage.cluster}></proven-outlook>
+      <proven-charts .panel=${panel} .entity=${storage.entity} .cluster=${storage.cluster} .about=${storageLabel(storage)} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
+      ${storage.content.some((kind) => kind === "images" || kind === "rootdir") ? html`<proven-storage-users .panel=${panel} .storage=${storage.storage} .node=${storage.node ?? undefined} .cluster=${storage.cluster}></proven-storage-users>` : nothing}
       ${this.#facts(storage)}
     `;
   }

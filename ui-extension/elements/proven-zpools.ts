@@ -1,17 +1,16 @@
 import { html } from "lit";
-import type { zpoolHealthCodes } from "#protocol/metrics.ts";
 import { columnKey, gridOf, lastKnown } from "../core/columns.ts";
+import { zpoolHealths } from "../core/pool-tiles.ts";
 import { formatPercent, formatShare } from "../core/units.ts";
 import { t } from "../i18n.ts";
 import { bar, dash } from "./figures.ts";
 import { icon } from "./icon.ts";
+import { entityLink } from "./link.ts";
 import { PanelElement } from "./panel-element.ts";
 import "./proven-table.ts";
 import type { TableColumn } from "./proven-table.ts";
 import { shared } from "./styles.ts";
 
-/** The compiler holds this to the codes of protocol/metrics.ts. */
-const healths: typeof zpoolHealthCodes = ["ONLINE", "DEGRADED", "FAULTED", "OFFLINE", "UNAVAIL", "REMOVED", "SUSPENDED"];
 const metrics = ["health", "size", "allocated", "fragmentation"] as const;
 /** Pools are read more slowly than the rest; an older figure than this counts as unknown. */
 const lookBackMs = 900_000;
@@ -75,51 +74,57 @@ export class ProvenZpools extends PanelElement {
       <header><h2>${t("ZFS pools")}</h2></header>
       <proven-table
         .caption=${t("ZFS pools")}
-        .columns=${columns()}
+        .columns=${this.#columns()}
         .rows=${this.rows ?? []}
         .keyOf=${(pool: Pool) => pool.name}
         .empty=${t("Reading history …")}
       ></proven-table>
     </section>`;
   }
+
+  #columns(): TableColumn<Pool>[] {
+    return [
+      {
+        id: "pool",
+        title: t("Pool"),
+        priority: 1,
+        sort: (pool) => pool.name,
+        cell: (pool) => entityLink(this.panel, { entity: `zpool/${this.node}/${pool.name}`, cluster: this.cluster }, pool.name),
+      },
+      {
+        id: "health",
+        title: t("Health"),
+        priority: 1,
+        width: "130px",
+        sort: (pool) => pool.health,
+        cell: (pool) => health(pool.health),
+      },
+      {
+        id: "used",
+        title: t("Used"),
+        priority: 1,
+        width: "240px",
+        cell: ({ size, allocated }) =>
+          size === undefined || allocated === undefined || size <= 0
+            ? dash(t("no value now"))
+            : html`<div class="meter wide"><span class="num">${t("{used} of {total}", formatShare(allocated, size))}</span>${bar(allocated / size, { warn: 0.8, crit: 0.9 })}</div>`,
+      },
+      {
+        id: "fragmentation",
+        title: t("Fragmentation"),
+        priority: 2,
+        width: "120px",
+        right: true,
+        sort: (pool) => pool.fragmentation,
+        cell: (pool) => (pool.fragmentation === undefined ? dash(t("no value now")) : formatPercent(pool.fragmentation)),
+      },
+    ];
+  }
 }
 customElements.define("proven-zpools", ProvenZpools);
 
-function columns(): TableColumn<Pool>[] {
-  return [
-    { id: "pool", title: t("Pool"), priority: 1, sort: (pool) => pool.name, cell: (pool) => pool.name },
-    {
-      id: "health",
-      title: t("Health"),
-      priority: 1,
-      width: "130px",
-      sort: (pool) => pool.health,
-      cell: (pool) => health(pool.health),
-    },
-    {
-      id: "used",
-      title: t("Used"),
-      priority: 1,
-      width: "240px",
-      cell: ({ size, allocated }) =>
-        size === undefined || allocated === undefined || size <= 0
-          ? dash(t("no value now"))
-          : html`<div class="meter wide"><span class="num">${t("{used} of {total}", formatShare(allocated, size))}</span>${bar(allocated / size, { warn: 0.8, crit: 0.9 })}</div>`,
-    },
-    {
-      id: "fragmentation",
-      title: t("Fragmentation"),
-      priority: 2,
-      width: "120px",
-      right: true,
-      sort: (pool) => pool.fragmentation,
-      cell: (pool) => (pool.fragmentation === undefined ? dash(t("no value now")) : formatPercent(pool.fragmentation)),
-    },
-  ];
-}
-
 function health(code: number | undefined) {
-  const word = code === undefined ? undefined : healths[code];
+  const word = code === undefined ? undefined : zpoolHealths[code];
   if (word === undefined) return dash(t("no value now"));
   return html`<span class="nowrap ${word === "ONLINE" ? "ok" : "crit"}">${icon(word === "ONLINE" ? "ok" : "critical")} ${word}</span>`;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SeriesAnswer } from "#protocol/api.ts";
-import { instancesOf, nodeCharts, selectorsOf } from "../../../ui-extension/core/charts.ts";
+import { instancesOf, selectorsOf } from "../../../ui-extension/core/charts.ts";
 import {
   columnKey,
   currentValue,
@@ -11,6 +11,7 @@ import {
   lastKnown,
   sumColumns,
 } from "../../../ui-extension/core/columns.ts";
+import { nodeCharts } from "../../../ui-extension/core/node-charts.ts";
 import { tailWindow, windowOf } from "../../../ui-extension/core/range.ts";
 import { inEnglish } from "../../../ui-extension/core/text.ts";
 
@@ -95,12 +96,13 @@ test("a query names each NIC the node has samples of, and metrics without instan
     { ...reading, metric: "nic_in", instance: "eno1" },
     { ...reading, metric: "nic_in", instance: "vmbr0" },
   ];
-  const instances = instancesOf({ cluster: "c", entity: "node/pve1", metrics });
+  const instances = instancesOf({ metrics });
   const network = nodeCharts("node/pve1", inEnglish).filter((chart) => chart.id === "cpu" || chart.id === "network");
   const about = { cluster: "c", entity: "node/pve1" };
   assert.deepEqual(selectorsOf(network, "node/pve1", "c", instances), [
     { ...about, metric: "cpu" },
     { ...about, metric: "iowait" },
+    { ...about, metric: "steal" },
     { ...about, metric: "nic_in", instance: "eno1" },
     { ...about, metric: "nic_in", instance: "vmbr0" },
     { ...about, metric: "nic_out" },

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TopAnswer } from "#protocol/class-queries.ts";
 import { guestRankings, placesIn } from "../../../ui-extension/core/busiest.ts";
-import { nodeCharts } from "../../../ui-extension/core/charts.ts";
 import { columnKey, type Grid } from "../../../ui-extension/core/columns.ts";
-import { comparedLines, comparedMs } from "../../../ui-extension/core/comparison.ts";
+import { changeText, comparedLines, comparedMs, meansOf } from "../../../ui-extension/core/comparison.ts";
+import { nodeCharts } from "../../../ui-extension/core/node-charts.ts";
 import { rangeNames, windowOf } from "../../../ui-extension/core/range.ts";
 import { inEnglish } from "../../../ui-extension/core/text.ts";
 
@@ -69,4 +69,19 @@ test("bars are in relation to the first place; idle guests have none", () => {
     ["100 db", 0.25],
   ]);
   assert.deepEqual(ratios(answer(place("web", 0))), [["100 web", 0]]);
+});
+
+test("the change since a week before is told in figures, over the steps that are known of both", () => {
+  assert.deepEqual(meansOf([10, 20, null, 90], [10, 10, 50, null]), { now: 15, before: 10 });
+  assert.equal(meansOf([1, null], [null, 1]), undefined);
+  const line = (label: string, values: number[], style: "area" | "before" = "area") => ({ label, colour: 0, style, values });
+  const told = (now: number[], then: number[]) => {
+    const lines = [line("in use", now), line("in use, a week before", then, "before")];
+    return changeText(line("in use", now), lines, "percent", inEnglish);
+  };
+  assert.equal(told([0.45, 0.45], [0.41, 0.41]), "mean 41 % → 45 % (+10 %)");
+  assert.equal(told([0.2], [0.4]), "mean 40 % → 20 % (−50 %)");
+  assert.equal(told([0.4], [0.401]), "mean 40 %, as a week before");
+  assert.equal(told([0.4], [0]), "mean 0 % → 40 %");
+  assert.equal(changeText(line("in use", [1]), [line("in use", [1])], "percent", inEnglish), undefined);
 });

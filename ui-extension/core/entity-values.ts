@@ -1,0 +1,38 @@
+import type { EntityView } from "#protocol/entities.ts";
+import type { MetricName } from "#protocol/metrics.ts";
+
+/** Values of slow sources (disks, pools, Backup Servers) may be so old; beyond that they are unknown. */
+const slowStaleMs = 3 * 3_600_000;
+
+/** Newest value of one of an entity's metrics; undefined: unknown, or too old to be told. */
+export function newestOf(
+  entity: Pick<EntityView, "metrics">,
+  metric: MetricName,
+  now: number,
+  instance: string | null = null,
+): number | undefined {
+  const found = entity.metrics.find((one) => one.metric === metric && one.instance === instance);
+  if (found === undefined || found.value === null || found.at === null || now - found.at > slowStaleMs) return undefined;
+  return found.value;
+}
+
+/** All instances that an entity has of a metric, in the order of their names. */
+export function instancesWith(entity: Pick<EntityView, "metrics">, metric: MetricName): string[] {
+  return entity.metrics.flatMap((one) => (one.metric === metric && one.instance !== null ? [one.instance] : [])).sort();
+}
+
+/** How a disk is doing: what it says of itself, and what its counters mean. The first reason is the gravest. */
+export type DiskVerdict = { level: "ok" | "warn" | "crit" | "dim"; word: "well" | "worn" | "errors" | "failing" | "unknown" };
+
+/** From here on a disk should be replaced before long. */
+const wearWarn = 0.8;
+
+/** By SMART's own verdict, sectors that can't be read, uncorrected errors, wear. Without SMART nobody knows. */
+export function diskVerdict(entity: EntityView, now: number): DiskVerdict {
+  const of = (metric: MetricName) => newestOf(entity, metric, now);
+  if (of("healthy") === 0) return { level: "crit", word: "failing" };
+  const [pending, media, wear] = [of("pending"), of("media_errors"), of("wear")];
+  if ((pending ?? 0) > 0 || (media ?? 0) > 0) return { level: "warn", word: "errors" };
+  if ((wear ?? 0) >= wearWarn) return { level: "warn", word: "worn" };
+  return of("healthy") === undefined ? { level: "dim", word: "unknown" } : { level: "ok", word: "well" };
+}
