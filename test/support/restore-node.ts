@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Message } from "#protocol/messages.ts";
 import type { OperationResult } from "#protocol/operations.ts";
-import type { CheckRecord, RestoreReport, RestoreTest, StepRecord } from "#protocol/restore.ts";
+import type { CheckRecord, RestoreReport, RestoreStep, RestoreTest, StepRecord } from "#protocol/restore.ts";
 import type { PveApi } from "../../agent/pve/api.ts";
 import { createPveApi } from "../../agent/pve/api.ts";
 import { createRunCommand } from "../../agent/pve/run-command.ts";
@@ -188,12 +188,18 @@ export const newId = () => `00000000-0000-4000-8000-${String(++lastId).padStart(
 export function startOperations(node: RestoreNode, ports: Partial<RestorePorts> = {}, process = "1:1:boot") {
   const said: Message[] = [];
   const problems: string[][] = [];
+  const steps = new Map<string, () => void>();
   let wake: () => void = () => undefined;
   const operations = new Operations({
     restore: { ...node.ports, ...ports },
     dir: node.dir,
     send: (message) => {
       said.push(message);
+      if (message.type === "op.progress" && message.body.step?.state === "running") {
+        const action = steps.get(String(message.body.step.step));
+        steps.delete(String(message.body.step.step));
+        action?.();
+      }
       wake();
     },
     onProblems: (list) => {
@@ -224,7 +230,11 @@ export function startOperations(node: RestoreNode, ports: Partial<RestorePorts> 
     if (found.kind !== "restore-test") throw new Error(`not a report: ${JSON.stringify(found)}`);
     return found.report;
   };
-  return { operations, said, problems, start, result, resultOf, report };
+  /** Once, in the moment in which that step begins. */
+  const onStep = (step: RestoreStep, action: () => void) => {
+    steps.set(step, action);
+  };
+  return { operations, said, problems, start, result, resultOf, report, onStep };
 }
 
 /** States by step, of those that ran. */
