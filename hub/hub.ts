@@ -45,6 +45,8 @@ export type OpenSeries = {
   sink: RecordSink;
   /** A bounded piece of background work: compaction, rollups, retention. `due`: there is more to do at once. */
   maintain(now: EpochMs): Promise<{ due: boolean }>;
+  /** A short step of what opening the store put off. Returns whether there is more. */
+  warm(): boolean;
   /** What of the history can't be read; undefined: nothing was found. */
   problem(): string | undefined;
   close(): Promise<void>;
@@ -65,6 +67,8 @@ export type RunningHub = {
   stop(): Promise<void>;
 };
 
+/** After the start: what is asked at once is answered before. */
+const warmMs = 200;
 /** After the start: agents come back within this time. */
 const firstTickMs = 1000;
 const maintainMs = 30_000;
@@ -239,6 +243,7 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     while ((await series.maintain(clock.now())).due) await setImmediate();
     return maintainMs;
   });
+  const warming = agenda.add("reading the newest samples again", warmMs, () => (series.warm() ? 0 : Number.POSITIVE_INFINITY));
   const pruning = agenda.add("dropping what is old", maintainMs, () => {
     state.history.prune((clock.now() - historyMs) as EpochMs);
     state.removeEndedSessions(clock.now());
@@ -255,6 +260,7 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     alerting.stop();
     await link.drain(drainMs);
     await closeServer(server);
+    await warming.stop();
     await maintaining.stop();
     await pruning.stop();
     watch.close();

@@ -147,15 +147,15 @@ function bodyOf(record: Uint8Array): Uint8Array {
   return record.subarray(reader.position);
 }
 
-/** Kind and seq of a record, and whether it is a frame against nothing. Undefined: it is malformed. */
-export function glanceAt(record: Uint8Array): { kind: "schema" | "frame"; seq: number; key: boolean } | undefined {
+/** Kind and seq of a record, and of a frame its time and whether it is one against nothing. Undefined: it is malformed. */
+export function glanceAt(record: Uint8Array): { kind: "schema" | "frame"; seq: number; at: number; key: boolean } | undefined {
   const head = parseRecordHead(record);
   if (!head.ok) return undefined;
-  if (head.value.kind === "schema") return { ...head.value, key: false };
+  if (head.value.kind === "schema") return { ...head.value, at: 0, key: false };
   try {
     const reader = new ByteReader(bodyOf(record));
-    reader.varint();
-    return { ...head.value, key: reader.byte() === 1 };
+    const at = reader.varint();
+    return { ...head.value, at, key: reader.byte() === 1 };
   } catch {
     return undefined;
   }

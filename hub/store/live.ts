@@ -13,7 +13,11 @@ export class Live implements LiveTable {
   private readonly listeners = new Set<FrameListener>();
   private readonly index: LaneIndex;
 
-  constructor(private readonly lanes: () => Iterable<Lane>) {
+  /** `heard`: the lanes as far as it is known when they last said something. */
+  constructor(
+    lanes: () => Iterable<Lane>,
+    private readonly heard: () => Iterable<Lane>,
+  ) {
     this.index = new LaneIndex(lanes);
   }
 
@@ -28,7 +32,7 @@ export class Live implements LiveTable {
 
   newestFrame(agent: AgentId): EpochMs | undefined {
     let newest: EpochMs | undefined;
-    for (const lane of this.lanes()) {
+    for (const lane of this.heard()) {
       if (lane.agent.cluster !== agent.cluster || lane.agent.node !== agent.node || lane.newestAt === 0) continue;
       if (newest === undefined || lane.newestAt > newest) newest = lane.newestAt as EpochMs;
     }
@@ -37,7 +41,7 @@ export class Live implements LiveTable {
 
   newestFrameOfAll(): EpochMs | undefined {
     let newest = 0;
-    for (const lane of this.lanes()) if (lane.newestAt > newest) newest = lane.newestAt;
+    for (const lane of this.heard()) if (lane.newestAt > newest) newest = lane.newestAt;
     return newest === 0 ? undefined : (newest as EpochMs);
   }
 

@@ -280,6 +280,8 @@ export class Reader implements SeriesReader, SeriesRanker {
   }
 
   top(selector: Parameters<SeriesRanker["top"]>[0]): Ranked[] {
+    // Only what agents report is ranked, and who does is in the lanes.
+    this.lanes();
     return this.ranking.top(selector);
   }
 }

@@ -55,6 +55,8 @@ export interface SeriesHub {
    * `problem`: the disk refused; nothing is lost, a later step does it again.
    */
   maintain(now: EpochMs): Promise<{ due: boolean; problem?: string }>;
+  /** A short step of what opening put off: until it is done the first question waits for it. Returns whether there is more. */
+  warm(): boolean;
   /** What of the history was found damaged since the start; undefined: nothing. */
   problem(): string | undefined;
   /** Reads everything; what is damaged, one line each. */
@@ -87,6 +89,9 @@ const realTime: Schedule = (ms, callback) => {
   return () => clearTimeout(timer);
 };
 
+/** One step of the warming. */
+const warmStepMs = 12;
+
 class Store implements SeriesHub {
   readonly reader: Reader;
   readonly live: Live;
@@ -109,11 +114,11 @@ class Store implements SeriesHub {
   ) {
     this.log = options.log ?? (() => {});
     const retention = options.retention ?? defaultRetention;
-    const lanes = (): Iterable<Lane> => this.sink.lanes.values();
+    const lanes = (): Iterable<Lane> => this.sink.wholeLanes();
     this.catalogue = new Catalogue(env);
     this.damage = new Damage(env, this.log);
     this.pending = new Pending(env);
-    this.live = new Live(lanes);
+    this.live = new Live(lanes, () => this.sink.lanes.values());
     this.sink = new Ingest(
       env,
       this.catalogue,
@@ -131,8 +136,13 @@ class Store implements SeriesHub {
     this.ageing = new Ageing(env, this.catalogue, this.pending, retention, isLive, changed);
     this.reader = new Reader(env, this.catalogue, this.pending, lanes, { now: options.now, rawMs: retention.rawMs }, this.damage);
     const started = performance.now();
-    const { frames } = this.sink.replay(options.now());
-    this.log(6, "series store is open", { dir: options.dir, frames, ms: Math.round(performance.now() - started) });
+    this.sink.replay(options.now());
+    this.log(6, "series store is open", { dir: options.dir, ms: Math.round(performance.now() - started) });
+  }
+
+  warm(): boolean {
+    const untilMs = performance.now() + warmStepMs;
+    return !this.closed && this.sink.stepReplay(() => performance.now() >= untilMs);
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -152,6 +162,7 @@ class Store implements SeriesHub {
     return this.inTurn(async () => {
       if (this.closed) return { due: false };
       try {
+        this.sink.wholeLanes();
         const due =
           (await this.compactor.step(now, () => performance.now())) ||
           (await this.roller.step(now)) ||
@@ -177,7 +188,7 @@ class Store implements SeriesHub {
 
   async size(): Promise<SeriesSize> {
     const disk = await statfs(this.options.dir);
-    const lanes = [...this.sink.lanes.values()];
+    const lanes = [...this.sink.wholeLanes()];
     const root = this.env.root.getStats() as { lastPageNumber: number; pageSize: number };
     return {
       fileBytes: (root.lastPageNumber + 1) * root.pageSize,

@@ -123,6 +123,10 @@ export class FakeSeries implements OpenSeries {
     return { due: false };
   }
 
+  warm(): boolean {
+    return false;
+  }
+
   problem(): string | undefined {
     return undefined;
   }
