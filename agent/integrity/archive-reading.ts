@@ -24,8 +24,9 @@ export type ReadingFacts = {
   log: string[];
 };
 
-const chunkBytes = 1 << 20;
+const chunkBytes = 256 << 10;
 const patienceMs = 1000;
+const wasteMaxBytes = 1 << 20;
 
 /**
  * Reads an archive to its end, once: SHA-256, the decompressor's own check, the structure of what comes out. Memory stays the same whatever the
@@ -144,7 +145,15 @@ class Unpacking {
 
   private async takeUnpacked({ stdout }: Running): Promise<void> {
     try {
-      for await (const chunk of stdout as Readable) await this.toStructure(chunk as Buffer);
+      let waste = 0;
+      for await (const chunk of stdout as Readable) {
+        await this.toStructure(chunk as Buffer);
+        waste += (chunk as Buffer).length;
+        if (waste < wasteMaxBytes) continue;
+        // V8 lets 64 MiB of such buffers lie about before it looks; here that would be most of the process.
+        globalThis.gc?.({ type: "minor", execution: "sync" });
+        waste = 0;
+      }
     } catch (error) {
       // A program that could not be started has no output; its end says why.
       if (!(error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE")) throw error;

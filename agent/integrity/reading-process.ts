@@ -12,7 +12,7 @@ export type ReadArchive = (
 ) => Promise<ReadingFacts>;
 
 /** The reader needs little, whatever the archive's size. */
-const memoryFlags = ["--max-old-space-size=32", "--max-semi-space-size=1"];
+const memoryFlags = ["--max-old-space-size=32", "--max-semi-space-size=1", "--expose-gc"];
 
 /**
  * Reads an archive in a process of the lowest priority for CPU and disk. `self`: program and arguments that start this agent anew. Aborting kills
