@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import { coloursDrawn, launchBrowser, visit } from "../support/browser.ts";
 import { type FakeHub, type FakeHubOptions, panelFiles, startFakeHub } from "../support/fake-hub.ts";
@@ -196,7 +195,7 @@ test("without any agent the page says what to do", async () => {
   await close();
 });
 
-test("of 5,000 guests a few dozen rows are drawn, and / leads to the filter", async () => {
+test("of 5,000 guests a few dozen rows are drawn, and the filter is in the address", async () => {
   const hub = await startHub({ guests: 5000, everyMs: 60_000 });
   const { page, close } = await visit(browser, hub);
   const table = page.locator("proven-guests proven-table");
@@ -204,8 +203,7 @@ test("of 5,000 guests a few dozen rows are drawn, and / leads to the filter", as
   assert.ok((await table.locator("tbody tr[data-key]").count()) < 60);
   await table.locator(".scroll").evaluate((scroll) => scroll.scrollTo(0, 90_000));
   await table.getByRole("link", { name: "3100 " }).first().waitFor();
-  await page.keyboard.press("/");
-  await page.keyboard.type("4711");
+  await page.getByLabel("Filter guests").fill("4711");
   await page.locator("proven-guests").getByText("1 of 5000").waitFor();
   assert.equal(await page.evaluate(() => location.hash), "#/?filter=4711");
   await close();
@@ -240,8 +238,4 @@ test("Italian is spoken where the browser does, and the theme can be chosen", as
   await page.getByLabel("Lingua").selectOption("en");
   await page.getByRole("heading", { name: "Everything that reports is fine" }).waitFor();
   await close();
-});
-
-test("the whole panel is at most 120 kB on the wire", () => {
-  assert.ok(gzipSync(files.get("panel.js") ?? "").length <= 120_000);
 });

@@ -97,7 +97,7 @@ export class ProvenHeader extends PanelElement {
     const tool = (name: IconName, words: string, command: Command) =>
       html`<button type="button" class="tool ${name === "bell" ? "" : "wide"}" aria-label=${words} title=${words} @click=${() => ask(command)}>${icon(name)}</button>`;
     return html`
-      <button type="button" class="find" @click=${() => ask({ do: "search" })}>${icon("search")} <span>${t("Search")}</span> <kbd>/</kbd></button>
+      <button type="button" class="find" aria-label=${t("Search")} @click=${() => ask({ do: "search" })}>${icon("search")} <span>${t("Search")}</span> <kbd>/</kbd></button>
       ${tool("screen", t("Wall screen"), { do: "section", section: "screen" })}
       ${this.embedded ? nothing : tool("bell", t("This browser: messages, app"), { do: "section", section: "browser" })}
       ${tool("keyboard", t("Keyboard shortcuts (?)"), { do: "shortcuts" })}`;

@@ -104,6 +104,7 @@ function forward(base: string, path: string, from: IncomingMessage, to: ServerRe
       "Content-Type": answerType ?? "application/octet-stream",
       ...(cache === undefined ? {} : { "Cache-Control": cache }),
     });
+    answer.on("error", () => to.destroy());
     answer.pipe(to);
   });
   outgoing.on("error", () => (to.headersSent ? to.destroy() : refuse(to, 502, "internal")));
