@@ -1,5 +1,5 @@
 import { appendFileSync, mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { asNumber, asText, parseJsonObject } from "../core/values.ts";
 import { readIfThere, writePrivate } from "../private-file.ts";
 import type { KnownSum } from "./judge.ts";
@@ -54,6 +54,16 @@ export class ArchiveSums {
     if (text !== "" && !text.endsWith("\n")) appendFileSync(this.path, "\n");
     return this.sums;
   }
+}
+
+const ledgers = new Map<string, ArchiveSums>();
+
+/** The ledger of this agent: one for all who add to it and look into it. */
+export function archiveSumsIn(stateDir: string): ArchiveSums {
+  const path = join(stateDir, "archive-sums.jsonl");
+  const ledger = ledgers.get(path) ?? new ArchiveSums(path);
+  ledgers.set(path, ledger);
+  return ledger;
 }
 
 const line = (volid: string, { sha256, at }: KnownSum) => `${JSON.stringify({ volid, sha256, at })}\n`;

@@ -2,11 +2,14 @@ import { join } from "node:path";
 import type { Message } from "#protocol/messages.ts";
 import { createRunCheck } from "../checks/run-check.ts";
 import type { AgentConfig } from "../config.ts";
+import { archiveSumsIn } from "../integrity/archive-sums.ts";
+import { createCheckIntegrity } from "../integrity/check-integrity.ts";
+import { createReadArchive } from "../integrity/reading-process.ts";
 import type { Clock, Log, RunCommand } from "../ports.ts";
 import type { PveApi } from "../pve/api.ts";
 import { createSandboxes } from "../sandbox/sandboxes.ts";
 import { Operations } from "./operations.ts";
-import type { CheckIntegrity, RestoreLimits, RestorePorts } from "./ports.ts";
+import type { RestoreLimits, RestorePorts } from "./ports.ts";
 
 /** What operations need of the agent that runs them. */
 export type LoadPorts = {
@@ -42,8 +45,6 @@ export function limitsOf({
   };
 }
 
-const unread: CheckIntegrity = async () => ({ state: "not-checked", reason: "This agent does not read archives", log: [] });
-
 /** Sandboxes, checks and archives of this very node. */
 export function restorePorts({ config, node, api, run, clock, log }: LoadPorts): RestorePorts {
   const { root, state } = config;
@@ -55,7 +56,7 @@ export function restorePorts({ config, node, api, run, clock, log }: LoadPorts):
     run,
     sandboxes: createSandboxes({ run, clock, log, stateDir: state }),
     check: createRunCheck({ api, run, node, clock, root, self }),
-    integrity: unread,
+    integrity: createCheckIntegrity({ api, node, root, clock, sums: archiveSumsIn(state), readArchive: createReadArchive(self) }),
     limits: limitsOf(config.restore_test),
     clock,
     log,
