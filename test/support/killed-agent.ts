@@ -167,10 +167,12 @@ export async function killOnce(node: RestoreNode, order: RestoreTest, at: number
     const wasDone = first.operations.journals.read(id)?.result !== undefined;
     if (again > 0) {
       const second = startMortal(node, dir, "2:2:boot", again, death);
-      await node.drive(Promise.race([second.dead, second.operations.tend().catch(() => undefined)]));
+      const tended = second.operations.tend().then(() => second.operations.settled());
+      await node.drive(Promise.race([second.dead, tended.catch(() => undefined)]));
+      second.executioner.die();
     }
     const last = startMortal(node, dir, "3:3:boot", 0, "before");
-    await node.drive(last.operations.tend());
+    await node.drive(last.operations.tend().then(() => last.operations.settled()));
     const state = last.operations.journals.read(id);
     const problems = [...safety.violations.splice(0), ...node.lab.misuses];
     const after = JSON.stringify(node.lab.restores.inventory());

@@ -78,7 +78,8 @@ export async function findLostTask(
 }
 
 async function awaitRestore({ ports, signal, test, view }: TestRun, upid: string): Promise<StepResult<undefined>> {
-  const ended = await ports.api.awaitTask(upid, { timeoutMs: test.timeoutSec * 1000, signal });
+  // The test's own time ends it by the signal; this is for a clock that doesn't.
+  const ended = await ports.api.awaitTask(upid, { timeoutMs: test.timeoutSec * 1000 + endMs, signal });
   if (!ended.ok) await stopTask(ports, upid);
   const log = await view.taskLog(upid, 100);
   if (!ended.ok) return { failed: `The restore was ended: ${tellError(ended.error)}`, upid, log };
