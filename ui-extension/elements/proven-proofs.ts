@@ -59,7 +59,7 @@ export class ProvenProofs extends PanelElement {
     return html`
       <div class="title"><h1>${t("Do the backups restore?")}</h1></div>
       <div class="sum" role="group" aria-label=${t("In short")}>
-        ${this.#number(counts.good, t("proven"), "ok")}
+        ${this.#number(counts.good, t("proven"), counts.good > 0 ? "ok" : "")}
         ${this.#number(counts.bad, t("failed"), counts.bad > 0 ? "crit" : "")}
         ${this.#number(counts.old, t("overdue"), counts.old > 0 ? "warn" : "")}
         ${this.#number(counts.none + counts.unknown, t("without proof"), "")}
