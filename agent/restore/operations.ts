@@ -135,7 +135,8 @@ export class Operations {
     const { id } = journal;
     const over = new AbortController();
     const run = isTest(operation) ? this.newRun(operation.params, journal) : undefined;
-    const work = run === undefined ? this.readOnly(id, operation, over.signal) : this.restoreTest(run);
+    const begun = () => (run === undefined ? this.readOnly(id, operation, over.signal) : this.restoreTest(run));
+    const work = Promise.resolve().then(begun); // when it can already be cancelled
     const cancel = (actor: string) => {
       if (run === undefined) journal.append({ entry: "cancel", at: this.now(), actor });
       over.abort();
@@ -289,7 +290,8 @@ export class Operations {
     const owing = this.journals
       .all()
       .filter(({ id, state }) => id !== exceptId && (owesCleaning(state) || this.isLive(id, state)));
-    return new Set(owing.flatMap(({ state }) => state.intent?.vmid ?? []));
+    const reserved = [...this.running].flatMap(([id, { run }]) => (id === exceptId ? [] : (run?.reservedVmid ?? [])));
+    return new Set([...reserved, ...owing.flatMap(({ state }) => state.intent?.vmid ?? [])]);
   }
 
   private testsRunning(): number {

@@ -12,7 +12,7 @@ export async function planRestoreTest(
   ports: RestorePorts,
   takenVmids: () => ReadonlySet<number>,
 ): Promise<{ ok: true; plan: RestorePlan } | { ok: false; problem: string }> {
-  const preparing = { id, test, ports, view: new NodeView(ports), takenVmids };
+  const preparing = { id, test, ports, view: new NodeView(ports), takenVmids, reserve: () => undefined };
   const found = await prepare.locate(preparing);
   if ("failed" in found) return { ok: false, problem: found.failed };
   const configuration = await prepare.readConfiguration(preparing);

@@ -24,6 +24,8 @@ export class TestEnd extends Error {
 /** One restore test as its steps see it: what it is asked, what it may use, and where everything it does is written down. */
 export class TestRun {
   readonly view: NodeView;
+  /** The number it has for itself, from its choice on. */
+  reservedVmid: number | undefined;
   /** Wakes whoever waits in `keep`. */
   onKeep: () => void = () => undefined;
   private readonly over = new AbortController();
@@ -51,6 +53,10 @@ export class TestRun {
     if (state === undefined) throw new Error(`operation ${this.id} has no start in its journal`);
     return state;
   }
+
+  readonly reserve = (vmid: number): void => {
+    this.reservedVmid = vmid;
+  };
 
   note(entry: DistributiveOmit<JournalEntry, "at">): void {
     this.journal.append({ ...entry, at: this.ports.clock.now() });

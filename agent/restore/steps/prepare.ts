@@ -15,7 +15,7 @@ import { type BackupFound, type Read, tellError } from "../node-view.ts";
 import type { StepResult, TestRun } from "../run.ts";
 
 /** What the steps before the first change need: a dry run has this much and no journal. */
-export type Preparing = Pick<TestRun, "id" | "test" | "ports" | "view" | "takenVmids">;
+export type Preparing = Pick<TestRun, "id" | "test" | "ports" | "view" | "takenVmids" | "reserve">;
 
 export type Configuration = { config: BackedUpConfig; digest: string; needs: DiskNeeds };
 export type Place = { vmid: number; storage: string; memoryMib: number };
@@ -88,14 +88,15 @@ async function chooseStorage({ ports, view, test }: Preparing, { needs }: Config
 }
 
 /** Free in the cluster, not promised to another test, and no volume carries it. */
-async function chooseVmid({ ports, view, takenVmids }: Preparing): Promise<Read<number>> {
+async function chooseVmid({ ports, view, takenVmids, reserve }: Preparing): Promise<Read<number>> {
   const guests = await view.guests();
   if (!guests.ok) return guests;
-  const taken = new Set([...takenVmids(), ...guests.value.map(({ vmid }) => vmid)]);
+  const taken = new Set(guests.value.map(({ vmid }) => vmid));
   const { first, last } = ports.limits.vmids;
   for (let attempt = 0; attempt < vmidsTried; attempt++) {
-    const vmid = freeVmid(ports.limits.vmids, taken);
+    const vmid = freeVmid(ports.limits.vmids, new Set([...taken, ...takenVmids()]));
     if (vmid === undefined) return { ok: false, problem: `All numbers from ${first} to ${last} are taken` };
+    reserve(vmid); // before anybody else can look
     const volumes = await view.volumesOf(vmid);
     if (!volumes.ok) return volumes;
     const free = volumes.value.length === 0 ? await ports.api.get("/cluster/nextid", { vmid }) : undefined;

@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type RestoreStep, restoreSteps } from "#protocol/restore.ts";
+import { newId, plantTest, startOperations, startRestoreNode, statesOf } from "../../support/restore-node.ts";
+
+const calls = (violations: readonly string[], misuses: readonly string[]) => [...violations, ...misuses];
+
+for (const type of ["qemu", "lxc"] as const) {
+  test(`a ${type} test is cancelled at each of its steps, and leaves nothing`, async (t) => {
+    const node = await startRestoreNode(t);
+    const order = plantTest(node, type, { keepSec: 600 });
+    const before = node.lab.restores.inventory();
+    const agent = startOperations(node);
+    const proven = restoreSteps.filter((step) => step !== "stop" && step !== "destroy");
+    const found: Partial<Record<RestoreStep, string>> = {};
+    for (const step of proven) {
+      const id = newId();
+      agent.onStep(step, () => agent.operations.hear({ type: "op.cancel", body: { id, actor: "alice@pve" } }));
+      agent.start(id, { kind: "restore-test", params: order });
+      const { outcome, reason, leftovers } = await agent.report(id);
+      found[step] = [outcome, reason, ...leftovers].join(" ");
+      await node.drive(agent.operations.settled());
+      assert.deepEqual(node.lab.restores.inventory(), before, step);
+    }
+    assert.deepEqual(found, Object.fromEntries(proven.map((step) => [step, "cancelled Cancelled"])));
+    assert.deepEqual(calls(node.lab.restores.safety.violations, node.lab.misuses), []);
+    assert.equal(node.sandboxes.open_.size, 0);
+  });
+}
+
+test("an order that comes again is not done again: its result is said again, until the hub has it", async (t) => {
+  const node = await startRestoreNode(t);
+  const agent = startOperations(node);
+  const id = newId();
+  const order = plantTest(node, "lxc");
+  agent.start(id, { kind: "restore-test", params: order });
+  agent.start(id, { kind: "restore-test", params: order });
+  const report = await agent.report(id);
+  const told = () => agent.said.filter(({ type }) => type === "op.result").length;
+  const restores = () => node.lab.tasks.on("pve1").filter(({ type }) => type === "vzrestore").length;
+  assert.deepEqual([report.outcome, told(), restores()], ["passed", 1, 1]);
+  agent.start(id, { kind: "restore-test", params: order });
+  agent.operations.connected();
+  const next = startOperations(node, {}, "2:2:boot");
+  next.operations.connected();
+  assert.deepEqual([told(), next.said.length, restores()], [3, 1, 1]);
+  next.operations.hear({ type: "op.seen", body: { id } });
+  next.operations.connected();
+  assert.equal(next.said.length, 1);
+  next.start(id, { kind: "restore-test", params: order });
+  await node.drive(next.operations.tend());
+  assert.deepEqual([next.said.at(-1)?.type, restores()], ["op.result", 1]);
+});
+
+const refusals: [name: string, limits: { enabled?: boolean }, operation: Record<string, unknown>, late: boolean, code: string][] =
+  [
+    ["a node that does not permit tests", { enabled: false }, {}, false, "not-permitted"],
+    ["an order that comes after its time", {}, {}, true, "expired"],
+    ["an order that is no operation", {}, { kind: "format-disks" }, false, "invalid"],
+    ["an order with a field more", {}, { kind: "restore-plan", params: {}, sudo: true }, false, "invalid"],
+  ];
+for (const [name, limits, operation, late, code] of refusals) {
+  test(`${name} is refused, and nothing was begun`, async (t) => {
+    const node = await startRestoreNode(t, { limits });
+    const agent = startOperations(node);
+    const id = newId();
+    const order = { kind: "restore-test", params: plantTest(node, "qemu"), ...operation };
+    agent.start(id, order, late ? node.clock.now() - 1 : undefined);
+    const result = await agent.result(id);
+    assert.deepEqual(result.kind === "refused" ? result.code : result.kind, code);
+    assert.deepEqual(
+      [agent.operations.journals.ids(), node.lab.tasks.on("pve1").filter(({ type }) => type === "qmrestore")],
+      [[], []],
+    );
+  });
+}
+
+test("a guest that is kept stays until its time, which can be moved, but not beyond the node's own limit", async (t) => {
+  const node = await startRestoreNode(t, { limits: { keepSec: 7200 } });
+  const agent = startOperations(node);
+  const id = newId();
+  const { clock } = node;
+  let keptAt = 0;
+  agent.onStep("keep", () => {
+    keptAt = clock.now();
+  });
+  agent.start(id, { kind: "restore-test", params: plantTest(node, "lxc", { keepSec: 600, timeoutSec: 300 }) });
+  const kept = () =>
+    agent.said.flatMap(({ type, body }) => (type === "op.progress" && body.keepUntil !== undefined ? [body.keepUntil] : []));
+  const guests = () => node.lab.world.guestsNow().map(({ life }) => life.spec.vmid);
+  while (kept().length === 0) await node.drive(clock.advance(1000));
+  agent.operations.hear({ type: "op.keep", body: { id, untilAt: clock.now() + 86_400_000, actor: "alice@pve" } });
+  await node.drive(clock.advance(3_600_000));
+  assert.deepEqual(
+    [kept()[0], (kept()[1] ?? 0) - keptAt < 7_300_000, guests().includes(990_000)],
+    [keptAt + 600_000, true, true],
+  );
+  agent.operations.hear({ type: "op.keep", body: { id, untilAt: clock.now() - 1, actor: "alice@pve" } });
+  const report = await agent.report(id);
+  assert.deepEqual(
+    [report.outcome, report.level, statesOf(report.steps).keep, guests().includes(990_000)],
+    ["passed", "works", "passed", false],
+  );
+});
+
+test("a kept guest outlives its agent: the next one takes it away when its time is over, and calls the test interrupted", async (t) => {
+  const node = await startRestoreNode(t);
+  const first = startOperations(node);
+  const id = newId();
+  const before = node.lab.restores.inventory();
+  first.start(id, { kind: "restore-test", params: plantTest(node, "lxc", { keepSec: 3600 }) });
+  const untilKept = new Promise<void>((resolve) => first.onStep("keep", resolve));
+  await node.drive(untilKept);
+  const kept = {
+    ...node.ports,
+    clock: {
+      ...node.clock,
+      now: () => node.clock.now(),
+      monotonicMs: () => node.clock.monotonicMs(),
+      sleep: (ms: number, signal?: AbortSignal) => node.clock.sleep(ms, signal),
+    },
+  };
+  const second = startOperations(node, kept, "2:2:boot");
+  await node.drive(second.operations.tend());
+  const guests = () => node.lab.world.guestsNow().some(({ life }) => life.spec.vmid === 990_000);
+  assert.deepEqual([second.resultOf(id), guests()], [undefined, true]);
+  const report = await second.report(id);
+  assert.deepEqual(
+    [report.outcome, report.level, report.reason, guests()],
+    ["interrupted", "works", "The agent ended in or after the step keep", false],
+  );
+  assert.deepEqual(node.lab.restores.inventory(), before);
+});
+
+test("four tests at once each have a number of their own and take hardly longer than one", async (t) => {
+  const node = await startRestoreNode(t, { limits: { parallel: 4, reserveMib: 0 } });
+  const before = node.lab.restores.inventory();
+  const agent = startOperations(node);
+  const startedAt = node.clock.now();
+  const ids = [newId(), newId(), newId(), newId()];
+  const order = plantTest(node, "lxc");
+  for (const id of ids) agent.start(id, { kind: "restore-test", params: order });
+  await node.drive(agent.operations.settled());
+  const reports = await Promise.all(ids.map((id) => agent.report(id)));
+  assert.deepEqual(
+    reports.map(({ outcome }) => outcome),
+    ["passed", "passed", "passed", "passed"],
+  );
+  assert.deepEqual(reports.map(({ testVmid }) => testVmid).sort(), [990_000, 990_001, 990_002, 990_003]);
+  const longest = Math.max(...reports.map((report) => report.endedAt - report.startedAt));
+  assert.ok(node.clock.now() - startedAt < 1.3 * longest);
+  assert.deepEqual(node.lab.restores.inventory(), before);
+});
+
+test("more tests than the node takes wait for their turn; one that waits is cancelled without a trace", async (t) => {
+  const node = await startRestoreNode(t);
+  const agent = startOperations(node);
+  const [first, second, third] = [newId(), newId(), newId()];
+  const order = plantTest(node, "lxc");
+  for (const id of [first, second, third]) agent.start(id, { kind: "restore-test", params: order });
+  agent.operations.hear({ type: "op.cancel", body: { id: second, actor: "alice@pve" } });
+  const [one, two, three] = [await agent.report(first), await agent.report(second), await agent.report(third)];
+  assert.deepEqual([one.outcome, two.outcome, two.testVmid, three.outcome], ["passed", "cancelled", undefined, "passed"]);
+  assert.ok(three.startedAt < one.endedAt && (three.steps[0]?.startedAt ?? 0) >= one.endedAt);
+});
+
+test("a dry run names every call and makes none of them", async (t) => {
+  const node = await startRestoreNode(t);
+  const agent = startOperations(node);
+  const id = newId();
+  const tasks = node.lab.tasks.on("pve1").length;
+  agent.start(id, { kind: "restore-plan", params: plantTest(node, "qemu") });
+  const result = await node.drive(agent.result(id));
+  assert.equal(result.kind, "restore-plan");
+  const plan = result.kind === "restore-plan" ? result.plan : undefined;
+  assert.deepEqual(plan?.problems, []);
+  assert.deepEqual([plan?.testVmid, plan?.storage, plan?.needsBytes], [990_000, "local-lvm", 4 * 2 ** 30]);
+  assert.deepEqual(
+    plan?.calls.map(({ step, method }) => `${step} ${method}`),
+    [
+      "locate GET",
+      "configuration GET",
+      "preflight GET",
+      "restore POST",
+      "compare GET",
+      "strip PUT",
+      "unlock PUT",
+      "start POST",
+      "stop POST",
+      "destroy DELETE",
+    ],
+  );
+  assert.deepEqual(plan?.removed.map(({ key }) => key).sort(), ["args", "hookscript", "hostpci0", "serial0", "startup"]);
+  assert.equal(node.lab.tasks.on("pve1").length, tasks);
+});
+
+test("a stranger in the range is named and left alone, half-made ones too", async (t) => {
+  const node = await startRestoreNode(t);
+  const agent = startOperations(node);
+  for (const [vmid, user] of [
+    [990_003, "root@pam"],
+    [990_004, "alice@pve"],
+  ] as const)
+    node.lab.control.inject({ kind: "restore", fault: "half-made", vmid, type: "qemu", text: "memory: 128\n", user });
+  node.lab.control.inject({ kind: "restore", fault: "vmid-taken", vmid: 990_005 });
+  node.lab.writeAll();
+  const before = node.lab.restores.inventory();
+  await node.drive(agent.operations.tend());
+  const why = "lies in the range of test guests and is not Proven's: no journal of ours names it. It was left alone";
+  assert.deepEqual(agent.problems, [[`The guest 990003 ${why}`, `The guest 990004 ${why}`, `The guest 990005 ${why}`]]);
+  assert.deepEqual([node.lab.restores.inventory(), node.lab.restores.safety.violations], [before, []]);
+});
+
+test("a volume without a guest under a test number would be destroyed with it: the next number is taken", async (t) => {
+  const node = await startRestoreNode(t);
+  const agent = startOperations(node);
+  const storage = node.lab.world.storage("local-lvm");
+  assert.ok(storage !== undefined);
+  const at = node.clock.now();
+  node.lab.world.volumes.allocate({ storage, node: "pve1", vmid: 990_000, type: "qemu", sizeBytes: 2 ** 30, at }, "disk");
+  const before = node.lab.restores.inventory();
+  const id = newId();
+  agent.start(id, { kind: "restore-test", params: plantTest(node, "lxc") });
+  const report = await agent.report(id);
+  assert.deepEqual([report.outcome, report.testVmid], ["passed", 990_001]);
+  assert.deepEqual(node.lab.restores.inventory(), before);
+});
