@@ -9,9 +9,12 @@ import type { Layout } from "#protocol/panel.ts";
 import { bundleStandalone } from "../../scripts/panel-build.ts";
 import { fakeAlertApi } from "./fake-alert-api.ts";
 import { type ClusterSetup, fakeCluster } from "./fake-cluster.ts";
+import { addEntityApi } from "./fake-entity-api.ts";
 import { fakeHistory, fakeMetrics, fakeTop } from "./fake-history.ts";
 import { addLoginApi } from "./fake-login-api.ts";
 import { addOverviewApi } from "./fake-overview-api.ts";
+import { addPushApi, type FakePush } from "./fake-push-api.ts";
+import { poisoned } from "./hostile.ts";
 
 export type FakeHubOptions = Partial<ClusterSetup> & {
   /** Files by name, `index.html` first of all. */
@@ -23,6 +26,8 @@ export type FakeHubOptions = Partial<ClusterSetup> & {
   scopes?: Scope[];
   /** People sign in with accounts, too: fake-login-api.ts. */
   accounts?: boolean;
+  /** Stands behind every name, note and message that the hub tells. */
+  hostile?: string;
   /** How often the stream says everything anew, ms. */
   everyMs?: number;
 };
@@ -35,6 +40,8 @@ export type FakeHub = {
   queries: SeriesQuery[];
   /** Everything that alerting's part of the API was told to change or asked by POST. */
   writes: { method: string; path: string; body: unknown }[];
+  /** Web push. */
+  push: FakePush;
   /** What was kept of the panel's arrangement. */
   layout(): Layout;
   /** Ends the live streams; `refuse`: and answers new ones with 503. */
@@ -102,6 +109,12 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
       return c.json(refusal(refused === 403 ? "forbidden" : "internal", "as the test wants it"), refused);
     await next();
   });
+  app.use("/api/v1/*", async (c, next) => {
+    await next();
+    const { hostile } = options;
+    if (hostile === undefined || !c.res.headers.get("Content-Type")?.includes("json") || c.req.path.includes("/session")) return;
+    c.res = new Response(JSON.stringify(poisoned(await c.res.json(), hostile)), c.res);
+  });
   app.get("/api/v1/session", session);
   app.delete("/api/v1/session", (c) => {
     deleteCookie(c, "proven_session");
@@ -122,7 +135,9 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
   app.get("/api/v1/nodes", (c) => c.json(page(world.nodes(Date.now()))));
   app.get("/api/v1/guests", (c) => c.json(page(world.guests(Date.now()))));
   app.get("/api/v1/storages", (c) => c.json(page(world.storages(Date.now()))));
+  const push = addPushApi(app);
   const overview = addOverviewApi(app, (now) => world.guests(now), options.trouble === true);
+  addEntityApi(app, world, options.alerting === true);
   app.get("/api/v1/tasks", (c) => c.json(page(world.tasks(Date.now()))));
   app.get("/api/v1/events", (c) => c.json(page(world.events(Date.now()))));
   app.get("/api/v1/nodes/:node/metrics", (c) => c.json(fakeMetrics(world.cluster, `node/${c.req.param("node")}`)));
@@ -145,7 +160,10 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
       : undefined;
 
   const tell = async <K extends keyof StreamEvents>(stream: SSEStreamingApi, event: K, data: StreamEvents[K]) =>
-    await stream.writeSSE({ event, data: JSON.stringify(data) });
+    await stream.writeSSE({
+      event,
+      data: JSON.stringify(options.hostile === undefined ? data : poisoned(data, options.hostile)),
+    });
   const tellAll = async (stream: SSEStreamingApi) => {
     const now = Date.now();
     await tell(stream, "beat", { now, newestSampleAgeMs: now % 10_000 });
@@ -189,6 +207,7 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
     queries,
     writes,
     layout: overview.layout,
+    push,
     dropStreams(refuse) {
       refusing = refuse;
       drop();

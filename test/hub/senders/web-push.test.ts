@@ -1,41 +1,14 @@
 import assert from "node:assert/strict";
-import { createDecipheriv, createECDH, createPublicKey, type ECDH, hkdfSync, randomBytes, verify } from "node:crypto";
+import { createPublicKey, verify } from "node:crypto";
 import { test } from "node:test";
 import webpush from "web-push";
 import type { Receiver } from "#protocol/notifications.ts";
-import type { Subscription } from "../../../hub/senders/web-push.ts";
 import { MessageServer } from "../../support/message-server.ts";
 import { common, notificationOf } from "../../support/notifications.ts";
+import { PushBrowser } from "../../support/push-browser.ts";
 import { testSender } from "../../support/senders.ts";
 
 const receiver: Receiver = { ...common, type: "web-push" };
-
-/** A browser: its keys, and what it makes of what its push service got (RFC 8188 and RFC 8291). */
-class Browser {
-  private readonly ecdh: ECDH = createECDH("prime256v1");
-  private readonly auth = randomBytes(16);
-  readonly subscription: Subscription;
-
-  constructor(id: string, endpoint: string) {
-    this.ecdh.generateKeys();
-    const keys = { p256dh: this.ecdh.getPublicKey().toString("base64url"), auth: this.auth.toString("base64url") };
-    this.subscription = { id, subscription: { endpoint, keys } };
-  }
-
-  read(body: Buffer): Record<string, unknown> {
-    const [salt, keyLength] = [body.subarray(0, 16), body[20] ?? 0];
-    const sender = body.subarray(21, 21 + keyLength);
-    const info = Buffer.concat([Buffer.from("WebPush: info\0"), this.ecdh.getPublicKey(), sender]);
-    const secret = Buffer.from(hkdfSync("sha256", this.ecdh.computeSecret(sender), this.auth, info, 32));
-    const key = Buffer.from(hkdfSync("sha256", secret, salt, "Content-Encoding: aes128gcm\0", 16));
-    const nonce = Buffer.from(hkdfSync("sha256", secret, salt, "Content-Encoding: nonce\0", 12));
-    const sealed = body.subarray(21 + keyLength);
-    const decipher = createDecipheriv("aes-128-gcm", key, nonce);
-    decipher.setAuthTag(sealed.subarray(-16));
-    const open = Buffer.concat([decipher.update(sealed.subarray(0, -16)), decipher.final()]);
-    return JSON.parse(open.subarray(0, open.lastIndexOf(2)).toString());
-  }
-}
 
 /** RFC 8292: the hub's signature over the push service's origin. */
 function vapidClaims(authorization: string, publicKey: string): Record<string, unknown> {
@@ -55,7 +28,7 @@ function vapidClaims(authorization: string, publicKey: string): Record<string, u
 test("each browser can read its message, which is signed with the hub's key", async (t) => {
   const server = await MessageServer.start(t);
   server.usual = { status: 201 };
-  const browsers = ["a", "b"].map((id) => new Browser(id, `${server.url}/push/${id}`));
+  const browsers = ["a", "b"].map((id) => new PushBrowser(id, `${server.url}/push/${id}`));
   const vapid = webpush.generateVAPIDKeys();
   const { send } = testSender(t, {}, { vapid, subscriptions: () => browsers.map(({ subscription }) => subscription) });
   assert.deepEqual(await send(notificationOf({ severity: "critical" }), receiver), { ok: true, answer: "2 of 2 browsers" });
@@ -86,9 +59,9 @@ test("a browser that has unsubscribed is removed, one whose service is down is t
   const gone = await MessageServer.start(t);
   gone.usual = { status: 410 };
   const all = new Map([
-    ["here", new Browser("here", `${server.url}/1`)],
-    ["down", new Browser("down", `${down.url}/2`)],
-    ["gone", new Browser("gone", `${gone.url}/3`)],
+    ["here", new PushBrowser("here", `${server.url}/1`)],
+    ["down", new PushBrowser("down", `${down.url}/2`)],
+    ["gone", new PushBrowser("gone", `${gone.url}/3`)],
   ]);
   const { send } = testSender(
     t,
@@ -109,7 +82,7 @@ test("a browser that has unsubscribed is removed, one whose service is down is t
 test("a long message still fits into what push services take", async (t) => {
   const server = await MessageServer.start(t);
   server.usual = { status: 201 };
-  const browser = new Browser("a", `${server.url}/push`);
+  const browser = new PushBrowser("a", `${server.url}/push`);
   const { send } = testSender(t, {}, { vapid: webpush.generateVAPIDKeys(), subscriptions: () => [browser.subscription] });
   const [alert] = notificationOf().alerts;
   const alerts = Array.from({ length: 200 }, (_, index) => ({
