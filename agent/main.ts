@@ -17,6 +17,7 @@ import { createOutlet } from "./outlet.ts";
 import { readIfThere } from "./private-file.ts";
 import { createPveApi } from "./pve/api.ts";
 import { createRunCommand } from "./pve/run-command.ts";
+import type { LocalTest } from "./restore/local.ts";
 import { SpoolFiles } from "./spool-files.ts";
 import { SpoolStore } from "./spool-store.ts";
 
@@ -126,6 +127,24 @@ async function check(config: AgentConfig): Promise<number> {
   return checkExitCode(reports);
 }
 
+async function restoreTest(config: AgentConfig, test: LocalTest): Promise<number> {
+  const stop = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
+  const { api, run: runCommand, collector } = wire(config);
+  const self = await collector.identify();
+  collector.close();
+  if (self === undefined) return refuse("this node's name can't be read: is pmxcfs mounted?");
+  const [{ restorePorts, operationsDir }, { runLocally }] = await Promise.all([
+    import("./restore/load.ts"),
+    import("./restore/local.ts"),
+  ]);
+  const restore = restorePorts({ config, node: self.node, api, run: runCommand, clock: systemClock, log });
+  const write = (text: string) => process.stdout.write(text);
+  const code = await runLocally(test, { restore, dir: operationsDir(config.state), write, signal: stop.signal });
+  api.close();
+  return code;
+}
+
 function joinHub(config: AgentConfig, command: Extract<Command, { do: "join" }>): number {
   const problem = storeJoin(config.state, command);
   if (problem !== undefined) return refuse(problem);
@@ -156,6 +175,8 @@ async function main(command: Command): Promise<number> {
       return (await import("./checks/child.ts")).checkInSandbox(systemClock, createRunCommand({ path: childPath }));
     case "archive-check":
       return (await import("./integrity/child.ts")).readArchiveAsChild(systemClock);
+    case "restore-test":
+      return restoreTest(readConfig(command), command.test);
     case "join":
       return joinHub(readConfig(command), command);
   }
