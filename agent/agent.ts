@@ -73,6 +73,7 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
       return self;
     },
     setDuties: (duties) => collector.setDuties(duties),
+    backups: collector.backups,
     hearAlerts: (body) => outlet.hear(body),
     tellOutlet: (body) => outlet.tell(body),
     answerHub: async (message) => gateway?.answer(message),

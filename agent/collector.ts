@@ -1,7 +1,7 @@
 import { clusterKey, type EpochMs, type NodeName, nodeKey, parseNodeName } from "#protocol/ids.ts";
 import type { Duty, Inventory, TaskReport } from "#protocol/messages.ts";
 import type { SampleTable } from "./core/table.ts";
-import type { Collector, Log, SourceReport } from "./ports.ts";
+import type { BackupFeed, Collector, Log, SourceReport } from "./ports.ts";
 import { checkSources } from "./sources/check-sources.ts";
 import { ClusterFiles } from "./sources/cluster-files.ts";
 import { errorCode, fileProblem, NowReader, readText } from "./sources/files.ts";
@@ -156,6 +156,10 @@ class NodeCollector implements Collector {
     this.duties = new Set(duties);
   }
 
+  get backups(): BackupFeed | undefined {
+    return this.slow.backups;
+  }
+
   nextChange(atMostMs: number, signal: AbortSignal): Promise<void> {
     return this.watch.next(atMostMs, signal);
   }
@@ -167,6 +171,7 @@ class NodeCollector implements Collector {
   close(): void {
     this.watch.close();
     this.tasksSource.close();
+    this.slow.backups?.close();
     this.deps.api.close();
   }
 

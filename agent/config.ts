@@ -70,6 +70,16 @@ export const configSchema = z.strictObject({
     }),
     { journal: true, hooks: true, mail: "routed", hub_unreachable_sec: 300 },
   ),
+  /** The catalogue of backups. */
+  backups: z._default(
+    z.strictObject({
+      /** Take the SHA-256 of file archives while they are new: the only proof of an uncompressed one's bytes. Reads each archive once. */
+      sha256: z._default(z.boolean(), true),
+      /** At most so much is read for it, MiB per second, at idle priority. */
+      read_mib_per_sec: z._default(z.int().check(z.minimum(1), z.maximum(100_000)), 100),
+    }),
+    { sha256: true, read_mib_per_sec: 100 },
+  ),
   /**
    * What the hub may ask of this node in restore tests; it can't widen it. On by default: nothing runs until somebody orders a test or switches a
    * policy on, and then only under numbers that no one uses, one at a time, with memory left.
@@ -101,10 +111,11 @@ export const configSchema = z.strictObject({
 export type AgentConfig = z.output<typeof configSchema>;
 
 const knownKeys: Record<string, readonly string[]> = {
-  "": ["root", "state", "hub", "pve", "commands", "gateway", "outlet", "restore_test"],
+  "": ["root", "state", "hub", "pve", "commands", "gateway", "outlet", "backups", "restore_test"],
   hub: ["url", "fingerprint"],
   pve: ["api"],
   commands: ["path"],
+  backups: ["sha256", "read_mib_per_sec"],
   gateway: ["enabled", "listen", "port", "pve_port", "panel"],
   restore_test: Object.keys(restoreDefaults).concat("pool"),
   outlet: ["journal", "hooks", "mail", "hub_unreachable_sec"],

@@ -5,7 +5,7 @@ import { type AgentGateway, runAgent } from "./agent.ts";
 import { checkExitCode, formatCheck } from "./check.ts";
 import { type Command, parseCommand, usage } from "./cli.ts";
 import { systemClock } from "./clock.ts";
-import { createCollector } from "./collector.ts";
+import { type CollectorDeps, createCollector } from "./collector.ts";
 import { type AgentConfig, ConfigError, parseConfig } from "./config.ts";
 import { checkHub } from "./hub-check.ts";
 import { type HubFiles, storeJoin } from "./hub-place.ts";
@@ -36,11 +36,24 @@ function readConfig({ configPath, configGiven }: { configPath: string; configGiv
   return { ...config, root: env.PROVEN_ROOT ?? config.root };
 }
 
+/** What the catalogue of backups may do here; archives are read by this very program, at idle priority. */
+function backupsOf({ state, backups }: AgentConfig): NonNullable<CollectorDeps["backups"]> {
+  const self = [process.execPath, ...process.execArgv, process.argv[1] ?? ""];
+  return {
+    stateDir: state,
+    log,
+    enabled: backups.sha256,
+    bytesPerSec: backups.read_mib_per_sec << 20,
+    readArchive: async () => (await import("./integrity/reading-process.ts")).createReadArchive(self),
+  };
+}
+
 /** The edges that a run and a check share. */
 function wire(config: AgentConfig) {
   const run = createRunCommand({ path: config.commands.path });
   const api = createPveApi({ baseUrl: config.pve.api, root: config.root, clock: systemClock });
-  const collector = createCollector({ root: config.root, api, run, clock: systemClock, log });
+  const backups = backupsOf(config);
+  const collector = createCollector({ root: config.root, api, run, clock: systemClock, log, backups });
   const hubFiles: HubFiles = { root: config.root, stateDir: config.state, configured: config.hub };
   return { run, api, collector, hubFiles };
 }

@@ -1,3 +1,4 @@
+import type { Backups } from "#protocol/backups.ts";
 import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
 import type { Duty, Inventory, TaskReport } from "#protocol/messages.ts";
 import type { SampleTable } from "./core/table.ts";
@@ -51,6 +52,12 @@ export type SourceReport = {
   problem?: string;
 };
 
+/** The catalogue of backups, as messages. */
+export interface BackupFeed {
+  /** Told everything at first, then what changed, and everything again some hours later. Undefined: nobody listens. False: could not be sent. */
+  listen(listener: ((part: Backups) => boolean) | undefined): void;
+}
+
 /** Everything that reads this node, behind one door. A source that fails or hangs never delays the others. */
 export interface Collector {
   /** Who this node is. Undefined while pmxcfs isn't mounted: ask again later. */
@@ -62,6 +69,8 @@ export interface Collector {
   /** Started and ended tasks since the call before; the first call gives those of the last day. */
   tasks(now: EpochMs): Promise<TaskReport[]>;
   setDuties(duties: readonly Duty[]): void;
+  /** Absent: no catalogue is made here. */
+  readonly backups?: BackupFeed | undefined;
   /** Resolves when pvestatd has written new values, or after `atMostMs`. */
   nextChange(atMostMs: number, signal: AbortSignal): Promise<void>;
   check(): Promise<SourceReport[]>;

@@ -20,7 +20,7 @@ import type { Facts } from "./facts.ts";
 import type { HubPlace } from "./hub-place.ts";
 import type { HubSocket } from "./hub-socket.ts";
 import type { Identity } from "./identity.ts";
-import type { Clock, Log } from "./ports.ts";
+import type { BackupFeed, Clock, Log } from "./ports.ts";
 import type { SpoolStore } from "./spool-store.ts";
 
 export const sessionTiming = {
@@ -31,7 +31,7 @@ export const sessionTiming = {
   welcomeWithinMs: 2 * limits.helloWithinMs,
 } as const;
 
-/** Link version that knows operations. */
+/** Link version that knows operations and backups. */
 const operationsSince = 2;
 
 /** As the message's schema says. */
@@ -47,6 +47,7 @@ export type SessionPorts = {
   store: SpoolStore;
   facts: Facts;
   setDuties(duties: readonly Duty[]): void;
+  backups?: BackupFeed | undefined;
   hearAlerts(alerts: MessageOf<"alerts">["body"]): void;
   /** Tells by the node's own ways, as a receiver asks, and says what came of it. Never rejects. */
   tellOutlet(body: MessageOf<"outlet.tell">["body"]): Promise<WayResult[]>;
@@ -120,6 +121,7 @@ class Session {
     this.ports.store.onRecord = () => undefined;
     this.ports.facts.onInventory = () => undefined;
     this.ports.facts.onTasks = () => undefined;
+    this.ports.backups?.listen(undefined);
     return this.end ?? { why: "closed", code: 1006 };
   }
 
@@ -257,6 +259,10 @@ class Session {
     facts.onTasks = (tasks) => this.sendTasks(tasks);
     store.onRecord = () => this.bell.ring();
     if (this.version >= operationsSince) {
+      this.ports.backups?.listen((part) => {
+        if (this.end === undefined) this.send("backups", part);
+        return this.end === undefined;
+      });
       this.detachOperations = this.ports.operations?.attach((message) => this.socket.send(JSON.stringify(message)));
     }
     void this.tellTime();

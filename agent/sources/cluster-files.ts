@@ -1,9 +1,9 @@
 import type { NodeName, Vmid } from "#protocol/ids.ts";
 import { parseNodeName, parseVmid } from "#protocol/ids.ts";
-import type { BackupJobFacts, HaFacts } from "#protocol/messages.ts";
+import type { BackupJobFacts, HaFacts, StorageFacts } from "#protocol/messages.ts";
 import { asFlag, asNumber, asObject, asText, parseJsonObject, splitList } from "../core/values.ts";
 import type { ReadText } from "../ports.ts";
-import { parseSectionConfig } from "./cluster-config.ts";
+import { parseSectionConfig, parseStorageConfig } from "./cluster-config.ts";
 import { fileProblem, isJson } from "./files.ts";
 import { type PbsStorage, parsePbsStorages } from "./pbs-config.ts";
 import { Told } from "./slow-source.ts";
@@ -99,6 +99,8 @@ export class ClusterFiles {
   replication: readonly ReplicationJob[] | undefined;
   /** Storages on Backup Servers, as storage.cfg says. */
   pbs: readonly PbsStorage[] = [];
+  /** Enabled storages that hold backups. */
+  backupStorages: readonly StorageFacts[] = [];
   hasCeph = false;
   private seen = new Map<string, string>();
 
@@ -119,6 +121,8 @@ export class ClusterFiles {
     await this.whenChanged(counters, "ha/manager_status", (text) => this.setHa(text));
     await this.whenChanged(counters, "storage.cfg", (text) => {
       this.pbs = text === undefined ? [] : parsePbsStorages(text);
+      const storages = text === undefined ? [] : parseStorageConfig(text);
+      this.backupStorages = storages.filter(({ enabled, content }) => enabled && content.includes("backup"));
     });
     await this.whenChanged(counters, "ceph.conf", (text) => {
       this.hasCeph = text !== undefined;

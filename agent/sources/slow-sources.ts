@@ -5,6 +5,8 @@ import type { SampleTable } from "../core/table.ts";
 import { createPbsApi } from "../pbs/client.ts";
 import type { Clock, RunCommand } from "../ports.ts";
 import type { PveApi } from "../pve/api.ts";
+import { BackupGuests } from "./backup-guests.ts";
+import { BackupSource } from "./backups.ts";
 import { CephSource } from "./ceph.ts";
 import { CertificateSource } from "./certificates.ts";
 import { NowReader, readText } from "./files.ts";
@@ -12,6 +14,7 @@ import { FilesystemSource, type StatSpace, statSpace } from "./filesystems.ts";
 import { GuestAgentSource } from "./guest-agent.ts";
 import { Lane } from "./lane.ts";
 import { idsOf } from "./metric-ids.ts";
+import { NewArchives, type SumsDeps } from "./new-archives.ts";
 import { type ConnectPbs, PbsSource } from "./pbs.ts";
 import type { LocalGuest } from "./pmxcfs.ts";
 import { ReplicationSource } from "./replication.ts";
@@ -30,6 +33,8 @@ export type SlowDeps = {
   /** Default: the real ones. */
   statSpace?: StatSpace;
   connectPbs?: ConnectPbs;
+  /** The catalogue of backups; absent: none is made. */
+  backups?: Omit<SumsDeps, "root" | "api" | "clock">;
 };
 
 const guestIds = idsOf("guest");
@@ -48,6 +53,7 @@ export class SlowSources {
   private readonly replication: ReplicationSource;
   private readonly ceph: CephSource;
   private readonly pbs: PbsSource;
+  readonly backups: BackupSource | undefined;
   private sight: NodeSight | undefined;
 
   constructor({ root, api, run, clock, ...edges }: SlowDeps) {
@@ -65,8 +71,18 @@ export class SlowSources {
     const filesystems = new FilesystemSource(root, files, clock, edges.statSpace ?? statSpace);
     const { zpool, thinpools, smart, agents, replication, ceph, pbs, certificates, updates } = this;
     const sensors = new SensorSource(root, read, clock);
-    this.all = [zpool, thinpools, filesystems, sensors, smart, agents, replication, ceph, pbs, certificates, updates];
+    const catalogue = this.openCatalogue({ root, api, run, clock, ...edges });
+    this.backups = catalogue;
+    const sampled = [zpool, thinpools, filesystems, sensors, smart, agents, replication, ceph, pbs, certificates, updates];
+    this.all = catalogue === undefined ? sampled : [...sampled, catalogue];
     this.lanes = this.all.map((source) => ({ source, lane: new Lane(clock, () => this.refresh(source)) }));
+  }
+
+  private openCatalogue({ root, api, clock, backups, connectPbs = createPbsApi }: SlowDeps): BackupSource | undefined {
+    if (backups === undefined) return undefined;
+    const guests = new BackupGuests(backups.stateDir, api, clock);
+    const archives = new NewArchives({ root, api, clock, ...backups });
+    return new BackupSource({ api, clock, read: readText(root), connect: connectPbs, guests, archives });
   }
 
   /** Starts what is due. Never waits. */

@@ -11,6 +11,7 @@ test("an empty file is the default configuration", () => {
     pve: { api: "http://127.0.0.1:85" },
     commands: { path: "/usr/sbin:/usr/bin:/sbin:/bin" },
     gateway: { enabled: true, listen: "::", port: 8421, pve_port: 8006, panel: "/usr/share/proven/panel" },
+    backups: { sha256: true, read_mib_per_sec: 100 },
     outlet: { journal: true, hooks: true, mail: "routed", hub_unreachable_sec: 300 },
     restore_test: {
       enabled: true,
@@ -72,6 +73,13 @@ test("command line: run, check, join and what is wrong", () => {
     do: "refuse",
     problem: "join needs the hub's address, --token and --fingerprint",
   });
+  assert.deepEqual(parseCommand(["restore-test", "--guest", "100", "--dry-run"]), {
+    do: "restore-test",
+    ...at,
+    test: { guest: 100, backup: undefined, storage: undefined, keepSec: 0, dryRun: true },
+  });
+  assert.equal(parseCommand(["restore-test"]).do, "refuse");
+  assert.equal(parseCommand(["restore-test", "--guest", "100", "--keep", "soon"]).do, "refuse");
   assert.deepEqual(parseCommand(["leave"]), { do: "refuse", problem: "unknown command: leave" });
   assert.equal(parseCommand(["--chek"]).do, "refuse");
 });

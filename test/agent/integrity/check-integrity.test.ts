@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { ArchiveSums } from "../../../agent/integrity/archive-sums.ts";
+import { openArchiveSums } from "../../../agent/integrity/archive-sums.ts";
 import { createCheckIntegrity, verifyNamespace } from "../../../agent/integrity/check-integrity.ts";
 import type { ReadArchive } from "../../../agent/integrity/reading-process.ts";
 import type { PbsApi, PbsResult } from "../../../agent/pbs/client.ts";
@@ -172,7 +172,7 @@ test("a whole namespace is verified, and a damaged backup in it is told", async 
 });
 
 test("a file archive is read where its storage has it, and judged with the sum that was taken when it was new", async () => {
-  const sums = new ArchiveSums(join(root, "state/archive-sums.jsonl"));
+  const sums = openArchiveSums(join(root, "state/archive-sums.jsonl"));
   const file = "backups:backup/vzdump-qemu-100-2026_01_04-01_00_00.vma";
   sums.add(file, { sha256: "a".repeat(64), at: Date.UTC(2026, 0, 4, 1) });
   const asked: unknown[] = [];
@@ -199,12 +199,12 @@ test("a file archive is read where its storage has it, and judged with the sum t
 test("the ledger of sums outlives the agent, half a line of one that died, and forgets what is gone", () => {
   const path = join(root, "state2/archive-sums.jsonl");
   const sum = (letter: string) => ({ sha256: letter.repeat(64), at: 1_767_488_400_000 });
-  new ArchiveSums(path).add("s:backup/a", sum("a"));
+  openArchiveSums(path).add("s:backup/a", sum("a"));
   appendFileSync(path, '{"volid":"s:backup/b","sha');
-  const again = new ArchiveSums(path);
+  const again = openArchiveSums(path);
   again.add("s:backup/c", sum("c"));
   again.add("s:backup/a", sum("f")); // the first one counts
-  const third = new ArchiveSums(path);
+  const third = openArchiveSums(path);
   assert.deepEqual([third.of("s:backup/a"), third.of("s:backup/b"), third.of("s:backup/c")], [sum("a"), undefined, sum("c")]);
   third.keepOnly("s", new Set(["s:backup/c"]));
   assert.equal(third.of("s:backup/a"), undefined);

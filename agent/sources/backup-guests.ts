@@ -1,0 +1,61 @@
+import { join } from "node:path";
+import type { NodeName } from "#protocol/ids.ts";
+import { asText, type JsonObject } from "../core/values.ts";
+import type { Clock } from "../ports.ts";
+import type { PveApi } from "../pve/api.ts";
+import { VolidLedger } from "../volid-ledger.ts";
+import { parseGuestConfig } from "./guest-config.ts";
+
+type Known = { guest: readonly string[] };
+
+function parseKnown({ guest }: JsonObject): Known | undefined {
+  if (!Array.isArray(guest)) return undefined;
+  return { guest: guest.flatMap((each) => asText(each) ?? []).slice(0, 64) };
+}
+
+/**
+ * Which guest each backup is of: the identity in the configuration it holds. A number is given to another guest when the first is gone, and
+ * then only this tells their backups apart. Each backup is looked into once in its life.
+ */
+export class BackupGuests {
+  private readonly ledger: VolidLedger<Known>;
+  /** Of this run of the agent: without a key, without a configuration, damaged. */
+  private readonly hopeless = new Set<string>();
+
+  constructor(
+    stateDir: string,
+    private readonly api: PveApi,
+    private readonly clock: Clock,
+  ) {
+    this.ledger = new VolidLedger(join(stateDir, "backup-guests.jsonl"), parseKnown);
+  }
+
+  of(volid: string): readonly string[] | undefined {
+    return this.ledger.of(volid)?.guest;
+  }
+
+  keepOnly(storage: string, volids: ReadonlySet<string>): void {
+    this.ledger.keepOnly(storage, volids);
+    for (const volid of this.hopeless) if (volid.startsWith(`${storage}:`) && !volids.has(volid)) this.hopeless.delete(volid);
+  }
+
+  /** Looks into those nobody has looked into, the newest first, for so long. True: some are left. */
+  async look(
+    node: NodeName,
+    backups: readonly { volid: string; type: "qemu" | "lxc"; at: number }[],
+    forMs: number,
+  ): Promise<boolean> {
+    const untilMs = this.clock.monotonicMs() + forMs;
+    const missing = backups.filter(({ volid }) => this.of(volid) === undefined && !this.hopeless.has(volid));
+    for (const { volid, type } of missing.sort((a, b) => b.at - a.at)) {
+      if (this.clock.monotonicMs() >= untilMs) return true;
+      const answer = await this.api.get(`/nodes/${node}/vzdump/extractconfig`, { volume: volid });
+      const text = answer.ok ? asText(answer.data) : undefined;
+      if (text !== undefined) this.ledger.add(volid, { guest: parseGuestConfig(text, type).identity });
+      // A daemon that does not answer now will later.
+      else if (answer.ok || answer.error.status !== 0) this.hopeless.add(volid);
+      else return true;
+    }
+    return false;
+  }
+}
