@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
-import { runLocally } from "../../../agent/restore/local.ts";
+import { type LocalTest, runLocally } from "../../../agent/restore/local.ts";
 import { plantTest, type RestoreNode, startRestoreNode } from "../../support/restore-node.ts";
 
-const wanted = { guest: 900, backup: undefined, storage: undefined, keepSec: 0, dryRun: false };
+const wanted: LocalTest = { guest: 900, backup: undefined, storage: undefined, keepSec: 0, dryRun: false };
 
 function runIt(
   node: RestoreNode,
-  order: Partial<typeof wanted> & { guest?: number } = {},
+  order: Partial<LocalTest> = {},
   signal = new AbortController().signal,
 ) {
   let text = "";
