@@ -14,6 +14,7 @@ const exemplars: Record<string, string> = {
   "MIT-0": "nodemailer",
   "OLDAP-2.8": "liblmdb",
   "BSD-2-Clause": "lz4",
+  Unlicense: "tweetnacl",
 };
 
 /** A licence nobody has looked at yet. */

@@ -4,14 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { newestRelease } from "./package/changelog.ts";
-import { type Architecture, packageFiles } from "./package/files.ts";
+import { newestRelease } from "./changelog.ts";
+import { type Architecture, packageFiles } from "./files.ts";
 
 /**
  * `npm run deb [-- --arch amd64|arm64] [-- --version 0.1.1~test1] [-- --out DIR]`: the Debian packages, into dist/deb. Built in a folder of its own with
  * debian/, systemd/ and what scripts/package/files.ts makes; the same sources give the same bytes, wherever and whenever.
  */
-const root = fileURLToPath(new URL("../", import.meta.url));
+const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The build ended with an error, and has said why. */
 export class PackageError extends Error {}

@@ -2,8 +2,9 @@ import { chmodSync, copyFileSync, cpSync, mkdirSync, rmSync, writeFileSync } fro
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build } from "esbuild";
-import { agentOptions, daemon, hostOptions, hubOptions } from "../build-options.ts";
+import { agentOptions, hostOptions, hubOptions } from "../build-options.ts";
 import { bundleEmbedded, bundleStandalone } from "../panel-build.ts";
+import { lmdbFiles } from "./libraries.ts";
 
 /**
  * `node --import tsx scripts/package/files.ts DIR`: everything that the Debian packages hold and that has to be made, below an empty DIR.
@@ -22,28 +23,28 @@ export async function packageFiles(out: string, architecture: Architecture = "am
   await build({ ...agentOptions, ...packed, outdir: out });
   await build({ ...hubOptions, ...packed, outdir: out });
   await build({ ...hostOptions, ...packed, outfile: join(out, "pve-manager/js/proven-host.js") });
-  await packLmdb(join(out, "node_modules/lmdb"), architecture);
+  await packLmdb(join(out, "node_modules"), architecture);
   for (const { files } of [await bundleStandalone(packed), await bundleEmbedded(packed)]) {
     for (const [name, bytes] of files) write(join(out, "panel", name), bytes);
   }
-  copyProgram("ui-extension/patch-template.sh", join(out, "patch-ui"));
-  for (const name of ["proven-agent", "proven-hub"]) copyProgram(`systemd/${name}.sh`, join(out, "sbin", name));
+  copy("ui-extension/patch-template.sh", join(out, "patch-ui"), 0o755);
+  for (const name of ["proven-agent", "proven-hub"]) copy(`systemd/${name}.sh`, join(out, "sbin", name), 0o755);
   cpSync(join(root, "debian/man"), join(out, "man"), { recursive: true });
 }
 
-/** Its JavaScript as one module, and beside it, where it looks first, the addon for any Node with Node-API. */
+/**
+ * lmdb and what it needs as they are, file by file: ordered-binary builds code with `eval` that names its module's variables, and a bundler gives
+ * those other names. The addon is the one for any Node with Node-API, where lmdb looks first.
+ */
 async function packLmdb(out: string, architecture: Architecture): Promise<void> {
-  await build({
-    ...daemon,
-    ...packed,
-    entryPoints: [join(root, "node_modules/lmdb/node-index.js")],
-    outfile: join(out, "index.js"),
-  });
-  write(join(out, "package.json"), `${JSON.stringify({ name: "lmdb", type: "module", exports: "./index.js" })}\n`);
-  const addon = join(out, "build/Release/lmdb.node");
-  mkdirSync(dirname(addon), { recursive: true });
-  copyFileSync(join(root, "node_modules/@lmdb", addons[architecture], "node.napi.glibc.node"), addon);
-  chmodSync(addon, 0o644);
+  const folders = new Set<string>();
+  for (const path of await lmdbFiles()) {
+    const [folder = "", name = ""] = /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
+    folders.add(name);
+    copy(path, join(out, path.replace(folder, `${name}/`)), 0o644);
+  }
+  for (const name of folders) copy(`node_modules/${name}/package.json`, join(out, name, "package.json"), 0o644);
+  copy(`node_modules/@lmdb/${addons[architecture]}/node.napi.glibc.node`, join(out, "lmdb/build/Release/lmdb.node"), 0o644);
 }
 
 function write(path: string, bytes: Uint8Array | string): void {
@@ -51,10 +52,10 @@ function write(path: string, bytes: Uint8Array | string): void {
   writeFileSync(path, bytes);
 }
 
-function copyProgram(from: string, to: string): void {
+function copy(from: string, to: string, mode: number): void {
   mkdirSync(dirname(to), { recursive: true });
   copyFileSync(join(root, from), to);
-  chmodSync(to, 0o755);
+  chmodSync(to, mode);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type Metafile } from "esbuild";
-import { agentOptions, browserModule, daemon, hubOptions } from "../build-options.ts";
+import { build } from "esbuild";
+import { agentOptions, browserModule, common, hubOptions } from "../build-options.ts";
 
 /** A library whose code is in a bundle of ours. */
 export type Library = {
@@ -20,25 +20,30 @@ type Manifest = { name: string; version: string; license?: string; author?: stri
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Not in any bundle's list of modules: the native addon, and what is copied as it is. */
-const besides = ["node_modules/lmdb"];
 const authorName = (author: string | { name?: string } | undefined) => (typeof author === "object" ? author.name : author);
+
+const quiet = { write: false, metafile: true, sourcemap: false } as const;
+
+/** What `import "lmdb"` loads, paths below the project's folder: it is in no bundle. */
+export async function lmdbFiles(): Promise<string[]> {
+  const entryPoints = [join(root, "node_modules/lmdb/node-index.js")];
+  const { metafile } = await build({ ...common, ...quiet, platform: "node", format: "esm", entryPoints, outdir: "out" });
+  return Object.keys(metafile.inputs).map((path) => path.slice(path.lastIndexOf("node_modules/")));
+}
 
 /** From what the bundles are really made of, by name. */
 export async function bundledLibraries(): Promise<Library[]> {
-  const quiet = { write: false, metafile: true, sourcemap: false } as const;
-  const inputs: Metafile["inputs"][] = [];
+  const paths = await lmdbFiles();
   for (const options of [
     { ...agentOptions, outdir: "out" },
     { ...hubOptions, outdir: "out" },
-    { ...daemon, entryPoints: [join(root, "node_modules/lmdb/node-index.js")], outdir: "out" },
     { ...browserModule, entryPoints: [join(root, "ui-extension/standalone.ts")], outdir: "out" },
     { ...browserModule, entryPoints: [join(root, "ui-extension/host-panel.ts")], outdir: "out" },
   ]) {
-    inputs.push((await build({ ...options, ...quiet })).metafile.inputs);
+    paths.push(...Object.keys((await build({ ...options, ...quiet })).metafile.inputs));
   }
-  const folders = new Set(besides);
-  for (const path of inputs.flatMap((each) => Object.keys(each))) {
+  const folders = new Set<string>();
+  for (const path of paths) {
     const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
     if (folder !== undefined) folders.add(folder);
   }

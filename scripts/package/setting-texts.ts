@@ -20,6 +20,16 @@ export const agentSettingTexts: Record<string, string> = {
   "outlet.hooks": "Programs in /etc/proven/alert.d.",
   "outlet.mail": "Mail to root, by the node's sendmail.",
   "outlet.hub_unreachable_sec": "Without a hub for so long, the agent itself raises that, seconds.",
+  restore_test: "Restore tests on this node, and how far they may go. The hub can't widen any of it.",
+  "restore_test.enabled": "Whether there may be any.",
+  "restore_test.vmid_first": "Numbers of test guests begin here. Whatever else lives in the range is reported and left alone.",
+  "restore_test.vmid_last": "And end here.",
+  "restore_test.storages": "Storages that may take their disks; empty: those of the backed-up guest.",
+  "restore_test.memory_mib": "Most memory of one test guest, MiB.",
+  "restore_test.reserve_mib": "Memory of the node that stays free, MiB.",
+  "restore_test.parallel": "Test guests at the same time.",
+  "restore_test.keep_sec": "Longest time a test guest may be kept, seconds.",
+  "restore_test.pool": "Pool of test guests; it must exist.",
 };
 
 const remote = {

@@ -1,0 +1,226 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { buildDebs } from "../../scripts/package/deb.ts";
+import { pveTemplate } from "../support/template-file.ts";
+import { Cluster, managerPackage, type Node, nodes, until } from "./cluster.ts";
+import { starve } from "./container.ts";
+import { hostProblem, trixieTar } from "./rootfs.ts";
+
+type Health = { status: string; version: string; agents: { connected: number }; newestSampleAgeMs: number | null };
+
+const impossible = hostProblem();
+const rootfs = impossible === undefined ? trixieTar() : { ok: false as const, problem: impossible };
+const skip = rootfs.ok ? false : rootfs.problem;
+
+/** Paths that installing anything changes, or that Debian's own services write: dpkg's, apt's, the journal's, systemd's, logs'. */
+const noise =
+  /^\/(var\/lib\/(dpkg|apt|systemd|dbus|private)|var\/(cache|log|tmp)|tmp|root|etc\/\.pwd\.lock|etc\/(passwd|group|shadow|gshadow)-?)(\/|$)/;
+
+describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
+  const dir = mkdtempSync(join(tmpdir(), "proven-debs-"));
+  let cluster: Cluster;
+  let packages: Record<"old" | "new", string[]>;
+  let filesBefore: string[];
+  let joinedAt = 0;
+
+  before(async () => {
+    // In this order: both are built from the same folder of sources.
+    const old = await buildDebs({ out: join(dir, "old"), version: "0.0.9~test" });
+    packages = { old, new: await buildDebs({ out: join(dir, "new") }) };
+    const managers = [
+      managerPackage(dir, "9.2.11"),
+      managerPackage(dir, "9.2.12", pveTemplate.replace("<title>", "<title>new ")),
+    ];
+    cluster = await Cluster.start(rootfs.ok ? rootfs.path : "", [...old, ...packages.new, ...managers]);
+    filesBefore = await listFiles("pve1");
+  });
+
+  after(async () => {
+    await cluster?.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const listFiles = async (node: Node) =>
+    (await cluster.on(node).run("find", "/", "-xdev", "-not", "-path", "/debs*", "-printf", "%p %m %U\\n"))
+      .split("\n")
+      .filter((line) => line !== "" && !noise.test(line.split(" ")[0] ?? ""))
+      .sort();
+
+  const install = (node: Node, ...debs: string[]) =>
+    cluster
+      .on(node)
+      .run("apt-get", "install", "-q", "-y", "--no-install-recommends", ...debs.map((deb) => `/debs/${basename(deb)}`));
+  const named = (which: "old" | "new", ...names: string[]) =>
+    packages[which].filter((path) => names.some((name) => basename(path).startsWith(`${name}_`)));
+  const connected = (count: number, withinMs: number) =>
+    until(
+      `${count} agents connected`,
+      () => cluster.call<Health>("GET", "health"),
+      ({ agents }) => agents.connected === count,
+      withinMs,
+    );
+  const page = (node: Node) => cluster.on(node).run("cat", "/usr/share/pve-manager/index.html.tpl");
+  const flowing = (node: Node, from: number, withinMs: number) =>
+    until(
+      `samples of ${node}`,
+      () => cluster.samplesOf(node, from),
+      (at) => at.length > 0,
+      withinMs,
+    );
+
+  /** Longest time between two samples of a node since all had joined, ms. */
+  const longestGap = async (node: Node) => {
+    const at = await cluster.samplesOf(node, joinedAt);
+    return Math.max(...at.map((time, index) => time - (at[index - 1] ?? time)));
+  };
+
+  const assertHealthyUnits = async (node: Node, units: readonly string[]) => {
+    assert.equal((await cluster.on(node).try("systemctl", "--failed", "--no-legend")).stdout.trim(), "");
+    for (const unit of units) {
+      const shown = await cluster.on(node).run("systemctl", "show", "--property=ActiveState,SubState,NRestarts,Type", unit);
+      assert.deepEqual(
+        shown.trim().split("\n").sort(),
+        ["ActiveState=active", "NRestarts=0", "SubState=running", "Type=notify"],
+        unit,
+      );
+    }
+  };
+
+  test("hub and agents are installed within 60 s, and the agents join by themselves", async () => {
+    const startedAt = Date.now();
+    await install("pve1", "pve-manager-9.2.11.deb", ...packages.old);
+    const tookMs = Date.now() - startedAt;
+    assert.ok(tookMs < 60_000, `${tookMs} ms`);
+    await Promise.all([install("pve2", ...named("old", "proven-agent")), install("pve3", ...named("old", "proven-agent"))]);
+    const installedAt = Date.now();
+    await cluster.openHub();
+    await connected(3, 60_000);
+    for (const node of nodes) await flowing(node, startedAt, 60_000);
+    joinedAt = Date.now();
+    assert.ok(joinedAt - installedAt < 60_000, `${joinedAt - installedAt} ms until samples of all nodes were there`);
+    console.log(`# installed in ${tookMs} ms, samples of all nodes ${joinedAt - installedAt} ms later`);
+  });
+
+  test("every unit runs as systemd wants it, and is exposed no more than promised", async () => {
+    await assertHealthyUnits("pve1", ["proven-agent", "proven-hub"]);
+    await assertHealthyUnits("pve2", ["proven-agent"]);
+    const exposure = async (unit: string) => {
+      const { stdout } = await cluster.on("pve1").try("systemd-analyze", "security", "--no-pager", unit);
+      return Number(/Overall exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1]);
+    };
+    const [hub, agent] = [await exposure("proven-hub.service"), await exposure("proven-agent.service")];
+    console.log(`# exposure: hub ${hub}, agent ${agent}`);
+    assert.ok(hub <= 3.0, `hub: ${hub}`);
+    assert.ok(agent <= 6.0, `agent: ${agent}`);
+  });
+
+  test("the doctors find nothing to complain about that isn't the lab's", async () => {
+    assert.match(await cluster.on("pve1").run("proven-hub", "--check"), /^cert +[0-9A-F:]+$/m);
+    const { stdout } = await cluster.on("pve2").try("proven-agent", "--check");
+    assert.match(stdout, /^ok +hub .*fingerprint fits, joined$/m);
+  });
+
+  test("the web UI has our line, also after an upgrade of pve-manager, and not while it is switched off", async () => {
+    assert.equal((await page("pve1")).match(/proven-host\.js/g)?.length, 1);
+    await install("pve1", "pve-manager-9.2.12.deb");
+    assert.match(await page("pve1"), /<title>new [\s\S]*proven-host\.js/);
+    const lines = (count: number) =>
+      until(
+        `${count} lines`,
+        () => page("pve1"),
+        (text) => (text.match(/proven-host\.js/g)?.length ?? 0) === count,
+        10_000,
+      );
+    await cluster.on("pve1").run("touch", "/etc/proven/ui-disabled");
+    await lines(0);
+    await cluster.on("pve1").run("rm", "/etc/proven/ui-disabled");
+    await lines(1);
+  });
+
+  test("an upgrade of all nodes under load keeps settings and loses no sample", async () => {
+    await cluster.on("pve2").run("sh", "-c", "printf '\\n[outlet]\\nmail = false\\n' >>/etc/proven/agent.toml");
+    const settings = await cluster.on("pve2").run("cat", "/etc/proven/agent.toml");
+    const over = new AbortController();
+    let answered = 0;
+    const load = (async () => {
+      while (!over.signal.aborted) {
+        await until(
+          "an answer",
+          () => cluster.samplesOf("pve3", joinedAt - 60_000),
+          () => true,
+          30_000,
+        );
+        answered++;
+      }
+    })();
+    await install("pve1", ...packages.new);
+    await Promise.all([install("pve2", ...named("new", "proven-agent")), install("pve3", ...named("new", "proven-agent"))]);
+    await connected(3, 60_000);
+    const upgradedAt = Date.now();
+    for (const node of nodes) await flowing(node, upgradedAt, 60_000);
+    over.abort();
+    await load;
+    assert.ok(answered > 10, `${answered} queries answered meanwhile`);
+    assert.equal(await cluster.on("pve2").run("cat", "/etc/proven/agent.toml"), settings);
+    for (const node of nodes) {
+      assert.equal(await cluster.on(node).run("proven-agent", "--version"), "proven-agent 0.1.0\n");
+      const gapMs = await longestGap(node);
+      assert.ok(gapMs < 15_000, `${node}: ${gapMs} ms without a sample`);
+    }
+    await assertHealthyUnits("pve1", ["proven-agent", "proven-hub"]);
+  });
+
+  test("a hub that the kernel kills for want of memory is back by itself, with every sample", async (t) => {
+    const killedAt = Date.now();
+    if (!starve(await cluster.on("pve1").hostPid("proven-hub"), 8 << 20)) return t.skip("no control groups for memory here");
+    const dead = () => cluster.on("pve1").run("systemctl", "show", "--value", "--property=NRestarts", "proven-hub");
+    const busy = until(
+      "killed",
+      async () => {
+        await cluster.samplesOf("pve3", joinedAt - 60_000).catch(() => undefined);
+        return dead();
+      },
+      (count) => count.trim() === "1",
+      60_000,
+    );
+    await busy;
+    await connected(3, 60_000);
+    for (const node of nodes) await flowing(node, killedAt, 60_000);
+    for (const node of nodes) {
+      const gapMs = await longestGap(node);
+      assert.ok(gapMs < 15_000, `${node}: ${gapMs} ms without a sample`);
+    }
+  });
+
+  test("the hub's node is rebooted: hub and agent come back, and the other nodes lose nothing", async () => {
+    await cluster.on("pve1").reboot();
+    await connected(3, 90_000);
+    const bootedAt = Date.now();
+    for (const node of nodes) await flowing(node, bootedAt, 60_000);
+    for (const node of ["pve2", "pve3"] as const) {
+      const gapMs = await longestGap(node);
+      assert.ok(gapMs < 15_000, `${node}: ${gapMs} ms without a sample`);
+    }
+  });
+
+  test("removal restores the web UI byte for byte and keeps settings; a purge leaves the user and nothing else", async () => {
+    const { on } = { on: cluster.on("pve1") };
+    await on.run("apt-get", "remove", "-q", "-y", "proven-agent", "proven-hub", "proven-pve-ui");
+    assert.equal(await page("pve1"), pveTemplate.replace("<title>", "<title>new "));
+    assert.equal((await on.try("test", "-f", "/etc/proven/hub.toml")).code, 0);
+    assert.equal((await on.try("test", "-d", "/var/lib/proven-hub")).code, 0);
+    await on.run("dpkg", "--purge", "proven-agent", "proven-hub", "proven-pve-ui");
+    await on.run("dpkg", "--purge", "pve-manager");
+    const now = new Set(await listFiles("pve1"));
+    const then = new Set(filesBefore);
+    assert.deepEqual(
+      { more: [...now].filter((line) => !then.has(line)), less: filesBefore.filter((line) => !now.has(line)) },
+      { more: [], less: [] },
+    );
+    assert.match(await on.run("getent", "passwd", "proven"), /^proven:/);
+    assert.equal((await on.try("systemctl", "--failed", "--no-legend")).stdout.trim(), "");
+  });
+});
