@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { runQmp } from "../../agent/restore/qmp.ts";
 import { nastyVm, setUpRestores } from "../support/lab-restores.ts";
-import { LabSandboxes } from "../support/lab-sandboxes.ts";
 
 const vmConfig = `agent: enabled=1
 boot: order=scsi0
@@ -117,39 +116,27 @@ test("pct exec runs in a container that is up; a stopped one says so", async (co
 
 test("a guest is heard on its bridge only when its link is up and its system too; its ports answer as the test wants", async (context) => {
   const { lab, clock, start, call, config } = await started(context);
-  const sandboxes = new LabSandboxes(lab);
-  const opened = await sandboxes.open("a1", "op-1");
-  assert.ok(opened.ok);
-  const { sandbox } = opened;
+  const { runtime } = lab.restores;
   await start();
   await clock.advance(20_000);
   const mac = String((await config("qemu")).net0).slice("virtio=".length, "virtio=".length + 17);
-  const listen = async () => {
-    const found = sandboxes.addressOf(sandbox, [mac], 5000, new AbortController().signal);
-    await clock.advance(6000);
-    return found;
-  };
-  assert.equal(await listen(), undefined);
-  await call("PUT", "/qemu/9412/config", { net0: `virtio=${mac},bridge=${sandbox.bridge},link_down=0` });
-  const address = await listen();
-  assert.match(address ?? "", /^10\.99\.0\.\d+$/);
-  assert.deepEqual(sandboxes.reach(sandbox, address ?? "", 80)?.status, 200);
-  assert.equal(sandboxes.reach(sandbox, address ?? "", 5432), undefined);
+  const heard = (bridge = "sandbox0") => runtime.addressOf(bridge, [mac], clock.now());
+  assert.equal(heard(), undefined);
+  await call("PUT", "/qemu/9412/config", { net0: `virtio=${mac},bridge=sandbox0,link_down=0` });
+  const address = heard() ?? "";
+  assert.match(address, /^10\.99\.0\.\d+$/);
+  assert.equal(heard("sandbox1"), undefined);
+  const reach = (port: number) => runtime.connect("sandbox0", address, port, clock.now());
+  assert.deepEqual([reach(80)?.status, reach(5432)], [200, undefined]);
   const service = { kind: "http" as const, status: 503, text: "down for maintenance" };
-  lab.control.inject({
-    kind: "restore",
-    fault: "guest",
-    services: [
-      { port: 80, service },
-      { port: 22, service: null },
-    ],
-  });
-  assert.deepEqual(sandboxes.reach(sandbox, address ?? "", 80), service);
-  assert.equal(sandboxes.reach(sandbox, address ?? "", 22), undefined);
+  const services = [
+    { port: 80, service },
+    { port: 22, service: null },
+  ];
+  lab.control.inject({ kind: "restore", fault: "guest", services });
+  assert.deepEqual([reach(80), reach(22)], [service, undefined]);
   lab.control.inject({ kind: "restore", fault: "guest", network: false });
-  assert.equal(await listen(), undefined);
-  assert.equal(await sandboxes.close("a1", "op-1"), undefined);
-  assert.deepEqual(sandboxes.stillOpen, []);
+  assert.deepEqual([heard(), reach(80)], [undefined, undefined]);
   assert.deepEqual(lab.restores.safety.violations, []);
 });
 
