@@ -16,7 +16,13 @@ export type Library = {
   text: string | undefined;
 };
 
-type Manifest = { name: string; version: string; license?: string; author?: string | { name?: string } };
+type Manifest = {
+  name: string;
+  version: string;
+  license?: string;
+  licenses?: { type: string }[];
+  author?: string | { name?: string };
+};
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -58,7 +64,7 @@ function readLibrary(folder: string): Library {
   const text = file === undefined || !existsSync(join(dir, file)) ? undefined : readFileSync(join(dir, file), "utf8");
   const lines = (text ?? "").split(/\r?\n/).map((line) => line.replace(/^[\s*#/]+/, "").trim());
   const copyright = [...new Set(lines.filter((line) => /^(copyright\b|\(c\) )[^a-z]*\d{4}|^copyright \(c\)/i.test(line)))];
-  const { name, version, license = "unknown", author } = manifest;
+  const { name, version, licenses, license = licenses?.[0]?.type ?? "unknown", author } = manifest;
   const holders = copyright.length > 0 ? copyright : [`Copyright ${authorName(author) ?? `the authors of ${name}`}`];
   return { name, version, licence: license, copyright: holders, text };
 }
