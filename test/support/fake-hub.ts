@@ -26,6 +26,8 @@ export type FakeHubOptions = Partial<ClusterSetup> & {
   scopes?: Scope[];
   /** People sign in with accounts, too: fake-login-api.ts. */
   accounts?: boolean;
+  /** Cookies of sessions that count already, as after a restart. */
+  sessions?: string[];
   /** Stands behind every name, note and message that the hub tells. */
   hostile?: string;
   /** How often the stream says everything anew, ms. */
@@ -75,7 +77,7 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
   const queries: SeriesQuery[] = [];
   const writes: FakeHub["writes"] = [];
   const streams = new Set<SSEStreamingApi>();
-  let sessions = new Set<string>();
+  let sessions = new Set<string>(options.sessions);
   let [refusing, refused]: [boolean, 403 | 500 | undefined] = [false, undefined];
 
   const app = new Hono();

@@ -65,12 +65,14 @@ test("without a hub the page shows the last state and its age, nothing of it as 
   const colours = await page.locator("proven-nodes .ok").evaluateAll((all) => all.map((one) => getComputedStyle(one).color));
   const dim = await page.locator("proven-nodes h2 .dim").evaluate((one) => getComputedStyle(one).color);
   assert.deepEqual([...new Set(colours)], [dim]);
-  await page.keyboard.type("ga");
-  await page.getByRole("heading", { name: /need/ }).waitFor();
+  await page.keyboard.type("gg");
+  await page.locator("proven-guest-list").getByRole("link", { name: "102 mail01" }).waitFor();
 
-  const back = await startFakeHub({ files, everyMs: 60_000, port });
+  const sessions = (await page.context().cookies()).filter(({ name }) => name === "proven_session").map(({ value }) => value);
+  const back = await startFakeHub({ files, everyMs: 60_000, port, sessions });
   t.after(() => back.close());
-  await page.getByLabel("API key").waitFor({ timeout: 20_000 });
+  await page.getByText("live", { exact: true }).waitFor({ timeout: 20_000 });
+  assert.equal(await page.locator("proven-lost").count(), 0);
   await close();
 });
 
@@ -107,22 +109,15 @@ test("the page can be installed: Chromium finds nothing that is missing", async 
 
 /** The browser's push service is beyond a test's reach: its part is played by a server here, the keys by the test. */
 async function withPushService(page: Page, subscription: object): Promise<void> {
-  await page.addInitScript((given) => {
-    const kept = () => sessionStorage.getItem("subscribed") !== null;
-    const standIn = {
-      ...given,
-      toJSON: () => given,
-      unsubscribe: async () => {
-        sessionStorage.removeItem("subscribed");
-        return true;
-      },
-    };
-    PushManager.prototype.getSubscription = async () => (kept() ? standIn : null) as unknown as PushSubscription | null;
-    PushManager.prototype.subscribe = async (options) => {
-      sessionStorage.setItem("subscribed", JSON.stringify(options));
-      return standIn as unknown as PushSubscription;
-    };
-  }, subscription);
+  await page.addInitScript(`
+    const given = ${JSON.stringify(subscription)};
+    const unsubscribe = async () => { sessionStorage.removeItem("subscribed"); return true; };
+    const standIn = { ...given, toJSON: () => given, unsubscribe };
+    PushManager.prototype.getSubscription = async () => (sessionStorage.getItem("subscribed") === null ? null : standIn);
+    PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
+      sessionStorage.setItem("subscribed", applicationServerKey);
+      return standIn;
+    };`);
 }
 
 const receiver: Receiver = { ...common, type: "web-push" };
@@ -150,6 +145,7 @@ test("a browser subscribes, reads what the hub's sender pushed, shows it with it
   await page.getByRole("button", { name: "This browser: messages, app" }).click();
   await page.getByRole("button", { name: "Show messages in this browser" }).click();
   await page.getByText("This browser shows the hub's messages.").waitFor();
+  assert.equal(await page.evaluate(() => sessionStorage.getItem("subscribed")), hub.push.vapid.publicKey);
   assert.deepEqual(
     hub.push.subscriptions().map(({ subscription }) => subscription),
     [mine.subscription.subscription],
@@ -186,7 +182,11 @@ test("a browser subscribes, reads what the hub's sender pushed, shows it with it
   await page.getByRole("button", { name: "No more messages here" }).click();
   await page.getByRole("button", { name: "Show messages in this browser" }).waitFor();
   assert.deepEqual(hub.push.subscriptions(), []);
-  assert.deepEqual(complaints, []);
+  // The first answer is that nobody is signed in yet.
+  assert.deepEqual(
+    complaints.filter((line) => !line.includes("401")),
+    [],
+  );
   await close();
 });
 
