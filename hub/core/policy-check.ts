@@ -1,0 +1,64 @@
+import type { FieldProblem } from "#protocol/alerting.ts";
+import type { Policy } from "#protocol/policy.ts";
+import type { RestoreCheck } from "#protocol/restore.ts";
+import { checkScope } from "./rule.ts";
+import { isBelow } from "./scope.ts";
+import { checkRecurrence } from "./window.ts";
+
+/** Comes with Proven, switched off: testing restores costs space, memory and disk time that only the admin can grant. */
+export const defaultPolicy = (timezone: string): Policy => ({
+  id: "every-guest-monthly",
+  name: "Every guest once a month",
+  enabled: false,
+  order: 1000,
+  scope: {},
+  everyDays: 30,
+  window: { calendar: "01:00", timezone, durationSec: 5 * 3600 },
+  parallel: { total: 2, perNode: 1 },
+  nodes: [],
+  storages: [],
+  checks: [],
+  integrity: true,
+  screenshot: true,
+  benchmark: false,
+  keepSec: 0,
+  timeoutSec: 7200,
+  bootSec: 300,
+  shipped: true,
+});
+
+/** Checks of one test at most: restoreTestSchema. */
+const checksMax = 32;
+
+/** Of all rows whose tags fit; of several with one name the first. */
+export function checksFor({ checks }: Pick<Policy, "checks">, tags: readonly string[]): RestoreCheck[] {
+  const found = new Map<string, RestoreCheck>();
+  for (const row of checks) {
+    const fits = row.tags.length === 0 || row.tags.some((wanted) => tags.some((tag) => isBelow(tag, wanted, ".")));
+    if (!fits) continue;
+    for (const check of row.checks) if (!found.has(check.name)) found.set(check.name, check);
+  }
+  return [...found.values()].slice(0, checksMax);
+}
+
+export function checkPolicy(policy: Policy): FieldProblem[] {
+  const problems = [...checkScope(policy.scope, "scope"), ...checkRecurrence(policy.window, "window")];
+  if (policy.parallel.perNode > policy.parallel.total) {
+    problems.push({
+      field: "parallel.perNode",
+      problem: "It is more than parallel.total",
+      remedy: `At most ${policy.parallel.total}`,
+    });
+  }
+  policy.checks.forEach(({ checks }, index) => {
+    const names = checks.map(({ name }) => name);
+    const twice = names.find((name, at) => names.indexOf(name) !== at);
+    if (twice === undefined) return;
+    problems.push({
+      field: `checks.${index}.checks`,
+      problem: `Two checks are called ${twice}`,
+      remedy: "Give each its own name",
+    });
+  });
+  return problems;
+}
