@@ -35,6 +35,8 @@ export type Archive = {
   readonly disks: readonly ArchiveDisk[];
   readonly format: string;
   damage: Damage | undefined;
+  /** Nodes on which its file was written, and how it was broken then. */
+  written?: Map<string, Damage | undefined>;
   /** How its guest behaves once restored. */
   agent: GuestSpec["agent"];
 };

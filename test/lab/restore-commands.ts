@@ -166,4 +166,8 @@ export const restoreCommands: Readonly<Record<string, RestoreCommand>> = {
 };
 
 /** Programs that the true ones of this machine stand for. `flock` runs only after the lab has said that the lock is free. */
-export const realPrograms: Readonly<Record<string, string>> = { perl: "/usr/bin/perl", sha256sum: "/usr/bin/sha256sum" };
+export const realPrograms: Readonly<Record<string, string>> = {
+  perl: "/usr/bin/perl",
+  sha256sum: "/usr/bin/sha256sum",
+  tar: "/usr/bin/tar",
+};

@@ -170,6 +170,10 @@ export const restoreEndpoints: readonly Endpoint[] = [
     ...each("destroy-unreferenced-disks purge skiplock", flag),
   }),
   onNode("DELETE", "/lxc/{vmid}", "lxcDestroy", allocate, { vmid, ...each("destroy-unreferenced-disks force purge", flag) }),
+  onNode("GET", "/storage/{storage}/content/{volume}", "storageVolume", "all", {
+    storage: { ...word, format: "pve-storage-id" },
+    volume: { type: "string" },
+  }),
   onNode("GET", "/lxc/{vmid}/interfaces", "lxcInterfaces", onGuest(["VM.Audit"]), { vmid }),
   onNode("POST", "/qemu/{vmid}/agent/exec", "agentExec", unrestricted, {
     vmid,

@@ -1,4 +1,5 @@
 import { ApiError, type Call, ExpectedError, type Handler } from "./api.ts";
+import { ensureArchiveFile } from "./archive-files.ts";
 import { archivePath } from "./archives.ts";
 import { poolMembers } from "./config-files.ts";
 import { ContainerRestore } from "./container-restore.ts";
@@ -172,6 +173,26 @@ function extractConfig({ archives }: RestoreContext, call: Call): string {
   return archive.config;
 }
 
+/** pve-storage PVE/API2/Storage/Content.pm info; of a backup's file the size is the storage's listing's. Only backups: nobody asks for more. */
+function storageVolume({ archives, tree }: RestoreContext, call: Call): Record<string, unknown> {
+  const volid = String(call.params.volume);
+  const archive = archives.find(volid);
+  if (archive === undefined) throw new ApiError(500, `volume '${volid}' does not exist`);
+  if (!mayGuest(call, archive.backup.vmid, "VM.Backup")) {
+    throw new ApiError(403, `Permission check failed (/vms/${archive.backup.vmid}, VM.Backup)`);
+  }
+  const { sizeBytes, notes, protected: kept } = archive.backup;
+  const path = ensureArchiveFile(tree, call.node, archive);
+  return {
+    ...(path === undefined ? {} : { path }),
+    size: sizeBytes,
+    used: sizeBytes,
+    format: archive.format,
+    ...(notes === "" ? {} : { notes }),
+    ...(kept ? { protected: 1 } : {}),
+  };
+}
+
 /** Shape of pve-manager PVE/API2/Pool.pm; not among the recordings. */
 function pools({ world, copies }: RestoreContext, call: Call): unknown[] {
   const members = (pool: string) =>
@@ -221,6 +242,7 @@ export function restoreHandlers(context: RestoreContext): Record<string, Handler
   return {
     nextId: (call) => nextId(context, call),
     extractConfig: (call) => extractConfig(context, call),
+    storageVolume: (call) => storageVolume(context, call),
     pools: (call) => pools(context, call),
     pool: (call) => pools(context, call)[0],
     qemuCreate: (call) => createVm(context, call),
