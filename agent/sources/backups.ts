@@ -90,9 +90,9 @@ export class BackupSource implements SlowSource {
   /** Tells the set, then finds out what is not known of it. `restorable`: namespace of the storage itself. True: some is left to find out. */
   private async take(set: BackupSet, { node }: NodeSight, restorable: string | undefined): Promise<boolean> {
     const { guests, archives } = this.deps;
-    if (!this.tell(this.withKnowledge(set)) || set.problem !== undefined) return false;
-    // What lies in another namespace PVE has no name for.
-    if (set.datastore !== undefined && set.datastore.namespace !== restorable) return false;
+    // What lies in another namespace PVE has no name for: the same one names a backup in the storage's own.
+    const foreign = set.datastore !== undefined && set.datastore.namespace !== restorable;
+    if (!this.tell(foreign ? set : this.withKnowledge(set)) || foreign || set.problem !== undefined) return false;
     const volids = new Set(set.backups.map(({ volid }) => volid));
     guests.keepOnly(set.storage, volids);
     archives.keepOnly(set.storage, volids);

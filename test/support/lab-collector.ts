@@ -1,6 +1,6 @@
 import type { TestContext } from "node:test";
 import { type Metric, metricById } from "#protocol/metrics.ts";
-import { createCollector } from "../../agent/collector.ts";
+import { type CollectorDeps, createCollector } from "../../agent/collector.ts";
 import { SampleTable } from "../../agent/core/table.ts";
 import { createPveApi } from "../../agent/pve/api.ts";
 import { runCommand } from "../lab/commands.ts";
@@ -11,7 +11,13 @@ import { type FakeClock, settle } from "./fake-clock.ts";
 import { readTable } from "./started-collector.ts";
 
 /** A collector on one node of a test's lab: real files, API and Backup Server; what commands and calls it made is written down. */
-export function startLabCollector(context: TestContext, lab: Lab, clock: FakeClock, node: string) {
+export function startLabCollector(
+  context: TestContext,
+  lab: Lab,
+  clock: FakeClock,
+  node: string,
+  more: Partial<CollectorDeps> = {},
+) {
   const root = lab.tree.root(node);
   const logs: string[] = [];
   const commands: string[] = [];
@@ -44,6 +50,7 @@ export function startLabCollector(context: TestContext, lab: Lab, clock: FakeClo
     log: (_, message) => {
       logs.push(message);
     },
+    ...more,
   });
   context.after(() => collector.close());
   collector.setDuties(["cluster", "shared-storage"]);
