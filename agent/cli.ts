@@ -4,6 +4,7 @@ import type { LocalTest } from "./restore/local.ts";
 
 export const usage = `proven-agent [--config FILE]            sample this node and send to the hub
 proven-agent --check [--config FILE]    print what every source gives here and whether the hub is reached
+proven-agent doctor [--config FILE]     look for the usual troubles and say what to do about them
 proven-agent join <wss-url> --token T --fingerprint F [--config FILE]
                                         remember a hub outside of this cluster
 proven-agent restore-test --guest VMID [--backup VOLID] [--storage ID] [--keep SECONDS] [--dry-run] [--config FILE]
@@ -22,7 +23,7 @@ Exit codes: 0 the backup was proven (or would be tried), 1 it was not, 2 the tes
 export const defaultConfigPath = "/etc/proven/agent.toml";
 
 export type Command =
-  | { do: "run" | "check"; configPath: string; configGiven: boolean }
+  | { do: "run" | "check" | "doctor"; configPath: string; configGiven: boolean }
   | { do: "join"; configPath: string; configGiven: boolean; url: string; token: string; fingerprint: string }
   | { do: "restore-test"; configPath: string; configGiven: boolean; test: LocalTest }
   | { do: "version" | "help" }
@@ -57,6 +58,7 @@ export function parseCommand(args: readonly string[]): Command {
     if ((verb === "sandbox-check" || verb === "archive-check") && url === undefined) return { do: verb };
     if (verb === undefined) return { do: values.check ? "check" : "run", ...config };
     if (verb === "restore-test" && url === undefined) return restoreTest(values, config);
+    if (verb === "doctor" && url === undefined) return { do: "doctor", ...config };
     if (verb !== "join" || more.length > 0) return { do: "refuse", problem: `unknown command: ${positionals.join(" ")}` };
     const { token, fingerprint } = values;
     if (url === undefined || token === undefined || fingerprint === undefined) {

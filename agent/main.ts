@@ -158,6 +158,19 @@ async function restoreTest(config: AgentConfig, test: LocalTest): Promise<number
   return code;
 }
 
+async function doctor(config: AgentConfig): Promise<number> {
+  const [{ examine }, { doctorExitCode, formatFindings }] = await Promise.all([
+    import("./doctor.ts"),
+    import("#protocol/findings.ts"),
+  ]);
+  const { run, api, collector, hubFiles } = wire(config);
+  const findings = await examine({ config, run, api, hubFiles, clock: systemClock, uid: process.getuid?.() ?? 0 });
+  process.stdout.write(formatFindings(findings));
+  collector.close();
+  api.close();
+  return doctorExitCode(findings);
+}
+
 function joinHub(config: AgentConfig, command: Extract<Command, { do: "join" }>): number {
   const problem = storeJoin(config.state, command);
   if (problem !== undefined) return refuse(problem);
@@ -184,6 +197,8 @@ async function main(command: Command): Promise<number> {
       return run(readConfig(command));
     case "check":
       return check(readConfig(command));
+    case "doctor":
+      return doctor(readConfig(command));
     case "sandbox-check":
       return (await import("./checks/child.ts")).checkInSandbox(systemClock, createRunCommand({ path: childPath }));
     case "archive-check":

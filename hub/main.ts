@@ -1,8 +1,11 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { doctorExitCode, formatFindings } from "#protocol/findings.ts";
 import { softwareVersion } from "#protocol/version.ts";
+import { renewCertificate, showCertificate } from "./certificate-commands.ts";
 import { commands, UsageError } from "./commands.ts";
 import { ConfigError, type HubConfig, parseConfig } from "./config.ts";
 import { startHub } from "./hub.ts";
@@ -21,6 +24,8 @@ const defaultConfigPath = "/etc/proven/hub.toml";
 const usage = `proven-hub ${softwareVersion}
   proven-hub [--config FILE]                    run the hub
   proven-hub --check [--config FILE]            check configuration and stores, and exit
+  proven-hub doctor                             look for the usual troubles and say what to do about them
+  proven-hub certificate show|renew             the certificate that agents know the hub by
   proven-hub setup [--url wss://HOST:PORT/agent]  let this cluster's agents join by themselves
 ${[...Object.values(commands), ...Object.values(storeCommands)].map((command) => `  proven-hub ${command.usage}`).join("\n")}
 Every command takes --config FILE (default ${defaultConfigPath}).`;
@@ -39,13 +44,20 @@ function readConfig(path: string | undefined): HubConfig {
   }
 }
 
-/** Root's commands work as the hub's user, so that no file in the state directory becomes root's. */
+/**
+ * Root's commands work as the hub's user, so that no file in the state directory becomes root's: then they are run again by setpriv(1), and this
+ * call does not return. Node's own setuid() refuses where its libuv may use io_uring, as in Debian 13 (CVE-2024-22017).
+ */
 function becomeOwnerOf(dir: string): void {
   if (process.getuid?.() !== 0 || !existsSync(dir)) return;
   const { uid, gid } = statSync(dir);
   if (uid === 0) return;
-  process.setgid?.(gid);
-  process.setuid?.(uid);
+  const rights = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
+  const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const env = { ...process.env, PROVEN_ACTOR: userInfo().username };
+  const { status, error } = spawnSync("setpriv", [...rights, ...again], { stdio: "inherit", env });
+  if (error !== undefined) throw new UsageError(`setpriv can't be run: ${error.message}`, { cause: error });
+  process.exit(status ?? 1);
 }
 
 function splitConfig(args: readonly string[]): { config: string | undefined; rest: string[] } {
@@ -62,7 +74,9 @@ async function run(args: readonly string[]): Promise<void> {
   const config = readConfig(path);
   if (rest.length === 0) return serve(config);
   if (rest[0] === "--check") return check(config);
+  if (rest[0] === "doctor") return doctor(config);
   if (rest[0] === "setup") return runSetup(config, rest.slice(1));
+  if (rest[0] === "certificate") return certificate(config, rest.slice(1));
   const verb = rest.slice(0, 2).join(" ");
   const ofStore = storeCommands[verb];
   if (ofStore !== undefined) {
@@ -71,8 +85,8 @@ async function run(args: readonly string[]): Promise<void> {
   }
   const command = commands[verb];
   if (command === undefined) throw new UsageError(`unknown command ${rest.join(" ")}\n${usage}`);
-  const user = userInfo().username;
   becomeOwnerOf(config.state);
+  const user = process.env.PROVEN_ACTOR ?? userInfo().username;
   const state = StateStore.open({ dir: config.state, now: systemClock.now });
   const fingerprint = async () => (await loadCertificate(config.state, systemClock.now())).fingerprint;
   try {
@@ -92,10 +106,24 @@ async function runSetup(config: HubConfig, args: string[]): Promise<void> {
   for (const line of setup({ pmxcfs: config.join.pmxcfs, stateDir: config.state, url, fingerprint })) say(line);
 }
 
+/** As root: it looks at what the cluster's agents are told, which only root may read. */
+async function doctor(config: HubConfig): Promise<void> {
+  const { examine } = await import("./doctor.ts");
+  const findings = await examine(config, systemClock.now());
+  process.stdout.write(formatFindings(findings));
+  process.exitCode = doctorExitCode(findings);
+}
+
+async function certificate(config: HubConfig, [verb, ...more]: string[]): Promise<void> {
+  const ports = { config, now: systemClock.now(), say };
+  if (more.length > 0 || (verb !== "show" && verb !== "renew")) throw new UsageError("certificate show, or certificate renew");
+  return verb === "show" ? showCertificate(ports) : renewCertificate(ports);
+}
+
 async function check(config: HubConfig): Promise<void> {
+  becomeOwnerOf(config.state);
   say(`listen  ${config.listen}:${config.port}`);
   say(`panel   ${config.panel}${existsSync(join(config.panel, "index.html")) ? "" : " (not built: npm run build)"}`);
-  becomeOwnerOf(config.state);
   const state = StateStore.open({ dir: config.state, now: systemClock.now });
   const audit = state.verifyAudit();
   await state.close();
