@@ -90,11 +90,11 @@ export class ChartHistory {
     return true;
   }
 
-  /** All that lies on the window, the live part first: history knows it better once it has it. */
+  /** All that lies on the window. The live part comes last: of the step that was running when history was asked it knows more. */
   pieces(): readonly SeriesAnswer[] {
     if (this.answer === undefined) return [];
     const live = this.#live === undefined ? [] : [this.#live.answer(this.answer.window)];
-    return [...live, ...this.answer.pieces];
+    return [...this.answer.pieces, ...live];
   }
 
   async #ask(question: ChartsQuestion, known: ChartsAnswer | undefined, askedAt: number): Promise<void> {
@@ -117,6 +117,8 @@ export class ChartHistory {
     this.#asking = undefined;
     const asking = { range: question.range, about: aboutOf(question), askedAt };
     if (known === undefined) this.#live = new LiveTail(question.entity);
+    // Before it history has whole steps, with their minima and maxima.
+    else if (answer.ok) this.#live?.trim(window.to - window.stepMs);
     if (answer.ok && before?.ok !== false) {
       const kept = known ?? { pieces: [], before: [] };
       const earlier = before === undefined ? undefined : [...(kept.before ?? []), before.value];

@@ -9,7 +9,11 @@ const instances: Record<string, readonly string[]> = {
   "node nic": ["eno1", "eno2", "vmbr0"],
   "node disk": ["nvme0n1", "sda"],
   "guest drive": ["scsi0", "scsi1"],
-  "guest nic": ["net0"],
+  "guest nic": ["net0", "net1"],
+  "guest filesystem": ["/", "/boot"],
+  "node sensor": ["k10temp/Tctl"],
+  "node certificate": ["pve-ssl.pem"],
+  "datastore namespace": ["/", "pve"],
 };
 
 /** Largest value of each generated metric, in the catalogue's unit (counters: per second). */
@@ -26,6 +30,13 @@ const largest: Record<string, number> = {
   "node psi_io_some": 11,
   "node psi_mem_some": 1,
   "node load1": 21,
+  "node disk_reads": 300,
+  "node disk_writes": 700,
+  "node disk_read_ms": 200,
+  "node disk_write_ms": 900,
+  "node disk_busy_ms": 300,
+  "node temperature": 60,
+  "node root_used": 21 * gib,
   "guest cpu": 0.6,
   "guest mem_used": 5 * gib,
   "guest mem_host": 6 * gib,
@@ -40,8 +51,16 @@ const largest: Record<string, number> = {
   "guest drive_writes": 900,
   "guest drive_read_ns": 0.4e9,
   "guest drive_write_ns": 2.2e9,
+  "guest drive_read": 3e6,
+  "guest drive_written": 6e6,
+  "guest nic_in": 2e6,
+  "guest nic_out": 4e6,
+  "guest fs_used": 10 * gib,
   "storage used": 7400 * gib,
   "zpool allocated": 1100 * gib,
+  "thinpool data": 0.7,
+  "thinpool provisioned": 900 * gib,
+  "datastore used": 9000 * gib,
 };
 const constant: Record<string, number> = {
   "node mem_total": 128 * gib,
@@ -52,6 +71,34 @@ const constant: Record<string, number> = {
   "zpool size": 1800 * gib,
   "zpool fragmentation": 0.17,
   "zpool health": 0,
+  "zpool free": 700 * gib,
+  "zpool scan_state": 2,
+  "zpool scrub_age": 500_000,
+  "zpool scrub_errors": 0,
+  "zpool data_errors": 0,
+  "zpool read_errors": 0,
+  "zpool write_errors": 0,
+  "zpool checksum_errors": 0,
+  "thinpool metadata": 0.86,
+  "thinpool size": 740 * gib,
+  "thinpool metadata_size": 8 * gib,
+  "datastore up": 1,
+  "datastore total": 20_480 * gib,
+  "datastore avail": 10_000 * gib,
+  "datastore snapshots": 24,
+  "datastore snapshots_failed": 0,
+  "datastore snapshots_unverified": 3,
+  "datastore gc_age": 40_000,
+  "datastore dedup_factor": 9.4,
+  "disk healthy": 1,
+  "disk wear": 0.06,
+  "disk temperature": 36,
+  "disk pending": 0,
+  "disk power_on": 3e7,
+  "node root_total": 94 * gib,
+  "node certificate_left": 10 * 86_400,
+  "node updates": 7,
+  "guest fs_total": 30 * gib,
 };
 
 /** Answers a query as the hub does: steps begin on multiples of the step, a step without samples is null (in `gap`, and from `silentSince` on), a series never sampled has empty columns. */
@@ -100,9 +147,8 @@ function seriesOf(
       { ...about, source: null, at: [], columns: metric.kind === "counter" ? { rate: [] } : { avg: [], min: [], max: [] } },
     ];
   }
-  const valueAt = (time: number) =>
-    constant[key] ?? wave(`${selector.entity} ${metric.name}${instance ?? ""}`, time) * (largest[key] ?? 0);
-  const column = (factor: number) => at.map((time) => (silent(time) ? null : valueAt(time + stepMs / 2) * factor));
+  const column = (factor: number) =>
+    at.map((time) => (silent(time) ? null : (valueAt(selector.entity, metric, instance, time + stepMs / 2) ?? 0) * factor));
   const spread = constant[key] !== undefined || stepMs <= 20_000 ? 0 : 0.22;
   const last = wanted?.includes("last") === true;
   const columns =
@@ -140,17 +186,29 @@ export function fakeTop(query: TopQuery, guests: readonly GuestView[], now: numb
   };
 }
 
-/** What `…/metrics` tells the charts: which instances there are. Values are left absent. */
-export function fakeMetrics(cluster: string, entity: string): EntityMetrics {
+/** Newest values of an entity, as history has them for its last sample; what is never sampled is absent. */
+export function fakeMetrics(cluster: string, entity: string, now = Date.now()): EntityMetrics {
   const kind = entity.split("/")[0];
   const own = metrics.filter((metric) => metric.entity === kind);
+  const at = Math.floor(now / 10_000) * 10_000;
   return {
     cluster,
     entity,
     metrics: own.flatMap((metric: Metric) => {
       const names = metric.instance === undefined ? [null] : (instances[`${metric.entity} ${metric.instance}`] ?? []);
-      const about = { metric: metric.name, unit: metric.unit, source: "fake", state: "absent" as const, value: null, at: null };
-      return names.map((instance) => ({ ...about, instance }));
+      return names.map((instance) => {
+        const value = valueAt(entity, metric, instance, at);
+        const reading =
+          value === undefined ? { state: "absent" as const, value: null, at: null } : { state: "fresh" as const, value, at };
+        return { metric: metric.name, unit: metric.unit, source: "fake", ...reading, instance };
+      });
     }),
   };
+}
+
+/** In the catalogue's unit, counters per second; undefined: never sampled. */
+function valueAt(entity: string, metric: Metric, instance: string | null, at: number): number | undefined {
+  const key = `${metric.entity} ${metric.name}`;
+  const most = largest[key];
+  return constant[key] ?? (most === undefined ? undefined : wave(`${entity} ${metric.name}${instance ?? ""}`, at) * most);
 }

@@ -64,7 +64,7 @@ test("the link of npm start signs in, leaves no key in the address, and leads fr
   await page.locator("proven-nodes").getByRole("link", { name: "pve1" }).click();
   await page.getByRole("heading", { name: "pve1", exact: true }).waitFor();
   await page.locator("proven-chart[data-chart=load] canvas").waitFor();
-  assert.equal(await page.locator("proven-chart").count(), 6);
+  assert.equal(await page.locator("proven-chart").count(), 12);
   assert.ok((await coloursDrawn(page.locator("proven-chart").first())) > 10);
 
   await page.locator("proven-guests").getByRole("link", { name: "102 mail01" }).click();
@@ -150,6 +150,7 @@ test("nothing is wider than a phone's 360 px", async () => {
   await page.locator("proven-guests").getByRole("link", { name: "102 mail01" }).waitFor();
   assert.equal(await widerThanScreen(page), 0);
   await page.locator("proven-guests").getByRole("link", { name: "102 mail01" }).click();
+  await page.locator("proven-chart[data-chart=cpu]").scrollIntoViewIfNeeded();
   await page.locator("proven-chart[data-chart=cpu] canvas").waitFor();
   assert.equal(await widerThanScreen(page), 0);
   await close();

@@ -14,7 +14,7 @@ export function comparedLines(chart: ChartSpec, grid: Grid, before: Grid | undef
     .filter((line) => line.style !== "dashed")
     .map(
       ({ label, colour, values }): ChartLine => ({
-        label: t("{what}, a week before", { what: label }),
+        label: beforeLabel(label, t),
         colour,
         style: "before",
         values,
@@ -31,20 +31,23 @@ export function meansOf(now: Column, before: Column): { now: number; before: num
   return a === undefined || b === undefined ? undefined : { now: a, before: b };
 }
 
-/** Changes smaller than this are none. */
+/** Smaller changes are none. */
 const sameWithin = 0.02;
 
-/** A comparison in figures: `mean 41 % → 45 % (+10 %)`; of nothing before no share can be told. Undefined: nothing can be compared. */
-export function changeText(line: ChartLine, lines: readonly ChartLine[], unit: DisplayUnit, t: Translate): string | undefined {
-  const earlier = lines.find(
-    ({ style, label }) => style === "before" && label === t("{what}, a week before", { what: line.label }),
-  );
-  const means = earlier === undefined ? undefined : meansOf(line.values, earlier.values);
+/** What a line is compared with: undefined, where it isn't. */
+export const lineBefore = (line: ChartLine, lines: readonly ChartLine[], t: Translate): ChartLine | undefined =>
+  lines.find(({ style, label }) => style === "before" && label === beforeLabel(line.label, t));
+
+const beforeLabel = (what: string, t: Translate) => t("{what}, a week before", { what });
+
+/** How the mean changed: `mean +10 %`. Of nothing before no share can be told. Undefined: nothing can be compared. */
+export function changeText(now: Column, before: Column, unit: DisplayUnit, t: Translate): string | undefined {
+  const means = meansOf(now, before);
   if (means === undefined) return undefined;
-  const values = { before: formatValue(means.before, unit), now: formatValue(means.now, unit) };
-  const change = means.before === 0 ? undefined : means.now / means.before - 1;
-  if (change === undefined) return t("mean {before} → {now}", values);
-  if (Math.abs(change) < sameWithin) return t("mean {now}, as a week before", values);
-  const percent = `${change > 0 ? "+" : "−"}${Math.round(Math.abs(change) * 100)} %`;
-  return t("mean {before} → {now} ({change})", { ...values, change: percent });
+  const same = formatValue(means.before, unit) === formatValue(means.now, unit);
+  if (same || Math.abs(means.now / means.before - 1) < sameWithin) return t("mean unchanged");
+  if (means.before === 0)
+    return t("mean {now}, was {before}", { now: formatValue(means.now, unit), before: formatValue(0, unit) });
+  const change = means.now / means.before - 1;
+  return t("mean {change}", { change: `${change > 0 ? "+" : "−"}${Math.round(Math.abs(change) * 100)} %` });
 }

@@ -123,7 +123,7 @@ function fileSystems(entity: string, group: string, t: Translate): ChartSpec {
   return {
     id: "filesystems",
     group,
-    title: t("File systems, as the guest's agent says: share used"),
+    title: t("File systems, share used"),
     unit: "percent",
     top: 1,
     metrics: ["fs_used", "fs_total"],

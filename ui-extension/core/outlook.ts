@@ -17,7 +17,7 @@ export function outlookText(outlook: Outlook, unit: DisplayUnit, t: Translate): 
   const range =
     daysEarliest === null || daysLatest === null || daysLatest > 730
       ? t("at the earliest in {days}", { days: daysText(daysEarliest ?? days, t) })
-      : t("between {a} and {b}", { a: Math.round(daysEarliest), b: daysText(daysLatest, t) });
+      : betweenText(daysEarliest, daysLatest, t);
   return {
     level: days <= soonDays ? "warn" : "",
     text: t("{rate}: full in about {days} ({range})", { rate, days: daysText(days, t), range }),
@@ -26,9 +26,19 @@ export function outlookText(outlook: Outlook, unit: DisplayUnit, t: Translate): 
 
 const pointsText = (ratio: number, t: Translate) => t("{n} % points", { n: (ratio * 100).toFixed(ratio < 0.01 ? 2 : 1) });
 
+/** Both in one unit; what is the same at both ends is said once. */
+function betweenText(earliest: number, latest: number, t: Translate): string {
+  const [a, b] = [daysText(earliest, t), daysText(latest, t)];
+  if (a === b) return t("quite surely");
+  const [isDays, areDays] = [isToldInDays(earliest), isToldInDays(latest)];
+  return t("between {a} and {b}", { a: isDays === areDays ? (a.split(" ")[0] ?? a) : a, b });
+}
+
+const isToldInDays = (days: number) => Math.round(days) < 60;
+
 function daysText(days: number, t: Translate): string {
   const whole = Math.max(1, Math.round(days));
-  if (whole < 60) return plural(t, whole, "{n} day", "{n} days");
+  if (isToldInDays(days)) return plural(t, whole, "{n} day", "{n} days");
   return plural(t, Math.round(whole / 30.4), "{n} month", "{n} months");
 }
 

@@ -5,7 +5,7 @@ import uPlotStyles from "uplot/dist/uPlot.min.css";
 import { formatExact } from "../core/age.ts";
 import type { ChartLine } from "../core/charts.ts";
 import { currentValue } from "../core/columns.ts";
-import { changeText } from "../core/comparison.ts";
+import { changeText, lineBefore } from "../core/comparison.ts";
 import { type MarkPlace, placeBeyond, placeNear } from "../core/marks.ts";
 import { type DisplayUnit, formatValue } from "../core/units.ts";
 import { t, timeZone, tn } from "../i18n.ts";
@@ -40,6 +40,7 @@ export class ProvenChart extends LitElement {
       ]),
     ),
     cursor: { state: true },
+    isActive: { state: true },
   };
   static override styles = [unsafeCSS(uPlotStyles), shared, chartStyles];
   declare heading: string;
@@ -55,6 +56,8 @@ export class ProvenChart extends LitElement {
   declare group: string;
   declare theme: string;
   declare cursor: number | undefined;
+  /** The mouse or the focus is on this one of the charts in step. */
+  declare isActive: boolean;
   #plot: uPlot | undefined;
   #shape = "";
   #inSight = false;
@@ -68,23 +71,24 @@ export class ProvenChart extends LitElement {
   constructor() {
     super();
     this.marks = [];
+    this.isActive = false;
     this.about = "";
   }
 
   protected override render() {
-    const when = this.cursor === undefined ? "" : formatExact(this.at[this.cursor] ?? 0, timeZone);
-    const mark = this.#markHere();
+    const when = this.#when();
+    const mark = this.isActive ? this.#markHere() : undefined;
     const told = mark === undefined ? "" : mark.marks.map(({ text }) => text).join("; ");
     const now = this.lines.map((line) => `${line.label} ${this.#valueOf(line)}`).join(", ");
     return html`
       <header>
-        <h3>${this.heading}</h3><span class="when num">${when}</span>
+        <h3 class="cut" title=${this.heading}>${this.heading}</h3><span class="when num">${when}</span>
         <span class="save">
           <button type="button" class="quiet" aria-label=${t("{chart}: save the values as CSV", { chart: this.heading })} @click=${() => this.#save("csv")}>CSV</button>
           <button type="button" class="quiet" aria-label=${t("{chart}: save the picture as PNG", { chart: this.heading })} @click=${() => this.#save("png")}>PNG</button>
         </span>
       </header>
-      <ul>${this.lines.map((line) => this.#legend(line))}</ul>
+      <ul>${this.lines.filter(({ style }) => style !== "before").map((line) => this.#legend(line))}</ul>
       <div
         class="plot"
         tabindex="0"
@@ -96,7 +100,13 @@ export class ProvenChart extends LitElement {
         aria-valuetext=${`${when === "" ? t("now") : when}: ${now}${told === "" ? "" : `. ${told}`}`}
         @keydown=${this.#onKey}
         @dblclick=${() => this.dispatchEvent(new ZoomEvent({ kind: "reset" }))}
-        @blur=${() => this.#moveTo(undefined)}
+        @focus=${() => this.#activate(true)}
+        @mouseenter=${() => this.#activate(true)}
+        @mouseleave=${() => this.#activate(false)}
+        @blur=${() => {
+          this.#activate(false);
+          this.#moveTo(undefined);
+        }}
       ></div>
       ${mark === undefined ? nothing : html`<p class="mark ${mark.severity}"><span class="num">${formatExact(mark.marks[0]?.at ?? mark.at, timeZone)}</span> ${mark.marks.slice(0, 3).map(({ text }) => html`<span>${text}</span>`)}${mark.marks.length > 3 ? html`<span>${tn(mark.marks.length - 3, "and {n} more", "and {n} more")}</span>` : nothing}</p>`}
     `;
@@ -104,11 +114,25 @@ export class ProvenChart extends LitElement {
 
   #legend(line: ChartLine) {
     const colour = lineColour(this, line.colour);
-    const style = line.style === "dashed" || line.style === "before" ? { "border-color": colour } : { background: colour };
-    const change = line.style === "before" ? undefined : changeText(line, this.lines, this.unit, t);
+    const style = line.style === "dashed" ? { "border-color": colour } : { background: colour };
     return html`<li>
-      <span class="swatch ${line.style}" ${styled(style)}></span>${line.label} <strong class="num">${this.#valueOf(line)}</strong>${this.#bandOf(line)}${change === undefined ? nothing : html`<span class="dim num">${change}</span>`}
+      <span class="swatch ${line.style}" ${styled(style)}></span>${line.label} <strong class="num">${this.#valueOf(line)}</strong>${this.#bandOf(line)}${this.#comparisonOf(line)}
     </li>`;
+  }
+
+  /** Seconds only where the steps are that short. */
+  #when(): string {
+    if (this.cursor === undefined) return "";
+    const exact = formatExact(this.at[this.cursor] ?? 0, timeZone);
+    return (this.at[1] ?? 0) - (this.at[0] ?? 0) >= 60_000 ? exact.slice(0, 16) : exact;
+  }
+
+  #comparisonOf(line: ChartLine) {
+    const before = lineBefore(line, this.lines, t);
+    if (before === undefined) return nothing;
+    const change = changeText(line.values, before.values, this.unit, t);
+    const then = t("a week before {value}", { value: this.#valueOf(before) });
+    return html`<span class="dim num">${change === undefined ? then : `${then}, ${change}`}</span>`;
   }
 
   #valueOf(line: ChartLine): string {
@@ -206,6 +230,10 @@ export class ProvenChart extends LitElement {
     if (target === null || target.clientWidth === 0) return;
     if (this.#plot === undefined) this.requestUpdate("lines");
     else this.#plot.setSize({ width: target.clientWidth, height: target.clientHeight });
+  }
+
+  #activate(isActive: boolean): void {
+    this.isActive = isActive;
   }
 
   #save(kind: "csv" | "png"): void {

@@ -83,7 +83,7 @@ export class ProvenGuest extends EntityPage {
         .panel=${panel} .label=${t("Memory")} .reading=${guest.memUsed} .total=${guest.memMax} .unit=${"bytes"}
         .note=${guest.memSource === null ? undefined : t(memorySourceText(guest.memSource))} .levels=${{ warn: 0.9, crit: 0.97 }}
       ></proven-tile>
-      <proven-tile .panel=${panel} .label=${t("Disk used")} .reading=${guest.diskUsed} .total=${guest.diskMax} .unit=${"bytes"} .levels=${{ warn: 0.85, crit: 0.95 }}></proven-tile>
+      ${guest.type === "qemu" && guest.diskUsed.state === "absent" ? nothing : html`<proven-tile .panel=${panel} .label=${t("Disk used")} .reading=${guest.diskUsed} .total=${guest.diskMax} .unit=${"bytes"} .levels=${{ warn: 0.85, crit: 0.95 }}></proven-tile>`}
       <proven-tile .panel=${panel} .label=${t("Network in")} .reading=${guest.netIn} .unit=${"bytesPerSecond"}></proven-tile>
       <proven-tile .panel=${panel} .label=${t("Network out")} .reading=${guest.netOut} .unit=${"bytesPerSecond"}></proven-tile>
       <proven-tile .panel=${panel} .label=${t("Disk read")} .reading=${guest.diskRead} .unit=${"bytesPerSecond"}></proven-tile>

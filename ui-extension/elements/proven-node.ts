@@ -38,7 +38,7 @@ export class ProvenNode extends EntityPage {
     const node = this.find(panel.store.picture.value.nodes);
     if (node === undefined) return this.missing();
     return html`
-      <div class="title"><h1>${icon("node")} ${node.node}</h1>${nodeState(node)}<span class="dim">${node.pveVersion ?? ""}</span></div>
+      <div class="title"><h1>${icon("node")} ${node.node}</h1>${nodeState(node)}<span class="dim">${shortVersion(node.pveVersion)}</span></div>
       ${this.#notices(node)}
       <proven-entity-alerts .panel=${panel} .entity=${node.entity} .cluster=${node.cluster}></proven-entity-alerts>
       ${this.#tiles(node)}
@@ -125,4 +125,10 @@ function agentWords(agent: AgentView, now: number): string {
     case "revoked":
       return t("The agent is revoked, {heard}.", { heard });
   }
+}
+
+/** `pve-manager/9.2.11/14a22df35955d97d` → `Proxmox VE 9.2.11`. */
+function shortVersion(version: string | null): string {
+  const number = /^pve-manager\/([^/]+)/.exec(version ?? "")?.[1];
+  return number === undefined ? (version ?? "") : `Proxmox VE ${number}`;
 }

@@ -39,7 +39,7 @@ export class ProvenOutlook extends AskedElement<readonly Outlook[]> {
     return html`<section class="panel" aria-label=${t("Projection")}>
       <header><h2>${t("Projection")}</h2></header>
       ${this.state()}
-      <ul>${(value ?? []).map((outlook) => this.#row(outlook))}</ul>
+      <ul>${distinct(value ?? []).map((outlook) => this.#row(outlook))}</ul>
     </section>`;
   }
 
@@ -57,4 +57,10 @@ function nameOf({ metric, instance }: Outlook): string {
   if (metric === "data") return t("data");
   if (metric === "metadata") return t("metadata");
   return metric === "root_used" ? t("Root file system") : "";
+}
+
+/** The root file system has two names on a node. */
+function distinct(outlooks: readonly Outlook[]): readonly Outlook[] {
+  const hasRoot = outlooks.some(({ metric }) => metric === "root_used");
+  return hasRoot ? outlooks.filter(({ instance }) => instance !== "/") : outlooks;
 }

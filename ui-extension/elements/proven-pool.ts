@@ -48,7 +48,7 @@ export class ProvenPool extends AskedElement<EntityView | undefined> {
       .verdict.warn { background: var(--pv-warn-tint); border-left-color: var(--pv-warn); }
       .verdict.crit { background: var(--pv-crit-tint); border-left-color: var(--pv-crit); }
       .verdict.ok { border-left-color: var(--pv-ok); }
-      .verdict > span { color: var(--pv-text); }
+      .verdict > span + span { color: var(--pv-text); }
     `,
   ];
   declare entity: string;

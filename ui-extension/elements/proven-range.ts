@@ -22,7 +22,7 @@ export class ProvenRange extends PanelElement {
       input.length { width: 92px; background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 3px; padding: 3px 7px; min-height: 26px; }
       input[type="datetime-local"] { background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 3px; padding: 2px 6px; min-height: 26px; max-width: 100%; }
       details { position: relative; }
-      summary { list-style: none; cursor: pointer; background: var(--pv-head); border: 1px solid var(--pv-line); border-radius: 3px; padding: 2px 10px; min-height: 26px; }
+      summary { list-style: none; cursor: pointer; background: var(--pv-head); border: 1px solid var(--pv-line); border-radius: 3px; padding: 0 10px; min-height: 26px; display: inline-flex; align-items: center; }
       summary::-webkit-details-marker { display: none; }
       summary:hover { background: var(--pv-hover); }
       summary.here { background: var(--pv-select); border-color: var(--pv-primary); }

@@ -78,7 +78,7 @@ export class ProvenStorageUsers extends AskedElement<readonly EntityView[]> {
       { id: "node", title: t("Node"), priority: 2, width: "90px", sort: (guest) => guest.node, cell: (guest) => guest.node },
       { id: "state", title: t("State"), priority: 2, width: "120px", cell: (guest) => guestState(guest, now) },
       {
-        ...{ id: "traffic", title: t("Read and written"), priority: 1, width: "124px", right: true },
+        ...{ id: "traffic", title: t("Read and written"), priority: 1, width: "172px", right: true },
         sort: (guest) => trafficOf(guest, now),
         cell: (guest) => figure(trafficReading(guest, now), now, "bytesPerSecond"),
       },

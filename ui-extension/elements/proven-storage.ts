@@ -7,6 +7,7 @@ import { t } from "../i18n.ts";
 import { storageState } from "./figures.ts";
 import { icon } from "./icon.ts";
 import "./proven-charts.ts";
+import "./proven-datastore-link.ts";
 import "./proven-entity-alerts.ts";
 import "./proven-outlook.ts";
 import { EntityPage, factList, notice, pageStyles } from "./proven-page.ts";
@@ -37,6 +38,7 @@ export class ProvenStorage extends EntityPage {
         <proven-tile .panel=${panel} .label=${t("Available")} .reading=${storage.avail} .unit=${"bytes"}></proven-tile>
         <proven-tile .panel=${panel} .label=${t("Size")} .reading=${storage.total} .unit=${"bytes"}></proven-tile>
       </div>
+      ${storage.type === "pbs" ? html`<proven-datastore-link .panel=${panel} .storage=${storage.storage} .cluster=${storage.cluster}></proven-datastore-link>` : nothing}
       <proven-outlook .panel=${panel} .entity=${storage.entity} .cluster=${storage.cluster}></proven-outlook>
       <proven-charts .panel=${panel} .entity=${storage.entity} .cluster=${storage.cluster} .about=${storageLabel(storage)} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
       ${storage.content.some((kind) => kind === "images" || kind === "rootdir") ? html`<proven-storage-users .panel=${panel} .storage=${storage.storage} .node=${storage.node ?? undefined} .cluster=${storage.cluster}></proven-storage-users>` : nothing}

@@ -74,14 +74,12 @@ test("bars are in relation to the first place; idle guests have none", () => {
 test("the change since a week before is told in figures, over the steps that are known of both", () => {
   assert.deepEqual(meansOf([10, 20, null, 90], [10, 10, 50, null]), { now: 15, before: 10 });
   assert.equal(meansOf([1, null], [null, 1]), undefined);
-  const line = (label: string, values: number[], style: "area" | "before" = "area") => ({ label, colour: 0, style, values });
-  const told = (now: number[], then: number[]) => {
-    const lines = [line("in use", now), line("in use, a week before", then, "before")];
-    return changeText(line("in use", now), lines, "percent", inEnglish);
-  };
-  assert.equal(told([0.45, 0.45], [0.41, 0.41]), "mean 41 % → 45 % (+10 %)");
-  assert.equal(told([0.2], [0.4]), "mean 40 % → 20 % (−50 %)");
-  assert.equal(told([0.4], [0.401]), "mean 40 %, as a week before");
-  assert.equal(told([0.4], [0]), "mean 0 % → 40 %");
-  assert.equal(changeText(line("in use", [1]), [line("in use", [1])], "percent", inEnglish), undefined);
+  const told = (now: number[], then: number[]) => changeText(now, then, "percent", inEnglish);
+  assert.equal(told([0.45, 0.45], [0.41, 0.41]), "mean +10 %");
+  assert.equal(told([0.2], [0.4]), "mean −50 %");
+  assert.equal(told([0.4], [0.401]), "mean unchanged");
+  assert.equal(told([0.0001], [0.0002]), "mean unchanged");
+  assert.equal(told([0.4], [0]), "mean 40 %, was 0 %");
+  assert.equal(told([0], [0]), "mean unchanged");
+  assert.equal(changeText([1], [null], "percent", inEnglish), undefined);
 });

@@ -15,6 +15,9 @@ const gib = 2 ** 30;
 const cases: [outlook: Outlook, unit: DisplayUnit, level: string, text: string][] = [
   [growing(12, 9, 20, 3 * gib), "bytes", "warn", "grows by 3 GiB a day: full in about 12 days (between 9 and 20 days)"],
   [growing(150, 120, 3000, gib), "bytes", "", "grows by 1 GiB a day: full in about 5 months (at the earliest in 4 months)"],
+  [growing(387, 379, 396, gib), "bytes", "", "grows by 1 GiB a day: full in about 13 months (between 12 and 13 months)"],
+  [growing(70, 50, 90, gib), "bytes", "", "grows by 1 GiB a day: full in about 2 months (between 50 days and 3 months)"],
+  [growing(400, 396, 402, gib), "bytes", "", "grows by 1 GiB a day: full in about 13 months (quite surely)"],
   [growing(0.4, 0.2, 1, gib), "bytes", "warn", "grows by 1 GiB a day: full within a day"],
   [growing(9000, 8000, null, gib), "bytes", "", "grows by 1 GiB a day: not full within two years"],
   [growing(30, 20, 40, 0.012), "percent", "", "grows by 1.2 % points a day: full in about 30 days (between 20 and 40 days)"],
