@@ -58,9 +58,12 @@ function agent(args: string[], env: Record<string, string>, until?: () => boolea
     const child = spawn(process.execPath, [...preload, join(project, "agent/main.ts"), ...args], { cwd: project, env: path });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
-    const look = until && setInterval(() => until() && child.kill("SIGTERM"), 200);
+    let told = false;
+    const look = setInterval(() => {
+      if (!told && until?.() === true) told = child.kill("SIGTERM");
+    }, 200);
     child.on("exit", (code, signal) => {
-      if (look !== undefined) clearInterval(look);
+      clearInterval(look);
       resolve({ code, signal, output });
     });
   });
