@@ -1,7 +1,6 @@
 /** Italian texts of the overview, the search, the wall screen and what a browser does, by their English ones. */
 export const italianOverview: Readonly<Record<string, string>> = {
-  "Acknowledge: {what}": "Prendi in carico: {what}",
-  "Add:": "Aggiungi:",
+    "Add:": "Aggiungi:",
   "All events": "Tutti gli eventi",
   "Arrange this page": "Disponi questa pagina",
   "Arrange {what}": "Disponi {what}",
@@ -69,6 +68,7 @@ export const italianOverview: Readonly<Record<string, string>> = {
   "Search, also from a field": "Cerca, anche da un campo",
   "Show messages in this browser": "Mostra i messaggi in questo browser",
   Take: "Prendi",
+  "Take: {what}": "Prendi: {what}",
   "That didn't work: {why}": "Non ha funzionato: {why}",
   "The browser offers no installation now. In its menu: Install, or Add to home screen.":
     "Il browser ora non offre l'installazione. Nel suo menu: Installa, o Aggiungi a schermata Home.",

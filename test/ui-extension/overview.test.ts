@@ -45,7 +45,7 @@ test("the three answers stand on 1366 × 768 without scrolling, each with what i
 test("an alert is taken from the overview itself, and goes from the list", async () => {
   const hub = await startHub(night);
   const { page, close } = await visit(browser, hub);
-  await page.getByRole("button", { name: "Acknowledge: Storage nfs1 is 91 % full" }).click();
+  await page.getByRole("button", { name: "Take: Storage nfs1 is 91 % full" }).click();
   await answer(page, "wrong").getByText("You took it: no repeats, no escalation.").waitFor();
   await answer(page, "wrong").getByText("Storage nfs1 is 91 % full").waitFor({ state: "detached" });
   assert.match(hub.writes.at(-1)?.path ?? "", /nfs1.*\/ack$/);

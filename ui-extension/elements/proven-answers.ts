@@ -111,7 +111,7 @@ export class ProvenAnswers extends PanelElement {
 
   #take(alert: AlertView) {
     if (!this.panel.mayWrite) return link(this.panel, sectionRoute("alerts", alert.id), t("Why?"));
-    const name = t("Acknowledge: {what}", { what: alert.text });
+    const name = t("Take: {what}", { what: alert.text });
     return html`<button type="button" aria-label=${name} ?disabled=${this.busy === alert.id} @click=${() => void this.#acknowledge(alert)}>${t("Take")}</button>
       ${link(this.panel, sectionRoute("silences", alert.id), t("Silence …"))} ${link(this.panel, sectionRoute("alerts", alert.id), t("Why?"))}`;
   }

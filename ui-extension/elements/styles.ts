@@ -20,6 +20,7 @@ export const shared = css`
   input[type="search"], input[type="password"] { background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 3px; padding: 3px 8px; min-height: 26px; }
   .icon { width: 1.15em; height: 1.15em; vertical-align: -0.2em; fill: currentColor; flex: none; }
   .dim { color: var(--pv-dim); }
+  .dim a { text-decoration: underline; }
   .ok { color: var(--pv-ok); }
   .warn { color: var(--pv-warn); }
   .crit { color: var(--pv-crit); }
