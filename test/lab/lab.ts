@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Clock } from "../../agent/ports.ts";
 import { addPastTasks, startActivity, startFirstMigration } from "./activity.ts";
 import { NodeApi } from "./api.ts";
-import { type Backup, pastBackups } from "./backups.ts";
+import { type Backup, pastBackups, volidOf } from "./backups.ts";
 import { Schedule, scaledClock } from "./clock.ts";
 import { installCommands, runCommand } from "./commands.ts";
 import { Control } from "./control.ts";
@@ -96,7 +96,8 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const schedule = new Schedule(clock);
   const startedAt = clock.now();
   const backups = pastBackups(world, startedAt);
-  const pbs = new Pbs({ world, secrets, backups: () => backups, now: () => schedule.now() });
+  const isDamaged = (backup: Backup) => restores.archives.find(volidOf(backup))?.damage !== undefined;
+  const pbs = new Pbs({ world, secrets, backups: () => backups, now: () => schedule.now(), isDamaged });
   await pbs.start(port(1));
   const tree = new Tree(world, { dir, secrets, startedAt, pbsPort: pbs.port, metricsGenerations });
   tree.create(startedAt);

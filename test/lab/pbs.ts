@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Backup } from "./backups.ts";
+import { PbsVerification } from "./pbs-verify.ts";
 import type { Secrets } from "./secrets.ts";
 import { readStorage } from "./storage-reading.ts";
 import type { World } from "./world.ts";
@@ -16,6 +17,8 @@ export type PbsOptions = {
   secrets: Secrets;
   backups(): readonly Backup[];
   now(): number;
+  /** Whether a verification finds chunks of it missing or wrong. */
+  isDamaged(backup: Backup): boolean;
 };
 
 type Json = Record<string, unknown>;
@@ -52,15 +55,25 @@ function snapshot(backup: Backup): Json {
   };
 }
 
+const hexTime = (seconds: number) => seconds.toString(16).toUpperCase();
+
+async function bodyOf(request: IncomingMessage): Promise<URLSearchParams> {
+  let text = "";
+  for await (const chunk of request) text += String(chunk);
+  return new URLSearchParams(text);
+}
+
 /** The server, TLS with the lab's certificate. Answers `{data}`; errors are plain text, as in proxmox-rest-server. */
 export class Pbs {
   private readonly server: Server;
+  private readonly verification: PbsVerification;
   port = 0;
 
   constructor(private readonly options: PbsOptions) {
     const { nodeCertPem, nodeKeyPem } = options.secrets;
-    this.server = createServer({ cert: nodeCertPem, key: nodeKeyPem }, (request, response) => {
-      const { status, body } = this.answer(request);
+    this.verification = new PbsVerification(options);
+    this.server = createServer({ cert: nodeCertPem, key: nodeKeyPem }, async (request, response) => {
+      const { status, body } = this.answer(request, await bodyOf(request));
       const text = status === 200 ? JSON.stringify({ data: body }) : String(body);
       response.writeHead(status, { "Content-Type": status === 200 ? "application/json;charset=UTF-8" : "text/plain" });
       response.end(text);
@@ -80,13 +93,16 @@ export class Pbs {
     await new Promise((resolve) => this.server.close(resolve));
   }
 
-  private answer(request: IncomingMessage): Answer {
+  private answer(request: IncomingMessage, form: URLSearchParams): Answer {
     if (!authorized(request, this.options.secrets.pbsSecret)) return { status: 401, body: "authentication failed" };
     const url = new URL(request.url ?? "/", "https://lab");
     const path = url.pathname.replace(/^\/api2\/json/, "");
+    if (request.method === "POST" && path === "/admin/datastore/main/verify") return { status: 200, body: this.verify(form) };
     if (request.method !== "GET") return { status: 404, body: `no handler for ${request.method} ${path}` };
     const store = /^\/admin\/datastore\/([^/]+)(\/.*)?$/.exec(path);
     if (store !== null && store[1] !== "main") return { status: 400, body: `no such datastore '${store[1]}'` };
+    const task = /^\/nodes\/localhost\/tasks\/([^/]+)\/(status|log)$/.exec(path);
+    if (task !== null) return this.task(decodeURIComponent(task[1] as string), task[2] as "status" | "log");
     const ns = url.searchParams.get("ns") ?? "";
     if (!namespaces.includes(ns)) return { status: 400, body: `namespace '${ns}' not found` };
     const routes: Record<string, () => unknown> = {
@@ -123,6 +139,20 @@ export class Pbs {
     return this.inNamespace(params.get("ns") ?? "").filter(
       (backup) => (type === null || type === typeOf(backup)) && (id === null || id === String(backup.vmid)),
     );
+  }
+
+  private verify(form: URLSearchParams): string {
+    const time = form.get("backup-time");
+    const chosen = this.selected(form).filter(({ at }) => time === null || Math.floor(at / 1000) === Number(time));
+    const [type, id] = [form.get("backup-type"), form.get("backup-id")];
+    const worker = time !== null ? "verify_snapshot" : id !== null ? "verify_group" : "verify";
+    const name = ["main", ...(id === null ? [] : [`${type}/${id}`]), ...(time === null ? [] : [hexTime(Number(time))])].join(":");
+    return this.verification.start(chosen, { worker, id: name, user: pbsToken });
+  }
+
+  private task(upid: string, what: "status" | "log"): Answer {
+    const found = this.verification[what](upid);
+    return found === undefined ? { status: 400, body: `no such task '${upid}'` } : { status: 200, body: found };
   }
 
   private snapshots(params: URLSearchParams): Json[] {
