@@ -70,8 +70,9 @@ export const agentOptions = {
   outExtension: { ".js": ".mjs" },
   splitting: true,
   chunkNames: "agent/[name]-[hash]",
-  // ssh2's native helpers: it does without them.
+  // ssh2's native helpers: it does without them. Its WebAssembly looks for a folder of its own, which modules have under another name.
   external: ["*.node"],
+  banner: { js: `${requireBanner}const __dirname=import.meta.dirname;` },
 } satisfies BuildOptions;
 
 /** The loader. PVE's page runs it as a plain script; `import()` is newer than the rest of what it may use. */
