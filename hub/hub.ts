@@ -93,6 +93,9 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const backups = { tasks: taskMemory, due: new DueTimes(Intl.DateTimeFormat().resolvedOptions().timeZone) };
   const restore = openRestore({
     protections: (picture, now) => protectionsOf(picture, backups, now),
+    pictures: () => fleet.pictures(),
+    automaticWindows: () => alerting.automaticWindows(),
+    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     state,
     clock,
     journal,
@@ -146,7 +149,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     tell: (agent, body) => link.sendTell(agent, body),
   });
   const delivery = openDelivery({ config, state, clock, log, journal, outlet: nodes });
-  const alerting = new Alerting({
+  const alerting: Alerting = new Alerting({
     state,
     reader: series.reader,
     live: series.live,
@@ -235,6 +238,8 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
   alerting.onWork(judging.soon);
   const operating = agenda.add("operations on agents", firstTickMs, () => restore.operations.tick());
   restore.operations.onWork(operating.soon);
+  const testing = agenda.add("ordering restore tests", maintainMs, () => restore.verify.tick());
+  restore.verify.onWork(testing.soon);
   const stopFrames = soonAfterFrames(series.live, log, () => {
     alerting.pass();
     judging.soon(alerting.loop.dueInMs());
@@ -256,6 +261,7 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     await watching.stop();
     stopFrames();
     await judging.stop();
+    await testing.stop();
     await operating.stop();
     alerting.stop();
     await link.drain(drainMs);

@@ -1,5 +1,5 @@
 import type { Backup } from "#protocol/backups.ts";
-import type { ClusterId, EpochMs, Vmid } from "#protocol/ids.ts";
+import type { ClusterId, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import type { ProtectionView } from "#protocol/panel.ts";
 import type { BackupView, GuestProofView, ProofBadge, RunView } from "#protocol/proof.ts";
 import type { RestoreCheck } from "#protocol/restore.ts";
@@ -10,19 +10,23 @@ import { guestProofView } from "./core/guest-proof.ts";
 import type { OwnedGuest } from "./core/inventory.ts";
 import { badgeOf } from "./core/proof.ts";
 import type { Run } from "./core/run-record.ts";
+import { type EntityFacts, matcherOf } from "./core/scope.ts";
 import type { AgentId } from "./core/series.ts";
+import { windowSpan } from "./core/window.ts";
 import type { Journal } from "./journal.ts";
 import type { SessionEvents } from "./link/session.ts";
 import { type OperationPorts, Operations } from "./operations.ts";
 import { after, type Clock } from "./ports.ts";
 import { RunBook, runsKeptMs } from "./run-book.ts";
 import type { StateStore } from "./store/state.ts";
+import { maintenanceOf, VerifyLoop, type VerifyPorts } from "./verify-loop.ts";
 
 /** What the API asks of proof that backups restore. */
 export type RestorePorts = {
   book: RunBook;
   operations: Operations;
   catalogue: Catalogue;
+  verify: VerifyLoop;
   /** Runs that changed within about half a second. */
   onRuns(listener: (runs: Run[]) => void): () => void;
   viewsOfOpen(): RunView[];
@@ -37,13 +41,16 @@ export type RestorePorts = {
   checksOf(picture: ClusterPicture, owned: OwnedGuest): RestoreCheck[];
 };
 
-export type RestoreParts = Pick<OperationPorts, "picture" | "takes" | "send" | "problem"> & {
-  state: StateStore;
-  clock: Clock;
-  /** How guests stand by the calendars of their jobs. */
-  protections(picture: ClusterPicture, now: EpochMs): ProtectionView[];
-  journal: Pick<Journal, "emit">;
-};
+export type RestoreParts = Pick<OperationPorts, "picture" | "takes" | "send" | "problem"> &
+  Pick<VerifyPorts, "pictures" | "timezone"> & {
+    /** Windows that facts opened just now. */
+    automaticWindows(): readonly { id: string; text: string }[];
+    state: StateStore;
+    clock: Clock;
+    /** How guests stand by the calendars of their jobs. */
+    protections(picture: ClusterPicture, now: EpochMs): ProtectionView[];
+    journal: Pick<Journal, "emit">;
+  };
 
 export type RunningRestore = RestorePorts & {
   session: Pick<SessionEvents, "operation" | "backups">;
@@ -60,6 +67,14 @@ export function openRestore(parts: RestoreParts): RunningRestore {
   const book = new RunBook(state);
   const catalogue = new Catalogue(state);
   const operations = new Operations({ ...parts, book, holders: (...backup) => catalogue.holders(...backup) });
+  const verify = new VerifyLoop({
+    ...parts,
+    book,
+    catalogue,
+    operations,
+    backsUp: (...node) => backsUp(parts, ...node),
+    maintenance: (facts) => maintenance(parts)(facts),
+  });
   return {
     book,
     operations,
@@ -70,9 +85,13 @@ export function openRestore(parts: RestoreParts): RunningRestore {
       book.onRun((run) => {
         if (run.guest !== null && run.state === "finished") listener(run.cluster, run.guest.vmid);
       }),
-    badge: (picture, { facts }, now) => badgeOf(book.proof(picture.cluster, facts.vmid), facts.identity, undefined, now),
-    ...knowledgeOf({ ...parts, book, catalogue }),
-    checksOf: () => [],
+    badge: ({ cluster }, owned, now) => {
+      const { vmid, identity } = owned.facts;
+      return badgeOf(book.proof(cluster, vmid), identity, verify.policyOf(cluster, owned)?.everyDays, now);
+    },
+    ...knowledgeOf({ ...parts, book, catalogue, verify }),
+    verify,
+    checksOf: ({ cluster }, owned) => verify.checksOf(cluster, owned),
     session: {
       operation: (agent, message) => operations.heard(agent, message),
       backups: (agent, listing) => catalogue.take(agent, listing),
@@ -102,10 +121,10 @@ function gathered(book: RunBook, clock: Clock): RestorePorts["onRuns"] {
   };
 }
 
-type Knowing = Pick<RestoreParts, "protections"> & { book: RunBook; catalogue: Catalogue };
+type Knowing = Pick<RestoreParts, "protections"> & { book: RunBook; catalogue: Catalogue; verify: VerifyLoop };
 
 /** What catalogue, jobs and tests say together. */
-function knowledgeOf({ book, catalogue, protections }: Knowing): Pick<RestorePorts, "backups" | "proofs"> {
+function knowledgeOf({ book, catalogue, verify, protections }: Knowing): Pick<RestorePorts, "backups" | "proofs"> {
   const checked = (set: BackupSet, { volid }: Backup) => book.checked(set.cluster, set.storage, volid);
   return {
     backups: ({ cluster, owners }, vmid) =>
@@ -135,10 +154,37 @@ function knowledgeOf({ book, catalogue, protections }: Knowing): Pick<RestorePor
             listed,
             checked,
             record,
-            policy: undefined,
+            policy: verify.dueOf(picture.cluster, owned),
             now,
           });
         });
     },
   };
+}
+
+/** Windows are read anew at each look: they are few, and people change them. */
+function maintenance({ state, clock, automaticWindows }: Pick<RestoreParts, "state" | "clock" | "automaticWindows">) {
+  const now = clock.now();
+  const open = state.list("window").filter(({ document }) => windowSpan(document, now).active);
+  const windows = open.map(({ document }) => ({
+    name: document.name,
+    holds: (facts: EntityFacts) => matcherOf(document.scope)(facts, null),
+  }));
+  return maintenanceOf(windows, automaticWindows());
+}
+
+/** A guest of the node is locked by a backup, or a backup task runs there. */
+function backsUp(
+  { state, clock, picture }: Pick<RestoreParts, "state" | "clock" | "picture">,
+  cluster: ClusterId,
+  node: NodeName,
+): boolean {
+  for (const { facts, owner } of picture(cluster)?.owners.values() ?? []) {
+    if (facts.lock === "backup" && owner.agent.node === node) return true;
+  }
+  const since = clock.now() - 86_400_000;
+  return (
+    state.history.tasks({ cluster, node, type: "vzdump", state: "running", since }, { limit: 1, cursor: undefined }).items
+      .length > 0
+  );
 }

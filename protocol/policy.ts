@@ -8,6 +8,11 @@ const epochMs = z.int().nonnegative();
 const text = (max: number) => z.string().min(1).max(max);
 const names = (max: number) => z.array(text(100)).max(max);
 
+/** `restoreCheckSchema`, whose kinds this document can't describe: see protocol/restore.ts. */
+const checkSchema = z
+  .looseObject({ kind: text(32), name: text(64) })
+  .refine((check) => restoreCheckSchema.safeParse(check).success, "no check of a kind that there is, with the fields it takes");
+
 export const policySchema = z.strictObject({
   id: slugSchema,
   name: text(100),
@@ -26,7 +31,7 @@ export const policySchema = z.strictObject({
   /** Where the test guests' disks go; absent: the node's own choice. */
   target: text(100).optional(),
   /** For guests with one of the tags (`web` means `web.shop` too); no tags: for all. */
-  checks: z.array(z.strictObject({ tags: names(50), checks: z.array(restoreCheckSchema).min(1).max(32) })).max(100),
+  checks: z.array(z.strictObject({ tags: names(50), checks: z.array(checkSchema).min(1).max(32) })).max(100),
   integrity: z.boolean(),
   screenshot: z.boolean(),
   benchmark: z.boolean(),

@@ -84,3 +84,21 @@ export function datastoreBehind(picture: ClusterPicture, storage: string): Entit
   }
   return undefined;
 }
+
+/** One guest, as scopes ask about it. `incarnation`: 1 where it doesn't matter. */
+export function guestEntity(cluster: EntityFacts["cluster"], { facts, owner }: OwnedGuest, incarnation = 1): EntityFacts {
+  const { type, tags, pool, storages = [] } = facts;
+  return {
+    cluster,
+    entity: guestKey(facts.vmid as Vmid),
+    kind: "guest",
+    incarnation,
+    node: owner.agent.node,
+    type,
+    name: guestName(facts),
+    title: titleOf(facts),
+    tags,
+    pool,
+    storages,
+  };
+}

@@ -1,6 +1,6 @@
 import type { FieldProblem } from "#protocol/alerting.ts";
 import type { Policy } from "#protocol/policy.ts";
-import type { RestoreCheck } from "#protocol/restore.ts";
+import { type RestoreCheck, restoreCheckSchema } from "#protocol/restore.ts";
 import { checkScope } from "./rule.ts";
 import { isBelow } from "./scope.ts";
 import { checkRecurrence } from "./window.ts";
@@ -36,7 +36,10 @@ export function checksFor({ checks }: Pick<Policy, "checks">, tags: readonly str
   for (const row of checks) {
     const fits = row.tags.length === 0 || row.tags.some((wanted) => tags.some((tag) => isBelow(tag, wanted, ".")));
     if (!fits) continue;
-    for (const check of row.checks) if (!found.has(check.name)) found.set(check.name, check);
+    for (const one of row.checks) {
+      const parsed = restoreCheckSchema.safeParse(one);
+      if (parsed.success && !found.has(parsed.data.name)) found.set(parsed.data.name, parsed.data);
+    }
   }
   return [...found.values()].slice(0, checksMax);
 }

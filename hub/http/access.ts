@@ -111,6 +111,15 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   "GET /api/v1/restore-tests/{id}/screenshot": acting,
   "GET /api/v1/backups": seen,
   "GET /api/v1/proof": seen,
+  // A policy names every guest it holds.
+  "GET /api/v1/policies": audit,
+  "GET /api/v1/policies/{id}/plan": whole,
+  "GET /api/v1/policies/{id}/nights": whole,
+  "POST /api/v1/policies/preview": whole,
+  "POST /api/v1/policies": modify,
+  "PUT /api/v1/policies/{id}": modify,
+  "POST /api/v1/policies/{id}/enable": modify,
+  "DELETE /api/v1/policies/{id}": modify,
 
   "GET /api/v1/keys": audit,
   "POST /api/v1/keys": appoint,

@@ -24,6 +24,7 @@ import { loginRoutes } from "./login-routes.ts";
 import { metricsRoute } from "./metrics.ts";
 import { overviewRoutes } from "./overview-routes.ts";
 import { panelRoutes } from "./panel.ts";
+import { policyRoutes } from "./policy-routes.ts";
 import type { HttpPorts } from "./ports.ts";
 import { PveLogins, pveCookieName } from "./pve-logins.ts";
 import { receiverRoutes } from "./receiver-routes.ts";
@@ -75,6 +76,7 @@ export function createApp(ports: HttpPorts): HubApp {
   if (ports.restore !== undefined) {
     restoreRoutes(app, ports, ports.restore);
     backupRoutes(app, ports, ports.restore);
+    policyRoutes(app, ports, ports.restore);
   }
   keyRoutes(app, ports);
   agentRoutes(app, ports);

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { backupSchema } from "#protocol/backups.ts";
 import { type ClusterId, type EpochMs, type NodeName, parseClusterId, parseEpochMs, parseNodeName } from "#protocol/ids.ts";
 import { operationResultSchema } from "#protocol/operations.ts";
+import { policyDecisionSchema, policySchema } from "#protocol/policy.ts";
 import { proofRecordSchema, runSchema } from "../core/run-record.ts";
 
 const epochMs = z.custom<EpochMs>((value) => parseEpochMs(value) !== undefined, "not a time");
@@ -16,6 +17,15 @@ export const restoreKinds = {
   runEvidence: { audited: false, schema: z.strictObject({ result: operationResultSchema }) },
   /** PNG, base64; id: the run's. Its SHA-256 is in the run. */
   runScreenshot: { audited: false, schema: z.strictObject({ png: z.string() }) },
+  /** What is tested how often; id: its own. */
+  policy: { audited: true, schema: policySchema },
+  /** Since when a policy is enabled; id: the policy's. */
+  policySince: { audited: false, schema: z.strictObject({ since: epochMs }) },
+  /** What became of a policy's night, so that it can be asked later why a guest was not tested; id: `<end>~<policy>`. */
+  policyNight: {
+    audited: false,
+    schema: z.strictObject({ policy: z.string(), from: epochMs, until: epochMs, decisions: z.array(policyDecisionSchema) }),
+  },
   /** Id: `<cluster>/<vmid>`. */
   proof: { audited: false, schema: proofRecordSchema },
   /** Id: SHA-256 of cluster, storage's entity and volid, which may be longer than a key. */
