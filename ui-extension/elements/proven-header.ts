@@ -21,7 +21,7 @@ export class ProvenHeader extends PanelElement {
       .brand { display: flex; align-items: center; gap: 6px; font-size: 17px; font-weight: 600; color: var(--pv-text); }
       .brand:hover { text-decoration: none; }
       nav a { text-decoration: underline; color: var(--pv-text); }
-      .where { min-width: 0; }
+      .where { flex: 1 1 0; min-width: 0; }
       .sections { display: flex; flex-wrap: wrap; gap: 2px; }
       .sections a { text-decoration: none; padding: 3px 9px; border-radius: 3px; display: flex; gap: 6px; align-items: center; min-height: 26px; }
       .sections a:hover { background: var(--pv-hover); }
