@@ -20,6 +20,10 @@ export const agentSettingTexts: Record<string, string> = {
   "outlet.hooks": "Programs in /etc/proven/alert.d.",
   "outlet.mail": "Mail to root, by the node's sendmail.",
   "outlet.hub_unreachable_sec": "Without a hub for so long, the agent itself raises that, seconds.",
+  backups: "What is found out about backups on this node's storages.",
+  "backups.sha256":
+    "Take the SHA-256 of file archives while they are new: the only proof of the bytes of an uncompressed one. Each is read once, at idle priority.",
+  "backups.read_mib_per_sec": "At most so much is read for it, MiB per second.",
   restore_test: "Restore tests on this node, and how far they may go. The hub can't widen any of it.",
   "restore_test.enabled": "Whether there may be any.",
   "restore_test.vmid_first": "Numbers of test guests begin here. Whatever else lives in the range is reported and left alone.",
