@@ -6,11 +6,7 @@ import { plantTest, type RestoreNode, startRestoreNode } from "../../support/res
 
 const wanted: LocalTest = { guest: 900, backup: undefined, storage: undefined, keepSec: 0, dryRun: false };
 
-function runIt(
-  node: RestoreNode,
-  order: Partial<LocalTest> = {},
-  signal = new AbortController().signal,
-) {
+function runIt(node: RestoreNode, order: Partial<LocalTest> = {}, signal = new AbortController().signal) {
   let text = "";
   const write = (more: string) => {
     text += more;
