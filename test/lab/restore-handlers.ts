@@ -66,6 +66,8 @@ function refuseUnknownPool({ copies }: RestoreContext, params: Params): void {
   throw new ApiError(403, `Permission check failed (pool '${params.pool}' does not exist)`);
 }
 
+const noQuorum = new ApiError(500, "cluster not ready - no quorum?");
+
 /** Makes the file with its lock, then the task that holds the flock until it is over. */
 function startRestore(
   context: RestoreContext,
@@ -74,7 +76,7 @@ function startRestore(
   work: (copy: Copy, task: TaskHandle) => ReturnType<VmRestore["work"]>,
 ): string {
   const { copies, tasks, world, schedule } = context;
-  if (!world.quorate(schedule.now())) throw new ApiError(500, "cluster not ready - no quorum?");
+  if (!world.quorate(schedule.now())) throw noQuorum;
   const copy = copies.create({ vmid: call.vmid, type: call.type, node, owner: call.user, text: "lock: create\n" });
   const type = call.type === "qemu" ? "qmrestore" : "vzrestore";
   const task = tasks.start({ node, type, id: String(call.vmid), user: call.user }, (handle) => work(copy, handle));
@@ -236,6 +238,7 @@ export function restoreHandlers(context: RestoreContext): Record<string, Handler
     (call) => {
       const guest = local(call, type);
       safety.touches(call.user, guest, what);
+      if (!world.quorate(schedule.now())) throw noQuorum;
       if (!context.copies.all.has(guest)) throw new ApiError(500, "the lab changes and destroys restored guests only");
       return work(call);
     };

@@ -214,3 +214,21 @@ test("vma killed alone ends the restore with exit code 137, everything removed",
   assert.match((await status(upid)) ?? "", /failed: exit code 137$/);
   assert.deepEqual(lab.world.volumes.list(), []);
 });
+
+test("quorum lost in the middle: the restore cannot write its configuration, and nobody can clear it away until it is back", async (context) => {
+  const { lab, call, startVm, middle, done, read } = await halfWay(context, { bwlimit: 20_000 });
+  const upid = await startVm();
+  await middle();
+  lab.control.inject({ kind: "quorum", quorate: false });
+  assert.match(
+    (await done(upid)) ?? "",
+    /^unable to open file '\/etc\/pve\/nodes\/pve1\/qemu-server\/9412\.conf\.tmp\.\d+' - Permission denied$/,
+  );
+  assert.equal(read("pve1", vmFile), "memory: 128\n");
+  const params = { purge: "1", "destroy-unreferenced-disks": "1", skiplock: "1" };
+  assert.equal((await call("DELETE", "/qemu/9412", params)).reason, "cluster not ready - no quorum?");
+  assert.deepEqual(lab.restores.guestsLeft(), [9412]);
+  lab.control.inject({ kind: "quorum", quorate: true });
+  assert.equal(await done((await call("DELETE", "/qemu/9412", params)).data), "OK");
+  assert.deepEqual([lab.restores.guestsLeft(), lab.world.volumes.list()], [[], []]);
+});

@@ -142,9 +142,14 @@ export class RestoreJob {
     for (;;) yield 60_000;
   }
 
-  /** The copy is whole: its file, its pool. */
+  /** The copy is whole: its file, its pool. Without quorum /etc/pve takes nothing: that nothing is cleared away then was never recorded. */
   finish(text: string): void {
-    const { copies } = this.parts;
+    const { copies, world } = this.parts;
+    if (!world.quorate(this.now())) {
+      const folder = this.call.type === "qemu" ? "qemu-server" : "lxc";
+      const path = `/etc/pve/nodes/${this.task.node}/${folder}/${this.vmid}.conf`;
+      throw new TaskError(`unable to open file '${path}.tmp.${this.pid}' - Permission denied`);
+    }
     copies.write(this.copy.guest, text);
     if (this.call.pool !== undefined) copies.joinPool(this.copy.guest, this.call.pool);
   }

@@ -10,6 +10,7 @@ import { CopyPower } from "./copy-power.ts";
 import { GuestRuntime } from "./guest-runtime.ts";
 import type { Operations } from "./operations.ts";
 import { QmpSockets } from "./qmp-sockets.ts";
+import { isRealBridge, isRealIsolated } from "./real-bridges.ts";
 import { orphan, type RestoreParts, type RestorePlans } from "./restore-job.ts";
 import { RestoreSafety } from "./restore-safety.ts";
 import { Traces } from "./restore-traces.ts";
@@ -64,10 +65,10 @@ export class RestoreLab implements RestoreParts {
     this.copies = new Copies(world, tree, schedule);
     this.archives = new Archives(world, backups);
     this.traces = new Traces(tree);
-    this.safety = new RestoreSafety(this.copies, isProduction);
+    this.safety = new RestoreSafety(this.copies, isProduction, isRealIsolated);
     this.runtime = new GuestRuntime(world, schedule, this.copies);
     const { copies, traces, safety, runtime } = this;
-    const hasBridge = (name: string) => name === "vmbr0" || safety.isolated.has(name);
+    const hasBridge = (name: string) => name === "vmbr0" || safety.isolated.has(name) || isRealBridge(name);
     const power = { world, schedule, tasks, operations, copies, traces, safety, runtime, hasBridge };
     this.power = new CopyPower(power);
     this.change = new CopyChange({ ...power, wait: parts.wait, power: this.power });
@@ -120,6 +121,14 @@ export class RestoreLab implements RestoreParts {
    */
   inventoryDigest(): string {
     return digestOf(JSON.stringify(this.inventory()));
+  }
+
+  /** Numbers of the restored guests that are there now. */
+  guestsLeft(): number[] {
+    return this.world
+      .guestsNow()
+      .filter((guest) => this.copies.all.has(guest))
+      .map(({ life }) => life.spec.vmid);
   }
 
   inventory() {

@@ -18,6 +18,7 @@ export class RestoreSafety {
   constructor(
     private readonly copies: Copies,
     private readonly isProduction: (bridge: string) => boolean,
+    private readonly isRealIsolated: (bridge: string) => boolean,
   ) {}
 
   private say(problem: string): void {
@@ -53,7 +54,8 @@ export class RestoreSafety {
     for (const { key, bridge, up } of this.copies.nets(guest)) {
       if (bridge === undefined) this.say(`${start} with ${key} on no bridge: QEMU's own NAT leads out`);
       else if (this.isProduction(bridge)) this.say(`${start} with ${key} on the production bridge ${bridge}`);
-      else if (up && !this.isolated.has(bridge)) this.say(`${start} with ${key} up on ${bridge}, which is not isolated`);
+      else if (up && !this.isolated.has(bridge) && !this.isRealIsolated(bridge))
+        this.say(`${start} with ${key} up on ${bridge}, which is not isolated`);
     }
     for (const [key, value] of values) {
       if (reaching.test(key) || (/^serial\d+$/.test(key) && value !== "socket")) this.say(`${start} with ${key}: ${value}`);
