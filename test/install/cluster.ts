@@ -135,8 +135,18 @@ export class Cluster {
   }
 
   private async relay(node: Node, from: string, to: string): Promise<void> {
-    const command = ["netns", "exec", `proven${process.pid}-${node}`, process.execPath, relay, from, to];
-    const child = spawn("ip", command, { stdio: ["ignore", "pipe", "inherit"] });
+    const command = [
+      "--pdeathsig=KILL",
+      "ip",
+      "netns",
+      "exec",
+      `proven${process.pid}-${node}`,
+      process.execPath,
+      relay,
+      from,
+      to,
+    ];
+    const child = spawn("setpriv", command, { stdio: ["ignore", "pipe", "inherit"] });
     this.relays.push(child);
     await once(child.stdout, "data");
   }

@@ -57,8 +57,9 @@ export class Container {
       NETNS: netns,
       SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1",
     };
-    const command = ["--mount", "--propagation=private", "sh", "-c", bootScript, "sh", ...flags];
-    const nspawn = spawn("unshare", command, { env, stdio: ["ignore", "pipe", "pipe"] });
+    // A test that is killed takes its containers along.
+    const command = ["--pdeathsig=KILL", "unshare", "--mount", "--propagation=private", "sh", "-c", bootScript, "sh", ...flags];
+    const nspawn = spawn("setpriv", command, { env, stdio: ["ignore", "pipe", "pipe"] });
     let said = "";
     for (const stream of [nspawn.stdout, nspawn.stderr]) stream.on("data", (data) => (said += data));
     this.nspawn = nspawn;
