@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { launchBrowser, type VisitOptions, visit } from "../support/browser.ts";
+import { type FakeHub, type FakeHubOptions, panelFiles, startFakeHub } from "../support/fake-hub.ts";
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+let browser: Browser;
+let files: Map<string, Uint8Array>;
+let hub: FakeHub;
+const hubs: FakeHub[] = [];
+
+before(async () => {
+  [browser, files] = await Promise.all([launchBrowser(), panelFiles()]);
+  hub = await startHub({});
+});
+after(async () => {
+  await browser.close();
+  await Promise.all(hubs.map((one) => one.close()));
+});
+
+async function startHub(options: Partial<FakeHubOptions>): Promise<FakeHub> {
+  const one = await startFakeHub({ files, everyMs: 60_000, ...options });
+  hubs.push(one);
+  return one;
+}
+
+async function openPage(hash: string, options: VisitOptions & { from?: FakeHub } = {}) {
+  const visited = await visit(browser, options.from ?? hub, options);
+  await visited.page.locator("proven-overview").waitFor();
+  await visited.page.evaluate((to) => {
+    history.pushState(null, "", to);
+    dispatchEvent(new PopStateEvent("popstate"));
+  }, hash);
+  return visited;
+}
+
+async function seriousFindings(page: Page): Promise<string[]> {
+  await page.evaluate(axeSource);
+  return await page.evaluate(async () => {
+    type Found = { violations: { id: string; impact: string; nodes: { target: unknown }[] }[] };
+    const { axe } = window as unknown as { axe: { run(): Promise<Found> } };
+    const { violations } = await axe.run();
+    return violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .map(({ id, nodes }) => `${id}: ${JSON.stringify(nodes[0]?.target)}`);
+  });
+}
+
+test("a guest's page says what holds it up, what each drive takes, what its agent knows, and how old its snapshots are", async () => {
+  const { page, complaints, close } = await openPage("#/guest/100");
+  await page.getByText("No bottleneck seen in the last five minutes: CPU, memory and disks keep up.").waitFor();
+  const drive = page.locator("proven-drives tr[data-key=scsi1]");
+  assert.match((await drive.textContent()) ?? "", /scsi1\s*[\d.]+ (µs|ms)\s*[\d.]+ (µs|ms)/);
+  await page.locator("proven-drives tr[data-key='/boot']").getByText(/\d+ %/).waitFor();
+  const care = page.locator("proven-guest-care");
+  await care.getByText("answers", { exact: true }).waitFor();
+  await care.getByText("before-upgrade").waitFor();
+  await care.getByText("40 d old").waitFor();
+  await care.getByRole("link", { name: "nfs1" }).click();
+  await page.getByRole("heading", { name: "nfs1" }).waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a node's page leads to its disks, pools, certificates and updates", async () => {
+  const { page, complaints, close } = await openPage("#/node/pve1");
+  const disks = page.locator("proven-hardware");
+  await disks.locator("tr", { hasText: "nvme0n1" }).getByText("well").waitFor();
+  await disks.locator("tr", { hasText: "sdb" }).getByText("no SMART").waitFor();
+  await page.locator("proven-node-care").getByText("7 packages wait").waitFor();
+  await page.locator("proven-node-care").getByText("ends in 10 d").waitFor();
+  await disks.getByRole("link", { name: "pve/data" }).click();
+  await page.getByRole("heading", { name: "pve/data on pve1" }).waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+const pools: [hash: string, title: string, verdict: string, projection: RegExp][] = [
+  ["#/zpool/pve1/tank", "tank on pve1", "ONLINE, no known data errors", /grows by 1 GiB a day: full in about 7 months/],
+  [
+    "#/thinpool/pve1/pve/data",
+    "pve/data on pve1",
+    "Metadata is 86 % full: extend it before 100 %, when all writes stop",
+    /metadata: grows by 0.40 % points a day/,
+  ],
+  [
+    "#/datastore/0123456789abcdef/main",
+    "main on pbs",
+    "Its server answers; no damaged chunks are known",
+    /grows by 40 GiB a day/,
+  ],
+];
+for (const [hash, title, verdict, projection] of pools) {
+  test(`the page of ${title} begins with a verdict, projects, and charts; axe finds nothing serious, and it fits a phone`, async () => {
+    const { page, complaints, close } = await openPage(hash, { width: 360, height: 740, dark: true });
+    await page.getByRole("heading", { name: title }).waitFor();
+    await page.getByRole("status").getByText(verdict).waitFor();
+    await page.locator("proven-outlook").getByText(projection).waitFor();
+    await page.locator("proven-chart").first().scrollIntoViewIfNeeded();
+    await page.locator("proven-chart canvas").first().waitFor();
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), 0);
+    assert.deepEqual(await seriousFindings(page), []);
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+}
+
+test("a storage says who uses it and when it is full; one of a Backup Server leads to its datastore", async () => {
+  const { page, complaints, close } = await openPage("#/storage/nfs1");
+  await page
+    .locator("proven-outlook")
+    .getByText("grows by 20 GiB a day: full in about 11 days (between 9 and 15 days)")
+    .waitFor();
+  const users = page.locator("proven-storage-users");
+  await users.getByRole("link", { name: "100 web01" }).waitFor();
+  assert.equal(await users.locator("tbody tr").count(), 14);
+  await page.evaluate(() => {
+    history.pushState(null, "", "#/storage/pbs1");
+    dispatchEvent(new PopStateEvent("popstate"));
+  });
+  await page.getByRole("link", { name: /^Datastore main on pbs/ }).click();
+  await page.getByRole("heading", { name: "main on pbs" }).waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("what may not be seen, is gone, or can't be had just now says so, and what to do", async () => {
+  const { page, close } = await openPage("#/zpool/pve1/nothing");
+  await page.getByText("Nothing of this name is known here: it was removed, or you may not see it.").waitFor();
+  hub.refuseAll(403);
+  await page.evaluate(() => {
+    history.pushState(null, "", "#/zpool/pve1/tank");
+    dispatchEvent(new PopStateEvent("popstate"));
+  });
+  await page.getByText("You may not see this: ask for Sys.Audit in Proxmox VE.").waitFor();
+  hub.refuseAll(500);
+  await page.evaluate(() => {
+    history.pushState(null, "", "#/node/pve1");
+    dispatchEvent(new PopStateEvent("popstate"));
+  });
+  await page.getByText("History can't be read just now: as the test wants it. It is tried again by itself.").waitFor();
+  await page
+    .locator("proven-hardware")
+    .getByText("It can't be read just now: as the test wants it. It is tried again by itself.")
+    .waitFor();
+  hub.refuseAll(undefined);
+  await close();
+});
