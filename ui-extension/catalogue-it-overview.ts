@@ -1,6 +1,6 @@
 /** Italian texts of the overview, the search, the wall screen and what a browser does, by their English ones. */
 export const italianOverview: Readonly<Record<string, string>> = {
-    "Add:": "Aggiungi:",
+  "Add:": "Aggiungi:",
   "All events": "Tutti gli eventi",
   "Arrange this page": "Disponi questa pagina",
   "Arrange {what}": "Disponi {what}",
@@ -110,6 +110,14 @@ export const italianOverview: Readonly<Record<string, string>> = {
   "none yet": "ancora nessuna",
   open: "apri",
   overdue: "in ritardo",
+  "Proxmox VE does it: see the tasks.": "Proxmox VE lo fa: vedi i task.",
+  "Proxmox VE refused: {why}": "Proxmox VE ha rifiutato: {why}",
+  Reboot: "Riavvia",
+  "Shut down": "Spegni",
+  Start: "Avvia",
+  "{action} {guest}?": "{action} {guest}?",
+  Yes: "Sì",
+  No: "No",
   "proven {age} ago": "provato {age} fa",
   "restored and found to work": "ripristinati e trovati funzionanti",
   "the newest backup failed": "l'ultimo backup è fallito",

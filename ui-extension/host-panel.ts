@@ -5,12 +5,14 @@ import { HostNavigation } from "./host-navigation.ts";
 import type { Host, PanelModule } from "./host-page.ts";
 import { language, preferredLanguage } from "./i18n.ts";
 import { Panel } from "./panel.ts";
+import { PveActions } from "./pve-actions.ts";
 import { ThemeWatch } from "./theme.ts";
 
 /** The panel in a tab of Proxmox VE's page. The tab's element and everything in it goes when another one is chosen: nothing may stay behind. */
 export const mount: PanelModule["mount"] = (element, host, selected) => {
   const panel = new Panel(host.gateway, new HostNavigation(routeOfSelected(selected)), accessOf(host));
   panel.pveOrigin = location.origin;
+  panel.pve = new PveActions(host.csrf);
   const themes = new ThemeWatch("auto");
   const stops = [followTheme(themes), followLanguage(host), followUser(panel, host)];
   const app = document.createElement("proven-app");

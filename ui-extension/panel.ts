@@ -5,6 +5,7 @@ import type { LastStateKeeper } from "./last-state.ts";
 import { Observable } from "./observable.ts";
 import { OverviewState } from "./overview-state.ts";
 import type { BrowserApp } from "./push.ts";
+import type { PveActions } from "./pve-actions.ts";
 import { newestTasks, Store } from "./store.ts";
 import { LiveStream } from "./stream.ts";
 
@@ -39,6 +40,8 @@ export class Panel {
   readonly overview: OverviewState;
   /** The hub's own page as an app of this browser; undefined inside Proxmox VE's page. */
   app: BrowserApp | undefined;
+  /** What Proxmox VE does when it is asked from its own page; undefined elsewhere. */
+  pve: PveActions | undefined;
   /** Of the Proxmox VE page that this panel is in; undefined: a node's own address is taken for links to it. */
   pveOrigin: string | undefined;
   #ticker: ReturnType<typeof setInterval> | undefined;

@@ -12,6 +12,7 @@ import "./proven-bottleneck.ts";
 import "./proven-charts.ts";
 import "./proven-drives.ts";
 import "./proven-entity-alerts.ts";
+import "./proven-guest-actions.ts";
 import "./proven-guest-care.ts";
 import "./proven-guest-proof.ts";
 import { EntityPage, factList, lockNotice, notice, pageStyles } from "./proven-page.ts";
@@ -45,6 +46,7 @@ export class ProvenGuest extends EntityPage {
         ${guestState(guest, now)}
         <span class="dim">${t("on node")} ${entityLink(panel, { entity: `node/${guest.node}`, cluster: guest.cluster }, guest.node)}</span>
         <span>${guest.tags.map((tag) => html`<span class="tag">${tag}</span>`)}</span>
+        <proven-guest-actions .panel=${panel} .guest=${guest}></proven-guest-actions>
       </div>
       ${this.#notices(guest, now)}
       <proven-entity-alerts .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster}></proven-entity-alerts>
