@@ -2,15 +2,13 @@ import { limits } from "#protocol/limits.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { schemaKey } from "./keys.ts";
 import type { Lane } from "./lane.ts";
-import { encodeRingValue, type RingRecord } from "./ring.ts";
+import { RingWriter } from "./ring.ts";
 import type { SeriesEnv } from "./series-env.ts";
 
 /** Calls back once after `ms`; returns the way to stop it. */
 export type Schedule = (ms: number, callback: () => void) => () => void;
 
 type Batch = {
-  records: RingRecord[];
-  bytes: number;
   /** Last seq of each lane in it, and how many of its records. */
   lanes: Map<Lane, { seq: number; records: number }>;
   bases: { lane: Lane; seq: number; schema: Uint8Array | undefined }[];
@@ -28,6 +26,8 @@ const laneRecordsMax = limits.unackedRecords / 2;
 
 /** Puts records on the disk, all lanes together, one commit at a time. */
 export class Committer {
+  /** What the batch will write. */
+  private readonly writer = new RingWriter();
   private batch: Batch | undefined;
   private stopTimer: (() => void) | undefined;
   private running: Promise<void> | undefined;
@@ -50,14 +50,12 @@ export class Committer {
   add(lane: Lane, seq: number, record: Uint8Array, base: "schema" | "key" | undefined): Promise<void> {
     this.batch ??= this.begin();
     const { batch } = this;
-    // The buffer that a record came in may be used again by its socket.
-    const kept = record.slice();
-    batch.records.push({ lane: lane.key, record: kept });
-    batch.bytes += kept.length;
+    this.writer.add(lane.key, record);
     const records = (batch.lanes.get(lane)?.records ?? 0) + 1;
     batch.lanes.set(lane, { seq, records });
-    if (base) batch.bases.push({ lane, seq, schema: base === "schema" ? kept : undefined });
-    if (batch.bytes >= batchBytesMax || records >= laneRecordsMax) this.start();
+    // The buffer that a record came in may be used again by its socket.
+    if (base) batch.bases.push({ lane, seq, schema: base === "schema" ? record.slice() : undefined });
+    if (this.writer.bytes >= batchBytesMax || records >= laneRecordsMax) this.start();
     return batch.done;
   }
 
@@ -84,7 +82,7 @@ export class Committer {
     // Who waits for a record sees the failure; nobody may be waiting.
     done.catch(() => undefined);
     this.stopTimer = this.schedule(windowMs, () => this.start());
-    return { records: [], bytes: 0, lanes: new Map(), bases: [], done, resolve, reject };
+    return { lanes: new Map(), bases: [], done, resolve, reject };
   }
 
   private start(): void {
@@ -104,9 +102,9 @@ export class Committer {
 
   private async write(batch: Batch): Promise<void> {
     const key = this.ports.nextKey();
+    const value = this.writer.take();
     try {
       let flushed = () => {};
-      const value = encodeRingValue(batch.records);
       await inOneCommit(this.env, () => {
         flushed = this.catalogue.flush();
         for (const { lane, seq, schema } of batch.bases) if (schema) void this.env.schemas.put(schemaKey(lane.key, seq), schema);

@@ -7,23 +7,51 @@ import { checksum } from "../core/checksum.ts";
  */
 export type RingRecord = { lane: string; record: Uint8Array };
 
-export function encodeRingValue(records: readonly RingRecord[]): Uint8Array {
-  const lanes = [...new Set(records.map(({ lane }) => lane))];
-  const numberOf = new Map(lanes.map((lane, index) => [lane, index]));
-  const writer = new ByteWriter(records.reduce((sum, { record }) => sum + record.length + 12, 64 + lanes.length * 64));
-  for (let i = 0; i < sumBytes; i++) writer.byte(0);
-  writer.varint(lanes.length);
-  for (const lane of lanes) {
-    const name = Buffer.from(lane);
-    writer.varint(name.length);
-    writer.raw(name);
+/** Room that is kept between two values: of a second at the usual pace. */
+const roomKept = 256 * 1024;
+
+/**
+ * Builds values of the ring, one after the other. Records are copied straight into one piece of memory: thousands of small copies that live
+ * until the commit would leave the heap's pages full of holes, which are never given back.
+ */
+export class RingWriter {
+  private readonly lanes = new Map<string, number>();
+  private records = new ByteWriter(roomKept / 4);
+
+  get bytes(): number {
+    return this.records.length;
   }
-  for (const { lane, record } of records) {
-    writer.varint(numberOf.get(lane) as number);
-    writer.varint(record.length);
-    writer.raw(record);
+
+  add(lane: string, record: Uint8Array): void {
+    let number = this.lanes.get(lane);
+    if (number === undefined) {
+      number = this.lanes.size;
+      this.lanes.set(lane, number);
+    }
+    this.records.varint(number);
+    this.records.varint(record.length);
+    this.records.raw(record);
   }
-  return sealed(writer.bytes.subarray(0, writer.length));
+
+  /** The value of all that was added; the next one begins. */
+  take(): Uint8Array {
+    const head = new ByteWriter(64 + this.lanes.size * 64);
+    for (let i = 0; i < sumBytes; i++) head.byte(0);
+    head.varint(this.lanes.size);
+    for (const lane of this.lanes.keys()) {
+      const name = Buffer.from(lane);
+      head.varint(name.length);
+      head.raw(name);
+    }
+    const { records } = this;
+    const value = new Uint8Array(head.length + records.length);
+    value.set(head.bytes.subarray(0, head.length));
+    value.set(records.bytes.subarray(0, records.length), head.length);
+    this.lanes.clear();
+    if (records.bytes.length > roomKept) this.records = new ByteWriter(roomKept / 4);
+    else records.length = 0;
+    return sealed(value);
+  }
 }
 
 const sumBytes = 4;
