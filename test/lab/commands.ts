@@ -4,7 +4,7 @@ import { kernelRelease, pveVersion } from "./config-files.ts";
 import type { CommandResult } from "./control-server.ts";
 import { chipCelsius } from "./hardware.ts";
 import { lvm } from "./lvm-command.ts";
-import { realPrograms, restoreCommands } from "./restore-commands.ts";
+import { realPrograms, restoreCommands, sandboxPrograms } from "./restore-commands.ts";
 import type { RestoreLab } from "./restore-lab.ts";
 import { smartctl } from "./smart-command.ts";
 import type { LabNode, World } from "./world.ts";
@@ -65,7 +65,7 @@ ask.end(body);
 `;
 
 /** Puts one executable per command into the node's bin folder. `port`: of the control API. */
-export function installCommands(dir: string, nodes: Iterable<string>, port: number): void {
+export function installCommands(dir: string, nodes: Iterable<string>, port: number, realSandboxes: boolean): void {
   const client = join(dir, "lab-command.cjs");
   writeFileSync(client, clientText(port));
   for (const node of nodes) {
@@ -78,11 +78,13 @@ export function installCommands(dir: string, nodes: Iterable<string>, port: numb
     };
     const ask = (name: string) => `'${process.execPath}' '${client}' '${node}' '${name}' "$@"`;
     for (const name of [...Object.keys(commands), ...Object.keys(restoreCommands)]) install(name, `exec ${ask(name)}`);
+    install("kill", `rest=$(${ask("kill")}) || exit 1\n[ -z "$rest" ] || exec /usr/bin/kill "$1" $rest`);
     install("flock", `${ask("flock")} || exit 1\nexec /usr/bin/flock "$@"`);
     // Unpacking works on true bytes; only what is asked of an archive by its name is the lab's.
     for (const name of ["zstd", "gzip", "lzop"]) {
       install(name, `case " $* " in *" -d "*) exec /usr/bin/${name} "$@" ;; esac\nexec ${ask(name)}`);
     }
-    for (const [name, path] of Object.entries(realPrograms)) install(name, `exec ${path} "$@"`);
+    for (const [name, path] of Object.entries({ ...realPrograms, ...(realSandboxes ? sandboxPrograms : {}) }))
+      install(name, `exec ${path} "$@"`);
   }
 }

@@ -48,6 +48,8 @@ export type LabOptions = {
   metricsGenerations?: number;
   /** Nightly backups, restarts and migrations happen by themselves. Default true. */
   activity?: boolean;
+  /** The nodes' bin folders hold this machine's true `ip`, `nft`, `dnsmasq` …, so that agents can make true sandboxes. Default false. */
+  realSandboxes?: boolean;
 };
 
 export type LabPlaces = {
@@ -129,7 +131,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     command: (node, name, argv) => runCommand(restores, world.node(node), name, argv),
   });
   await server.start(port(0));
-  installCommands(dir, world.nodes.keys(), server.port);
+  installCommands(dir, world.nodes.keys(), server.port, options.realSandboxes === true);
   mkdirSync(join(dir, "agents"), { recursive: true });
   places().agents.forEach(({ config, node, port: api }, index) => {
     const gateway = options.gatewayPort === undefined ? 0 : options.gatewayPort + index;

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { scaledClock } from "./clock.ts";
 import { startLab } from "./lab.ts";
 
-/** `node --import tsx test/lab/main.ts --dir D [--base-port N] [--nodes 3] [--guests 40] [--seed S] [--factor 1]` */
+/** `node --import tsx test/lab/main.ts --dir D [--base-port N] [--nodes 3] [--guests 40] [--seed S] [--factor 1] [--real-sandboxes]` */
 const { values } = parseArgs({
   options: {
     dir: { type: "string" },
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     guests: { type: "string", default: "40" },
     seed: { type: "string", default: "proven" },
     factor: { type: "string", default: "1" },
+    "real-sandboxes": { type: "boolean", default: false },
   },
 });
 if (values.dir === undefined) {
@@ -25,6 +26,7 @@ const lab = await startLab({
   nodes: Number(values.nodes),
   guests: Number(values.guests),
   seed: values.seed,
+  realSandboxes: values["real-sandboxes"],
   clock: scaledClock(Number(values.factor)),
 }).catch((error: unknown) => {
   const { code, port } = error as { code?: string; port?: number };

@@ -120,13 +120,17 @@ const umount: RestoreCommand = (lab, node, argv) => {
   return lab.traces.unmount(node.spec.name, vmid) ? out("") : failed(32, `umount: ${path}: not mounted.\n`);
 };
 
-/** Ends processes that a killed restore left; of any other number it knows nothing. */
+/**
+ * Ends processes that a killed restore left. Prints the numbers that never were the lab's: those may be true processes of an agent with true
+ * sandboxes, and the script around this gives them to the true `kill`.
+ */
 const kill: RestoreCommand = (lab, node, argv) => {
   const pids = argv.filter((word) => /^\d+$/.test(word)).map(Number);
   const running = new Set(lab.traces.running(node.spec.name).map(({ pid }) => pid));
-  const unknown = pids.filter((pid) => !running.has(pid));
-  for (const pid of pids) lab.traces.end(node.spec.name, pid);
-  return unknown.length === 0 ? out("") : failed(1, unknown.map((pid) => `kill: (${pid}): No such process\n`).join(""));
+  const ended = pids.filter((pid) => lab.traces.isOwn(pid) && !running.has(pid));
+  for (const pid of pids) if (running.has(pid)) lab.traces.end(node.spec.name, pid);
+  if (ended.length > 0) return failed(1, ended.map((pid) => `kill: (${pid}): No such process\n`).join(""));
+  return out(pids.filter((pid) => !running.has(pid)).join(" "));
 };
 
 /**
@@ -163,6 +167,15 @@ export const restoreCommands: Readonly<Record<string, RestoreCommand>> = {
   umount,
   kill,
   flock,
+};
+
+/** What an agent with true sandboxes runs: on this machine's own network, in namespaces and bridges that it makes itself. */
+export const sandboxPrograms: Readonly<Record<string, string>> = {
+  ip: "/usr/sbin/ip",
+  nft: "/usr/sbin/nft",
+  sysctl: "/usr/sbin/sysctl",
+  dnsmasq: "/usr/sbin/dnsmasq",
+  ping: "/usr/bin/ping",
 };
 
 /** Programs that the true ones of this machine stand for. `flock` runs only after the lab has said that the lock is free. */

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { nastyContainer, nastyVm, setUpRestores } from "../support/lab-restores.ts";
+import { runCommand } from "./commands.ts";
 import { pidOfTask } from "./restore-job.ts";
 
 const vmNets = { net0: "virtio,bridge=sandbox0,link_down=1", net1: "e1000,bridge=sandbox0,link_down=1" };
@@ -119,6 +120,9 @@ test("a killed worker leaves volumes, fifo and running programs behind; only unr
   assert.equal(lab.restores.traces.running("pve1").length, 2);
   const [stat = ""] = lab.restores.traces.running("pve1").map((one) => read("pve1", `proc/${one.pid}/stat`));
   assert.equal(stat.split(") ")[1]?.split(" ")[3], String(pid), "they are of the dead worker's session");
+  const [first] = lab.restores.traces.running("pve1");
+  const kill = await runCommand(lab.restores, lab.world.node("pve1"), "kill", ["-TERM", String(first?.pid)]);
+  assert.deepEqual([kill.code, kill.stdout, lab.restores.traces.running("pve1").length], [0, "", 1]);
   await clock.advance(11_000);
   assert.equal(lab.restores.traces.running("pve1").length, 0, "they end by themselves");
   const volumes = lab.world.volumes.of(9412, "pve1").length;

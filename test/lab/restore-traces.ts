@@ -8,6 +8,8 @@ export class Traces {
   /** Mounts of containers' root file systems, by node. */
   private readonly mounts = new Map<string, Map<number, string>>();
   private readonly processes = new Map<string, Map<number, readonly string[]>>();
+  /** Numbers that the lab ever gave a process, also of those that have ended. */
+  private readonly numbers = new Set<number>();
 
   constructor(private readonly tree: Tree) {}
 
@@ -35,6 +37,7 @@ export class Traces {
   ): void {
     const known = this.processes.get(node) ?? new Map<number, readonly string[]>();
     this.processes.set(node, known.set(pid, argv));
+    this.numbers.add(pid);
     mkdirSync(this.path(node, `proc/${pid}`), { recursive: true });
     writeFileSync(this.path(node, `proc/${pid}/cmdline`), argv.map((part) => `${part}\0`).join(""));
     const fields = [
@@ -53,6 +56,10 @@ export class Traces {
   end(node: string, pid: number): void {
     this.processes.get(node)?.delete(pid);
     rmSync(this.path(node, `proc/${pid}`), { recursive: true, force: true });
+  }
+
+  isOwn(pid: number): boolean {
+    return this.numbers.has(pid);
   }
 
   running(node: string): { pid: number; command: string }[] {
