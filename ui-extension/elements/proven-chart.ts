@@ -141,10 +141,13 @@ export class ProvenChart extends LitElement {
     return value === null || value === undefined ? "–" : formatValue(value, this.unit);
   }
 
-  #bandOf({ band }: ChartLine) {
-    const [min, max] = this.cursor === undefined ? [] : [band?.min[this.cursor], band?.max[this.cursor]];
+  /** Also there, unseen, while no cursor is: legends that grow and shrink would move the charts under the mouse. */
+  #bandOf({ band, values }: ChartLine) {
+    const index = this.cursor ?? values.findLastIndex((value) => value !== null);
+    const [min, max] = [band?.min[index], band?.max[index]];
     if (min === undefined || max === undefined || min === null || max === null || min === max) return "";
-    return html`<span class="dim num">(${formatValue(min, this.unit)} … ${formatValue(max, this.unit)})</span>`;
+    const words = `(${formatValue(min, this.unit)} … ${formatValue(max, this.unit)})`;
+    return html`<span class="dim num ${this.cursor === undefined ? "unseen" : ""}">${words}</span>`;
   }
 
   #markHere(): MarkPlace | undefined {

@@ -68,7 +68,7 @@ function figureColumn(
   priority: 1 | 2 | 3,
 ): TableColumn<DriveRow> {
   return {
-    ...{ id: field, title, priority, width: priority === 1 ? "21%" : "104px", right: true },
+    ...{ id: field, title, priority, width: priority === 1 ? "26%" : "104px", right: true },
     sort: (row) => row[field],
     cell: (row) => {
       const value = row[field];
