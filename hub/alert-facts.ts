@@ -1,7 +1,7 @@
 import type { ClusterId, EntityKey, EpochMs, Vmid } from "#protocol/ids.ts";
 import type { DueTimes } from "./core/backup-due.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
-import type { FactSources, RunMemory } from "./core/fact-samples.ts";
+import type { FactSources, ProofFacts, RunMemory } from "./core/fact-samples.ts";
 import { tellClusterFacts, tellGuestFacts } from "./core/fact-samples.ts";
 import type { OwnedGuest } from "./core/inventory.ts";
 import type { FrameNews, LiveTable, SeriesReader } from "./core/series.ts";
@@ -13,6 +13,7 @@ export type AlertFactsPorts = {
   tasks: TaskMemory;
   due: DueTimes;
   ran: RunMemory;
+  proofs?: ProofFacts | undefined;
   /** The hub can't store samples now. */
   refusing(): boolean;
   sample(cluster: ClusterId, entity: EntityKey, name: string, instance: string | null, value: number, now: EpochMs): void;
@@ -40,7 +41,7 @@ export class AlertFacts {
 
   /** `changed`: who and what there is, or what the rules are about, may be another than at the last call. */
   tell(pictures: readonly ClusterPicture[], changed: boolean, now: EpochMs, monotonicMs: number): void {
-    const { reader, live, tasks, due, ran, sample } = this.ports;
+    const { reader, live, tasks, due, ran, proofs, sample } = this.ports;
     const all = changed || tasks.version !== this.knownTasks || monotonicMs - this.allAt >= guestsAtLeastMs;
     if (all) {
       this.allAt = monotonicMs;
@@ -49,7 +50,7 @@ export class AlertFacts {
     const refusing = this.ports.refusing();
     for (const picture of pictures) {
       const { cluster, owners } = picture;
-      const sources: FactSources = { sight: { reader, live, now }, picture, tasks, due, refusing, ran };
+      const sources: FactSources = { sight: { reader, live, now }, picture, tasks, due, refusing, ran, proofs };
       const told = (entity: EntityKey, name: string, value: number, instance: string | null) =>
         sample(cluster, entity, name, instance, value, now);
       tellClusterFacts(sources, told);

@@ -17,6 +17,7 @@ import { DueTimes } from "./core/backup-due.ts";
 import { type ClusterPicture, nodesSeenOffline } from "./core/cluster.ts";
 import { datastoreBehind, entitiesOf } from "./core/entity-facts.ts";
 import { type Change, type Check, Evaluator } from "./core/evaluate.ts";
+import type { ProofFacts } from "./core/fact-samples.ts";
 import { isFresh } from "./core/freshness.ts";
 import { dependenciesOf } from "./core/inhibit.ts";
 import type { Source } from "./core/rule.ts";
@@ -36,6 +37,8 @@ export type AlertLoopPorts = {
   clock: Clock;
   pictures(): ClusterPicture[];
   tasks: TaskMemory;
+  /** What restore tests tell, and what an alert about one should say of it beside its sentence. */
+  proofs?: (ProofFacts & { note(record: AlertRecord): string | undefined }) | undefined;
   /** The hub can't store samples now. */
   refusing(): boolean;
   dispatcher: Dispatcher;
@@ -94,6 +97,7 @@ export class AlertLoop {
       tasks,
       due: new DueTimes(timezone),
       ran: this.ran,
+      proofs: ports.proofs,
       refusing: () => ports.refusing(),
       sample: (...fact) => this.subjects.sample(...fact),
     });
@@ -169,7 +173,9 @@ export class AlertLoop {
   /** As it is now, figures included. */
   view(record: AlertRecord): AlertView {
     const now = this.ports.clock.now();
-    return alertView(this.current(record), this.teller.placements.get(record.id), now);
+    const view = alertView(this.current(record), this.teller.placements.get(record.id), now);
+    const note = view.state === "firing" ? this.ports.proofs?.note(record) : undefined;
+    return note === undefined ? view : { ...view, text: `${view.text}: ${note}` };
   }
 
   views(): AlertView[] {

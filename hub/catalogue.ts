@@ -10,23 +10,25 @@ const by = { actor: "hub", reason: "observed" };
 const setKey = (cluster: string, entity: string) => `${cluster}/${entity}`;
 const backupKey = (set: string, volid: string) => createHash("sha256").update(`${set}\n${volid}`).digest("hex");
 
-type MutableSet = Omit<BackupSet, "cluster" | "backups"> & { cluster: ClusterId; backups: Map<string, Backup> };
+type KnownSet = Omit<BackupSet, "cluster"> & { cluster: ClusterId; byGuest: ReadonlyMap<number, readonly Backup[]> };
 
 /** Every backup on every storage, as agents list them. A storage that can't be listed keeps what was known, marked as old. */
 export class Catalogue {
-  private readonly sets = new Map<string, MutableSet>();
-  private readonly byGuest = new Map<string, Set<string>>();
+  private readonly sets = new Map<string, KnownSet>();
   private readonly parts = new PartCollector();
   private changes = 0;
 
   constructor(private readonly state: StateStore) {
-    for (const { id, document } of state.list("backupSet")) {
-      this.sets.set(id, { ...document, entity: document.entity as EntityKey, backups: new Map() });
-    }
+    const listed = new Map<string, Backup[]>();
     for (const { document } of state.list("backup")) {
-      this.sets.get(setKey(document.cluster, document.entity))?.backups.set(document.backup.volid, document.backup);
+      const id = setKey(document.cluster, document.entity);
+      const others = listed.get(id);
+      if (others === undefined) listed.set(id, [document.backup]);
+      else others.push(document.backup);
     }
-    for (const [id, set] of this.sets) this.index(id, set.backups.values());
+    for (const { id, document } of state.list("backupSet")) {
+      this.sets.set(id, withBackups({ ...document, entity: document.entity as EntityKey }, listed.get(id) ?? []));
+    }
   }
 
   /** Another number than before: something was listed. */
@@ -40,13 +42,14 @@ export class Catalogue {
     const id = setKey(agent.cluster, entity);
     const known = this.sets.get(id);
     if (listing.problem !== undefined) {
-      if (known !== undefined && known.problem !== listing.problem) this.save(id, { ...known, problem: listing.problem }, []);
+      if (known !== undefined && known.problem !== listing.problem)
+        this.save(id, { ...known, problem: listing.problem }, known.backups);
       return;
     }
     if (known !== undefined && listing.at < known.listedAt) return;
     const complete = this.parts.add(`${id} ${agent.node}`, listing);
     if (complete === undefined) return;
-    const set: MutableSet = {
+    const set = {
       cluster: agent.cluster,
       entity,
       storage: listing.storage,
@@ -54,9 +57,8 @@ export class Catalogue {
       datastore: listing.datastore ?? null,
       listedAt: listing.at as EpochMs,
       problem: null,
-      backups: known?.backups ?? new Map(),
     };
-    this.save(id, set, complete);
+    this.save(id, withBackups(set, complete), known?.backups ?? new Map());
   }
 
   allSets(cluster?: string): BackupSet[] {
@@ -77,39 +79,37 @@ export class Catalogue {
 
   /** Backups of the guest that has the number now, newest first; those of which nobody can tell are among them. */
   ofGuest(cluster: string, guest: Pick<GuestFacts, "vmid" | "type" | "identity">): { set: BackupSet; backup: Backup }[] {
-    const found = [...(this.byGuest.get(`${cluster}/${guest.vmid}`) ?? [])].flatMap((id) => {
-      const set = this.sets.get(id);
-      return set === undefined ? [] : [...set.backups.values()].map((backup) => ({ set, backup }));
-    });
-    const mine = found.filter(({ backup }) => backup.vmid === guest.vmid && guestOfBackup(backup, guest) !== "other");
-    return mine.sort((a, b) => b.backup.at - a.backup.at);
+    const found: { set: BackupSet; backup: Backup }[] = [];
+    for (const set of this.sets.values()) {
+      if (set.cluster !== cluster) continue;
+      for (const backup of set.byGuest.get(guest.vmid) ?? []) {
+        if (guestOfBackup(backup, guest) !== "other") found.push({ set, backup });
+      }
+    }
+    return found.sort((a, b) => b.backup.at - a.backup.at);
   }
 
-  private save(id: string, set: MutableSet, complete: readonly Backup[]): void {
-    const listed = set.problem === null;
-    const after = new Map(complete.map((backup) => [backup.volid, backup]));
+  private save(id: string, set: KnownSet, before: ReadonlyMap<string, Backup>): void {
     this.state.together(() => {
-      const { backups, ...document } = set;
+      const { backups, byGuest: _, ...document } = set;
       this.state.put("backupSet", id, document, by);
-      if (!listed) return;
-      for (const volid of backups.keys()) if (!after.has(volid)) this.state.remove("backup", backupKey(id, volid), by);
-      for (const backup of complete) {
-        if (JSON.stringify(backups.get(backup.volid)) === JSON.stringify(backup)) continue;
-        this.state.put("backup", backupKey(id, backup.volid), { cluster: set.cluster, entity: set.entity, backup }, by);
+      for (const volid of before.keys()) if (!backups.has(volid)) this.state.remove("backup", backupKey(id, volid), by);
+      for (const [volid, backup] of backups) {
+        if (JSON.stringify(before.get(volid)) === JSON.stringify(backup)) continue;
+        this.state.put("backup", backupKey(id, volid), { cluster: set.cluster, entity: set.entity, backup }, by);
       }
     });
-    this.sets.set(id, listed ? { ...set, backups: after } : set);
-    this.index(id, after.values());
+    this.sets.set(id, set);
     this.changes++;
   }
+}
 
-  private index(id: string, backups: Iterable<Backup>): void {
-    const cluster = this.sets.get(id)?.cluster ?? "";
-    for (const { vmid } of backups) {
-      const key = `${cluster}/${vmid}`;
-      const places = this.byGuest.get(key);
-      if (places === undefined) this.byGuest.set(key, new Set([id]));
-      else places.add(id);
-    }
+function withBackups(set: Omit<KnownSet, "backups" | "byGuest">, listed: readonly Backup[]): KnownSet {
+  const byGuest = new Map<number, Backup[]>();
+  for (const backup of listed) {
+    const others = byGuest.get(backup.vmid);
+    if (others === undefined) byGuest.set(backup.vmid, [backup]);
+    else others.push(backup);
   }
+  return { ...set, backups: new Map(listed.map((backup) => [backup.volid, backup])), byGuest };
 }

@@ -95,6 +95,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     protections: (picture, now) => protectionsOf(picture, backups, now),
     pictures: () => fleet.pictures(),
     automaticWindows: () => alerting.automaticWindows(),
+    base: () => delivery.base,
     timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     state,
     clock,
@@ -156,6 +157,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     clock,
     pictures: () => fleet.pictures(),
     tasks: taskMemory,
+    proofs: restore.facts,
     refusing: () => troubles.problems().length > 0,
     dispatcher: delivery.dispatcher,
     tell: (what, { subject, node, text, ruleName }) => {

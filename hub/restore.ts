@@ -3,6 +3,7 @@ import type { ClusterId, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import type { ProtectionView } from "#protocol/panel.ts";
 import type { BackupView, GuestProofView, ProofBadge, RunView } from "#protocol/proof.ts";
 import type { RestoreCheck } from "#protocol/restore.ts";
+import type { AlertLoopPorts } from "./alert-loop.ts";
 import { Catalogue } from "./catalogue.ts";
 import { type BackupSet, backupView } from "./core/backup-catalogue.ts";
 import { type ClusterPicture, spokesman } from "./core/cluster.ts";
@@ -17,6 +18,7 @@ import type { Journal } from "./journal.ts";
 import type { SessionEvents } from "./link/session.ts";
 import { type OperationPorts, Operations } from "./operations.ts";
 import { after, type Clock } from "./ports.ts";
+import { proofFacts } from "./proof-facts.ts";
 import { RunBook, runsKeptMs } from "./run-book.ts";
 import type { StateStore } from "./store/state.ts";
 import { maintenanceOf, VerifyLoop, type VerifyPorts } from "./verify-loop.ts";
@@ -27,6 +29,8 @@ export type RestorePorts = {
   operations: Operations;
   catalogue: Catalogue;
   verify: VerifyLoop;
+  /** What the rules hear of it. */
+  facts: NonNullable<AlertLoopPorts["proofs"]>;
   /** Runs that changed within about half a second. */
   onRuns(listener: (runs: Run[]) => void): () => void;
   viewsOfOpen(): RunView[];
@@ -43,6 +47,8 @@ export type RestorePorts = {
 
 export type RestoreParts = Pick<OperationPorts, "picture" | "takes" | "send" | "problem"> &
   Pick<VerifyPorts, "pictures" | "timezone"> & {
+    /** The hub's address as people reach it. */
+    base(): string;
     /** Windows that facts opened just now. */
     automaticWindows(): readonly { id: string; text: string }[];
     state: StateStore;
@@ -91,6 +97,7 @@ export function openRestore(parts: RestoreParts): RunningRestore {
     },
     ...knowledgeOf({ ...parts, book, catalogue, verify }),
     verify,
+    facts: proofFacts({ book, catalogue, verify, base: parts.base }),
     checksOf: ({ cluster }, owned) => verify.checksOf(cluster, owned),
     session: {
       operation: (agent, message) => operations.heard(agent, message),

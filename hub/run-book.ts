@@ -24,6 +24,8 @@ export class RunBook {
   private readonly proofs = new Map<string, ProofRecord>();
   /** What our own checks found, by cluster, storage and volid. */
   private readonly checks = new Map<string, CheckedBackup>();
+  /** The newest restore test that made a guest, by cluster and node. */
+  private readonly ofNode = new Map<string, Run>();
   private readonly listeners = new Set<(run: Run) => void>();
 
   constructor(private readonly state: StateStore) {
@@ -47,6 +49,11 @@ export class RunBook {
 
   proof(cluster: string, vmid: number): ProofRecord | undefined {
     return this.proofs.get(proofKey(cluster, vmid));
+  }
+
+  /** What the newest restore test on a node could not clear away; undefined: none made a guest there. */
+  leftoversOn(cluster: string, node: string): readonly string[] | undefined {
+    return this.ofNode.get(`${cluster}/${node}`)?.leftovers;
   }
 
   /** What the newest check of ours found of this backup. */
@@ -144,6 +151,9 @@ export class RunBook {
   private remember(run: Run): void {
     this.runs.set(run.id, run);
     const { operation, outcome, finishedAt } = run;
+    const place = `${run.cluster}/${run.node}`;
+    if (run.testVmid !== null && finishedAt !== null && (this.ofNode.get(place)?.finishedAt ?? 0) <= finishedAt)
+      this.ofNode.set(place, run);
     if (operation.kind !== "archive-check" && operation.kind !== "pbs-verify") return;
     const { storage, volid } = operation.params;
     if (finishedAt === null || volid === undefined || (outcome !== "passed" && outcome !== "failed")) return;

@@ -48,6 +48,7 @@ const observed = { actor: "hub", reason: "observed" };
 /** Orders restore tests by policy. What is due follows from runs and proofs in the store at each look, so that a restart forgets nothing. */
 export class VerifyLoop {
   private known: Policy[] = [];
+  private readonly since = new Map<string, EpochMs>();
   private readonly spans = new SpanCache<Policy>((policy, now) => recurrenceSpan(policy.window, now));
   private readonly nights = new Map<string, { from: EpochMs; span: Span; nights: EpochMs[] }>();
   /** Decisions of the night that goes on, by policy. */
@@ -82,6 +83,7 @@ export class VerifyLoop {
     for (const { id, enabled } of this.known) {
       if (!enabled) state.remove("policySince", id, observed);
       else if (state.get("policySince", id) === undefined) state.put("policySince", id, { since: clock.now() }, observed);
+      this.since.set(id, state.get("policySince", id)?.since ?? clock.now());
     }
     this.wake(0);
   }
@@ -314,7 +316,7 @@ export class VerifyLoop {
   }
 
   private sinceOf({ id }: Policy): EpochMs {
-    return this.ports.state.get("policySince", id)?.since ?? this.ports.clock.now();
+    return this.since.get(id) ?? this.ports.clock.now();
   }
 }
 

@@ -17,11 +17,21 @@ export type FactSources = {
   picture: ClusterPicture;
   tasks: TaskMemory;
   due: DueTimes;
+  /** What restore tests tell; absent: the hub tests none. */
+  proofs?: ProofFacts | undefined;
   /** The hub can't store what agents send. */
   refusing: boolean;
   /** When this hub last saw each guest run. */
   ran: RunMemory;
 };
+
+export interface ProofFacts {
+  proof(picture: ClusterPicture, owned: OwnedGuest, now: EpochMs): string;
+  /** Undefined: no backup of it is known. */
+  backupBytes(picture: ClusterPicture, owned: OwnedGuest): string | undefined;
+  /** Of the newest test there; undefined: there was none. */
+  leftovers(picture: ClusterPicture, node: NodeName): number | undefined;
+}
 
 /** By cluster, vmid and incarnation. `stopped` is told once when a guest no longer runs, so that a restarted hub knows that it did. */
 export interface RunMemory {
@@ -51,6 +61,8 @@ export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
     state(nodeKey(node), "node_state", nodeState(picture, node, sight.now));
     const job = sources.tasks.newestJob(picture.cluster, node);
     if (job !== undefined) state(nodeKey(node), "backup_job", isGood(job.state) ? job.state : "failed");
+    const leftovers = sources.proofs?.leftovers(picture, node);
+    if (leftovers !== undefined) tell(nodeKey(node), "restore_leftovers", leftovers, null);
     if (agent === undefined || agent.state === "revoked") continue;
     state(nodeKey(node), "agent_state", agent.state === "away" ? "away" : speaks(agent, sight.now) ? "connected" : "silent");
     if (agent.state !== "connected" || agent.clockSkewMs === null) continue;
@@ -74,6 +86,14 @@ function tellGuest(sources: FactSources, owned: OwnedGuest, jobs: readonly Backu
   if (oldest !== undefined) tell(entity, "snapshot_age", Number.isFinite(oldest) ? Math.max(0, now - oldest) / 1000 : 0, null);
   if (jobs !== undefined) tellBackups(sources, owned, jobs, entity, tell);
   tellReplication(sources, owned, entity, tell);
+  tellProof(sources, owned, entity, tell);
+}
+
+function tellProof({ proofs, picture, sight }: FactSources, owned: OwnedGuest, entity: EntityKey, tell: TellFact): void {
+  if (proofs === undefined) return;
+  tell(entity, "proof", factCode("proof", proofs.proof(picture, owned, sight.now)), null);
+  const bytes = proofs.backupBytes(picture, owned);
+  if (bytes !== undefined) tell(entity, "backup_bytes", factCode("backup_bytes", bytes), null);
 }
 
 /** A run that takes some minutes is not overdue. PVE's default schedule is every 15 minutes (pve-docs, pvesr). */

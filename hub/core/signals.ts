@@ -50,6 +50,17 @@ export const factSignals = {
     unit: "seconds",
     help: "By replication job: time since it was due by its calendar without a good run; 0 in time",
   },
+  proof: {
+    entity: "guest",
+    values: ["proven", "failed", "overdue", "never", "unknown"],
+    help: "What restore tests have proven; overdue: later than the guest's policy allows, never tested included",
+  },
+  backup_bytes: {
+    entity: "guest",
+    values: ["verified", "unverified", "failed"],
+    help: "Whether somebody verified the bytes of the guest's newest backup",
+  },
+  restore_leftovers: { entity: "node", unit: "count", help: "Things that the node's newest restore test could not clear away" },
   snapshot_age: { entity: "guest", unit: "seconds", help: "Age of the guest's oldest snapshot" },
 } as const satisfies Record<string, { entity: EntityKind; values?: readonly string[]; unit?: Unit; help: string }>;
 

@@ -1,0 +1,56 @@
+import type { AlertLoopPorts } from "./alert-loop.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { AlertRecord } from "./core/alert-record.ts";
+import { backupState } from "./core/backup-catalogue.ts";
+import { badgeOf } from "./core/proof.ts";
+import type { RunBook } from "./run-book.ts";
+import type { VerifyLoop } from "./verify-loop.ts";
+
+export type ProofFactsParts = {
+  book: RunBook;
+  catalogue: Catalogue;
+  verify: Pick<VerifyLoop, "dueOf">;
+  /** The hub's address as people reach it. */
+  base(): string;
+};
+
+/** An agent's outlet takes 1000 characters of an alert's text, the rule's own sentence among them. */
+const noteMax = 800;
+const logLines = 5;
+
+/** What restore tests tell the rules, and what alerts about them say beside their sentence. */
+export function proofFacts({ book, catalogue, verify, base }: ProofFactsParts): NonNullable<AlertLoopPorts["proofs"]> {
+  return {
+    proof: ({ cluster }, owned, now) => {
+      const { vmid, identity } = owned.facts;
+      const policy = verify.dueOf(cluster, owned);
+      const { state } = badgeOf(book.proof(cluster, vmid), identity, policy?.everyDays, now);
+      // One that no test ever proved in its policy's first period is as late as one whose proof is old.
+      return (state === "never" || state === "unknown") && policy !== undefined && now > policy.dueAt ? "overdue" : state;
+    },
+    backupBytes: ({ cluster }, { facts }) => {
+      const [newest] = catalogue.ofGuest(cluster, facts);
+      if (newest === undefined) return undefined;
+      const { set, backup } = newest;
+      return backupState(backup, book.checked(cluster, set.storage, backup.volid)).state;
+    },
+    leftovers: ({ cluster }, node) => book.leftoversOn(cluster, node)?.length,
+    note: (record) => noteOf(book, base(), record),
+  };
+}
+
+/** Snapshot, verdict, the end of the log, and where to look; of the test that the alert is about. */
+function noteOf(book: RunBook, base: string, { rule, subject }: AlertRecord): string | undefined {
+  if (rule !== "restore-test-failed") return undefined;
+  const test = book.proof(subject.cluster, Number(subject.entity.slice("guest/".length)))?.lastTest;
+  if (test?.outcome !== "failed") return undefined;
+  const run = `${base}/api/v1/restore-tests/${test.runId}`;
+  const lines = [
+    test.verdict,
+    `Backup: ${test.backup}`,
+    ...(test.screenshot ? [`Screenshot: ${run}/screenshot`] : []),
+    `Run: ${run}`,
+    ...(test.log.length === 0 ? [] : ["Log:", ...test.log.slice(-logLines)]),
+  ];
+  return lines.join("\n").slice(0, noteMax);
+}
