@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { asObjects, asText } from "../core/values.ts";
 import type { Clock } from "../ports.ts";
 import type { Commands } from "./commands.ts";
@@ -97,6 +97,7 @@ async function startServices({ must }: Commands, { netns, folder, leases, heard 
 /** Removes all of it that is there; what could not be, a sentence each. `mine`: our record says that we began it, also without an alias. */
 export async function demolish(commands: Commands, layout: SandboxLayout, mine: boolean, clock: Clock): Promise<string[]> {
   const problems: string[] = [];
+  await endServices(commands, layout, clock);
   if ((await readNamespaces(commands)).includes(layout.netns))
     problems.push(...(await removeNamespace(commands, layout, mine, clock)));
   const links = (await readLinks(commands)) ?? [];
@@ -112,15 +113,11 @@ export async function demolish(commands: Commands, layout: SandboxLayout, mine: 
 }
 
 async function removeNamespace(commands: Commands, layout: SandboxLayout, mine: boolean, clock: Clock): Promise<string[]> {
-  const { netns, alias, folder } = layout;
+  const { netns, alias } = layout;
   const marked = ((await readLinks(commands, netns)) ?? []).some((link) => link.alias === alias);
   if (!marked && !mine) return [`namespace ${netns}: not made by Proven, left alone`];
-  for (let attempt = 0; attempt < 20; attempt++) {
-    const ours = (await pidsOf(commands, netns)).filter((pid) => isOurs(pid, folder));
-    if (ours.length === 0) break;
-    await commands.try("kill", ["-KILL", ...ours]);
-    await clock.sleep(50);
-  }
+  // A check of ours names no folder, but it is in the namespace.
+  await endAll(commands, clock, async () => (await pidsOf(commands, netns)).filter((pid) => wordsOf(pid).includes(checkWord)));
   const others = await pidsOf(commands, netns);
   const gone = await commands.try("ip", ["netns", "delete", netns]);
   if (gone === undefined) return [`namespace ${netns} could not be removed`];
@@ -131,13 +128,37 @@ async function pidsOf(commands: Commands, netns: string): Promise<string[]> {
   return ((await commands.try("ip", ["netns", "pids", netns])) ?? "").split("\n").filter((pid) => pid !== "");
 }
 
-/** Our services name our folder, our checks their word; an admin's shell in the namespace names neither. */
-function isOurs(pid: string, folder: string): boolean {
+/**
+ * Ends DHCP, DNS and listener: they name the sandbox' own folder. Not by the namespace: where the agent has mounts of its own, as under systemd,
+ * that of an agent before has no name any more.
+ */
+async function endServices(commands: Commands, { folder }: SandboxLayout, clock: Clock): Promise<void> {
+  await endAll(commands, clock, async () => {
+    const pids = readdirSync("/proc").filter((name) => /^[1-9][0-9]*$/.test(name) && Number(name) !== process.pid);
+    return pids.filter((pid) => {
+      const [program = "", ...words] = wordsOf(pid);
+      return /^(.*\/)?(dnsmasq|perl)$/.test(program) && words.some((word) => word.includes(`${folder}/`));
+    });
+  });
+}
+
+const endAttempts = 20;
+
+async function endAll(commands: Commands, clock: Clock, find: () => Promise<string[]>): Promise<void> {
+  for (let attempt = 0; attempt < endAttempts; attempt++) {
+    const pids = await find();
+    if (pids.length === 0) return;
+    await commands.try("kill", ["-KILL", ...pids]);
+    await clock.sleep(50);
+  }
+}
+
+/** Empty: it has ended meanwhile. */
+function wordsOf(pid: string): string[] {
   try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    return words.includes(checkWord) || words.some((word) => word.includes(`${folder}/`));
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
   } catch {
-    return false; // ended meanwhile
+    return [];
   }
 }
 

@@ -5,7 +5,7 @@ import type { Sandboxes, SandboxHandle } from "../restore/ports.ts";
 import { type Commands, createCommands, SandboxProblem } from "./commands.ts";
 import { insideDevice, isSandboxName, layoutOf, type SandboxLayout } from "./layout.ts";
 import { isSandboxAddress, neighbourOf, parseHeard, parseLeases, type Sighting, sightOf } from "./listener.ts";
-import { build, demolish, markedSandboxes, readLinks, readNamespaces } from "./network.ts";
+import { build, demolish, markedSandboxes, readLinks } from "./network.ts";
 import { readRecord, recordedSandboxes, removeRecord, writeRecord } from "./record.ts";
 import { sandboxRules } from "./rules.ts";
 
@@ -116,7 +116,9 @@ class NodeSandboxes implements Sandboxes {
   private async isWhole({ bridge, port, netns, alias }: SandboxLayout): Promise<boolean> {
     const links = (await readLinks(this.commands)) ?? [];
     const ours = links.filter((link) => link.alias === alias).map(({ name }) => name);
-    return ours.includes(bridge) && ours.includes(port) && (await readNamespaces(this.commands)).includes(netns);
+    // Its name may be there without it: an agent with mounts of its own left only the file.
+    const inside = (await readLinks(this.commands, netns)) ?? [];
+    return ours.includes(bridge) && ours.includes(port) && inside.some((link) => link.alias === alias);
   }
 
   private async leave(layout: SandboxLayout, operation: string): Promise<string[]> {

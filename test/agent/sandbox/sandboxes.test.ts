@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,6 +46,15 @@ const inside = (sandbox: SandboxHandle, ...words: string[]) =>
     stdio: ["ignore", "pipe", "ignore"],
     timeout: 20_000,
   });
+
+function commandOf(pid: string): string {
+  try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    return /^(dnsmasq|perl)\0/.test(command) ? command : "";
+  } catch {
+    return ""; // ended meanwhile
+  }
+}
 
 /** What this file's sandboxes left on the machine. */
 function traces(sandbox: SandboxHandle): string[] {
@@ -221,6 +230,28 @@ test("an agent killed at any moment of the making leaves nothing behind the next
     assert.deepEqual(traces(sandbox), [], `after ${survived} commands`);
   }
   assert.ok(commands > 15 && commands < 40, `${commands} commands make a sandbox`);
+});
+
+test("an agent with mounts of its own, gone with them, leaves nothing behind the next reaping", { skip }, async () => {
+  const name = mine("r");
+  const layout = layoutOf(join(stateDir, "sandboxes"), name);
+  const program = `const { createSandboxes } = await import(${JSON.stringify(new URL("../../../agent/sandbox/sandboxes.ts", import.meta.url).href)});
+    const { createRunCommand } = await import(${JSON.stringify(new URL("../../../agent/pve/run-command.ts", import.meta.url).href)});
+    const { systemClock } = await import(${JSON.stringify(new URL("../../../agent/clock.ts", import.meta.url).href)});
+    const run = createRunCommand({ path: "/usr/sbin:/usr/bin:/sbin:/bin" });
+    const sandboxes = createSandboxes({ run, clock: systemClock, log: () => undefined, stateDir: ${JSON.stringify(stateDir)} });
+    const opened = await sandboxes.open(${JSON.stringify(name)}, "op-1");
+    if (!opened.ok) throw new Error(opened.problem);`;
+  const words = ["-m", process.execPath, "--import", "tsx", "--input-type=module", "-e", program];
+  execFileSync("unshare", words, { stdio: ["ignore", "inherit", "inherit"] });
+  const services = () => readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`${layout.folder}/`));
+  assert.equal(services().length, 2, "DNS and listener still run, in a namespace without a name");
+  const anew = await opened(name, "op-2");
+  assert.match(inside(anew, "ip", "-j", "link", "show"), /proven-sandbox/, "who joins gets a whole one");
+  assert.equal(services().length, 2);
+  assert.deepEqual(await sandboxes.reap(new Set()), []);
+  assert.deepEqual(services(), []);
+  assert.deepEqual(traces({ name, bridge: layout.bridge, netns: layout.netns }), []);
 });
 
 test("reaping keeps what is in use and touches nothing that isn't ours", { skip }, async (t) => {
