@@ -40,6 +40,8 @@ export class Operations {
   private readonly running = new Map<string, Running>();
   private readonly waiting: { start: Start; operation: Operation; journal: Journal }[] = [];
   private readonly process: string;
+  /** A test that begins meanwhile waits for it: its sandbox would look like a dead one's. */
+  private reaping: Promise<string[]> = Promise.resolve([]);
   private fractionToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly ports: OperationsPorts) {
@@ -75,24 +77,25 @@ export class Operations {
 
   /** Finishes what a dead agent began, then looks for leftovers. At the start of the agent and every hour. */
   async tend(): Promise<void> {
-    const { clock, sandboxes, log } = this.ports.restore;
+    const { clock, log } = this.ports.restore;
     await Promise.all(this.abandoned().map(({ id, state }) => this.takeOver(id, state)));
-    const states = this.journals.all();
-    const alive = states.filter(({ id, state }) => this.isLive(id, state));
-    const inUse = new Set(alive.flatMap(({ id, state }) => [id, ...(state.sandbox === undefined ? [] : [state.sandbox])]));
-    const left = await sandboxes
-      .reap(inUse)
-      .catch((error: unknown) => [`The sandboxes could not be looked through: ${String(error)}`]);
-    const live = new Set(alive.flatMap(({ state }) => state.intent?.vmid ?? []));
-    const { cleared, problems } = await sweepRange(this.ports.restore, this.journals, live);
+    this.reaping = this.reapSandboxes();
+    const left = await this.reaping;
+    const isLive = (id: string, state: OperationState) => this.isLive(id, state);
+    const { cleared, problems } = await sweepRange(this.ports.restore, this.journals, isLive);
     if (cleared.length > 0) log(5, "leftovers of restore tests were removed", { guests: cleared.join(",") });
     this.ports.onProblems([...left, ...problems]);
     this.journals.prune(clock.now());
   }
 
-  /** Whether nothing runs or waits. */
-  get idle(): boolean {
-    return this.running.size === 0 && this.waiting.length === 0;
+  private async reapSandboxes(): Promise<string[]> {
+    const alive = this.journals.all().filter(({ id, state }) => this.isLive(id, state));
+    const inUse = new Set(alive.flatMap(({ id, state }) => [id, ...(state.sandbox === undefined ? [] : [state.sandbox])]));
+    try {
+      return await this.ports.restore.sandboxes.reap(inUse);
+    } catch (error) {
+      return [`The sandboxes could not be looked through: ${String(error)}`];
+    }
   }
 
   /** Resolves when what runs now is over. */
@@ -159,6 +162,7 @@ export class Operations {
   }
 
   private async restoreTest(run: TestRun): Promise<OperationResult> {
+    await this.reaping;
     return { kind: "restore-test", report: await runRestoreTest(run) };
   }
 

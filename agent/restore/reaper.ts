@@ -1,4 +1,5 @@
 import type { RestoreReport } from "#protocol/restore.ts";
+import { type OperationState, owesCleaning } from "../core/restore/journal.ts";
 import { whyNotOurs } from "../core/restore/ours.ts";
 import { restoreReport } from "../core/restore/report.ts";
 import { clearAway } from "./clear-away.ts";
@@ -34,29 +35,42 @@ function interruptedReason({ state }: TestRun): string {
 }
 
 /**
- * Looks at every guest in the range: one that a journal proves to be ours and no test uses is removed, any other is named and left alone. `live`:
- * numbers that tests use now.
+ * Looks at every guest in the range: one that a journal proves to be ours and no test uses is removed, any other is named and left alone. `isLive`:
+ * somebody works on that operation now; asked anew for each guest.
  */
 export async function sweepRange(
   ports: RestorePorts,
   journals: Journals,
-  live: ReadonlySet<number>,
+  isLive: (id: string, state: OperationState) => boolean,
 ): Promise<{ cleared: number[]; problems: string[] }> {
   const view = new NodeView(ports);
   const guests = await view.guests();
   if (!guests.ok) return { cleared: [], problems: [guests.problem] };
   const { first, last } = ports.limits.vmids;
-  const inRange = guests.value.filter(
-    ({ vmid, node }) => vmid >= first && vmid <= last && node === ports.node && !live.has(vmid),
-  );
+  const inRange = guests.value.filter(({ vmid, node }) => vmid >= first && vmid <= last && node === ports.node);
+  closeJournals(journals, new Set(guests.value.map(({ vmid }) => vmid)), ports.clock.now());
   const cleared: number[] = [];
   const problems: string[] = [];
+  const inUse = (vmid: number) => journals.all().some(({ id, state }) => state.intent?.vmid === vmid && isLive(id, state));
   for (const { vmid } of inRange) {
+    if (inUse(vmid)) continue;
     const problem = await sweepGuest(ports, journals, view, vmid);
     if (problem === undefined) cleared.push(vmid);
     else problems.push(problem);
   }
   return { cleared, problems };
+}
+
+/** Whose guest is not there any more, whoever removed it, owes nothing; and what is told and owes nothing is shelved. */
+function closeJournals(journals: Journals, guests: ReadonlySet<number>, now: number): void {
+  for (const { id, state } of journals.all()) {
+    const { intent } = state;
+    if (state.result === undefined) continue;
+    if (owesCleaning(state) && intent !== undefined && !guests.has(intent.vmid))
+      journals.open(id).append({ entry: "gone", at: now });
+    const owes = owesCleaning(state) && intent !== undefined && guests.has(intent.vmid);
+    if (state.seen && !owes) journals.shelve(id);
+  }
 }
 
 /** Undefined: it was ours and is gone. */
