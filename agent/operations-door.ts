@@ -24,6 +24,8 @@ export type DoorPorts = {
 };
 
 const tendEveryMs = 3_600_000;
+/** Early in a boot the cluster's files aren't there yet. */
+const tryAgainMs = 30_000;
 const about = new Set<Message["type"]>(["op.start", "op.cancel", "op.keep", "op.seen"]);
 
 /** Stands before the operations so that an agent that has none to do doesn't carry them. */
@@ -54,8 +56,9 @@ export class OperationsDoor implements SessionOperations {
   /** At the start and every hour: finishes what a dead agent began, and looks for leftovers. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (this.hasOpenJournals() || (await this.rangeHasGuests())) await this.use((operations) => operations.tend());
-      await this.ports.clock.sleep(tendEveryMs, signal);
+      const needed = this.hasOpenJournals() || (await this.rangeHasGuests());
+      const problem = needed ? await this.use((operations) => operations.tend()) : undefined;
+      await this.ports.clock.sleep(problem === undefined ? tendEveryMs : tryAgainMs, signal);
     }
   }
 
