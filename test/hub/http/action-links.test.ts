@@ -20,8 +20,8 @@ function linkHub(t: TestContext) {
   const message = notificationOf({ receiver: "phone", alerts: alerting.alerts });
   hub.state.put("delivery", message.id, newDelivery(message, hub.clock.now()), by);
   const links = hub.delivery.links.of(message);
-  const ask = async (method: "GET" | "POST" | "HEAD", url = links[0]?.url ?? "", language = "en") => {
-    const answer = await app.request(url, { method, headers: { "Accept-Language": language } });
+  const ask = async (method: "GET" | "POST" | "HEAD", url = links[0]?.url ?? "", language = "en", accept = "text/html") => {
+    const answer = await app.request(url, { method, headers: { "Accept-Language": language, Accept: accept } });
     return { status: answer.status, text: await answer.text(), headers: answer.headers };
   };
   return { hub, alerting, message, acknowledge: links[0]?.url ?? "", silence: links[1]?.url ?? "", ask };
@@ -46,6 +46,21 @@ test("a link scanner that follows the link changes nothing; the button on its pa
     [taken, taken],
   );
   assert.match((await ask("GET", acknowledge)).text, /taken it already[\s\S]*Taken by a link sent to phone\./);
+});
+
+test("the button of a notification does the same, and gets what came of it as JSON", async (t) => {
+  const { alerting, ask, acknowledge } = linkHub(t);
+  const asked = await ask("GET", acknowledge, "it", "application/json");
+  assert.deepEqual([asked.status, JSON.parse(asked.text).heading], [200, "Prendere in carico?"]);
+  assert.equal(alerting.alerts[0]?.acknowledged, null);
+  const done = await ask("POST", acknowledge, "en", "application/json");
+  assert.deepEqual(JSON.parse(done.text), {
+    heading: "Acknowledged",
+    lines: ["No repeats, no escalation. Its end is still told."],
+  });
+  assert.equal(done.headers.get("cache-control"), "no-store");
+  assert.equal(alerting.alerts[0]?.acknowledged?.by, "a link sent to phone");
+  assert.equal((await ask("POST", `${acknowledge}x`, "en", "application/json")).status, 404);
 });
 
 test("a link that silences does so for four hours, and pressing it again does not prolong that", async (t) => {
