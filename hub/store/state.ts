@@ -14,8 +14,8 @@ export const stateVersion = 1;
 /** The store can't be used: `message` names the remedy. The hub does not start and nothing is overwritten. */
 export class StoreError extends Error {}
 
-/** Asked for with each request to the API. */
-const askedOften: ReadonlySet<Kind> = new Set<Kind>(["apiKey", "keyUse", "session"]);
+/** Asked for with each request to the API, and every few seconds of each agent: whether it was revoked. */
+const askedOften: ReadonlySet<Kind> = new Set<Kind>(["apiKey", "keyUse", "session", "agent"]);
 const recalledMax = 1000;
 
 export type Actor = { actor: string; reason: string };
