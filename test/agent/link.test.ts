@@ -9,6 +9,7 @@ import { Facts } from "../../agent/facts.ts";
 import type { HubPlace } from "../../agent/hub-place.ts";
 import { loadIdentity } from "../../agent/identity.ts";
 import { Link } from "../../agent/link.ts";
+import type { BackupFeed } from "../../agent/ports.ts";
 import { Sampler } from "../../agent/sampler.ts";
 import { SpoolFiles } from "../../agent/spool-files.ts";
 import { SpoolStore } from "../../agent/spool-store.ts";
@@ -30,6 +31,8 @@ function setUp(t: TestContext) {
   const collector = new FakeCollector(clock);
   const logged: string[] = [];
   const heard: MessageOf<"alerts">["body"][] = [];
+  /** Who takes the catalogue of backups now. */
+  const catalogue: { listener: Parameters<BackupFeed["listen"]>[0] } = { listener: undefined };
   const log = (_level: number, message: string) => void logged.push(message);
   const store = new SpoolStore(SpoolFiles.open(join(folder, "spool"), log), log);
   const facts = new Facts();
@@ -43,6 +46,11 @@ function setUp(t: TestContext) {
     facts,
     identify: () => collector.identify(),
     setDuties: (duties) => collector.setDuties(duties),
+    backups: {
+      listen: (listener) => {
+        catalogue.listener = listener;
+      },
+    },
     hearAlerts: (body) => void heard.push(body),
     tellOutlet: async ({ ways }) => ways.map((way) => ({ way, outcome: "told", said: "written" })),
     answerHub: async () => undefined,
@@ -71,7 +79,7 @@ function setUp(t: TestContext) {
     await settle();
     rmSync(folder, { recursive: true });
   });
-  return { clock, hub, collector, store, link, sampler, net, logged, heard, folder };
+  return { clock, hub, collector, store, link, sampler, net, logged, heard, catalogue, folder };
 }
 
 /** Times of the ticks since the start, one every 10 s. */
@@ -119,6 +127,25 @@ test("a token is sent as it is", async (t) => {
   await clock.advance(2_000);
   assert.deepEqual(hub.hellos.at(-1)?.join, { token: "once" });
   assert.equal(net.joined, fingerprint);
+});
+
+test("the catalogue of backups goes to a hub that knows it, for as long as the session lasts", async (t) => {
+  const { clock, hub, catalogue } = setUp(t);
+  await clock.advance(1_000);
+  const listener = () => catalogue.listener;
+  assert.equal(listener(), undefined, "version 1 knows no backups");
+  hub.versions = { min: 1, max: 2 };
+  hub.close(1012);
+  await clock.advance(5_000);
+  const part = { storage: "nas", shared: true, at: 1, part: 1, parts: 1, backups: [] };
+  assert.equal(listener()?.(part), true);
+  await settle();
+  assert.deepEqual(hub.messages.at(-1), { type: "backups", body: part });
+  const old = listener();
+  hub.refuseWith = "overloaded";
+  hub.close(1006);
+  await clock.advance(1_000);
+  assert.deepEqual([listener(), old?.(part)], [undefined, false]);
 });
 
 test("every tick arrives once, through a change of the schema and key frames", async (t) => {

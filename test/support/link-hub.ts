@@ -86,7 +86,7 @@ export class LinkHub {
   }
 
   private hearText(text: string, nonce: string): void {
-    const parsed = parseMessageText(text, "agent", 1);
+    const parsed = parseMessageText(text, "agent", this.versions.max);
     if (!parsed.ok) throw new Error(`the agent sent what the protocol doesn't know: ${parsed.about}: ${parsed.problem}`);
     this.messages.push(parsed.message);
     if (parsed.message.type === "hello") this.hearHello(parsed.message.body, nonce);
@@ -106,7 +106,7 @@ export class LinkHub {
     const stream = this.streams.get(hello.stream) ?? { lastSeq: 0, frames: [] };
     this.streams.set(hello.stream, stream);
     this.current = { stream, state: undefined, acked: stream.lastSeq };
-    this.say("welcome", { version: 1, lastSeq: stream.lastSeq, now: 0, duties: ["cluster"] });
+    this.say("welcome", { version: this.versions.max, lastSeq: stream.lastSeq, now: 0, duties: ["cluster"] });
   }
 
   private judgeJoin({ join, clusterId, publicKey }: Hello, nonce: string): RefusalCode | undefined {
