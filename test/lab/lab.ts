@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../agent/ports.ts";
 import { addPastTasks, startActivity, startFirstMigration } from "./activity.ts";
-import { NodeApi } from "./api.ts";
+import { type Call, NodeApi } from "./api.ts";
 import { type Backup, pastBackups, volidOf } from "./backups.ts";
 import { Schedule, scaledClock } from "./clock.ts";
 import { installCommands, runCommand } from "./commands.ts";
@@ -208,13 +208,18 @@ function makeApis({
   const wait = (ms: number) => clock.sleep(ms);
   const context = { world, secrets, now, wait, backups: () => backups, tasks };
   const permissions = permissionsOf(world.spec);
+  const jobs = jobHandlers(context);
   const handlers = {
     ...readHandlers(context),
     ...storageHandlers(context),
-    ...jobHandlers(context),
+    ...jobs,
     ...writeHandlers({ world, now, operations, vzdump, restores }),
     ...restoreHandlers(restores),
     ...insideHandlers({ ...context, restores }),
+    taskStop: (call: Call) => {
+      restores.safety.endsTask(call.user, String(call.params.upid));
+      return jobs.taskStop?.(call);
+    },
     ...signInHandlers({ secrets, permissions, now, wait, refusalDelayMs: options.refusalDelayMs ?? 3000 }),
   };
   return new Map(

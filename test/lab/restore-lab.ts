@@ -16,7 +16,7 @@ import { RestoreSafety } from "./restore-safety.ts";
 import { Traces } from "./restore-traces.ts";
 import { isSuccess, type Task, type Tasks } from "./tasks.ts";
 import type { Tree } from "./tree.ts";
-import type { World } from "./world.ts";
+import type { Guest, World } from "./world.ts";
 
 export type RestoreLabParts = {
   world: World;
@@ -131,15 +131,17 @@ export class RestoreLab implements RestoreParts {
       .map(({ life }) => life.spec.vmid);
   }
 
+  /** As it lies in /etc/pve: whoever writes there past PVE is seen too. */
+  private textOf(guest: Guest): string {
+    return this.tree.readGuest(guest.life.spec.vmid) ?? guestConfigText(this.world, guest);
+  }
+
   inventory() {
     const nodes = [...this.world.nodes.keys()];
     return {
       guests: this.world
         .guestsNow()
-        .map(
-          (guest) =>
-            `${guest.life.spec.vmid} ${guest.home} ${guest.life.incarnation} ${digestOf(guestConfigText(this.world, guest))}`,
-        )
+        .map((guest) => `${guest.life.spec.vmid} ${guest.home} ${guest.life.incarnation} ${digestOf(this.textOf(guest))}`)
         .sort(),
       volumes: this.world.volumes
         .list()

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { nastyContainer, nastyVm, setUpRestores } from "../support/lab-restores.ts";
 
@@ -147,4 +149,19 @@ test("a guest that was left is seen in the inventory's digest", async (context) 
   assert.deepEqual([pools, firewall, volumes.length], [[["prod", [9412]]], ["9412.fw"], 3]);
   const [pool] = (await call("GET", "/pools", { poolid: "prod" })).data as { members: { vmid: number }[] }[];
   assert.ok(pool?.members.some(({ vmid }) => vmid === 9412));
+});
+
+test("ending a task that is not the caller's own restore is a violation; writing to a production guest's file is in the digest", async (context) => {
+  const { lab, clock, call, restoreVm, read } = await setUpRestores(context);
+  const volid = lab.restores.plantBackup(nastyVm);
+  const own = await restoreVm(volid, { ...vmNets, bwlimit: "5000" });
+  const { upid } = lab.vzdump.start("pve1", { storage: "nfs1", mode: "snapshot", compress: "zstd", vmids: [100] }, "root@pam");
+  await clock.advance(1000);
+  await call("DELETE", `/tasks/${own}`);
+  await call("DELETE", `/tasks/${upid}`);
+  assert.deepEqual(lab.restores.safety.violations, [`end of the task ${upid}: it is no restore`]);
+  const before = lab.restores.inventoryDigest();
+  const file = "etc/pve/nodes/pve1/qemu-server/100.conf";
+  writeFileSync(join(lab.tree.root("pve1"), file), `${read("pve1", file)}args: -evil\n`);
+  assert.notEqual(lab.restores.inventoryDigest(), before);
 });

@@ -34,6 +34,13 @@ export class RestoreSafety {
     else if (copy.touchedBy !== undefined) this.say(`${what} ${vmid}: ${copy.touchedBy} has laid hands on it since`);
   }
 
+  /** A call that ends a task: only that of the caller's own restore. */
+  endsTask(user: string, upid: string): void {
+    const copy = [...this.copies.all.values()].find((one) => one.upid === upid);
+    if (copy === undefined) this.say(`end of the task ${upid}: it is no restore`);
+    else if (copy.owner !== user) this.say(`end of the task ${upid}: it is ${copy.owner}'s, not ${user}'s`);
+  }
+
   /** The parameters of a call that restores. */
   creates(type: "qemu" | "lxc", params: Readonly<Record<string, unknown>>): void {
     const vmid = String(params.vmid);

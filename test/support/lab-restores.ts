@@ -88,7 +88,7 @@ lxc.mount.entry: /srv/bindme srv/raw none bind,create=dir 0 0
 
 /** A lab with an isolated bridge `sandbox0`, and short words for the calls of a restore test on pve1. */
 export async function setUpRestores(context: TestContext, options: Omit<Partial<LabOptions>, "clock"> = {}) {
-  const { lab, clock, read } = await startTestLab(context, options);
+  const { lab, clock, read } = await startTestLab(context, { guests: 6, metricsGenerations: 1, ...options });
   lab.restores.addIsolatedBridge("sandbox0");
   const call = (method: string, path: string, params: Record<string, string> = {}, user = "root@pam") =>
     callLab(lab, "pve1", method, path.startsWith("/cluster") || path.startsWith("/pools") ? path : `/nodes/pve1${path}`, {
