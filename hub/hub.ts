@@ -29,6 +29,7 @@ import { listenersOf, NodeOutlets } from "./node-receiver.ts";
 import { openOutlets } from "./outlets.ts";
 import type { Clock, Log } from "./ports.ts";
 import { PveIngest } from "./pve-ingest.ts";
+import { mailReports } from "./report-mail.ts";
 import { openRestore } from "./restore.ts";
 import { sessionEvents } from "./session-events.ts";
 import { readJoinKey } from "./setup.ts";
@@ -242,6 +243,8 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
   restore.operations.onWork(operating.soon);
   const testing = agenda.add("ordering restore tests", maintainMs, () => restore.verify.tick());
   restore.verify.onWork(testing.soon);
+  const reports = { state, clock, runs: () => restore.book.newest(), dispatcher: delivery.dispatcher };
+  const reporting = agenda.add("mailing reports", maintainMs, () => mailReports(reports));
   const stopFrames = soonAfterFrames(series.live, log, () => {
     alerting.pass();
     judging.soon(alerting.loop.dueInMs());
@@ -264,6 +267,7 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     stopFrames();
     await judging.stop();
     await testing.stop();
+    await reporting.stop();
     await operating.stop();
     alerting.stop();
     await link.drain(drainMs);

@@ -1,5 +1,5 @@
 import type { Content, TDocumentDefinitions } from "pdfmake/interfaces.js";
-import type { Sheet, SheetBlock } from "./core/sheet.ts";
+import type { Sheet, SheetBlock } from "#protocol/sheet.ts";
 
 /**
  * A sheet as PDF. pdfmake is loaded when the first one is wanted: it is larger than the rest of the hub. Its browser build holds its fonts'

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { alertSchema, recurrenceSchema, scopeSchema, severitySchema, slugSchema } from "./alerting.ts";
+import { sheetSchema } from "./sheet.ts";
 
 /** Who is told of alerts, how, and what became of it. */
 
@@ -117,7 +118,16 @@ export const routeSchema = z.strictObject({
 });
 export type Route = z.infer<typeof routeSchema>;
 
-export const notificationKinds = ["firing", "resolved", "repeat", "escalation", "catch-up", "acknowledged", "test"] as const;
+export const notificationKinds = [
+  "firing",
+  "resolved",
+  "repeat",
+  "escalation",
+  "catch-up",
+  "acknowledged",
+  "test",
+  "report",
+] as const;
 /** Why it was sent; `kind` follows from it. */
 export const notifyReasons = [
   "first",
@@ -131,6 +141,8 @@ export const notifyReasons = [
   /** Only to receivers that keep incidents of their own, so that they stop calling people. */
   "acknowledged",
   "test",
+  /** Nobody is alarmed: a report came due. */
+  "report",
 ] as const;
 export type NotifyReason = (typeof notifyReasons)[number];
 
@@ -157,6 +169,8 @@ export const notificationSchema = z.object({
   more: z.int(),
   /** Agents that should hear of it: nodes the alerts are on. */
   nodes: z.array(z.object({ cluster: z.string(), node: z.string() })),
+  /** Of a report: mailed as text, with a PDF. */
+  sheet: sheetSchema.optional(),
 });
 export type Notification = z.infer<typeof notificationSchema>;
 

@@ -1,5 +1,5 @@
 import type { RunDetail } from "#protocol/proof.ts";
-import type { Sheet, SheetBlock } from "./sheet.ts";
+import type { Sheet, SheetBlock } from "#protocol/sheet.ts";
 import { sizeText, spanText, utcText } from "./sheet-text.ts";
 
 /** What stands in the audit log about a run. */

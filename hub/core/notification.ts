@@ -18,6 +18,7 @@ const kinds: Record<NotifyReason, Notification["kind"]> = {
   "all-resolved": "resolved",
   acknowledged: "acknowledged",
   test: "test",
+  report: "report",
 };
 
 const worstFirst = (a: AlertView, b: AlertView) =>

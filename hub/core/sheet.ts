@@ -1,13 +1,4 @@
-/** A printed page, as far as ours go: what hub/pdf.ts makes a PDF of and text mails are made of. */
-export type SheetBlock =
-  | { is: "title" | "heading" | "text" | "note"; text: string }
-  | { is: "facts"; rows: readonly (readonly [label: string, value: string])[] }
-  | { is: "table"; head: readonly string[]; rows: readonly (readonly string[])[] }
-  | { is: "log"; lines: readonly string[] }
-  /** PNG, base64. */
-  | { is: "image"; png: string };
-
-export type Sheet = { title: string; at: number; blocks: readonly SheetBlock[] };
+import type { Sheet, SheetBlock } from "#protocol/sheet.ts";
 
 /** The same as plain text; images are left out. */
 export function sheetText({ blocks }: Sheet): string {

@@ -111,6 +111,11 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   "GET /api/v1/restore-tests/{id}/screenshot": acting,
   "GET /api/v1/backups": seen,
   "GET /api/v1/proof": seen,
+  "GET /api/v1/reports": audit,
+  "GET /api/v1/reports/restore": seen,
+  "GET /api/v1/reports/restore.pdf": seen,
+  "PUT /api/v1/reports/{id}": modify,
+  "DELETE /api/v1/reports/{id}": modify,
   // A policy names every guest it holds.
   "GET /api/v1/policies": audit,
   "GET /api/v1/policies/{id}/plan": whole,

@@ -28,6 +28,7 @@ import { policyRoutes } from "./policy-routes.ts";
 import type { HttpPorts } from "./ports.ts";
 import { PveLogins, pveCookieName } from "./pve-logins.ts";
 import { receiverRoutes } from "./receiver-routes.ts";
+import { reportRoutes } from "./report-routes.ts";
 import { restoreRoutes } from "./restore-routes.ts";
 import { routeRoutes } from "./route-routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
@@ -77,6 +78,7 @@ export function createApp(ports: HttpPorts): HubApp {
     restoreRoutes(app, ports, ports.restore);
     backupRoutes(app, ports, ports.restore);
     policyRoutes(app, ports, ports.restore);
+    reportRoutes(app, ports, ports.restore);
   }
   keyRoutes(app, ports);
   agentRoutes(app, ports);

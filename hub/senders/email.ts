@@ -7,6 +7,7 @@ import type { SendResult } from "../core/delivery.ts";
 import { htmlEscape } from "../core/html.ts";
 import { plainText } from "../core/message.ts";
 import { addressProblem, type OutgoingRules } from "../core/outgoing-url.ts";
+import { sheetText } from "../core/sheet.ts";
 import { type ChannelPorts, type MessagePorts, messageFor, type ReceiverOf } from "./channel.ts";
 
 type Email = ReceiverOf<"email">;
@@ -69,13 +70,26 @@ function htmlOf(notification: Notification, { verdict, body, link, actions }: Re
 }
 
 export async function sendEmail(ports: EmailPorts, notification: Notification, receiver: Email): Promise<SendResult> {
-  const mail = formatEmail(notification, receiver, ports);
+  const mail = await withSheet(formatEmail(notification, receiver, ports), notification);
   const { smtp } = receiver;
   const envelope = { from: addressIn(receiver.from), to: receiver.to.map(addressIn) };
   if (smtp === undefined) return attempt({ sendmail: true, path: ports.sendmail, newline: "unix" }, { ...mail, envelope });
   const found = await resolve(smtp.host, ports.rules(receiver.privateAddress));
   if ("problem" in found) return { ok: false, retry: found.retry, problem: found.problem };
   return attempt(smtpOptions(ports, smtp, found.address), { ...mail, envelope });
+}
+
+/** A report is a mail of its own: its text, and the same as PDF. */
+async function withSheet(mail: SendMailOptions, { sheet }: Notification): Promise<SendMailOptions> {
+  if (sheet === undefined) return mail;
+  const { pdfOf } = await import("../pdf.ts");
+  const { html: _, ...rest } = mail;
+  const filename = `${sheet.title.replace(/[^A-Za-z0-9]+/g, "-")}.pdf`;
+  return {
+    ...rest,
+    text: sheetText(sheet),
+    attachments: [{ filename, content: await pdfOf(sheet), contentType: "application/pdf" }],
+  };
 }
 
 function smtpOptions({ ca, secret }: EmailPorts, { host, port, tls, user, password }: Smtp, address: string) {

@@ -3,6 +3,7 @@ import { backupSchema } from "#protocol/backups.ts";
 import { type ClusterId, type EpochMs, type NodeName, parseClusterId, parseEpochMs, parseNodeName } from "#protocol/ids.ts";
 import { operationResultSchema } from "#protocol/operations.ts";
 import { policyDecisionSchema, policySchema } from "#protocol/policy.ts";
+import { reportSchema } from "#protocol/report.ts";
 import { proofRecordSchema, runSchema } from "../core/run-record.ts";
 
 const epochMs = z.custom<EpochMs>((value) => parseEpochMs(value) !== undefined, "not a time");
@@ -26,6 +27,10 @@ export const restoreKinds = {
     audited: false,
     schema: z.strictObject({ policy: z.string(), from: epochMs, until: epochMs, decisions: z.array(policyDecisionSchema) }),
   },
+  /** Reports by mail; id: its own. */
+  report: { audited: true, schema: reportSchema },
+  /** The end of the newest period that was reported; id: the report's. */
+  reportSent: { audited: false, schema: z.strictObject({ until: epochMs }) },
   /** Id: `<cluster>/<vmid>`. */
   proof: { audited: false, schema: proofRecordSchema },
   /** Id: SHA-256 of cluster, storage's entity and volid, which may be longer than a key. */

@@ -1,0 +1,171 @@
+import type { ReportLanguage, RestoreReportView } from "#protocol/report.ts";
+import type { Sheet, SheetBlock } from "#protocol/sheet.ts";
+import type { Run } from "./run-record.ts";
+import { dayText, sizeText, spanText, utcText } from "./sheet-text.ts";
+
+/** Rows of a table on a report: two pages hold no more. */
+const rowsMax = 25;
+
+const words = {
+  en: {
+    title: "Restore proof",
+    none: "No backup was tested: nothing is proven for this period",
+    allPassed: (tests: number, guests: number) => `All ${tests} restore tests passed, ${guests} guests are proven`,
+    someFailed: (failed: number, guests: number, names: string) =>
+      `${failed} of ${guests} tested guests did NOT restore: ${names}`,
+    notAll: (passed: number, notDone: number) => `${passed} restore tests passed, ${notDone} came to no verdict`,
+    period: "Period",
+    tests: "Tests",
+    counts: (r: RestoreReportView) => `${r.tests}: ${r.passed} passed, ${r.failed} failed, ${r.notDone} without a verdict`,
+    guests: "Guests tested",
+    levels: "Highest proof",
+    levelNames: { none: "nothing", bytes: "bytes verified", boots: "boots", works: "works" },
+    restored: "Restored",
+    median: "Median duration",
+    failed: "Did not restore",
+    notDone: "Without a verdict",
+    slower: "More than twice as slow as the last good test",
+    passed: "Restored",
+    head: ["Guest", "When", "Proven", "Took", "Verdict"],
+    slowerHead: ["Guest", "Measure", "Times slower"],
+    more: (count: number) => `… and ${count} more: see /api/v1/restore-tests`,
+  },
+  it: {
+    title: "Prova di ripristino",
+    none: "Nessun backup è stato provato: per questo periodo non è dimostrato nulla",
+    allPassed: (tests: number, guests: number) =>
+      `Tutte le ${tests} prove di ripristino sono riuscite, ${guests} guest sono dimostrati`,
+    someFailed: (failed: number, guests: number, names: string) =>
+      `${failed} guest su ${guests} provati NON si ripristinano: ${names}`,
+    notAll: (passed: number, notDone: number) => `${passed} prove di ripristino riuscite, ${notDone} senza esito`,
+    period: "Periodo",
+    tests: "Prove",
+    counts: (r: RestoreReportView) => `${r.tests}: ${r.passed} riuscite, ${r.failed} fallite, ${r.notDone} senza esito`,
+    guests: "Guest provati",
+    levels: "Livello raggiunto",
+    levelNames: { none: "nulla", bytes: "byte verificati", boots: "si avvia", works: "funziona" },
+    restored: "Ripristinati",
+    median: "Durata mediana",
+    failed: "Non ripristinati",
+    notDone: "Senza esito",
+    slower: "Oltre due volte più lenti dell'ultima prova riuscita",
+    passed: "Ripristinati",
+    head: ["Guest", "Quando", "Dimostrato", "Durata", "Esito"],
+    slowerHead: ["Guest", "Misura", "Volte più lento"],
+    more: (count: number) => `… e altri ${count}: vedi /api/v1/restore-tests`,
+  },
+} as const satisfies Record<ReportLanguage, unknown>;
+
+type Test = RestoreReportView["broken"][number];
+
+function testOf(run: Run): Test {
+  return {
+    run: run.id,
+    cluster: run.cluster,
+    vmid: run.guest?.vmid ?? 0,
+    name: run.guest?.name ?? "",
+    at: run.finishedAt ?? 0,
+    outcome: run.outcome ?? "",
+    level: run.level ?? "none",
+    verdict: run.verdict ?? "",
+    durationMs: run.durationMs,
+  };
+}
+
+const nameOf = ({ name, vmid }: Pick<Test, "name" | "vmid">) => `${name} (${vmid})`;
+
+/** What restore tests that ended in [from, to) showed; `runs` in any order. */
+export function restoreSummary(runs: readonly Run[], from: number, to: number, language: ReportLanguage): RestoreReportView {
+  const ended = runs
+    .filter(
+      ({ kind, finishedAt, guest }) =>
+        kind === "restore-test" && guest !== null && finishedAt !== null && finishedAt >= from && finishedAt < to,
+    )
+    .sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0) || (a.id < b.id ? -1 : 1));
+  const judged = ended.filter(({ outcome }) => outcome === "passed" || outcome === "failed");
+  const newest = new Map(judged.map((run) => [`${run.cluster}/${run.guest?.vmid}`, run]));
+  const levels = { none: 0, bytes: 0, boots: 0, works: 0 };
+  for (const { level } of newest.values()) levels[level ?? "none"]++;
+  const passed = judged.filter(({ outcome }) => outcome === "passed");
+  const times = passed.flatMap(({ durationMs }) => durationMs ?? []).sort((a, b) => a - b);
+  const notDone = ended.filter((run) => !judged.includes(run));
+  const summary: RestoreReportView = {
+    from,
+    to,
+    tests: ended.length,
+    passed: passed.length,
+    failed: judged.length - passed.length,
+    notDone: notDone.length,
+    guestsTested: newest.size,
+    levels,
+    restoredBytes: judged.reduce((sum, { measures }) => sum + (measures?.restoreBytes ?? 0), 0),
+    medianMs: times[Math.floor((times.length - 1) / 2)] ?? null,
+    broken: [...newest.values()].filter(({ outcome }) => outcome === "failed").map(testOf),
+    notDoneTests: notDone.map(testOf),
+    slower: [...newest.values()].flatMap((run) =>
+      run.slower.map(({ measure, factor }) => ({ vmid: run.guest?.vmid ?? 0, name: run.guest?.name ?? "", measure, factor })),
+    ),
+    passedTests: [...newest.values()].filter(({ outcome }) => outcome === "passed").map(testOf),
+    verdict: "",
+  };
+  return { ...summary, verdict: verdictOf(summary, language) };
+}
+
+function verdictOf({ broken, guestsTested, passed, notDone }: RestoreReportView, language: ReportLanguage): string {
+  const say = words[language];
+  if (broken.length > 0) {
+    const names = broken.slice(0, 5).map(nameOf).join(", ");
+    return say.someFailed(broken.length, guestsTested, broken.length > 5 ? `${names} …` : names);
+  }
+  if (guestsTested === 0) return say.none;
+  return notDone > 0 ? say.notAll(passed, notDone) : say.allPassed(passed, guestsTested);
+}
+
+/** At most two pages, verdict first. */
+export function summarySheet(report: RestoreReportView, language: ReportLanguage): Sheet {
+  const say = words[language];
+  const levels = (["works", "boots", "bytes", "none"] as const).map(
+    (level) => `${say.levelNames[level]} ${report.levels[level] ?? 0}`,
+  );
+  const blocks: SheetBlock[] = [
+    { is: "title", text: report.verdict },
+    {
+      is: "facts",
+      rows: [
+        [say.period, `${utcText(report.from)} – ${utcText(report.to)}`],
+        [say.tests, say.counts(report)],
+        [say.guests, String(report.guestsTested)],
+        [say.levels, levels.join(", ")],
+        [say.restored, sizeText(report.restoredBytes)],
+        [say.median, report.medianMs === null ? "–" : spanText(report.medianMs)],
+      ],
+    },
+    ...testTable(say.failed, report.broken, language),
+    ...testTable(say.notDone, report.notDoneTests, language),
+  ];
+  if (report.slower.length > 0) {
+    const rows = report.slower.slice(0, rowsMax).map((one) => [nameOf(one), one.measure, String(one.factor)]);
+    blocks.push({ is: "heading", text: say.slower }, { is: "table", head: [...say.slowerHead], rows });
+  }
+  blocks.push(...testTable(say.passed, report.passedTests, language));
+  return { title: `${say.title} ${dayText(report.from)} – ${dayText(report.to)}`, at: report.to, blocks };
+}
+
+function testTable(title: string, tests: readonly Test[], language: ReportLanguage): SheetBlock[] {
+  if (tests.length === 0) return [];
+  const say = words[language];
+  const rows = tests
+    .slice(0, rowsMax)
+    .map((test) => [
+      nameOf(test),
+      utcText(test.at).slice(0, 16),
+      say.levelNames[test.level],
+      test.durationMs === null ? "–" : spanText(test.durationMs),
+      test.verdict.slice(0, 120),
+    ]);
+  const blocks: SheetBlock[] = [
+    { is: "heading", text: title },
+    { is: "table", head: [...say.head], rows },
+  ];
+  return tests.length > rowsMax ? [...blocks, { is: "note", text: say.more(tests.length - rowsMax) }] : blocks;
+}

@@ -1,0 +1,76 @@
+import type { EpochMs } from "#protocol/ids.ts";
+import type { Notification } from "#protocol/notifications.ts";
+import type { Report } from "#protocol/report.ts";
+import type { Dispatcher } from "./alert-ports.ts";
+import { parseCalendar, previousInstant } from "./core/calendar.ts";
+import { restoreSummary, summarySheet } from "./core/restore-summary.ts";
+import type { Run } from "./core/run-record.ts";
+import type { Clock } from "./ports.ts";
+import type { StateStore } from "./store/state.ts";
+
+export type ReportMailPorts = {
+  state: StateStore;
+  clock: Clock;
+  runs(): readonly Run[];
+  dispatcher: Pick<Dispatcher, "enqueue" | "committed">;
+};
+
+const lookMs = 5 * 60_000;
+const by = { actor: "hub", reason: "reported" };
+
+/** The newest period of a report that has ended; undefined: none has. */
+export function endedPeriod(
+  { calendar, timezone }: Pick<Report, "calendar" | "timezone">,
+  now: EpochMs,
+): { from: EpochMs; to: EpochMs } | undefined {
+  const parsed = parseCalendar(calendar);
+  const to = parsed.ok ? previousInstant(parsed.event, now, timezone) : undefined;
+  const from = parsed.ok && to !== undefined ? previousInstant(parsed.event, (to - 1) as EpochMs, timezone) : undefined;
+  return from === undefined || to === undefined ? undefined : { from, to };
+}
+
+/**
+ * Hands reports that came due to the delivery queue. That one was is recorded in the transaction that queues it: a crash mails it neither
+ * twice nor never. Returns in how many ms to look again.
+ */
+export function mailReports({ state, clock, runs, dispatcher }: ReportMailPorts): number {
+  const now = clock.now();
+  for (const { id, document: report } of state.list("report")) {
+    const period = report.enabled ? endedPeriod(report, now) : undefined;
+    const sent = state.get("reportSent", id);
+    if (period === undefined || (sent !== undefined && sent.until >= period.to)) continue;
+    state.together(() => {
+      // A new report begins with its first whole period.
+      if (sent !== undefined) dispatcher.enqueue(notificationOf(report, period, runs(), now));
+      state.put("reportSent", id, { until: period.to }, by);
+    });
+    dispatcher.committed();
+  }
+  return lookMs;
+}
+
+function notificationOf(
+  report: Report,
+  { from, to }: { from: EpochMs; to: EpochMs },
+  runs: readonly Run[],
+  now: EpochMs,
+): Notification {
+  const summary = restoreSummary(runs, from, to, report.language);
+  return {
+    id: `report-${report.id}-${to}`,
+    kind: "report",
+    reason: "report",
+    at: now,
+    group: `report|${report.id}`,
+    sequence: 1,
+    route: report.id,
+    receiver: report.receiver,
+    step: 0,
+    severity: summary.broken.length > 0 ? "warning" : "info",
+    verdict: summary.verdict,
+    alerts: [],
+    more: 0,
+    nodes: [],
+    sheet: summarySheet(summary, report.language),
+  };
+}
