@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { EpochMs } from "#protocol/ids.ts";
+import { restoreSummary, summarySheet } from "../../hub/core/restore-summary.ts";
+import { newRun } from "../../hub/core/run.ts";
+import type { Run } from "../../hub/core/run-record.ts";
+import { sheetText } from "../../hub/core/sheet.ts";
+import { pdfOf } from "../../hub/pdf.ts";
+import { mailReports } from "../../hub/report-mail.ts";
+import { orderOf } from "../support/operations-world.ts";
+import { testHub } from "../support/test-hub.ts";
+
+const week = 7 * 86_400_000;
+/** Monday 2026-01-05 07:00 UTC. */
+const monday = Date.UTC(2026, 0, 5, 7);
+
+function runOf(vmid: number, at: number, overrides: Partial<Run> = {}): Run {
+  const guest = { vmid, type: "qemu" as const, name: `g${vmid}`, identity: [] };
+  const order = {
+    ...orderOf(at),
+    guest,
+    id: `00000000-0000-4000-8000-${String(vmid).padStart(12, "0")}`,
+    createdAt: at as EpochMs,
+  };
+  const end = {
+    state: "finished",
+    outcome: "passed",
+    level: "works",
+    verdict: "fine",
+    finishedAt: at as EpochMs,
+    durationMs: 120_000,
+  } as const;
+  return { ...newRun(order), ...end, ...overrides };
+}
+
+test("a report's first line is its verdict, in both languages, and its numbers are those of the period", () => {
+  const runs = [
+    runOf(100, monday + 1000),
+    runOf(101, monday + 2000, { outcome: "failed", level: "bytes", verdict: "It did not boot" }),
+    runOf(102, monday + 3000, { outcome: "interrupted", level: "none", durationMs: null }),
+    runOf(103, monday + week),
+  ];
+  const english = restoreSummary(runs, monday, monday + week, "en");
+  assert.deepEqual([english.tests, english.passed, english.failed, english.notDone, english.guestsTested], [3, 1, 1, 1, 2]);
+  assert.equal(english.verdict, "1 of 2 tested guests did NOT restore: g101 (101)");
+  const [first] = sheetText(summarySheet(english, "en")).split("\n");
+  assert.equal(first, "1 of 2 tested guests did NOT restore: g101 (101)");
+  const italian = restoreSummary(runs.toReversed(), monday, monday + week, "it");
+  assert.equal(italian.verdict, "1 guest su 2 provati NON si ripristinano: g101 (101)");
+  assert.deepEqual({ ...italian, verdict: "" }, { ...english, verdict: "" }, "the order of runs changes nothing");
+});
+
+test("a period without a test is never good news", () => {
+  assert.equal(restoreSummary([], 0, 1, "en").verdict, "No backup was tested: nothing is proven for this period");
+  const interrupted = [runOf(100, 5, { outcome: "interrupted", level: "none" })];
+  assert.match(restoreSummary(interrupted, 0, 9, "en").verdict, /^No backup was tested/);
+});
+
+test("hundreds of tests still are two pages", async () => {
+  const runs = Array.from({ length: 600 }, (_, index) =>
+    runOf(100 + index, monday + index, index % 2 === 0 ? {} : { outcome: "failed", level: "none", verdict: "x ".repeat(200) }),
+  );
+  const pdf = await pdfOf(summarySheet(restoreSummary(runs, monday, monday + week, "en"), "en"));
+  const pages = pdf.toString("latin1").match(/\/Type \/Page\b/g)?.length ?? 0;
+  assert.ok(pages >= 1 && pages <= 2, `${pages} pages`);
+});
+
+test("a weekly report goes to its receiver once a week, also when the hub was away, and begins with a whole week", async (t) => {
+  const { state, clock } = testHub(t);
+  clock.jumpWall(monday - 3_600_000 - clock.now());
+  const queued: string[] = [];
+  let committed = 0;
+  const dispatcher = {
+    enqueue: ({ id, verdict, receiver, sheet }: { id: string; verdict: string; receiver: string; sheet?: unknown }) => {
+      assert.ok(sheet !== undefined);
+      queued.push(`${id} ${receiver} ${verdict}`);
+    },
+    committed: () => committed++,
+  };
+  const ports = { state, clock, runs: () => [runOf(100, monday + 1000)], dispatcher };
+  const report = {
+    id: "weekly",
+    name: "Weekly",
+    enabled: true,
+    calendar: "mon 07:00",
+    timezone: "UTC",
+    receiver: "ops",
+    language: "en" as const,
+  };
+  state.put("report", "weekly", report, { actor: "test", reason: "test" });
+  mailReports(ports);
+  assert.deepEqual(queued, [], "not about the time before it was made");
+  clock.jumpWall(3_600_000);
+  mailReports(ports);
+  mailReports(ports);
+  clock.jumpWall(week + 3 * 86_400_000);
+  mailReports(ports);
+  assert.deepEqual(queued, [
+    `report-weekly-${monday} ops No backup was tested: nothing is proven for this period`,
+    `report-weekly-${monday + week} ops All 1 restore tests passed, 1 guests are proven`,
+  ]);
+  assert.equal(committed, 3);
+});
