@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { renewCertificate, showCertificate } from "../../hub/certificate-commands.ts";
+import { parseConfig } from "../../hub/config.ts";
+import { examine } from "../../hub/doctor.ts";
+import { openServiceManager } from "../../hub/notify.ts";
+import { defaultUrl, setup } from "../../hub/setup.ts";
+import { loadCertificate } from "../../hub/tls.ts";
+
+const now = Date.now();
+
+function folders(t: TestContext) {
+  const dir = mkdtempSync(join(tmpdir(), "proven-setup-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const [pmxcfs, stateDir] = [join(dir, "pve"), join(dir, "state")];
+  mkdirSync(pmxcfs);
+  const config = parseConfig(`state = "${stateDir}"\nport = 1\n[join]\npmxcfs = "${pmxcfs}"\n`);
+  return { pmxcfs, stateDir, config };
+}
+
+test("agents are sent to the address that the cluster itself uses for this node", (t) => {
+  const { pmxcfs } = folders(t);
+  assert.equal(defaultUrl(pmxcfs, 8420), `wss://${hostname()}:8420/agent`);
+  const members = (ip: string) =>
+    JSON.stringify({ nodename: "a", nodelist: { a: { id: 1, online: 1, ip }, b: { id: 2, online: 0 } } });
+  writeFileSync(join(pmxcfs, ".members"), members("10.1.2.3"));
+  assert.equal(defaultUrl(pmxcfs, 8420), "wss://10.1.2.3:8420/agent");
+  writeFileSync(join(pmxcfs, ".members"), members("fd00::1"));
+  assert.equal(defaultUrl(pmxcfs, 8420), "wss://[fd00::1]:8420/agent");
+  writeFileSync(join(pmxcfs, ".members"), JSON.stringify({ nodename: "a", version: 1 }));
+  assert.equal(defaultUrl(pmxcfs, 8420), `wss://${hostname()}:8420/agent`);
+});
+
+test("a renewed certificate is a new one, the old one is kept beside it, and the cluster's agents are told", async (t) => {
+  const { pmxcfs, stateDir, config } = folders(t);
+  const old = await loadCertificate(stateDir, now);
+  setup({ pmxcfs, stateDir, url: "wss://10.1.2.3:1/agent", fingerprint: old.fingerprint });
+  const said: string[] = [];
+  const ports = { config, now, say: (line: string) => said.push(line) };
+  await renewCertificate(ports);
+  const { fingerprint } = await loadCertificate(stateDir, now);
+  assert.notEqual(fingerprint, old.fingerprint);
+  assert.ok(readFileSync(join(stateDir, "tls.pem.old"), "utf8").includes(old.cert));
+  assert.deepEqual(JSON.parse(readFileSync(join(pmxcfs, "proven/hub.json"), "utf8")), {
+    url: "wss://10.1.2.3:1/agent",
+    fingerprint,
+  });
+  assert.ok(said.includes(`fingerprint  ${fingerprint}`));
+  said.length = 0;
+  await showCertificate(ports);
+  assert.equal(said[0], `fingerprint  ${fingerprint}`);
+});
+
+test("outside of a cluster a certificate is renewed without writing anything there", async (t) => {
+  const { pmxcfs, config } = folders(t);
+  await renewCertificate({ config, now, say: () => undefined });
+  assert.equal(existsSync(join(pmxcfs, "proven")), false);
+});
+
+test("the doctor of a hub that does not run names its port, and what the cluster's agents are not told", async (t) => {
+  const { pmxcfs, stateDir, config } = folders(t);
+  assert.deepEqual(
+    (await examine(config, now)).map(({ about, state }) => [about, state]),
+    [["state", "trouble"]],
+  );
+  await loadCertificate(stateDir, now);
+  writeFileSync(join(pmxcfs, ".version"), "{}");
+  const found = Object.fromEntries((await examine(config, now)).map(({ about, state }) => [about, state]));
+  assert.deepEqual(
+    [found.files, found.certificate, found.port, found["hub.json"], found["join key"]],
+    ["ok", "ok", "trouble", "trouble", "trouble"],
+  );
+});
+
+test("systemd is told that the hub is ready and that it stops, by the descriptor it was given", () => {
+  const told: string[] = [];
+  const write = (fd: number, text: string) => told.push(`${fd} ${text}`);
+  const service = openServiceManager({ PROVEN_NOTIFY_FD: "5" }, { log: () => undefined, write });
+  service.ready();
+  service.stopping();
+  openServiceManager({}, { log: () => undefined, write }).ready();
+  assert.deepEqual(told, ["5 READY=1", "5 STOPPING=1"]);
+});
