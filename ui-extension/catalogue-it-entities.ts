@@ -66,6 +66,8 @@ export const italianEntities: Readonly<Record<string, string>> = {
   "No guest that you may see has a volume here.": "Nessun guest che puoi vedere ha un volume qui.",
   "No projection yet: it takes a week of history": "Ancora nessuna proiezione: serve una settimana di storico",
   "No projection: too few samples in the last 90 days": "Nessuna proiezione: troppo pochi campioni negli ultimi 90 giorni",
+  "No samples in this range. The first arrive within a minute of the agent's start; to see them takes VM.Audit on a guest, Sys.Audit on a node.":
+    "Nessun campione in questo periodo. I primi arrivano entro un minuto dall'avvio dell'agente; per vederli serve VM.Audit su un guest, Sys.Audit su un nodo.",
   "Node {node} is short of memory: what runs on it waits {share} of the time":
     "Al nodo {node} manca memoria: ciò che vi gira attende il {share} del tempo",
   "Not understood: write 6h, 90min or 3d.": "Non capito: scrivi 6h, 90min o 3d.",

@@ -69,8 +69,6 @@ export const italian: Readonly<Record<string, string>> = {
   "No node that should have this storage has it active. Check its server and network.":
     "Nessun nodo che dovrebbe avere questo storage lo ha attivo. Controlla il suo server e la rete.",
   "No nodes yet.": "Ancora nessun nodo.",
-  "No samples in this range yet. The first arrive within a minute of the agent's start.":
-    "Ancora nessun campione in questo intervallo. I primi arrivano entro un minuto dall'avvio dell'agente.",
   "No storages known yet.": "Ancora nessuno storage noto.",
   "No tasks known yet.": "Ancora nessuna attività nota.",
   "Nobody can tell how this node is: neither its agent nor another member has spoken of it lately.":

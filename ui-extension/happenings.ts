@@ -9,7 +9,7 @@ const none: Happenings = { events: [], tasks: [], alerts: [] };
 
 /** What happened to one thing within a time: the hub's history, with what the live stream told since. */
 export class HappeningsOf {
-  /** Some of it could not be read: what is shown isn't all. */
+  /** Some of it could not be read, or was more than is asked for at once: what is shown isn't all. */
   incomplete = false;
   #known: Happenings = none;
   #asked = { about: "", since: 0, at: 0 };
@@ -55,7 +55,10 @@ export class HappeningsOf {
     if (turn !== this.#turn) return;
     const [events, ofTasks, alerts] = answers;
     // A hub that judges no rules has no alerts to ask for.
-    this.incomplete = !events.ok || ofTasks?.ok === false || (!alerts.ok && alerts.problem.status !== 404);
+    const isWhole = (answer: Answer<{ next: number | null }> | undefined) =>
+      answer === undefined || (answer.ok && answer.value.next === null);
+    const noRules = !alerts.ok && alerts.problem.status === 404;
+    this.incomplete = !isWhole(events) || !isWhole(ofTasks) || !(isWhole(alerts) || noRules);
     const kept = this.#known;
     this.#known = {
       events: itemsOf<EventView>(events) ?? kept.events,

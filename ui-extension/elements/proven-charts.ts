@@ -249,4 +249,6 @@ function problemText({ status, message }: { status: number; message: string }): 
 const emptyText = (range: Range) =>
   range.includes("-")
     ? t("Nothing was sampled in this time. Choose another one.")
-    : t("No samples in this range yet. The first arrive within a minute of the agent's start.");
+    : t(
+        "No samples in this range. The first arrive within a minute of the agent's start; to see them takes VM.Audit on a guest, Sys.Audit on a node.",
+      );
