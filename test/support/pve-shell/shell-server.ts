@@ -127,9 +127,23 @@ async function answerApi(request: IncomingMessage, response: ServerResponse, pat
       : send(response, 200, types[".json"] ?? "application/json", JSON.stringify({ data }));
   }
   const ticket = cookieOf(request, "PVEAuthCookie") ?? "";
+  if (path === "/api2/json/access/permissions") return await answerPermissions(request, response, ticket, pve);
   if (path !== "/api2/json/cluster/resources") return send(response, 501, "text/plain", "");
   const data = await pve.resources(ticket);
   if (data === undefined) return send(response, 401, "text/plain", "");
+  send(response, 200, "application/json", JSON.stringify({ data }));
+}
+
+/** Of one path, as `GET /access/permissions?path=…` answers: the user of the shell may look at guests and open their consoles. */
+async function answerPermissions(
+  request: IncomingMessage,
+  response: ServerResponse,
+  ticket: string,
+  pve: ShellPve,
+): Promise<void> {
+  if ((await pve.userOf(ticket)) === undefined) return send(response, 401, "text/plain", "");
+  const path = new URL(request.url ?? "/", "http://shell").searchParams.get("path") ?? "/";
+  const data = { [path]: { "VM.Audit": 1, "VM.Console": 1 } };
   send(response, 200, "application/json", JSON.stringify({ data }));
 }
 
