@@ -59,7 +59,7 @@ export class Operations {
         this.cancel(message.body);
         break;
       case "op.keep":
-        this.running.get(message.body.id)?.run?.keepUntil(this.keepAtMost(message.body), message.body.actor);
+        this.keep(message.body);
         break;
       case "op.seen":
         this.seen(message.body.id);
@@ -250,8 +250,11 @@ export class Operations {
     this.finish(waiting.journal, { kind: "restore-test", report });
   }
 
-  private keepAtMost({ untilAt }: MessageOf<"op.keep">["body"]): number {
-    return Math.min(untilAt, this.now() + this.ports.restore.limits.keepSec * 1000);
+  /** Only of a guest that is kept already: before that its test has its own time. Never longer than the node allows. */
+  private keep({ id, untilAt, actor }: MessageOf<"op.keep">["body"]): void {
+    const run = this.running.get(id)?.run;
+    if (run?.state.keptUntil === undefined) return;
+    run.keepUntil(Math.min(untilAt, this.now() + this.ports.restore.limits.keepSec * 1000), actor);
   }
 
   private seen(id: string): void {
