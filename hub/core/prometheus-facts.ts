@@ -2,6 +2,8 @@ import type { GuestView, Health, NodeView, StorageView } from "#protocol/api.ts"
 import type { EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
 import { parseNodeName } from "#protocol/ids.ts";
 import type { Member } from "#protocol/messages.ts";
+import { proofStates } from "#protocol/proof.ts";
+import { proofLevels } from "#protocol/restore.ts";
 import { nodesOf, quorumOf, speaks } from "./cluster.ts";
 import type { OwnedGuest } from "./inventory.ts";
 import type { Family, Labels } from "./prometheus-names.ts";
@@ -43,6 +45,17 @@ const memorySource = gauge(
   "proven_guest_memory_source_info",
   "Who says pve_memory_usage_bytes: agent, balloon, cgroup, or host (what the guest costs the node)",
 );
+
+const restoreProof = gauge(
+  "proven_restore_proof",
+  "1 for the state of the guest's restore proof: proven, failed, overdue, never, unknown",
+);
+const restoreLevel = gauge(
+  "proven_restore_level",
+  "What the guest's newest restore test reached: 0 nothing, 1 bytes verified, 2 boots, 3 works",
+);
+const restoreAge = gauge("proven_restore_age_seconds", "Age of the guest's newest restore test");
+const restoreDuration = gauge("proven_restore_duration_seconds", "How long the guest's newest restore test took");
 
 const flag = (value: boolean) => (value ? 1 : 0);
 
@@ -128,12 +141,26 @@ function guestRows(sight: Sight, { picture }: ClusterNames, owned: OwnedGuest): 
   if (view.state !== "unknown") rows.push({ family: up, labels: id, value: flag(view.state === "running") });
   if (view.memUsed.state === "fresh" && view.memSource !== null)
     rows.push({ family: memorySource, labels: [...id, ["source", view.memSource]], value: 1 });
+  rows.push(...proofRows(view, id, sight.now));
   const agent = picture.agents.get(owned.owner.agent.node);
   if (!configured || agent === undefined || !speaks(agent, sight.now)) return rows;
   const place: Labels = [...id, ["node", view.node], ["type", view.type]];
   rows.push({ family: onboot, labels: place, value: flag(view.onboot) });
   for (const state of lockStates)
     rows.push({ family: lockState, labels: [...id, ["state", state]], value: flag(view.lock === state) });
+  return rows;
+}
+
+/** Without a test only the state is told: an age or a level of nothing would be made up. */
+function proofRows({ proof }: GuestView, id: Labels, now: EpochMs): Row[] {
+  if (proof === undefined) return [];
+  const rows = proofStates.map(
+    (state): Row => ({ family: restoreProof, labels: [...id, ["state", state]], value: flag(proof.state === state) }),
+  );
+  if (proof.at === null) return rows;
+  rows.push({ family: restoreLevel, labels: id, value: proofLevels.indexOf(proof.level) });
+  rows.push({ family: restoreAge, labels: id, value: Math.max(0, now - proof.at) / 1000 });
+  if (proof.durationMs !== null) rows.push({ family: restoreDuration, labels: id, value: proof.durationMs / 1000 });
   return rows;
 }
 

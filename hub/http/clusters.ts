@@ -10,7 +10,7 @@ export const clusterQuery = z.object({
   cluster: z.string().optional().describe("The cluster's id; needed only where several clusters have the same name or number"),
 });
 
-export function sightOf({ reader, live, clock, restore }: HttpPorts): Sight {
+export function sightOf({ reader, live, clock, restore }: Pick<HttpPorts, "reader" | "live" | "clock" | "restore">): Sight {
   const now = clock.now();
   return { reader, live, now, proofOf: restore && ((picture, owned) => restore.badge(picture, owned, now)) };
 }

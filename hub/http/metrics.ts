@@ -8,6 +8,7 @@ import { clusterNames, entitiesOf, type Row, seriesRows } from "../core/promethe
 import { Refusal } from "../core/refusal.ts";
 import { hashSecret, sameSecret } from "../link/gate.ts";
 import type { Authenticator } from "./auth.ts";
+import { sightOf } from "./clusters.ts";
 import type { HubApp } from "./env.ts";
 import type { HttpPorts } from "./ports.ts";
 
@@ -24,6 +25,7 @@ export type MetricsPorts = Pick<
   | "startedAt"
   | "scrapeToken"
   | "moreRows"
+  | "restore"
 >;
 
 /** Entities between two breaths: a large exposition must not hold up ingest. */
@@ -55,7 +57,7 @@ function chosen(pictures: readonly ClusterPicture[], wanted: string | undefined)
 async function expose(ports: MetricsPorts, pictures: readonly ClusterPicture[]): Promise<Exposition> {
   const exposition = new Exposition();
   const now = ports.clock.now();
-  const sight = { reader: ports.reader, live: ports.live, now };
+  const sight = sightOf(ports);
   for (const names of clusterNames(pictures, now)) {
     exposition.addAll(factRows(sight, names));
     let count = 0;
