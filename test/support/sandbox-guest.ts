@@ -61,6 +61,15 @@ export class SandboxGuest {
     }
   }
 
+  /** Whether a TCP server that speaks first is reached within 0.4 s. */
+  connects(host: string, port: number): boolean {
+    const script = `const socket = require("net").connect(${JSON.stringify({ host, port })});
+      setTimeout(() => process.exit(1), 400);
+      socket.on("data", () => process.exit(0));
+      socket.on("error", () => process.exit(1));`;
+    return this.can(process.execPath, "-e", script);
+  }
+
   /** Takes the address the sandbox gives out. */
   boot(): { address: string; router: string; dns: string } {
     this.ip("route", "add", "default", "dev", "eth0");

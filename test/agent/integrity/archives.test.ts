@@ -14,6 +14,7 @@ import { Feeder } from "../../../agent/integrity/feeder.ts";
 import { judgeReading, type KnownSum } from "../../../agent/integrity/judge.ts";
 import { createReadArchive } from "../../../agent/integrity/reading-process.ts";
 import { readVma } from "../../../agent/integrity/vma.ts";
+import { settle } from "../../support/fake-clock.ts";
 import { writeVma } from "../../support/vma-writer.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "proven-archives-"));
@@ -32,10 +33,12 @@ const disks = [
 ];
 const good = Buffer.concat([...writeVma(disks)]);
 /** Where each extent begins. */
-const extents = [...writeVma(disks)].slice(1).reduce<number[]>((starts, _, index, all) => {
-  const before = starts.at(-1) ?? good.length - all.reduce((sum, { length }) => sum + length, 0);
-  return index === 0 ? [before] : [...starts, before + (all[index - 1] as Buffer).length];
-}, []);
+const extents: number[] = [];
+let written = 0;
+for (const [index, part] of [...writeVma(disks)].entries()) {
+  if (index > 0) extents.push(written);
+  written += part.length;
+}
 
 const flipped = (bytes: Buffer, at: number) => {
   const copy = Buffer.from(bytes);
@@ -253,7 +256,7 @@ async function watched(path: string) {
   void reading.finally(() => {
     over = true;
   });
-  for (; !over; await systemClock.sleep(30)) {
+  for (; !over; await settle(20)) {
     const children = execFileSync("ps", ["-o", "pid=,ni=,args=", "--ppid", String(process.pid)], { encoding: "utf8" });
     const [pid, ni] =
       children

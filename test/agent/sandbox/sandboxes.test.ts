@@ -15,6 +15,7 @@ import { createRunCommand } from "../../../agent/pve/run-command.ts";
 import type { SandboxHandle } from "../../../agent/restore/ports.ts";
 import { layoutOf } from "../../../agent/sandbox/layout.ts";
 import { createSandboxes } from "../../../agent/sandbox/sandboxes.ts";
+import { settle } from "../../support/fake-clock.ts";
 import { hostAddress, SandboxGuest, sandboxSkip } from "../../support/sandbox-guest.ts";
 
 const skip = sandboxSkip();
@@ -160,10 +161,7 @@ test("a guest reaches neither this host, by IPv4, IPv6 link-local or ARP for its
   await once(server, "listening");
   const { port } = server.address() as { port: number };
   const bridgeMac = execFileSync("cat", [`/sys/class/net/${sandbox.bridge}/address`], { encoding: "utf8" }).trim();
-  const connects = (host: string) => {
-    const script = `const s=require('net').connect({host:${JSON.stringify(host)},port:${port}});setTimeout(()=>process.exit(1),400);s.on('data',()=>process.exit(0));s.on('error',()=>process.exit(1))`;
-    return guest.can(process.execPath, "-e", script);
-  };
+  const connects = (host: string) => guest.connects(host, port);
   assert.equal(connects(lan), false, "through the sandbox as gateway");
   assert.equal(guest.can("ping", "-c", "1", "-W", "0.4", "1.1.1.1"), false, "outside");
   // On the same wire the guest asks for the host's address itself, as one with the LAN's own network would.
@@ -224,7 +222,7 @@ test("an agent killed at any moment of the making leaves nothing behind the next
       count++ < survived ? run(file, args, options) : new Promise(() => undefined),
     );
     const outcome = dying.open(layout.name, "op-1").then(() => "made");
-    while (count <= survived && (await Promise.race([outcome, systemClock.sleep(5)])) !== "made");
+    while (count <= survived && (await Promise.race([outcome, settle(5)])) !== "made");
     if (count <= survived) commands = survived;
     assert.deepEqual(await sandboxes.reap(new Set()), [], `after ${survived} commands`);
     assert.deepEqual(traces(sandbox), [], `after ${survived} commands`);
