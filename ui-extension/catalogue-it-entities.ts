@@ -74,6 +74,8 @@ export const italianEntities: Readonly<Record<string, string>> = {
   "Nothing is known of it now: no agent has asked its server lately":
     "Ora non se ne sa nulla: nessun agente ha interrogato il suo server di recente",
   "Nothing was sampled in this time. Choose another one.": "Nessun campione in questo periodo. Scegline un altro.",
+  "ONLINE, but whether data is damaged is unknown: zpool status could not be read":
+    "ONLINE, ma non si sa se ci sono dati danneggiati: zpool status non è leggibile",
   "ONLINE, but not scrubbed for {time}: bad sectors stay unseen":
     "ONLINE, ma senza scrub da {time}: i settori difettosi restano nascosti",
   "ONLINE, no known data errors": "ONLINE, nessun errore di dati noto",

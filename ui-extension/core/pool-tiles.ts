@@ -67,6 +67,8 @@ function zpoolVerdict(of: Of, t: Translate): PoolVerdict {
       level: "warn",
       text: t("ONLINE, but not scrubbed for {time}: bad sectors stay unseen", { time: formatDuration(age) }),
     };
+  if (errors === undefined)
+    return { level: "dim", text: t("ONLINE, but whether data is damaged is unknown: zpool status could not be read") };
   return { level: "ok", text: t("ONLINE, no known data errors") };
 }
 
