@@ -45,7 +45,7 @@ test("a stream begins with what is seen, and tells no change of what isn't", asy
   const first = await stream.until("beat");
   assert.deepEqual(
     first.map(({ event }) => event),
-    ["alerts", "nodes", "guests", "storages", "beat"],
+    ["alerts", "nodes", "guests", "storages", "runs", "beat"],
   );
   const place = { cluster: clusterA, node: "pve1" };
   for (const vmid of [101, 100]) {

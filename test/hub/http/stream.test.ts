@@ -5,7 +5,7 @@ import { revokeKey } from "../../../hub/keys.ts";
 import { connect, inventoryOf, type TestHub, testHub } from "../../support/test-hub.ts";
 
 /** What a stream begins with: the whole picture, and a beat. */
-const pictureEvents = 5;
+const pictureEvents = 6;
 
 /** Reads server-sent events one by one. */
 function eventsOf(response: Response) {
@@ -55,9 +55,9 @@ test("the stream begins with the whole picture and a beat", async (t) => {
   for (let i = 0; i < pictureEvents; i++) first.push(await stream.next());
   assert.deepEqual(
     first.map((one) => one?.event),
-    ["alerts", "nodes", "guests", "storages", "beat"],
+    ["alerts", "nodes", "guests", "storages", "runs", "beat"],
   );
-  assert.deepEqual(first[4]?.data, { now: hub.clock.now(), newestSampleAgeMs: 0 });
+  assert.deepEqual(first[5]?.data, { now: hub.clock.now(), newestSampleAgeMs: 0 });
   await stream.cancel();
 });
 
