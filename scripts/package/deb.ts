@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import type { Architecture } from "./addon.ts";
 import { newestRelease } from "./changelog.ts";
-import { type Architecture, packageFiles } from "./files.ts";
+import { packageFiles } from "./files.ts";
 
 /**
  * `npm run deb [-- --arch amd64|arm64] [-- --version 0.1.1~test1] [-- --out DIR]`: the Debian packages, into dist/deb. Built in a folder of its own with
@@ -16,17 +17,25 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 /** The build ended with an error, and has said why. */
 export class PackageError extends Error {}
 
-export type DebOptions = { out: string; architecture?: Architecture; version?: string };
+export type DebOptions = {
+  out: string;
+  architecture?: Architecture;
+  /** Another than the changelog's, for tests of upgrades. */
+  version?: string;
+  /** What `packageFiles` has already made; default: made now. */
+  files?: string;
+};
 
-/** Paths of the packages. `version`: another than the changelog's, for tests of upgrades. @throws PackageError */
-export async function buildDebs({ out, architecture = "amd64", version }: DebOptions): Promise<string[]> {
+/** Paths of the packages. @throws PackageError */
+export async function buildDebs({ out, architecture = "amd64", version, files }: DebOptions): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), "proven-deb-"));
   try {
     const tree = join(folder, "proven");
     mkdirSync(tree);
     for (const part of ["debian", "systemd"])
       cpSync(join(root, part), join(tree, part), { recursive: true, verbatimSymlinks: true });
-    await packageFiles(join(tree, "build"), architecture);
+    if (files === undefined) await packageFiles(join(tree, "build"), architecture);
+    else cpSync(files, join(tree, "build"), { recursive: true });
     const release = newestRelease(readFileSync(join(root, "debian/changelog"), "utf8"));
     pack(tree, { architecture, version: version ?? release.version, at: release.at });
     mkdirSync(out, { recursive: true });
@@ -48,7 +57,7 @@ function pack(tree: string, { architecture, version, at }: Packing): void {
     LC_ALL: "C.UTF-8",
     TZ: "UTC",
     SOURCE_DATE_EPOCH: String(at.getTime() / 1000),
-    DEB_BUILD_OPTIONS: architecture === "amd64" ? "" : "nostrip",
+    DEB_BUILD_OPTIONS: "nocheck",
     DEB_PROVEN_VERSION: version,
   };
   const command = ["-b", "-uc", "-us", "-nc", `--host-arch=${architecture}`];

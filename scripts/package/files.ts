@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type BuildOptions, build } from "esbuild";
 import { agentOptions, hostOptions, hubOptions } from "../build-options.ts";
 import { bundleEmbedded, bundleStandalone } from "../panel-build.ts";
+import { type Architecture, readAddon } from "./addon.ts";
 import { lmdbFiles } from "./libraries.ts";
 
 /**
@@ -14,10 +15,6 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Source maps would triple the packages, and name files that nobody has. */
 const packed = { sourcemap: false, metafile: false } satisfies BuildOptions;
-
-/** Architectures with a prebuilt addon, as Debian calls them. */
-const addons = { amd64: "lmdb-linux-x64", arm64: "lmdb-linux-arm64" } as const;
-export type Architecture = keyof typeof addons;
 
 export async function packageFiles(out: string, architecture: Architecture = "amd64"): Promise<void> {
   await build({ ...agentOptions, ...packed, outdir: out });
@@ -44,7 +41,7 @@ async function packLmdb(out: string, architecture: Architecture): Promise<void> 
     copy(path, join(out, path.replace(folder, `${name}/`)), 0o644);
   }
   for (const name of folders) copy(`node_modules/${name}/package.json`, join(out, name, "package.json"), 0o644);
-  copy(`node_modules/@lmdb/${addons[architecture]}/node.napi.glibc.node`, join(out, "lmdb/build/Release/lmdb.node"), 0o644);
+  write(join(out, "lmdb/build/Release/lmdb.node"), readAddon(architecture));
 }
 
 function write(path: string, bytes: Uint8Array | string): void {
