@@ -110,11 +110,11 @@ export class Cluster {
   private prepare(node: Node, base: string): void {
     const root = join(this.lab.dir, "nodes", node);
     const binds = {
-      [join(this.lab.dir, "pmxcfs")]: "/pmxcfs",
-      [join(root, "etc/pve")]: "/etc/pve",
-      [join(root, "run/pve")]: "/run/pve",
-      [join(root, "var/log/pve")]: "/var/log/pve",
-      [join(this.dir, "debs")]: "/debs",
+      "/pmxcfs": join(this.lab.dir, "pmxcfs"),
+      "/etc/pve": join(root, "etc/pve"),
+      "/run/pve": join(root, "run/pve"),
+      "/var/log/pve": join(root, "var/log/pve"),
+      "/debs": join(this.dir, "debs"),
     };
     const netns = this.network.connect(node, addresses[node]);
     this.containers.set(node, new Container({ name: node, dir: join(this.dir, node), base, netns, binds }));

@@ -13,7 +13,7 @@ export type ContainerOptions = {
   base: string;
   /** Name of its network namespace. */
   netns: string;
-  /** Host path → path inside. */
+  /** Path inside → path on this machine. */
   binds: Readonly<Record<string, string>>;
 };
 
@@ -46,7 +46,7 @@ export class Container {
   /** Resolves when systemd says that the start is over. */
   async boot(): Promise<void> {
     const { name, dir, base, netns, binds } = this.options;
-    const flags = Object.entries(binds).map(([from, to]) => `--bind=${from}:${to}`);
+    const flags = Object.entries(binds).map(([inside, path]) => `--bind=${path}:${inside}`);
     const unique = `proven-${process.pid}-${name}`;
     const env = {
       PATH: "/usr/sbin:/usr/bin:/sbin:/bin",

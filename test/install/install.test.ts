@@ -4,10 +4,14 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildDebs } from "../../scripts/package/deb.ts";
+import { packageFiles } from "../../scripts/package/files.ts";
 import { pveTemplate } from "../support/template-file.ts";
 import { Cluster, managerPackage, type Node, nodes, until } from "./cluster.ts";
 import { starve } from "./container.ts";
 import { hostProblem, trixieTar } from "./rootfs.ts";
+
+/** A sample is due every 10 s: a longer gap has lost one. */
+const maxGapMs = 19_000;
 
 type Health = { status: string; version: string; agents: { connected: number }; newestSampleAgeMs: number | null };
 
@@ -27,9 +31,10 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
   let joinedAt = 0;
 
   before(async () => {
-    // In this order: both are built from the same folder of sources.
-    const old = await buildDebs({ out: join(dir, "old"), version: "0.0.9~test" });
-    packages = { old, new: await buildDebs({ out: join(dir, "new") }) };
+    const files = join(dir, "files");
+    await packageFiles(files);
+    const old = await buildDebs({ out: join(dir, "old"), files, version: "0.0.9~test" });
+    packages = { old, new: await buildDebs({ out: join(dir, "new"), files }) };
     const managers = [
       managerPackage(dir, "9.2.11"),
       managerPackage(dir, "9.2.12", pveTemplate.replace("<title>", "<title>new ")),
@@ -136,6 +141,47 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
     );
   });
 
+  test("what restore tests do to the network works inside the agent's sandbox, and the rest of the system stays closed to it", async () => {
+    const node = cluster.on("pve3");
+    await node.run("mount", "-o", "remount,rw", "/proc/sys"); // closed by nspawn, not by our unit
+    const unit = "/run/systemd/system/proven-agent.service.d";
+    const script = [
+      "ip link add pvt0 type bridge",
+      "sysctl -q -w net.ipv6.conf.pvt0.disable_ipv6=1 net.ipv4.conf.pvt0.arp_ignore=8",
+      "ip netns add proven-t",
+      "ip link add pvt1 type veth peer name inside netns proven-t",
+      "ip link set pvt1 master pvt0 up",
+      "ip netns exec proven-t sysctl -q -w net.ipv4.ip_forward=0",
+      "ip netns exec proven-t perl -MSocket -e 'socket(my $s, 17, SOCK_RAW, 0x0300) or die $!'",
+      "ip netns delete proven-t",
+      "ip link delete pvt0",
+      "touch /etc/pve/proven-test && rm /etc/pve/proven-test",
+      "if touch /usr/proven-test; then exit 1; fi",
+      "if touch /root/proven-test; then exit 1; fi",
+      "if mknod /tmp/device c 1 3; then exit 1; fi",
+      "echo all of it",
+    ];
+    const lines = [
+      "[Service]",
+      "Type=oneshot",
+      "Restart=no",
+      "WatchdogSec=0",
+      "ExecStart=",
+      "ExecStart=/bin/sh -e /etc/proven/steps",
+    ];
+    await node.run("sh", "-c", `cat >/etc/proven/steps <<'END'\n${script.join("\n")}\nEND`);
+    await node.run(
+      "sh",
+      "-c",
+      `mkdir -p ${unit} && printf '%s\\n' '${lines.join("' '")}' >${unit}/test.conf && systemctl daemon-reload`,
+    );
+    const ran = await node.try("systemctl", "restart", "proven-agent");
+    const said = await node.run("journalctl", "--unit=proven-agent", "--lines=20", "--no-pager", "--output=cat");
+    await node.run("sh", "-c", `rm -r ${unit} /etc/proven/steps && systemctl daemon-reload && systemctl restart proven-agent`);
+    assert.equal(ran.code, 0, said);
+    assert.match(said, /^all of it$/m);
+  });
+
   test("the web UI has our line, also after an upgrade of pve-manager, and not while it is switched off", async () => {
     assert.equal((await page("pve1")).match(/proven-host\.js/g)?.length, 1);
     await install("pve1", "pve-manager-9.2.12.deb");
@@ -181,7 +227,7 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
     for (const node of nodes) {
       assert.equal(await cluster.on(node).run("proven-agent", "--version"), "proven-agent 0.1.0\n");
       const gapMs = await longestGap(node);
-      assert.ok(gapMs < 15_000, `${node}: ${gapMs} ms without a sample`);
+      assert.ok(gapMs < maxGapMs, `${node}: ${gapMs} ms without a sample`);
     }
     await assertHealthyUnits("pve1", ["proven-agent", "proven-hub"]);
   });
@@ -204,7 +250,7 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
     for (const node of nodes) await flowing(node, killedAt, 60_000);
     for (const node of nodes) {
       const gapMs = await longestGap(node);
-      assert.ok(gapMs < 15_000, `${node}: ${gapMs} ms without a sample`);
+      assert.ok(gapMs < maxGapMs, `${node}: ${gapMs} ms without a sample`);
     }
   });
 
@@ -215,7 +261,7 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
     for (const node of nodes) await flowing(node, bootedAt, 60_000);
     for (const node of ["pve2", "pve3"] as const) {
       const gapMs = await longestGap(node);
-      assert.ok(gapMs < 15_000, `${node}: ${gapMs} ms without a sample`);
+      assert.ok(gapMs < maxGapMs, `${node}: ${gapMs} ms without a sample`);
     }
   });
 
