@@ -52,6 +52,19 @@ test("a mail is text and HTML, says it is generated, and begins with the verdict
   assert.match(text, /Content-Type: text\/html/);
 });
 
+test("a report is a mail of its own text, with the same as PDF", async (t) => {
+  const server = await startMailServer(t);
+  const { send } = testSender(t, {}, { ca: server.ca });
+  const sheet = { title: "Restore proof", at: 0, blocks: [{ is: "title" as const, text: "All 3 restore tests passed" }] };
+  const report = { ...notificationOf(), kind: "report" as const, reason: "report" as const, alerts: [], sheet };
+  assert.equal((await send(report, receiver(at(server, "starttls")))).ok, true);
+  const text = server.mails[0]?.text ?? "";
+  assert.match(text, /All 3 restore tests passed/);
+  assert.match(text, /Content-Type: application\/pdf; name=Restore-proof\.pdf/);
+  // "%PDF-" in base64.
+  assert.match(text, /JVBERi0/);
+});
+
 test("all mails of a trouble are one thread; a repeated one has the same Message-ID", async (t) => {
   const server = await startMailServer(t);
   const { send } = testSender(t, {}, { ca: server.ca });
