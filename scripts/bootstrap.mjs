@@ -1,5 +1,5 @@
-// Brings a fresh clone to where `tsx` can run: npm packages and, with --debian, the Debian packages that tests need. Plain JavaScript with
-// nothing but Node's own modules, because it runs before anything is installed.
+// Brings a fresh clone to where `tsx` can run: npm packages and, with --sandbox, the Debian packages that restore tests of the simulated cluster
+// need; with --debian all that tests need. Plain JavaScript with nothing but Node's own modules, because it runs before anything is installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,7 +11,21 @@ const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 20 || (major === 20 && minor < 19)) fail(`Node ${process.versions.node} is too old: install Node 20.19 or newer`);
 
 installNpmPackages();
-if (process.argv.includes("--debian")) installDebianPackages();
+const forSandboxes = { ip: "iproute2", nft: "nftables", dnsmasq: "dnsmasq-base", ping: "iputils-ping" };
+const forTests = {
+  ...forSandboxes,
+  chromium: "chromium",
+  mosquitto: "mosquitto",
+  openssl: "openssl",
+  zstd: "zstd",
+  lzop: "lzop",
+  dh: "debhelper",
+  lintian: "lintian",
+  debootstrap: "debootstrap",
+  "systemd-nspawn": "systemd-container",
+};
+if (process.argv.includes("--debian")) installDebianPackages(forTests, "their tests will be skipped");
+else if (process.argv.includes("--sandbox")) installDebianPackages(forSandboxes, "restore tests will be refused");
 
 /**
  * Installs what the lock file says unless node_modules was made from this very lock file by this Node. Not `npm ci`: it refuses where a
@@ -30,40 +44,29 @@ function installNpmPackages() {
   writeFileSync(stamp, wanted);
 }
 
-/** Programs that tests run for real, and the Debian package that has each. What can't be installed is named; its tests then say why they skip. */
-function installDebianPackages() {
-  const needed = {
-    chromium: "chromium",
-    mosquitto: "mosquitto",
-    openssl: "openssl",
-    zstd: "zstd",
-    ip: "iproute2",
-    nft: "nftables",
-    dnsmasq: "dnsmasq-base",
-    ping: "iputils-ping",
-    lzop: "lzop",
-    dh: "debhelper",
-    lintian: "lintian",
-    debootstrap: "debootstrap",
-    "systemd-nspawn": "systemd-container",
-  };
+/** Programs that are run for real, and the Debian package that has each. What can't be installed is named, with what it means. */
+function installDebianPackages(needed, without) {
   const paths = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"];
   const missing = Object.entries(needed).filter(([program]) => !paths.some((path) => existsSync(join(path, program))));
   if (missing.length === 0) return;
   const packages = missing.map(([, name]) => name);
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-    console.log(`not installed, their tests will be skipped: ${packages.join(" ")} (run as root on Debian to install them)`);
+    console.log(`not installed, ${without}: ${packages.join(" ")} (run as root on Debian to install them)`);
     return;
   }
   console.log(`installing Debian packages: ${packages.join(" ")} …`);
   mkdirSync("/var/lib/apt/lists/partial", { recursive: true });
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   spawnSync("apt-get", ["update", "-q"], { stdio: ["ignore", "ignore", "inherit"], env });
-  const { status } = spawnSync("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...packages, "fonts-dejavu-core"], {
-    stdio: ["ignore", "ignore", "inherit"],
-    env,
-  });
-  if (status !== 0) console.log(`could not install all of ${packages.join(" ")}: the tests that need them will say so`);
+  const { status } = spawnSync(
+    "apt-get",
+    ["install", "-y", "-q", "--no-install-recommends", ...packages, ...("chromium" in needed ? ["fonts-dejavu-core"] : [])],
+    {
+      stdio: ["ignore", "ignore", "inherit"],
+      env,
+    },
+  );
+  if (status !== 0) console.log(`could not install all of ${packages.join(" ")}: ${without}`);
 }
 
 function fail(problem) {

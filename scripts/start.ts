@@ -73,7 +73,8 @@ await buildParts(["agent", "hub", "panel", "embedded", "host"]);
 const system = await System.prepare({
   state,
   hubPort: basePort,
-  lab: { nodes, guests, basePort: basePort + 10, gatewayPort, pvePort: pagePort },
+  // Test guests are simulated, their sandboxes are not.
+  lab: { nodes, guests, basePort: basePort + 10, gatewayPort, pvePort: pagePort, realSandboxes: process.getuid?.() === 0 },
 });
 try {
   await system.startHub();
