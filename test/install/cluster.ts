@@ -9,7 +9,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { SeriesAnswer } from "#protocol/api.ts";
 import { type Lab, startLab } from "../lab/lab.ts";
 import { pveTemplate } from "../support/template-file.ts";
-import { Container } from "./container.ts";
+import { Container, removeGroups } from "./container.ts";
 import { Network } from "./network.ts";
 import { unpack } from "./rootfs.ts";
 
@@ -102,6 +102,7 @@ export class Cluster {
     for (const child of this.relays) child.kill();
     for (const door of this.doors) door.close();
     this.network.remove();
+    removeGroups();
     await this.lab.stop();
     for (const dir of [this.dir, this.lab.dir]) rmSync(dir, { recursive: true, force: true });
   }

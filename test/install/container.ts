@@ -1,6 +1,6 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -158,4 +158,15 @@ export function starve(pid: number, bytes: number): boolean {
     } catch {}
   }
   return false;
+}
+
+/** Control groups that this process' containers and `starve` made: the kernel keeps the empty ones. */
+export function removeGroups(): void {
+  const mine = new RegExp(`^proven-(test-)?${process.pid}(-|$)`);
+  for (const root of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory"]) {
+    if (!existsSync(root)) continue;
+    for (const name of readdirSync(root).filter((entry) => mine.test(entry))) {
+      spawnSync("find", [join(root, name), "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"]);
+    }
+  }
 }
