@@ -58,7 +58,7 @@ export class Container {
       SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1",
     };
     // A test that is killed takes its containers along.
-    const command = ["--pdeathsig=KILL", "unshare", "--mount", "--propagation=private", "sh", "-c", bootScript, "sh", ...flags];
+    const command = ["--pdeathsig=TERM", "unshare", "--mount", "--propagation=private", "sh", "-c", bootScript, "sh", ...flags];
     const nspawn = spawn("setpriv", command, { env, stdio: ["ignore", "pipe", "pipe"] });
     let said = "";
     for (const stream of [nspawn.stdout, nspawn.stderr]) stream.on("data", (data) => (said += data));
