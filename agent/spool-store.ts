@@ -148,6 +148,7 @@ export class SpoolStore {
     await this.flushing;
     let durable = true;
     this.flushing = (async () => {
+      await this.removing; // a segment may come back under the name of one that is just being deleted
       for (const write of this.spool.waiting > 0 ? this.spool.planFlush() : []) {
         await this.files.write(write);
         this.spool.flushed(write);

@@ -319,7 +319,22 @@ test("whatever breaks off when, the hub ends with every tick exactly once, in or
       assert.equal(store.waiting, 0);
       assert.equal(store.lost, 0);
     }),
-    { numRuns: 60 },
+    {
+      numRuns: 60,
+      // A segment all of which is acknowledged goes, and its chain, which memory still holds, is written anew under the same name.
+      examples: [
+        [
+          [
+            { do: "sample", ticks: 7 },
+            { do: "flush" },
+            { do: "sample", ticks: 24 },
+            { do: "send", records: 8, told: true },
+            { do: "flush" },
+          ],
+          1,
+        ],
+      ],
+    },
   );
 });
 
