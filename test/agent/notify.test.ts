@@ -28,7 +28,7 @@ test("what a program writes to the descriptor that notify-exec left to it reache
   const program =
     "require('fs').writeSync(Number(process.env.PROVEN_NOTIFY_FD), ['READY=1', process.pid, process.env.NOTIFY_SOCKET].join(' '))";
   const child = spawn(notifyExec, [process.execPath, "-e", program], { env: { NOTIFY_SOCKET: socket }, stdio: "inherit" });
-  assert.equal(await heard, `READY=1 ${child.pid} `);
+  assert.equal(await heard, `READY=1 ${child.pid}`);
 });
 
 test("without systemd notify-exec only becomes the program", { skip: existsSync("/usr/bin/perl") ? false : "needs perl" }, () => {
