@@ -3,8 +3,9 @@ import { dirname, join } from "node:path";
 import type { Clock } from "../ports.ts";
 import { metricsPath } from "./metrics-line.ts";
 
-/** pvestatd's period (`updatetime` in pve-manager `PVE/Service/pvestatd.pm`). */
-const periodMs = 10_000;
+/** pvestatd's period (`updatetime` in pve-manager `PVE/Service/pvestatd.pm`). One that is faster is learnt from its first two files. */
+const longestPeriodMs = 10_000;
+const shortestPeriodMs = 500;
 /** How long after its period a file is expected: between these, as pvestatd's own rhythm needs it. */
 const graceMinMs = 100;
 const graceMaxMs = 1_000;
@@ -23,6 +24,8 @@ export class MetricsWatch {
   /** When the next file is expected, monotonic; in the past: nobody knows. */
   private dueMs = Number.NEGATIVE_INFINITY;
   private graceMs = graceMinMs;
+  /** Undefined: not learnt yet, so the folder is watched. */
+  private periodMs: number | undefined;
 
   constructor(
     private readonly root: string,
@@ -34,7 +37,7 @@ export class MetricsWatch {
     const nowMs = this.clock.monotonicMs();
     const endMs = nowMs + atMostMs;
     if (this.isReplaced()) return;
-    if (this.dueMs > nowMs && this.dueMs <= endMs) {
+    if (this.periodMs !== undefined && this.dueMs > nowMs && this.dueMs <= endMs) {
       await this.clock.sleep(this.dueMs - nowMs, signal);
       if (signal.aborted) return;
       if (this.isReplaced()) {
@@ -58,14 +61,22 @@ export class MetricsWatch {
     const before = this.seen;
     if (stamp?.inode === before?.inode && stamp?.writtenMs === before?.writtenMs) return false;
     this.seen = stamp;
+    if (before !== undefined && stamp !== undefined) this.learn(stamp.writtenMs - before.writtenMs);
     this.dueMs = stamp === undefined ? Number.NEGATIVE_INFINITY : this.expectNext(stamp.writtenMs);
     return before !== undefined && stamp !== undefined;
+  }
+
+  /** A file that came late, or a clock that was set, says nothing of the period. */
+  private learn(sinceBeforeMs: number): void {
+    if (this.periodMs !== undefined) return;
+    this.periodMs = sinceBeforeMs > 0 ? Math.min(longestPeriodMs, Math.max(shortestPeriodMs, sinceBeforeMs)) : longestPeriodMs;
   }
 
   /** A file whose time stamp is of another time (a clock that was set) was written now. */
   private expectNext(writtenMs: number): number {
     const agoMs = this.clock.now() - writtenMs;
     const nowMs = this.clock.monotonicMs();
+    const periodMs = this.periodMs ?? longestPeriodMs;
     return nowMs - (agoMs >= 0 && agoMs < periodMs ? agoMs : 0) + periodMs + this.graceMs;
   }
 

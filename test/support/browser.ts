@@ -1,8 +1,8 @@
 import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 
-/** Headless Chromium as Debian installs it. */
-export function launchBrowser(): Promise<Browser> {
-  const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"];
+/** Headless Chromium as Debian installs it. `more`: further flags. */
+export function launchBrowser(...more: string[]): Promise<Browser> {
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", ...more];
   return chromium.launch({ executablePath: "/usr/bin/chromium", args });
 }
 

@@ -74,7 +74,8 @@ function processesOf(path: string): string[] {
 
 /** Overview → node → guest, as an admin clicks. Screenshots go to PROVEN_SHOTS when it is set. */
 async function walkThrough(context: TestContext, hub: { url: string; key: string }): Promise<void> {
-  const browser = await launchBrowser();
+  // A service worker is fetched under a trusted certificate only.
+  const browser = await launchBrowser("--ignore-certificate-errors");
   context.after(() => browser.close());
   const { page, complaints } = await visit(browser, hub);
   page.setDefaultTimeout(15_000);

@@ -27,9 +27,31 @@ function start(context: TestContext) {
   return { clock, watch, write, signal: stop.signal };
 }
 
+/** Two files, so far apart: the second is heard of through inotify. */
+async function learn(periodMs: number, { clock, watch, write, signal }: ReturnType<typeof start>): Promise<void> {
+  write();
+  const second = watch.next(2 * periodMs, signal);
+  await clock.advance(periodMs);
+  write();
+  await second;
+}
+
+test("a pvestatd that is faster than Proxmox VE's own is followed at its pace", async (context) => {
+  const { clock, watch, write, signal } = start(context);
+  await learn(1_000, { clock, watch, write, signal });
+  for (let tick = 2; tick <= 4; tick++) {
+    const next = watch.next(10_500, signal);
+    await clock.advance(1_000 * tick - clock.monotonicMs());
+    write();
+    await clock.advance(100);
+    await next;
+    assert.equal(clock.monotonicMs(), 1_000 * tick + 100);
+  }
+});
+
 test("a file that comes on time is seen a tenth of a second later, with one look for each", async (context) => {
   const { clock, watch, write, signal } = start(context);
-  write();
+  await learn(10_000, { clock, watch, write, signal });
   const seenAt: number[] = [];
   let asking = true;
   const loop = (async () => {
@@ -38,15 +60,15 @@ test("a file that comes on time is seen a tenth of a second later, with one look
       seenAt.push(clock.monotonicMs());
     }
   })();
-  for (let tick = 1; tick <= 5; tick++) {
+  for (let tick = 2; tick <= 6; tick++) {
     await clock.advance(10_000 * tick - clock.monotonicMs());
     write();
     assert.equal(clock.sleeping, 1);
-    if (tick === 5) asking = false;
+    if (tick === 6) asking = false;
     await clock.advance(100);
   }
   await loop;
-  assert.deepEqual(seenAt, [10_100, 20_100, 30_100, 40_100, 50_100]);
+  assert.deepEqual(seenAt, [20_100, 30_100, 40_100, 50_100, 60_100]);
 });
 
 test("a file that is late is seen when it comes", async (context) => {
