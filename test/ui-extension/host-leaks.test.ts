@@ -41,14 +41,25 @@ async function switchTabs({ page }: ShellVisit, times: number): Promise<void> {
 
 type Counts = { nodes: number; listeners: number; components: number; heapBytes: number };
 
+async function collected(devtools: CDPSession): Promise<Omit<Counts, "components">> {
+  for (let pass = 0; pass < 3; pass++) await devtools.send("HeapProfiler.collectGarbage");
+  const { metrics } = await devtools.send("Performance.getMetrics");
+  const metric = (name: string) => metrics.find((entry) => entry.name === name)?.value ?? Number.NaN;
+  return { nodes: metric("Nodes"), listeners: metric("JSEventListeners"), heapBytes: metric("JSHeapUsedSize") };
+}
+
 /** What the page holds after everything that can go has gone. */
 async function countHeld({ page }: ShellVisit, devtools: CDPSession): Promise<Counts> {
   const components = await page.evaluate(() => (window as unknown as ExtWindow).Ext.ComponentManager.getAll().length);
   await page.waitForLoadState("networkidle");
-  for (let pass = 0; pass < 3; pass++) await devtools.send("HeapProfiler.collectGarbage");
-  const { metrics } = await devtools.send("Performance.getMetrics");
-  const metric = (name: string) => metrics.find((entry) => entry.name === name)?.value ?? Number.NaN;
-  return { nodes: metric("Nodes"), listeners: metric("JSEventListeners"), components, heapBytes: metric("JSHeapUsedSize") };
+  let held = await collected(devtools);
+  // The last panel's timers and answers may hold it for some seconds more.
+  for (let look = 0; look < 10; look++) {
+    await page.waitForTimeout(1000);
+    const now = await collected(devtools);
+    if (now.nodes < held.nodes || now.listeners < held.listeners) held = now;
+  }
+  return { ...held, components };
 }
 
 test("200 switches to the tab and back leave no node, listener, component or stream behind", {
