@@ -58,12 +58,15 @@ function readRuns(cursor: Cursor): Run[] {
 const u16 = (bytes: Uint8Array, at: number) => (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
 const u32 = (bytes: Uint8Array, at: number) => (u16(bytes, at) | (u16(bytes, at + 2) << 16)) >>> 0;
 
+function hasRightSum(bytes: Uint8Array): boolean {
+  const head = u32(bytes, 5);
+  return head > 5 && head <= bytes.length && checksum(bytes, 5, head) === u32(bytes, 1);
+}
+
 /** The head's sum, which is right. Throws where it isn't. */
 function checkedSum(bytes: Uint8Array): number {
-  const sum = u32(bytes, 1);
-  const head = u32(bytes, 5);
-  if (head > bytes.length || checksum(bytes, 5, head) !== sum) throw new DamagedBlockError("its head is damaged");
-  return sum;
+  if (!hasRightSum(bytes)) throw new DamagedBlockError("its head is damaged");
+  return u32(bytes, 1);
 }
 
 /** Whether a block is of the version before sums. */
@@ -74,6 +77,8 @@ export function openBlock(bytes: Uint8Array): BlockLayout {
   const version = bytes[0];
   if (version !== blockVersion && version !== versionWithoutSums) throw new DamagedBlockError(`unknown block version ${version}`);
   const summed = version === blockVersion;
+  // One damaged byte must not turn off the sums: what has right ones was written with them.
+  if (!summed && hasRightSum(bytes)) throw new DamagedBlockError("its version is damaged");
   const sum = summed ? checkedSum(bytes) : 0;
   const start = flagsAt[version];
   const wide = ((bytes[start] as number) & wideOffsets) !== 0;
