@@ -25,7 +25,7 @@ export async function visit(browser: Browser, hub: { url: string; key: string },
     ignoreHTTPSErrors: true, // a real hub shows its own certificate
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(5000);
+  page.setDefaultTimeout(30_000);
   const complaints: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());

@@ -59,7 +59,7 @@ describe("Proven inside Proxmox VE's page", { concurrency: false, skip }, () => 
   async function signIn(user: string): Promise<{ page: Page; complaints: string[]; close(): Promise<void> }> {
     const context = await browser.newContext({ viewport: { width: 1366, height: 768 }, ignoreHTTPSErrors: true });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     const complaints: string[] = [];
     page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());

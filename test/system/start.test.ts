@@ -78,7 +78,7 @@ async function walkThrough(context: TestContext, hub: { url: string; key: string
   const browser = await launchBrowser("--ignore-certificate-errors");
   context.after(() => browser.close());
   const { page, complaints } = await visit(browser, hub);
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   const shot = async (name: string) => {
     const { PROVEN_SHOTS } = process.env;
     if (PROVEN_SHOTS !== undefined)

@@ -119,10 +119,12 @@ for (const [look, options] of looks) {
     await page.getByRole("dialog").getByRole("option").first().waitFor();
     await check("search");
     await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.keyboard.press("?");
     await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
     await check("shortcuts");
     await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.getByRole("button", { name: "Arrange this page" }).click();
     await check("arranging");
     await page.getByRole("button", { name: "Sign out" }).click();

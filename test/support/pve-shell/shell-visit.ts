@@ -126,7 +126,7 @@ async function visitShell(
   const cookies = { ...(login ? { PVEAuthCookie: encodeURIComponent(login.ticket) } : {}), ...options.cookies };
   await context.addCookies(Object.entries(cookies).map(([name, value]) => ({ name, value, url: shell.url })));
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   if (options.ownClock === true) await page.clock.install();
   const complaints: string[] = [];
   page.on("console", (message) => {
