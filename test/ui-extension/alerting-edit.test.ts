@@ -105,7 +105,9 @@ test("the log of deliveries shows each attempt with its answer; what is dead is 
   await log.getByLabel("State").selectOption("");
   const team = page.getByRole("region", { name: "Receivers" }).getByRole("listitem").filter({ hasText: "Team chat" });
   await team.getByRole("button", { name: "Send test" }).click();
-  const opened = log.getByRole("listitem").filter({ has: page.getByRole("button", { name: /TEST: Proven can reach/, expanded: true }) });
+  const opened = log
+    .getByRole("listitem")
+    .filter({ has: page.getByRole("button", { name: /TEST: Proven can reach/, expanded: true }) });
   await opened.getByRole("list", { name: "Attempts" }).getByText("HTTP 503: try again later").waitFor();
   assert.deepEqual(complaints, []);
   await close();
