@@ -3,7 +3,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { agentOptions, common, hubOptions } from "./build-options.ts";
+import { agentOptions, hostOptions, hubOptions } from "./build-options.ts";
 import { bundleEmbedded, bundleStandalone, type PanelBundle } from "./panel-build.ts";
 
 /**
@@ -31,20 +31,8 @@ const parts: Record<Part, (out: string) => Promise<string[]>> = {
   },
   panel: async (out) => writePanel(out, await bundleStandalone()),
   embedded: async (out) => writePanel(out, await bundleEmbedded()),
-  /** The loader. PVE's page runs it as a plain script; `import()` is newer than the rest of what it may use. */
   async host(out) {
-    const outfile = join(out, "host.js");
-    await build({
-      ...common,
-      sourcemap: false,
-      platform: "browser",
-      format: "iife",
-      target: "es2017",
-      supported: { "dynamic-import": true },
-      minify: true,
-      entryPoints: ["ui-extension/host.ts"],
-      outfile,
-    });
+    await build({ ...hostOptions, outfile: join(out, "host.js") });
     return ["host.js"];
   },
 };

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,10 +7,12 @@ import { parseArgs } from "node:util";
 import type { Architecture } from "./addon.ts";
 import { newestRelease } from "./changelog.ts";
 import { packageFiles } from "./files.ts";
+import { publisherOf, signedBy } from "./publisher.ts";
 
 /**
  * `npm run deb [-- --arch amd64|arm64] [-- --version 0.1.1~test1] [-- --out DIR]`: the Debian packages, into dist/deb. Built in a folder of its own with
- * debian/, systemd/ and what scripts/package/files.ts makes; the same sources give the same bytes, wherever and whenever.
+ * debian/, systemd/ and what scripts/package/files.ts makes; the same sources give the same bytes, wherever and whenever. Who publishes them sets
+ * DEBFULLNAME and DEBEMAIL (publisher.ts).
  */
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -24,16 +26,21 @@ export type DebOptions = {
   version?: string;
   /** What `packageFiles` has already made; default: made now. */
   files?: string;
+  /** `Name <address>` of who publishes them; default: nobody does. */
+  publisher?: string | undefined;
 };
 
 /** Paths of the packages. @throws PackageError */
-export async function buildDebs({ out, architecture = "amd64", version, files }: DebOptions): Promise<string[]> {
+export async function buildDebs({ out, architecture = "amd64", version, files, publisher }: DebOptions): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), "proven-deb-"));
   try {
     const tree = join(folder, "proven");
     mkdirSync(tree);
     for (const part of ["debian", "systemd"])
       cpSync(join(root, part), join(tree, part), { recursive: true, verbatimSymlinks: true });
+    for (const name of publisher === undefined ? [] : ["debian/control", "debian/changelog"]) {
+      writeFileSync(join(tree, name), signedBy(readFileSync(join(tree, name), "utf8"), publisher ?? ""));
+    }
     if (files === undefined) await packageFiles(join(tree, "build"), architecture);
     else cpSync(files, join(tree, "build"), { recursive: true });
     const release = newestRelease(readFileSync(join(root, "debian/changelog"), "utf8"));
@@ -80,6 +87,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     console.error("--arch: amd64 or arm64");
     process.exit(2);
   }
-  const debs = await buildDebs({ out, architecture: arch, ...(version === undefined ? {} : { version }) });
+  const publisher = publisherOf(process.env);
+  if (publisher === undefined) console.log("DEBFULLNAME and DEBEMAIL are not set: the packages say that nobody has published them");
+  const debs = await buildDebs({ out, architecture: arch, ...(version === undefined ? {} : { version }), publisher });
   for (const path of debs) console.log(`${(statSync(path).size / 1000).toFixed(0).padStart(6)} kB  ${path}`);
 }
