@@ -28,24 +28,28 @@ async function startHub(t: TestContext, options: Partial<FakeHubOptions> = {}): 
 /** The service worker rules the page, and has all its files. */
 const workerRules = (page: Page) => page.waitForFunction(() => navigator.serviceWorker.controller?.state === "activated");
 
-/** A state of now is kept. */
-const stateKept = (page: Page) =>
-  page.waitForFunction(
-    () =>
-      new Promise<boolean>((resolve) => {
+/** A state of now is kept. The page's database is not opened before the page did: to open one is to make it. */
+async function stateKept(page: Page): Promise<void> {
+  const isKept = () =>
+    page.evaluate(async () => {
+      const made = await indexedDB.databases();
+      if (!made.some(({ name }) => name === "proven")) return false;
+      const opened = await new Promise<IDBDatabase>((resolve, reject) => {
         const request = indexedDB.open("proven");
-        request.onsuccess = () => {
-          const { result } = request;
-          if (!result.objectStoreNames.contains("last-state")) return resolve(false);
-          const asked = result.transaction("last-state").objectStore("last-state").get("newest");
-          asked.onsuccess = () => {
-            result.close();
-            resolve(asked.result !== undefined);
-          };
-        };
-        request.onerror = () => resolve(false);
-      }),
-  );
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+      if (!opened.objectStoreNames.contains("last-state")) return false;
+      const found = await new Promise<unknown>((resolve, reject) => {
+        const request = opened.transaction("last-state").objectStore("last-state").get("newest");
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+      opened.close();
+      return found !== undefined;
+    });
+  while (!(await isKept())) await page.evaluate(() => new Promise(requestAnimationFrame));
+}
 
 test("without a hub the page shows the last state and its age, nothing of it as live; it goes live again by itself", async (t) => {
   const hub = await startHub(t);
