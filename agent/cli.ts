@@ -6,7 +6,7 @@ export const usage = `proven-agent [--config FILE]            sample this node a
 proven-agent --check [--config FILE]    print what every source gives here and whether the hub is reached
 proven-agent doctor [--config FILE]     look for the usual troubles and say what to do about them
 proven-agent join <wss-url> --token T --fingerprint F [--config FILE]
-                                        remember a hub outside of this cluster
+                                        remember a hub outside of this cluster; with --token - the token is read from standard input
 proven-agent restore-test --guest VMID [--backup VOLID] [--storage ID] [--keep SECONDS] [--dry-run] [--config FILE]
                                         restore a backup as an isolated test guest, see whether it boots, and remove it
 proven-agent --version | --help

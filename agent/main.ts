@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Message } from "#protocol/messages.ts";
 import { softwareVersion } from "#protocol/version.ts";
@@ -176,8 +177,10 @@ async function doctor(config: AgentConfig): Promise<number> {
   return doctorExitCode(findings);
 }
 
+/** A token on a command line can be seen by every user of the node for as long as the command runs: `-` takes it from standard input. */
 function joinHub(config: AgentConfig, command: Extract<Command, { do: "join" }>): number {
-  const problem = storeJoin(config.state, command);
+  const token = command.token === "-" ? readFileSync(process.stdin.fd, "utf8").trim() : command.token;
+  const problem = storeJoin(config.state, { ...command, token });
   if (problem !== undefined) return refuse(problem);
   process.stdout.write("Stored. The agent joins at its next start: systemctl restart proven-agent\n");
   return 0;

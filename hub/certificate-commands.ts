@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
-import type { Say } from "./commands.ts";
+import type { Say } from "./command-line.ts";
 import type { HubConfig } from "./config.ts";
 import { giveToOwnerOf, setup } from "./setup.ts";
 import { certificatePath, loadCertificate } from "./tls.ts";

@@ -1,34 +1,12 @@
 import { parseArgs } from "node:util";
 import { type Scope, scopes } from "#protocol/api.ts";
-import type { EpochMs } from "#protocol/ids.ts";
-import { createJoinToken, createKey, listKeys, revokeKey } from "./keys.ts";
-import { revokeAgent } from "./link/gate.ts";
+import { type Command, day, only, positive, UsageError } from "./command-line.ts";
+import { joinCommands } from "./join-commands.ts";
+import { createKey, listKeys, revokeKey } from "./keys.ts";
 import { evidenceProblem } from "./run-book.ts";
-import type { StateStore } from "./store/state.ts";
-
-/** A command line that can't be followed; `message` says what to write. */
-export class UsageError extends Error {}
-
-export type Say = (line: string) => void;
-export type CommandPorts = { state: StateStore; now: EpochMs; user: string; fingerprint: () => Promise<string>; say: Say };
-type Command = (args: string[], ports: CommandPorts) => Promise<void> | void;
-
-const positive = (text: string, name: string, max: number) => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > max) throw new UsageError(`--${name}: a whole number from 1 to ${max}`);
-  return value;
-};
-
-function only(args: string[], name: string): string {
-  const [value, ...rest] = args;
-  if (value === undefined || rest.length > 0) throw new UsageError(`give one ${name}`);
-  return value;
-}
-
-const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 
 /** Verbs that read and change the state store. The hub may be running: it takes changes up within seconds. */
-export const commands: Record<string, { usage: string; run: Command }> = {
+export const commands: Record<string, Command> = {
   "key create": {
     usage: "key create --name NAME [--scope read|write|admin|ingest …] [--expires-days 90]",
     run(args, { state, now, user, say }) {
@@ -74,35 +52,7 @@ export const commands: Record<string, { usage: string; run: Command }> = {
       say(`revoked ${id}`);
     },
   },
-  "token create": {
-    usage: "token create [--expires-minutes 60]",
-    async run(args, { state, now, user, fingerprint, say }) {
-      const { values } = parseArgs({ args, options: { "expires-minutes": { type: "string", default: "60" } } });
-      const minutes = positive(values["expires-minutes"], "expires-minutes", 7 * 24 * 60);
-      const { token } = createJoinToken(state, minutes, { actor: user, reason: "proven-hub token create" }, now);
-      say(`token        ${token}`);
-      say(`fingerprint  ${await fingerprint()}`);
-      say(`once, within ${minutes} minutes: proven-agent join wss://THIS-HOST:PORT/agent --token … --fingerprint …`);
-    },
-  },
-  "agent list": {
-    usage: "agent list",
-    run(_, { state, say }) {
-      for (const { id, document } of state.list("agent")) {
-        const status = document.publicKey === null ? "revoked" : `joined ${day(document.joinedAt)}`;
-        say(`${id}  ${document.clusterName ?? "-"}  ${status}`);
-      }
-    },
-  },
-  "agent revoke": {
-    usage: "agent revoke CLUSTER/NODE",
-    run(args, { state, now, user, say }) {
-      const id = only(args, "agent, as agent list prints it");
-      if (!revokeAgent(state, id, { actor: user, reason: "proven-hub agent revoke" }, now))
-        throw new UsageError(`there is no agent ${id}`);
-      say(`revoked ${id}`);
-    },
-  },
+  ...joinCommands,
   "audit verify": {
     usage: "audit verify",
     run(_, { state, say }) {

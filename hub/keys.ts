@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Scope } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
-import { type ApiKey, formatApiKey } from "./core/keys.ts";
+import { type ApiKey, formatApiKey, type JoinToken, joinTokenProblem } from "./core/keys.ts";
 import { hashSecret } from "./link/gate.ts";
 import type { Actor, StateStore } from "./store/state.ts";
 
@@ -49,10 +49,31 @@ export function listKeys(state: StateStore): (ApiKey & { lastUsedAt: EpochMs | n
 }
 
 /** A single-use token for an agent outside the cluster; `token` is its only copy. */
-export function createJoinToken(state: StateStore, validMinutes: number, by: Actor, now: EpochMs): { id: string; token: string } {
+export function createJoinToken(
+  state: StateStore,
+  validMinutes: number,
+  by: Actor,
+  now: EpochMs,
+): { id: string; token: string; expiresAt: EpochMs } {
   const id = randomBytes(6).toString("hex");
   const secret = randomBytes(24).toString("hex");
   const expiresAt = (now + validMinutes * 60_000) as EpochMs;
   state.put("joinToken", id, { id, tokenHash: hashSecret(secret), createdAt: now, expiresAt, usedAt: null, usedBy: null }, by);
-  return { id, token: `pvj_${id}_${secret}` };
+  return { id, token: `pvj_${id}_${secret}`, expiresAt };
+}
+
+/** Join tokens that were not revoked, oldest first. `problem`: why it lets nobody in any more; undefined: it is good for one agent. */
+export function listJoinTokens(state: StateStore, now: EpochMs): (JoinToken & { problem: "used" | "expired" | undefined })[] {
+  return state
+    .list("joinToken")
+    .map(({ document }) => ({ ...document, problem: joinTokenProblem(document, now) }))
+    .sort((a, b) => a.createdAt - b.createdAt);
+}
+
+/** The token lets nobody in from now on; an agent that joined by it stays. False: there is none of this id that was not used. */
+export function revokeJoinToken(state: StateStore, id: string, by: Actor): boolean {
+  return state.together(() => {
+    const present = state.get("joinToken", id);
+    return present !== undefined && present.usedAt === null && state.remove("joinToken", id, by);
+  });
 }

@@ -6,14 +6,15 @@ import { parseArgs } from "node:util";
 import { doctorExitCode, formatFindings } from "#protocol/findings.ts";
 import { softwareVersion } from "#protocol/version.ts";
 import { renewCertificate, showCertificate } from "./certificate-commands.ts";
-import { commands, UsageError } from "./commands.ts";
+import { UsageError } from "./command-line.ts";
+import { commands } from "./commands.ts";
 import { ConfigError, type HubConfig, parseConfig } from "./config.ts";
 import { startHub } from "./hub.ts";
 import { lockInstance } from "./instance-lock.ts";
 import { describeError, openLog } from "./log.ts";
 import { openServiceManager } from "./notify.ts";
 import { systemClock } from "./ports.ts";
-import { defaultUrl, giveToOwnerOf, setup } from "./setup.ts";
+import { defaultUrl, giveToOwnerOf, rotateJoinKey, setup } from "./setup.ts";
 import { openSeries } from "./store/series.ts";
 import { StateStore, StoreError } from "./store/state.ts";
 import { checkSeriesStore, storeCommands } from "./store-commands.ts";
@@ -27,6 +28,7 @@ const usage = `proven-hub ${softwareVersion}
   proven-hub doctor                             look for the usual troubles and say what to do about them
   proven-hub certificate show|renew             the certificate that agents know the hub by
   proven-hub setup [--url wss://HOST:PORT/agent]  let this cluster's agents join by themselves
+  proven-hub join-key rotate                    a new join key for this cluster; agents that have joined stay
 ${[...Object.values(commands), ...Object.values(storeCommands)].map((command) => `  proven-hub ${command.usage}`).join("\n")}
 Every command takes --config FILE (default ${defaultConfigPath}).`;
 
@@ -76,6 +78,7 @@ async function run(args: readonly string[]): Promise<void> {
   if (rest[0] === "--check") return check(config);
   if (rest[0] === "doctor") return doctor(config);
   if (rest[0] === "setup") return runSetup(config, rest.slice(1));
+  if (rest[0] === "join-key") return joinKey(config, rest.slice(1));
   if (rest[0] === "certificate") return certificate(config, rest.slice(1));
   const verb = rest.slice(0, 2).join(" ");
   const ofStore = storeCommands[verb];
@@ -104,6 +107,12 @@ async function runSetup(config: HubConfig, args: string[]): Promise<void> {
   const { fingerprint } = await loadCertificate(config.state, systemClock.now());
   giveToOwnerOf(config.state, certificatePath(config.state));
   for (const line of setup({ pmxcfs: config.join.pmxcfs, stateDir: config.state, url, fingerprint })) say(line);
+}
+
+/** As root: /etc/pve/priv is root's alone. */
+function joinKey(config: HubConfig, [verb, ...more]: string[]): void {
+  if (verb !== "rotate" || more.length > 0) throw new UsageError("join-key rotate");
+  for (const line of rotateJoinKey({ pmxcfs: config.join.pmxcfs, stateDir: config.state })) say(line);
 }
 
 /** As root: it looks at what the cluster's agents are told, which only root may read. */

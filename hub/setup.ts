@@ -31,23 +31,37 @@ export function setup({ pmxcfs, stateDir, url, fingerprint }: SetupOptions): str
     throw new Error(`${pmxcfs} does not exist: this is no Proxmox VE node. Let agents join with proven-hub token create`);
   }
   const hubFile = join(pmxcfs, "proven", "hub.json");
-  const keyFile = join(pmxcfs, "priv", "proven", "join.key");
-  const done: string[] = [];
-  const write = (path: string, text: string, mode: number) => {
-    if (existsSync(path) && readFileSync(path, "utf8") === text) return void done.push(`${path}: unchanged`);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(`${path}.new`, text, { mode });
-    renameSync(`${path}.new`, path);
-    done.push(`${path}: written`);
-  };
-  const present = existsSync(keyFile) ? readFileSync(keyFile, "utf8") : undefined;
-  const key = present ?? `${randomBytes(32).toString("base64")}\n`;
+  const keyFile = joinKeyPath(pmxcfs);
+  const key = existsSync(keyFile) ? readFileSync(keyFile, "utf8") : newJoinKey();
   parseJoinKey(key, keyFile);
-  write(keyFile, key, 0o600);
-  write(keyCopy(stateDir), key, 0o600);
+  return [...shareJoinKey(key, pmxcfs, stateDir), replaceFile(hubFile, `${JSON.stringify({ url, fingerprint })}\n`, 0o644)];
+}
+
+/**
+ * A new join key for the cluster: from now on the old one lets nobody in. Agents that have joined are known by their own keys and stay. Returns
+ * what it did, one line each. @throws where `setup` was never run.
+ */
+export function rotateJoinKey({ pmxcfs, stateDir }: Pick<SetupOptions, "pmxcfs" | "stateDir">): string[] {
+  if (!existsSync(joinKeyPath(pmxcfs))) throw new Error(`${joinKeyPath(pmxcfs)} does not exist: run proven-hub setup first`);
+  return shareJoinKey(newJoinKey(), pmxcfs, stateDir);
+}
+
+const joinKeyPath = (pmxcfs: string) => join(pmxcfs, "priv", "proven", "join.key");
+const newJoinKey = () => `${randomBytes(32).toString("base64")}\n`;
+
+/** A crash between the two leaves keys that differ: no new agent can join then, the doctor says so, and `setup` sets it right. */
+function shareJoinKey(key: string, pmxcfs: string, stateDir: string): string[] {
+  const done = [replaceFile(joinKeyPath(pmxcfs), key, 0o600), replaceFile(keyCopy(stateDir), key, 0o600)];
   giveToOwnerOf(stateDir, keyCopy(stateDir));
-  write(hubFile, `${JSON.stringify({ url, fingerprint })}\n`, 0o644);
   return done;
+}
+
+function replaceFile(path: string, text: string, mode: number): string {
+  if (existsSync(path) && readFileSync(path, "utf8") === text) return `${path}: unchanged`;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.new`, text, { mode });
+  renameSync(`${path}.new`, path);
+  return `${path}: written`;
 }
 
 /** `.members` of pmxcfs: `cfs_create_memberlist_msg` in pve-cluster `status.c`. A standalone node has no list. */

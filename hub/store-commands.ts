@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { type Say, UsageError } from "./commands.ts";
+import { type Say, UsageError } from "./command-line.ts";
 import { checkStore, sizeByMetric, sizeOf } from "./store/inspection.ts";
 import { readSeriesEnv, type SeriesEnv } from "./store/series-env.ts";
 import { StoreError } from "./store/state.ts";

@@ -159,3 +159,14 @@ test("join stores the hub for root alone, the token is used once, and a wrong ad
   assert.deepEqual(hub.hellos[0]?.join, { token: "single-use" });
   assert.deepEqual(JSON.parse(readFileSync(stored, "utf8")), { url, fingerprint });
 });
+
+test("a join token comes by standard input, so that no list of processes shows it", async (t) => {
+  const { state, config } = await prepare(t, undefined);
+  const fingerprint = Array(32).fill("AB").join(":");
+  const args = ["join", "wss://192.0.2.1:8420/agent", "--token", "-", "--fingerprint", fingerprint, "--config", config];
+  const { agent } = start(t, args);
+  agent.stdin?.end("pvj_0123\n");
+  assert.deepEqual(await once(agent, "exit"), [0, null]);
+  const stored = JSON.parse(readFileSync(join(state, "agent/join.json"), "utf8"));
+  assert.deepEqual(stored, { url: "wss://192.0.2.1:8420/agent", fingerprint, token: "pvj_0123" });
+});

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { ConfigError, parseConfig } from "../../hub/config.ts";
 import { lockInstance } from "../../hub/instance-lock.ts";
 import { formatLine } from "../../hub/log.ts";
-import { readJoinKey, setup } from "../../hub/setup.ts";
+import { readJoinKey, rotateJoinKey, setup } from "../../hub/setup.ts";
 import { loadCertificate } from "../../hub/tls.ts";
 import { temporaryDir } from "../support/test-hub.ts";
 
@@ -78,6 +78,18 @@ test("setup writes what agents need; run again it changes nothing, and a join ke
   assert.ok(setup(options).every((line) => line.endsWith(": unchanged")));
   setup({ ...options, fingerprint: "CC:DD" });
   assert.equal(readFileSync(keyFile, "utf8"), key);
+});
+
+test("a rotated join key is another one, for the cluster's agents and the hub alike; without setup there is none to rotate", (t) => {
+  const stateDir = temporaryDir(t);
+  const pmxcfs = temporaryDir(t);
+  assert.throws(() => rotateJoinKey({ pmxcfs, stateDir }), /run proven-hub setup first/);
+  setup({ pmxcfs, stateDir, url: "wss://pve1:8420/agent", fingerprint: "AA:BB" });
+  const old = readJoinKey(stateDir);
+  assert.ok(rotateJoinKey({ pmxcfs, stateDir }).every((line) => line.endsWith(": written")));
+  const fresh = readJoinKey(stateDir);
+  assert.notDeepEqual(fresh, old);
+  assert.deepEqual(fresh, Buffer.from(readFileSync(join(pmxcfs, "priv/proven/join.key"), "utf8"), "base64"));
 });
 
 test("setup refuses a machine that is no Proxmox VE node, and a join key that is none", (t) => {

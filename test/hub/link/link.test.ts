@@ -84,6 +84,23 @@ test("an agent with the cluster's join key is welcomed, remembered, and needs no
   again.close();
 });
 
+test("after the join key was rotated a connected agent stays, a known one comes back, and the old key lets nobody new in", async (t) => {
+  const hub = await startTestHub(t);
+  const { client } = await hub.welcomed();
+  writeFileSync(join(hub.dir, "join.key"), Buffer.alloc(32, 7).toString("base64"));
+
+  const stranger = await hub.open({ key: newClientKey(), node: "pve2" });
+  assert.equal((await stranger.next("refused")).code, "bad-join");
+  const fresh = await hub.welcomed({ key: newClientKey(), node: "pve2", joinKey: Buffer.alloc(32, 7) });
+  assert.equal(fresh.welcome.version, 1);
+  client.sendRaw(encodeSchema(1, schema));
+  hub.series.commit();
+  assert.deepEqual(await client.next("ack"), { seq: 1 });
+  client.close();
+  await client.closed;
+  assert.equal((await hub.welcomed()).welcome.version, 1); // its proof by the old key is not even looked at
+});
+
 test("records are acknowledged only when they are durable, many by one message", async (t) => {
   const hub = await startTestHub(t);
   const { client } = await hub.welcomed();
