@@ -138,6 +138,13 @@ export class Archives {
     archive.damage = damage;
   }
 
+  /** A prune took it away. */
+  prune(volid: string): void {
+    const place = this.backups.findIndex((one) => volidOf(one) === volid);
+    if (place < 0) throw new Error(`no backup ${volid}`);
+    this.backups.splice(place, 1);
+  }
+
   private open(backup: Backup, config: string, firewall: string | undefined, agent: GuestSpec["agent"]): Archive {
     const volid = volidOf(backup);
     const disks = disksIn(this.world, backup.type, backup.vmid, config);

@@ -61,7 +61,7 @@ export class CopyPower {
     if (type === "lxc" && !this.parts.operations.running(guest) && !this.parts.copies.isHeld(vmid)) {
       throw new ApiError(500, `CT ${vmid} not running`);
     }
-    return what === "stop" ? this.stop(guest, user) : this.shutdown(guest, user, options);
+    return what === "stop" ? this.stop(guest, user, skiplock) : this.shutdown(guest, user, options);
   }
 
   /** Nobody asked for it now: the create call with `start=1`, or the node's boot with `onboot`. */
@@ -73,8 +73,8 @@ export class CopyPower {
     return this.task(guest, "start", user, (task) => this.startWork(guest, task, skiplock));
   }
 
-  private stop(guest: Guest, user: string): Task {
-    return this.task(guest, "stop", user, (task) => this.stopWork(guest, task));
+  private stop(guest: Guest, user: string, skiplock: boolean): Task {
+    return this.task(guest, "stop", user, (task) => this.stopWork(guest, task, skiplock));
   }
 
   private shutdown(guest: Guest, user: string, options: PowerOptions): Task {
@@ -139,14 +139,14 @@ export class CopyPower {
     }
   }
 
-  /** Stopping a VM that doesn't run is no error, locked or not. */
-  private *stopWork(guest: Guest, task: TaskHandle): ReturnType<Worker> {
+  /** Stopping a VM that doesn't run is no error, locked or not. `skiplock` as in qemu-server PVE/QemuServer.pm vm_stop; not recorded. */
+  private *stopWork(guest: Guest, task: TaskHandle, skiplock: boolean): ReturnType<Worker> {
     const { operations, copies } = this.parts;
     yield* waitForLock(copies, guest, task);
     mustExist(guest);
     copies.look(guest);
     if (!operations.running(guest)) return undefined;
-    refuseLocked(guest);
+    if (!skiplock) refuseLocked(guest);
     yield guest.life.spec.type === "qemu" ? 600 : 1400;
     this.stopped(guest);
     return undefined;

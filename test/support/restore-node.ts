@@ -1,7 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import type { Message } from "#protocol/messages.ts";
 import type { OperationResult } from "#protocol/operations.ts";
 import type { CheckRecord, RestoreReport, RestoreStep, RestoreTest, StepRecord } from "#protocol/restore.ts";
@@ -13,7 +12,7 @@ import type { CheckIntegrity, RestoreLimits, RestorePorts, RunCheck, Sandboxes }
 import { runCommand } from "../lab/commands.ts";
 import type { Lab } from "../lab/lab.ts";
 import { type FakeClock, settle } from "./fake-clock.ts";
-import { startTestLab } from "./lab-client.ts";
+import { startTestLab, type TestScope } from "./lab-client.ts";
 
 /** The usual limits of a node, with numbers that the lab's guests don't have. */
 export const testLimits: RestoreLimits = {
@@ -118,18 +117,36 @@ function labIntegrity(lab: Lab): CheckIntegrity {
 /** Of the first lab, for the next ones: making keys takes longer than a test. */
 let keys: string | undefined;
 
+/** Where thousands of small files that must be on the disk cost no disk's time. */
+export function fastFolder(): string {
+  try {
+    accessSync("/dev/shm", constants.W_OK);
+    return "/dev/shm";
+  } catch {
+    return tmpdir();
+  }
+}
+
 export type RestoreNode = Awaited<ReturnType<typeof startRestoreNode>>;
 
 /** A node of a small lab with the agent's operations on it, real files and API; `drive` lets time pass until a promise is there. */
-export async function startRestoreNode(context: TestContext, options: { limits?: Partial<RestoreLimits>; node?: string } = {}) {
-  const labDir = mkdtempSync(join(tmpdir(), "proven-lab-"));
+export async function startRestoreNode(
+  context: TestScope,
+  options: { limits?: Partial<RestoreLimits>; node?: string; nodes?: number } = {},
+) {
+  const labDir = mkdtempSync(join(fastFolder(), "proven-lab-"));
   context.after(() => rmSync(labDir, { recursive: true, force: true }));
   if (keys !== undefined) writeFileSync(join(labDir, "secrets.json"), keys);
-  const { lab, clock } = await startTestLab(context, { dir: labDir, nodes: 1, guests: 6, metricsGenerations: 1 });
+  const { lab, clock } = await startTestLab(context, {
+    dir: labDir,
+    nodes: options.nodes ?? 1,
+    guests: 6,
+    metricsGenerations: 1,
+  });
   keys ??= readFileSync(join(labDir, "secrets.json"), "utf8");
   const node = options.node ?? "pve1";
   const root = lab.tree.root(node);
-  const dir = mkdtempSync(join(tmpdir(), "proven-operations-"));
+  const dir = mkdtempSync(join(fastFolder(), "proven-operations-"));
   context.after(() => rmSync(dir, { recursive: true, force: true }));
   let inFlight = 0;
   const counted = async <T>(promise: Promise<T>): Promise<T> => {
@@ -201,11 +218,12 @@ export function startOperations(node: RestoreNode, ports: Partial<RestorePorts> 
   const problems: string[][] = [];
   const steps = new Map<string, () => void>();
   let wake: () => void = () => undefined;
+  let isUnheard = false;
   const operations = new Operations({
     restore: { ...node.ports, ...ports },
     dir: node.dir,
     send: (message) => {
-      said.push(message);
+      if (!isUnheard) said.push(message);
       if (message.type === "op.progress" && message.body.step?.state === "running") {
         const action = steps.get(String(message.body.step.step));
         steps.delete(String(message.body.step.step));
@@ -245,7 +263,11 @@ export function startOperations(node: RestoreNode, ports: Partial<RestorePorts> 
   const onStep = (step: RestoreStep, action: () => void) => {
     steps.set(step, action);
   };
-  return { operations, said, problems, start, result, resultOf, report, onStep };
+  /** The link is down, or its hub: what is said now reaches nobody. */
+  const unheard = (now: boolean) => {
+    isUnheard = now;
+  };
+  return { operations, said, problems, start, result, resultOf, report, onStep, unheard };
 }
 
 /** States by step, of those that ran. */
