@@ -93,7 +93,11 @@ async function playScenario(t: TestContext, scenario: Scenario): Promise<void> {
 }
 
 /** The report, and the agent that made it. */
-async function runScenario(node: RestoreNode, order: RestoreTest, scenario: Scenario) {
+export async function runScenario(
+  node: RestoreNode,
+  order: RestoreTest,
+  scenario: Pick<Scenario, "ports" | "at" | "dies" | "unheardMs" | "half">,
+) {
   const { at: [step, action] = [], dies, unheardMs, half } = scenario;
   const mortal = mortalPorts({ ...node.ports, ...scenario.ports?.(node) });
   const first = startOperations(node, mortal.ports);
