@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:https";
+import type { Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
@@ -19,6 +19,7 @@ import { Fleet } from "./fleet.ts";
 import { createApp } from "./http/app.ts";
 import { hubMetricRows } from "./http/metrics.ts";
 import type { HttpPorts } from "./http/ports.ts";
+import { createHubServer } from "./https-server.ts";
 import { tellIncidents } from "./incident-acknowledgement.ts";
 import { Journal } from "./journal.ts";
 import { Gate } from "./link/gate.ts";
@@ -225,10 +226,7 @@ function connectedAgents(pictures: readonly ClusterPicture[]) {
 export async function startHub(parts: HubParts): Promise<RunningHub> {
   const { clock, log, state, series, config, certificate } = parts;
   const { app, link, watch, journal, exchange, ingest, outlets, delivery, alerting, restore } = assembleHub(parts);
-  const server = createServer(
-    { cert: certificate.cert, key: certificate.key, minVersion: "TLSv1.2" },
-    getRequestListener(app.fetch),
-  );
+  const server = createHubServer(certificate, getRequestListener(app.fetch));
   link.attach(server);
   await listen(server, config);
   journal.emit("hub.started", { version: softwareVersion });

@@ -55,8 +55,8 @@ function matcherOfFields(fields: Omit<Scope, "except">): Matcher {
   if (pools) tests.push(({ pool }) => pool !== undefined && pools.some((wanted) => isBelow(pool, wanted, "/")));
   if (types) tests.push((facts) => types.includes(facts.type));
   if (instances) {
-    const patterns = instances.map(globPattern);
-    tests.push((_, instance) => instance !== null && patterns.some((pattern) => pattern.test(instance)));
+    const fits = instances.map(globMatcher);
+    tests.push((_, instance) => instance !== null && fits.some((fit) => fit(instance)));
   }
   if (expression !== undefined) {
     const parsed = parseExpression(expression);
@@ -73,12 +73,28 @@ export function isBelow(name: string, wanted: string, separator: string): boolea
   return a === b || a.startsWith(b + separator);
 }
 
-/** `*` stands for any text. */
-export function globPattern(glob: string): RegExp {
-  return new RegExp(`^${glob.split("*").map(escapeRegExp).join(".*")}$`, "is");
+/**
+ * Does a text fit, where `*` stands for any text and case does not count? Piece by piece and never back: a regular expression of many `.*`
+ * would try every way to share the text among them.
+ */
+export function globMatcher(glob: string): (text: string) => boolean {
+  const pieces = glob.toLowerCase().split("*");
+  const [first = "", ...others] = pieces;
+  const last = others.pop();
+  if (last === undefined) return (text) => text.toLowerCase() === first;
+  return (given) => {
+    const text = given.toLowerCase();
+    const end = text.length - last.length;
+    if (end < first.length || !text.startsWith(first) || !text.endsWith(last)) return false;
+    let at = first.length;
+    for (const piece of others) {
+      const found = text.indexOf(piece, at);
+      if (found < 0) return false;
+      at = found + piece.length;
+    }
+    return at <= end;
+  };
 }
-
-const escapeRegExp = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
 
 function evaluateExpression(expression: Expression, facts: EntityFacts): boolean {
   switch (expression.is) {
@@ -93,7 +109,7 @@ function evaluateExpression(expression: Expression, facts: EntityFacts): boolean
   }
 }
 
-const same = (value: string | undefined, wanted: string) => value !== undefined && globPattern(wanted).test(value);
+const same = (value: string | undefined, wanted: string) => value !== undefined && globMatcher(wanted)(value);
 
 const fieldTests: Record<(Expression & { is: "test" })["field"], (facts: EntityFacts, wanted: string) => boolean> = {
   tag: (facts, wanted) => facts.tags.some((tag) => isBelow(tag, wanted, ".") || same(tag, wanted)),

@@ -1,0 +1,67 @@
+import type { RequestListener } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { Socket } from "node:net";
+import { ConnectionBook, type ConnectionBounds, placeOf } from "./core/connections.ts";
+
+/** Bounds of the hub's port, ms. They hold before anybody has said who he is. */
+export type ServerBounds = ConnectionBounds & {
+  /** TLS has to be agreed within this time. */
+  handshakeMs: number;
+  /** From the first byte of a request, or the handshake, to the end of its headers. */
+  headersMs: number;
+  /** To the end of its body. */
+  requestMs: number;
+  keepAliveMs: number;
+  /** How often the two above are looked at. */
+  checkEveryMs: number;
+};
+
+/**
+ * 200 nodes have a link and up to 64 connections of their gateway each, of which few are in use; a site behind one address has some dozens of
+ * browsers. In all less than the open files that systemd grants (`LimitNOFILE` in systemd/proven-hub.service), so that stores and logs have theirs.
+ */
+export const serverBounds: ServerBounds = {
+  total: 4000,
+  perPlace: 500,
+  handshakeMs: 10_000,
+  headersMs: 10_000,
+  requestMs: 30_000,
+  keepAliveMs: 15_000,
+  checkEveryMs: 5_000,
+};
+
+/** The hub's https port: what is slow, or too much from one place, is cut off, and the others are served on. */
+export function createHubServer(
+  certificate: { cert: string; key: string },
+  answer: RequestListener,
+  bounds: ServerBounds = serverBounds,
+  placeFor: (address: string | undefined) => string | undefined = placeOf,
+): Server {
+  const { cert, key } = certificate;
+  const server = createServer(
+    {
+      cert,
+      key,
+      minVersion: "TLSv1.2",
+      handshakeTimeout: bounds.handshakeMs,
+      headersTimeout: bounds.headersMs,
+      requestTimeout: bounds.requestMs,
+      keepAliveTimeout: bounds.keepAliveMs,
+      connectionsCheckingInterval: bounds.checkEveryMs,
+    },
+    answer,
+  );
+  server.maxHeadersCount = 64;
+  const book = new ConnectionBook(bounds);
+  // Before TLS: a handshake costs more than a refusal.
+  server.prependListener("connection", (socket: Socket) => {
+    const place = placeFor(socket.remoteAddress);
+    if (place === undefined || !book.enter(place)) {
+      socket.destroy();
+      return;
+    }
+    socket.once("close", () => book.leave(place));
+  });
+  server.on("tlsClientError", (_, socket) => socket.destroy()); // scanners, browsers that don't know the certificate, silence
+  return server;
+}

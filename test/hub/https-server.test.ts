@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { request } from "node:https";
+import { type AddressInfo, connect as connectTcp, type Socket } from "node:net";
+import { type TestContext, test } from "node:test";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { generate } from "selfsigned";
+import { ConnectionBook, placeOf } from "../../hub/core/connections.ts";
+import { createHubServer, type ServerBounds, serverBounds } from "../../hub/https-server.ts";
+
+const certificate = generate([{ name: "commonName", value: "proven-hub" }], { keyType: "ec" });
+
+/** The hub's port with an answer of two bytes; each address of 127/8 counts as a place of its own. */
+async function startPort(t: TestContext, bounds: Partial<ServerBounds>) {
+  const { cert, private: key } = await certificate;
+  const server = createHubServer(
+    { cert, key },
+    (_, response) => response.end("ok"),
+    { ...serverBounds, ...bounds },
+    (address) => address,
+  );
+  const kept: Socket[] = [];
+  server.on("connection", (socket) => {
+    if (!socket.destroyed) kept.push(socket as Socket);
+  });
+  server.listen(0, "0.0.0.0");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { port: (server.address() as AddressInfo).port, kept };
+}
+
+/** A whole request over a connection of its own, from `localAddress`. */
+async function ask(port: number, localAddress = "127.0.0.9"): Promise<number | undefined> {
+  const call = request({ host: "127.0.0.1", port, localAddress, rejectUnauthorized: false, agent: false }).end();
+  const [response] = await once(call, "response");
+  response.resume();
+  return response.statusCode;
+}
+
+async function speakTls(port: number, text: string): Promise<TLSSocket> {
+  const socket = connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false });
+  socket.on("error", () => undefined);
+  await once(socket, "secureConnect");
+  socket.write(text);
+  socket.resume();
+  return socket;
+}
+
+test("who never ends his handshake, his headers or his body is cut off, and others are served meanwhile", async (t) => {
+  const { port } = await startPort(t, { handshakeMs: 2000, headersMs: 2000, requestMs: 2200, checkEveryMs: 100 });
+  const silent = connectTcp(port, "127.0.0.1").on("error", () => undefined);
+  const slow = [
+    silent.resume(),
+    connectTcp(port, "127.0.0.1")
+      .on("error", () => undefined)
+      .resume(),
+    await speakTls(port, "GET / HTTP/1.1\r\nHost: hub.lan\r\nX-Slow: "),
+    await speakTls(port, "POST / HTTP/1.1\r\nHost: hub.lan\r\nContent-Length: 1000\r\n\r\na"),
+    await speakTls(port, "POST / HTTP/1.1\r\nHost: hub.lan\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"),
+  ];
+  slow[1]?.write(Buffer.from([0x16, 3, 1, 0x40])); // the first bytes of a ClientHello
+  const ended = slow.map((socket) => (socket.closed ? undefined : once(socket, "close")));
+  assert.equal(await ask(port), 200);
+  await Promise.all(ended);
+});
+
+test("ten thousand connections from one address are few, and leave the port to everybody else", async (t) => {
+  const perPlace = 40; // instead of 500: the bound is the same code, and the test runs where few files may be open
+  const { port, kept } = await startPort(t, { perPlace, handshakeMs: 600_000 });
+  const attackers: Socket[] = [];
+  t.after(() => {
+    for (const socket of attackers) socket.destroy();
+  });
+  for (let wave = 0; wave < 20; wave++) {
+    const tries = Array.from({ length: 500 }, async () => {
+      const socket = connectTcp({ port, host: "127.0.0.1", localAddress: "127.0.0.2" }).on("error", () => undefined);
+      attackers.push(socket.resume());
+      await Promise.race([once(socket, "connect"), once(socket, "close")]);
+    });
+    await Promise.all(tries);
+    assert.equal(await ask(port), 200, "somebody else");
+  }
+  assert.equal(kept.filter(({ remoteAddress }) => remoteAddress === "127.0.0.2").length, perPlace);
+  assert.equal(attackers.length, 10_000);
+});
+
+test("more connections in all than there may be are dropped, and there is room again when some end", async (t) => {
+  const { port, kept } = await startPort(t, { total: 3 });
+  const held = await Promise.all(["a", "b", "c"].map(() => speakTls(port, "")));
+  const late = connectTcp(port, "127.0.0.1")
+    .on("error", () => undefined)
+    .resume();
+  await once(late, "close");
+  held[0]?.destroy();
+  await Promise.race(kept.map((socket) => (socket.closed ? undefined : once(socket, "close"))));
+  assert.equal(await ask(port), 200);
+  for (const socket of held) socket.destroy();
+});
+
+test("a place is an IPv4 address or an IPv6 network; the machine itself speaks for many", () => {
+  assert.equal(placeOf("192.0.2.7"), "192.0.2.7");
+  assert.equal(placeOf("::ffff:192.0.2.7"), "192.0.2.7");
+  assert.equal(placeOf("2001:db8:1:2::7"), placeOf("2001:db8:1:2:ffff::9"));
+  assert.notEqual(placeOf("2001:db8:1:2::7"), placeOf("2001:db8:1:3::7"));
+  assert.equal(placeOf("fe80::1%eth0"), placeOf("fe80::2%eth0"));
+  assert.equal(placeOf("127.0.0.1"), placeOf("::1"));
+  const book = new ConnectionBook({ total: 4, perPlace: 2 });
+  const entered = ["192.0.2.7", "192.0.2.7", "192.0.2.7", "127.0.0.1", "::1", "127.0.0.1"].map((address) =>
+    book.enter(placeOf(address) ?? ""),
+  );
+  assert.deepEqual(entered, [true, true, false, true, true, false]);
+  book.leave("192.0.2.7");
+  assert.equal(book.enter("192.0.2.7"), true);
+  assert.equal(book.size, 4);
+});
