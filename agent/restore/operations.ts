@@ -297,8 +297,7 @@ export class Operations {
     const owing = this.journals
       .all()
       .filter(({ id, state }) => id !== exceptId && (owesCleaning(state) || this.isLive(id, state)));
-    const reserved = [...this.running].flatMap(([id, { run }]) => (id === exceptId ? [] : (run?.reservedVmid ?? [])));
-    return new Set([...reserved, ...owing.flatMap(({ state }) => state.intent?.vmid ?? [])]);
+    return new Set(owing.flatMap(({ state }) => [state.reserved, state.intent?.vmid].filter((vmid) => vmid !== undefined)));
   }
 
   private testsRunning(): number {

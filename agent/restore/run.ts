@@ -24,8 +24,6 @@ export class TestEnd extends Error {
 /** One restore test as its steps see it: what it is asked, what it may use, and where everything it does is written down. */
 export class TestRun {
   readonly view: NodeView;
-  /** The number it has for itself, from its choice on. */
-  reservedVmid: number | undefined;
   /** Wakes whoever waits in `keep`. */
   onKeep: () => void = () => undefined;
   private readonly over = new AbortController();
@@ -54,8 +52,9 @@ export class TestRun {
     return state;
   }
 
+  /** Other tests of this node see it from here on. */
   readonly reserve = (vmid: number): void => {
-    this.reservedVmid = vmid;
+    this.note({ entry: "reserve", vmid });
   };
 
   note(entry: DistributiveOmit<JournalEntry, "at">): void {

@@ -1,4 +1,13 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, verify, X509Certificate } from "node:crypto";
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+  verify,
+  X509Certificate,
+} from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { generate } from "selfsigned";
@@ -88,4 +97,13 @@ export function verifiedUser(secrets: Secrets, ticket: string, at: number, aad?:
   return verify("sha1", signed, publicKeyOf(secrets), Buffer.from(signature, "base64")) ? data : undefined;
 }
 
-export const publicKeyOf = (secrets: Secrets) => createPublicKey(secrets.authPublicPem);
+const publicKeys = new Map<string, KeyObject>();
+
+/** Read once: that takes as long as a verification. */
+export function publicKeyOf({ authPublicPem }: Secrets): KeyObject {
+  const known = publicKeys.get(authPublicPem);
+  if (known !== undefined) return known;
+  const key = createPublicKey(authPublicPem);
+  publicKeys.set(authPublicPem, key);
+  return key;
+}

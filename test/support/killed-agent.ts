@@ -1,11 +1,10 @@
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, ftruncateSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { RestoreTest } from "#protocol/restore.ts";
+import type { Message } from "#protocol/messages.ts";
 import type { PveApi } from "../../agent/pve/api.ts";
 import { Operations } from "../../agent/restore/operations.ts";
 import type { RestorePorts } from "../../agent/restore/ports.ts";
-import { newId, type RestoreNode } from "./restore-node.ts";
+import type { RestoreNode } from "./restore-node.ts";
 
 /**
  * How an agent dies at a journal entry or a call: `before` it was made, `torn` with half of the entry on the disk (a call: sent, its answer never
@@ -14,21 +13,25 @@ import { newId, type RestoreNode } from "./restore-node.ts";
 export const deaths = ["before", "torn", "after"] as const;
 export type Death = (typeof deaths)[number];
 
+/** At its `at`-th event; 0: it lives on. */
+export type Fate = { at: number; death: Death };
+export const unharmed: Fate = { at: 0, death: "before" };
+
+/** A journal entry, or a call; `changes`: the entry, or a call that is more than a question. */
+export type AgentEvent = { name: string; changes: boolean };
+
 /** What every process does from its death on: nothing. */
 const never = () => new Promise<never>(() => undefined);
 
 class Killed extends Error {}
 
-/** Counts journal entries and changing calls of one agent, and ends it at the n-th. */
+/** Counts journal entries and calls of one agent, and ends it at the one that its fate says. */
 class Executioner {
-  events: string[] = [];
+  readonly events: AgentEvent[] = [];
   isDead = false;
   onDeath: () => void = () => undefined;
 
-  constructor(
-    private readonly at: number,
-    private readonly death: Death,
-  ) {}
+  constructor(private readonly fate: Fate) {}
 
   die(): void {
     this.isDead = true;
@@ -36,20 +39,16 @@ class Executioner {
   }
 
   /** Undefined: this one passes. */
-  due(event: string): Death | undefined {
+  due(event: AgentEvent): Death | undefined {
     this.events.push(event);
-    return this.events.length === this.at ? this.death : undefined;
+    return this.events.length === this.fate.at ? this.fate.death : undefined;
   }
 
-  async call<T>(event: string, changes: boolean, work: () => Promise<T>): Promise<T> {
+  async call<T>(event: AgentEvent, work: () => Promise<T>): Promise<T> {
     if (this.isDead) return never();
-    const death = changes ? this.due(event) : undefined;
-    if (death === "before") {
-      this.die();
-      return never();
-    }
-    if (death === "torn") {
-      void work();
+    const death = this.due(event);
+    if (death === "before" || death === "torn") {
+      if (death === "torn") void work().catch(() => undefined);
       this.die();
       return never();
     }
@@ -63,33 +62,32 @@ class Executioner {
 
 function killablePorts(ports: RestorePorts, executioner: Executioner): RestorePorts {
   const { api, sandboxes } = ports;
-  const reading =
-    <A extends unknown[], T>(work: (...args: A) => Promise<T>) =>
+  const killable =
+    (changes: boolean) =>
+    <A extends unknown[], T>(name: string, work: (...args: A) => Promise<T>) =>
     (...args: A) =>
-      executioner.call("", false, () => work(...args));
-  const changing =
-    <A extends unknown[], T>(event: string, work: (...args: A) => Promise<T>) =>
-    (...args: A) =>
-      executioner.call(`${event} ${String(args[0])}`, true, () => work(...args));
-  const killable: PveApi = {
-    get: reading(api.get),
+      executioner.call({ name: `${name} ${String(args[0])}`, changes }, () => work(...args));
+  const [reading, changing] = [killable(false), killable(true)];
+  const killableApi: PveApi = {
+    get: reading("GET", api.get),
     post: changing("POST", api.post),
     put: changing("PUT", api.put),
     delete: changing("DELETE", api.delete),
-    awaitTask: reading(api.awaitTask),
+    awaitTask: reading("await", api.awaitTask),
     close: () => undefined,
   };
   return {
     ...ports,
-    api: killable,
+    log: () => undefined,
+    api: killableApi,
     run: changing("run", ports.run),
-    check: reading(ports.check),
-    integrity: reading(ports.integrity),
+    check: reading("check", ports.check),
+    integrity: reading("integrity", ports.integrity),
     sandboxes: {
       open: changing("sandbox", sandboxes.open.bind(sandboxes)),
       close: changing("sandbox", sandboxes.close.bind(sandboxes)),
-      addressOf: reading(sandboxes.addressOf.bind(sandboxes)),
-      reap: reading(sandboxes.reap.bind(sandboxes)),
+      addressOf: reading("address", sandboxes.addressOf.bind(sandboxes)),
+      reap: changing("reap", sandboxes.reap.bind(sandboxes)),
     },
   };
 }
@@ -101,33 +99,15 @@ function tear(path: string, from: number): void {
   closeSync(file);
 }
 
-/** An agent on that node that dies at its n-th journal entry or changing call; 0: never. */
-export function startMortal(node: RestoreNode, dir: string, process: string, at: number, death: Death) {
-  const executioner = new Executioner(at, death);
-  let told: () => void = () => undefined;
-  const dead = new Promise<void>((resolve) => {
-    executioner.onDeath = resolve;
-  });
-  const over = new Promise<void>((resolve) => {
-    told = resolve;
-  });
-  const operations = new Operations({
-    restore: killablePorts({ ...node.ports, log: () => undefined }, executioner),
-    dir,
-    send: (message) => {
-      if (message.type === "op.result") told();
-    },
-    onProblems: () => undefined,
-    process,
-  });
-  const { journals } = operations;
+/** Journals below that folder whose appending may be the last thing that the agent does. */
+function killJournals({ journals }: Operations, dir: string, executioner: Executioner): void {
   const open = journals.open.bind(journals);
   journals.open = (id) => {
     const journal = open(id);
     const append = journal.append.bind(journal);
     journal.append = (entry) => {
       if (executioner.isDead) throw new Killed("dead");
-      const due = executioner.due(`entry ${entry.entry}`);
+      const due = executioner.due({ name: `entry ${entry.entry}`, changes: true });
       const path = join(dir, `${id}.jsonl`);
       const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
       if (due !== "before") append(entry);
@@ -138,52 +118,54 @@ export function startMortal(node: RestoreNode, dir: string, process: string, at:
     };
     return journal;
   };
-  return { operations, executioner, dead, over };
 }
 
-export type KillResult = { died: boolean; event: string; problems: string[] };
+export type MortalAgent = ReturnType<typeof startMortal>;
 
-/**
- * Runs one test whose agent dies at its n-th step, and a second agent that finds what it left. What is wrong afterwards is a problem: a guest, volume or
- * file more or less than before, harm that the lab saw, a result that calls it passed.
- */
-export async function killOnce(node: RestoreNode, order: RestoreTest, at: number, death: Death, again = 0): Promise<KillResult> {
-  const dir = mkdtempSync(join(tmpdir(), "proven-killed-"));
-  const { safety } = node.lab.restores;
-  const before = JSON.stringify(node.lab.restores.inventory());
-  const id = newId();
-  const operation = { kind: "restore-test", params: order };
-  const body = { id, operation, expiresAt: node.clock.now() + 3_600_000, actor: "root@pam", reason: "brute force" };
-  try {
-    const first = startMortal(node, dir, "1:1:boot", at, death);
+/** An agent on that node that has this fate. `heard`: what it says, while it lives. */
+export function startMortal(
+  node: RestoreNode,
+  { dir, process, fate, heard }: { dir: string; process: string; fate: Fate; heard?: (message: Message) => void },
+) {
+  const executioner = new Executioner(fate);
+  const dead = new Promise<void>((resolve) => {
+    executioner.onDeath = resolve;
+  });
+  const operations = new Operations({
+    restore: killablePorts(node.ports, executioner),
+    dir,
+    send: (message) => {
+      if (!executioner.isDead) heard?.(message);
+    },
+    onProblems: () => undefined,
+    process,
+  });
+  killJournals(operations, dir, executioner);
+  /** Whoever tells it something while it dies hears nothing of that. */
+  const hear = (message: Message) => {
     try {
-      first.operations.hear({ type: "op.start", body });
+      if (!executioner.isDead) operations.hear(message);
     } catch (error) {
       if (!(error instanceof Killed)) throw error;
     }
-    await node.drive(Promise.race([first.dead, first.over]));
-    const died = first.executioner.isDead;
-    const event = first.executioner.events.at(-1) ?? "";
-    const wasDone = first.operations.journals.read(id)?.result !== undefined;
-    if (again > 0) {
-      const second = startMortal(node, dir, "2:2:boot", again, death);
-      const tended = second.operations.tend().then(() => second.operations.settled());
-      await node.drive(Promise.race([second.dead, tended.catch(() => undefined)]));
-      second.executioner.die();
-    }
-    const last = startMortal(node, dir, "3:3:boot", 0, "before");
-    await node.drive(last.operations.tend().then(() => last.operations.settled()));
-    const state = last.operations.journals.read(id);
-    const problems = [...safety.violations.splice(0), ...node.lab.misuses];
-    const after = JSON.stringify(node.lab.restores.inventory());
-    if (after !== before) problems.push(`not as before: ${after}`);
-    if (state !== undefined && state.result === undefined) problems.push("it has no result");
-    const report = state?.result?.kind === "restore-test" ? state.result.report : undefined;
-    if (died && !wasDone && report?.outcome === "passed") problems.push("it is called passed");
-    if ((report?.leftovers.length ?? 0) > 0) problems.push(`leftovers: ${report?.leftovers.join("; ")}`);
-    if (node.sandboxes.open_.size > 0) problems.push("a sandbox is open");
-    return { died, event, problems };
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
+  };
+  /** Resolves at its death too: it does nothing any more. */
+  const unlessDead = (work: Promise<unknown>) =>
+    Promise.race([
+      dead,
+      work.then(
+        () => undefined,
+        (error: unknown) => {
+          if (!(error instanceof Killed)) throw error;
+        },
+      ),
+    ]);
+  return {
+    operations,
+    hear,
+    unlessDead,
+    events: executioner.events,
+    isDead: () => executioner.isDead,
+    end: () => executioner.die(),
+  };
 }

@@ -2,12 +2,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { type Lab, type LabOptions, startLab } from "../lab/lab.ts";
 import { FakeClock } from "./fake-clock.ts";
 
+/** What outlives no test: a test's context, or what stands for one in a script. */
+export type TestScope = { after(end: () => void | Promise<void>): void };
+
 /** A lab in a temporary folder under a clock that stands still, without activity of its own. Gone with the test. */
-export async function startTestLab(context: TestContext, options: Omit<Partial<LabOptions>, "clock"> = {}) {
+export async function startTestLab(context: TestScope, options: Omit<Partial<LabOptions>, "clock"> = {}) {
   const dir = mkdtempSync(join(tmpdir(), "proven-lab-"));
   const clock = new FakeClock();
   const lab = await startLab({ dir, activity: false, refusalDelayMs: 0, ...options, clock });

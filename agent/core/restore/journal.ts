@@ -33,6 +33,8 @@ const entrySchema = z.discriminatedUnion("entry", [
   /** Another agent process has taken it over, to clear it away. */
   z.strictObject({ entry: z.literal("taken-over"), at, process: text }),
   z.strictObject({ entry: z.literal("step"), at, record: stepRecordSchema }),
+  /** Before anybody asks whether it is free: two processes of a node must not choose the same number. */
+  z.strictObject({ entry: z.literal("reserve"), at, vmid: int }),
   /** Before the one call that makes a guest: the number was free then. */
   z.strictObject({ entry: z.literal("intent"), at, vmid: int, type: z.enum(["qemu", "lxc"]), wasFree: z.boolean() }),
   /** Before a call or command that changes something. */
@@ -99,6 +101,8 @@ export type OperationState = {
   checks: CheckRecord[];
   measures: Measures;
   facts: Facts;
+  /** The number that it has for itself while it goes on. */
+  reserved: number | undefined;
   /** What was begun under a test number; undefined: nothing, or PVE refused it. */
   intent: (Intent & { type: "qemu" | "lxc" }) | undefined;
   /** The guest of the intent was destroyed. */
@@ -127,6 +131,7 @@ function begun(start: Extract<JournalEntry, { entry: "start" }>): OperationState
     checks: [],
     measures: {},
     facts: {},
+    reserved: undefined,
     intent: undefined,
     gone: false,
     sandbox: undefined,
@@ -151,6 +156,9 @@ function change(id: string, state: OperationState, entry: JournalEntry): void {
       break;
     case "step":
       takeStep(state.steps, entry.record);
+      break;
+    case "reserve":
+      state.reserved = entry.vmid;
       break;
     case "intent":
       state.intent = { operation: id, vmid: entry.vmid, type: entry.type, at: entry.at, wasFree: entry.wasFree };

@@ -97,6 +97,10 @@ async function chooseVmid({ ports, view, takenVmids, reserve }: Preparing): Prom
     const vmid = freeVmid(ports.limits.vmids, new Set([...taken, ...takenVmids()]));
     if (vmid === undefined) return { ok: false, problem: `All numbers from ${first} to ${last} are taken` };
     reserve(vmid); // before anybody else can look
+    if (takenVmids().has(vmid)) {
+      taken.add(vmid); // another process looked at the same moment: both take another one
+      continue;
+    }
     const volumes = await view.volumesOf(vmid);
     if (!volumes.ok) return volumes;
     const free = volumes.value.length === 0 ? await ports.api.get("/cluster/nextid", { vmid }) : undefined;

@@ -45,6 +45,9 @@ export async function restore(run: TestRun, isolation: Isolation, plan: Isolatio
   const answer = await ports.api.post(path, plan.create);
   if (!answer.ok && answer.error.status !== 0) {
     run.note({ entry: "refused", why: tellError(answer.error) });
+    const now = await view.guests();
+    if (now.ok && now.value.some((guest) => guest.vmid === vmid))
+      return { failed: `The number ${vmid} was taken meanwhile: ${tellError(answer.error)}`, outcome: "refused" };
     return { failed: `PVE refused the restore: ${tellError(answer.error)}` };
   }
   const upid = answer.ok && typeof answer.data === "string" ? answer.data : await findLostTask(run);
