@@ -16,7 +16,8 @@ import { openServiceManager } from "./notify.ts";
 import { systemClock } from "./ports.ts";
 import { defaultUrl, giveToOwnerOf, rotateJoinKey, setup } from "./setup.ts";
 import { openSeries } from "./store/series.ts";
-import { StateStore, StoreError } from "./store/state.ts";
+import { StateStore } from "./store/state.ts";
+import { StoreError } from "./store/store-error.ts";
 import { checkSeriesStore, storeCommands } from "./store-commands.ts";
 import { certificatePath, loadCertificate } from "./tls.ts";
 
@@ -162,7 +163,7 @@ async function serve(config: HubConfig): Promise<void> {
   if ((await lockInstance(config.state)) === undefined) {
     throw new UsageError(`another proven-hub runs on ${config.state}: stop it, or set another \`state\` in the configuration`);
   }
-  const state = StateStore.open({ dir: config.state, now: clock.now });
+  const state = StateStore.open({ dir: config.state, now: clock.now, upgrade: { log } });
   const series = openSeries({ dir: join(config.state, "series"), now: clock.now, log });
   const certificate = await loadCertificate(config.state, clock.now());
   const hub = await startHub({ config, clock, log, state, series, certificate });

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
-import { StoreError } from "./store/state.ts";
+import { StoreError } from "./store/store-error.ts";
 
 const fileSchema = z.record(z.string(), z.string());
 

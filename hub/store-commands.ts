@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { type Say, UsageError } from "./command-line.ts";
 import { checkStore, sizeByMetric, sizeOf } from "./store/inspection.ts";
 import { readSeriesEnv, type SeriesEnv } from "./store/series-env.ts";
-import { StoreError } from "./store/state.ts";
+import { StoreError } from "./store/store-error.ts";
 
 /** `dir`: the series store's. */
 export type StoreCommandPorts = { dir: string; say: Say };

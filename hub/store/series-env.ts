@@ -2,9 +2,10 @@ import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, rea
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { Log } from "../ports.ts";
-import { migrate, type StoreSchema, seriesSchema } from "./migration.ts";
+import { migrate, seriesSchema } from "./migration.ts";
 import { pageSize, walkPages } from "./page-walk.ts";
-import { StoreError } from "./state.ts";
+import { StoreError } from "./store-error.ts";
+import type { StoreSchema } from "./upgrade.ts";
 
 /** The LMDB environment of the series store and its databases. Values are bytes or JSON; nothing is compressed again. */
 export type SeriesEnv = {
@@ -31,13 +32,13 @@ const mapSize = 2 ** 40;
  * Opens (or makes) the store's environment, and brings one of an earlier version to this one.
  * @throws StoreError when the directory holds something else, a damaged store or one of a newer version; nothing is written then.
  */
-export function openSeriesEnv(dir: string, log: Log, schema: StoreSchema = seriesSchema): SeriesEnv {
+export function openSeriesEnv(dir: string, log: Log, schema: StoreSchema<SeriesEnv> = seriesSchema): SeriesEnv {
   const problem = existsSync(dir) ? inspect(dir) : undefined;
   if (problem !== undefined) throw refusal(dir, problem);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const env = openEnv(dir, false);
   try {
-    migrate(env, dir, schema, log);
+    migrate(env, dir, schema, { log });
   } catch (cause) {
     void env.root.close();
     throw cause;

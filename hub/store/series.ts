@@ -12,14 +12,14 @@ import { type CheckReport, checkStore, sizeOf } from "./inspection.ts";
 import { spanNumber } from "./keys.ts";
 import type { Lane } from "./lane.ts";
 import { Live } from "./live.ts";
-import type { StoreSchema } from "./migration.ts";
 import { Pending } from "./pending.ts";
 import { Reader } from "./reader.ts";
 import { Ageing, defaultRetention, type Retention } from "./retention.ts";
 import { Roller } from "./rollups.ts";
 import { Sealing } from "./sealing.ts";
 import { openSeriesEnv, type SeriesEnv } from "./series-env.ts";
-import { StoreError } from "./state.ts";
+import { StoreError } from "./store-error.ts";
+import type { StoreSchema } from "./upgrade.ts";
 
 export type SeriesOptions = {
   /** Directory of its own: the store takes no other's. */
@@ -28,7 +28,7 @@ export type SeriesOptions = {
   log?: Log;
   retention?: Retention;
   /** Layout of what is stored; default: this program's. */
-  schema?: StoreSchema;
+  schema?: StoreSchema<SeriesEnv>;
   /** Timer of the commit window; default: real time. */
   schedule?: Schedule;
 };

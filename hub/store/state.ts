@@ -3,20 +3,41 @@ import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { EpochMs } from "#protocol/ids.ts";
 import { BoundedMap } from "../core/limits.ts";
-import { type AuditEntry, type AuditVerdict, auditEntrySchema, type Change, chain, verifyChain } from "./audit.ts";
+import { type AuditEntry, type AuditVerdict, auditEntrySchema, ChainWalk, type Change, chain, verifyChain } from "./audit.ts";
 import { type DocumentOf, type Kind, kinds } from "./documents.ts";
 import { envFileProblem, envPageSize } from "./env-file.ts";
 import { History } from "./history.ts";
+import { StoreError } from "./store-error.ts";
+import { type StoreSchema, type UpgradePorts, upgradeStore } from "./upgrade.ts";
 
-/** Written into a new store; a store of another version is refused. */
-export const stateVersion = 1;
+/** What a migration of the state store works on. */
+export type StateEnv = {
+  root: RootDatabase<unknown, string>;
+  documents: Database<unknown, [Kind, string]>;
+  audit: Database<unknown, number>;
+};
 
-/** The store can't be used: `message` names the remedy. The hub does not start and nothing is overwritten. */
-export class StoreError extends Error {}
+/** A new layout is a new version, and a row here for stores of the version before. */
+export const stateSchema: StoreSchema<StateEnv> = { version: 1, migrations: [] };
+
+/** Of the state directory. */
+export const statePath = (dir: string) => join(dir, "state");
 
 /** Asked for with each request to the API, and every few seconds of each agent: whether it was revoked. */
 const askedOften: ReadonlySet<Kind> = new Set<Kind>(["apiKey", "keyUse", "session", "agent"]);
 const recalledMax = 1000;
+/** Some milliseconds of work each, while the hub does other things, too. */
+const entriesPerSlice = 200;
+const documentsPerSlice = 50;
+
+export type StateOptions = {
+  dir: string;
+  now: () => EpochMs;
+  /** The hub itself: it may bring a store of an earlier version to this one. */
+  upgrade?: UpgradePorts;
+  /** Layout of what is stored; default: this program's. */
+  schema?: StoreSchema<StateEnv>;
+};
 
 export type Actor = { actor: string; reason: string };
 
@@ -35,9 +56,9 @@ export class StateStore {
     private readonly now: () => EpochMs,
   ) {}
 
-  /** @throws StoreError when the directory holds no readable store of this version. */
-  static open(options: { dir: string; now: () => EpochMs }): StateStore {
-    const path = join(options.dir, "state");
+  /** @throws StoreError when the directory holds no readable store of this version, or of an earlier one and this is not the hub. */
+  static open(options: StateOptions): StateStore {
+    const path = statePath(options.dir);
     const problem = envFileProblem(path);
     if (problem !== undefined) throw unusable(path, problem);
     mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -46,7 +67,7 @@ export class StateStore {
       const root = open<unknown, string>({ path, encoding: "json", maxDbs: 8, pageSize: envPageSize, overlappingSync: false });
       const documents = root.openDB<unknown, [Kind, string]>("documents", { encoding: "json" });
       const audit = root.openDB<unknown, number>("audit", { encoding: "json" });
-      checkVersion(root, path);
+      settleVersion({ root, documents, audit }, path, options);
       return new StateStore(root, documents, audit, History.open(root), options.now);
     } catch (cause) {
       throw cause instanceof StoreError ? cause : unusable(path, cause instanceof Error ? cause.message : String(cause), cause);
@@ -148,6 +169,47 @@ export class StateStore {
     );
   }
 
+  /**
+   * As `verifyAudit`, in slices of a few milliseconds with a `pause` after each: what is written meanwhile is taken along. A document is compared
+   * in the same turn in which the log was read to its end.
+   */
+  async verifyAuditInSlices(pause: () => Promise<unknown>): Promise<AuditVerdict> {
+    const walk = new ChainWalk();
+    const catchUp = (limit?: number) =>
+      walk.take(
+        [...this.audit.getRange({ start: walk.next, ...(limit === undefined ? {} : { limit }) })].map(({ value }) => value),
+      );
+    for (let from = 0; from !== walk.next; await pause()) {
+      from = walk.next;
+      const wrong = catchUp(entriesPerSlice);
+      if (wrong !== undefined) return wrong;
+    }
+    for (const kind of (Object.keys(kinds) as Kind[]).filter((one) => kinds[one].audited)) {
+      const ids = [...this.range(kind)].map(({ id }) => id);
+      for (let at = 0; at < ids.length; at += documentsPerSlice, await pause()) {
+        const wrong = catchUp() ?? this.checkDocuments(walk, kind, ids.slice(at, at + documentsPerSlice));
+        if (wrong !== undefined) return wrong;
+      }
+    }
+    const wrong = catchUp();
+    if (wrong !== undefined) return wrong;
+    for (const { kind, id } of walk.unseen()) {
+      const changed = this.checkDocuments(walk, kind as Kind, [id]); // the log's kinds are ours
+      if (changed !== undefined) return changed;
+    }
+    return walk.verdict();
+  }
+
+  /** One that is gone meanwhile is left to the walk's verdict. */
+  private checkDocuments(walk: ChainWalk, kind: Kind, ids: readonly string[]): AuditVerdict | undefined {
+    for (const id of ids) {
+      const document = this.documents.get([kind, id]);
+      const wrong = document === undefined ? undefined : walk.check({ kind, id, document });
+      if (wrong !== undefined) return wrong;
+    }
+    return undefined;
+  }
+
   async close(): Promise<void> {
     await this.root.close();
   }
@@ -185,16 +247,26 @@ function parseDocument<K extends Kind>(kind: K, id: string, raw: unknown): Docum
   return parsed.data as DocumentOf<K>; // the schema stands in the kind's own row
 }
 
-function checkVersion(root: RootDatabase<unknown, string>, path: string): void {
-  root.transactionSync(() => {
-    const version = root.get("version");
-    if (version === stateVersion) return;
-    const empty = version === undefined && root.openDB("documents", { encoding: "json" }).getCount() === 0;
-    if (!empty) {
-      throw new StoreError(
-        `${path} has version ${String(version)}, this hub reads ${stateVersion}: use the proven-hub that wrote it`,
-      );
-    }
-    root.putSync("version", stateVersion);
+/** Version of the state store in this environment. Undefined: an empty one. @throws StoreError for something else than a state store. */
+export function stateVersion(root: RootDatabase<unknown, string>, path: string): number | undefined {
+  const version = root.get("version");
+  if (typeof version === "number") return version;
+  if (version === undefined && root.openDB("documents", { encoding: "json" }).getCount() === 0) return undefined;
+  throw new StoreError(`${path} has version ${String(version)}, which no proven-hub has written: restore it from a backup`);
+}
+
+/** An empty store gets this program's version; one of an earlier version is brought to it by the hub alone. */
+function settleVersion(env: StateEnv, path: string, { upgrade, schema = stateSchema }: StateOptions): void {
+  const { root } = env;
+  const writeVersion = (version: number) => void root.putSync("version", version);
+  const found = root.transactionSync(() => {
+    const version = stateVersion(root, path);
+    if (version === undefined) writeVersion(schema.version);
+    return version;
   });
+  if (found === undefined || found === schema.version) return;
+  if (found < schema.version && upgrade === undefined) {
+    throw new StoreError(`${path} has version ${found}, this program reads ${schema.version}: start the hub once`);
+  }
+  upgradeStore(found, { dir: path, env, root, writeVersion }, schema, upgrade ?? { log: () => undefined });
 }

@@ -3,11 +3,14 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { hasNoSums } from "../../../hub/core/block.ts";
-import type { Migration, StoreSchema } from "../../../hub/store/migration.ts";
 import { openSeries } from "../../../hub/store/series.ts";
-import { openSeriesEnv, readSeriesEnv } from "../../../hub/store/series-env.ts";
-import { StoreError } from "../../../hub/store/state.ts";
+import { openSeriesEnv, readSeriesEnv, type SeriesEnv } from "../../../hub/store/series-env.ts";
+import { StoreError } from "../../../hub/store/store-error.ts";
+import type { Migration as MigrationOf, StoreSchema as SchemaOf } from "../../../hub/store/upgrade.ts";
 import { agentOf, day0, guest, ms, schemaOf, TestAgent, TestStore, temporaryDir } from "../../support/series-store.ts";
+
+type Migration = MigrationOf<SeriesEnv>;
+type StoreSchema = SchemaOf<SeriesEnv>;
 
 const { dir, remove } = temporaryDir();
 after(remove);
@@ -78,7 +81,7 @@ test("a store of a newer version is refused with what to do, and left as it is",
     () => open(path),
     (error) =>
       error instanceof StoreError &&
-      /has version 3, this hub reads up to 2: install the newer proven-hub again, or put the copy .*new\.version-2/.test(
+      /has version 3, this hub reads up to 2: install the newer proven-hub again, or go back with proven-hub store rollback to .*new\.version-2, the copy/.test(
         error.message,
       ),
   );

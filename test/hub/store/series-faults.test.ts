@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { checksum } from "../../../hub/core/checksum.ts";
-import { StoreError } from "../../../hub/store/state.ts";
+import { StoreError } from "../../../hub/store/store-error.ts";
 import { agentOf, day0, guest, ms, schemaOf, TestAgent, TestStore, temporaryDir } from "../../support/series-store.ts";
 
 const { dir, remove } = temporaryDir();
