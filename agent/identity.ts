@@ -10,6 +10,9 @@ export type Identity = {
   sign(bytes: Uint8Array): string;
 };
 
+/** The 32 bytes of the public key in base64, as the hub lists them; the 12 before them say that it is Ed25519 (RFC 8410). */
+export const rawPublicKey = ({ publicKey }: Identity) => Buffer.from(publicKey, "base64").subarray(12).toString("base64");
+
 /** Reads `<stateDir>/agent.key`; the first start makes it (mode 0600). A damaged key is an error: a new one would be another agent to the hub. */
 export function loadIdentity(stateDir: string): Identity {
   const path = join(stateDir, "agent.key");

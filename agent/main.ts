@@ -10,7 +10,7 @@ import { type CollectorDeps, createCollector } from "./collector.ts";
 import { type AgentConfig, ConfigError, parseConfig } from "./config.ts";
 import { checkHub } from "./hub-check.ts";
 import { type HubFiles, storeJoin } from "./hub-place.ts";
-import { type Identity, loadIdentity } from "./identity.ts";
+import { type Identity, loadIdentity, rawPublicKey } from "./identity.ts";
 import { createLog } from "./log.ts";
 import { createServiceManager } from "./notify.ts";
 import { OperationsDoor } from "./operations-door.ts";
@@ -213,6 +213,9 @@ async function main(command: Command): Promise<number> {
       return (await import("./integrity/child.ts")).readArchiveAsChild(systemClock);
     case "restore-test":
       return restoreTest(readConfig(command), command.test);
+    case "key-show":
+      process.stdout.write(`${rawPublicKey(loadIdentity(readConfig(command).state))}\n`);
+      return 0;
     case "join":
       return joinHub(readConfig(command), command);
   }

@@ -58,9 +58,9 @@ function output(file: string, ...args: string[]): Promise<string | undefined> {
 }
 
 /** Fingerprint of the certificate that whoever listens there shows. */
-function shownAt(port: number): Promise<string | undefined> {
+export function shownAt(port: number, host = "127.0.0.1"): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false, timeout: 5_000 });
+    const socket = connect({ host, port, rejectUnauthorized: false, timeout: 5_000 });
     const end = (fingerprint: string | undefined) => {
       socket.destroy();
       resolve(fingerprint);

@@ -21,7 +21,8 @@ export type ListedAgent = {
   cluster: string;
   node: string;
   clusterName: string | null;
-  revoked: boolean;
+  /** Base64 of the raw 32 bytes; null: revoked. */
+  publicKey: string | null;
   joinedAt: number;
   /** When its newest session began. */
   connectedAt: number | null;
@@ -36,7 +37,7 @@ function listAgents(state: StateStore): ListedAgent[] {
     const { cluster, node, clusterName, publicKey, joinedAt } = document;
     const seen = state.get("agentSeen", id);
     const newest = { connectedAt: seen?.connectedAt ?? null, software: seen?.software ?? null };
-    return { id, cluster, node, clusterName, revoked: publicKey === null, joinedAt, ...newest };
+    return { id, cluster, node, clusterName, publicKey, joinedAt, ...newest };
   });
 }
 
@@ -86,8 +87,8 @@ export const joinCommands: Record<string, Command> = {
     run(args, { state, say }) {
       const agents = listAgents(state);
       if (wantsJson(args)) return say(JSON.stringify(agents));
-      for (const { id, clusterName, revoked, joinedAt } of agents) {
-        say(`${id}  ${clusterName ?? "-"}  ${revoked ? "revoked" : `joined ${day(joinedAt)}`}`);
+      for (const { id, clusterName, publicKey, joinedAt } of agents) {
+        say(`${id}  ${clusterName ?? "-"}  ${publicKey === null ? "revoked" : `joined ${day(joinedAt)}`}`);
       }
     },
   },

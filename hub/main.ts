@@ -29,6 +29,7 @@ const usage = `proven-hub ${softwareVersion}
   proven-hub doctor                             look for the usual troubles and say what to do about them
   proven-hub certificate show|renew             the certificate that agents know the hub by
   proven-hub setup [--url wss://HOST:PORT/agent]  let this cluster's agents join by themselves
+  proven-hub deploy [USER@]NODE [OPTION …]      install the agent on a node over SSH, and let it join
   proven-hub join-key rotate                    a new join key for this cluster; agents that have joined stay
 ${[...Object.values(commands), ...Object.values(storeCommands)].map((command) => `  proven-hub ${command.usage}`).join("\n")}
 Every command takes --config FILE (default ${defaultConfigPath}).`;
@@ -79,13 +80,14 @@ async function run(args: readonly string[]): Promise<void> {
   if (rest[0] === "--check") return check(config);
   if (rest[0] === "doctor") return doctor(config);
   if (rest[0] === "setup") return runSetup(config, rest.slice(1));
+  if (rest[0] === "deploy") return runDeployment(config, rest.slice(1), path);
   if (rest[0] === "join-key") return joinKey(config, rest.slice(1));
   if (rest[0] === "certificate") return certificate(config, rest.slice(1));
   const verb = rest.slice(0, 2).join(" ");
   const ofStore = storeCommands[verb];
   if (ofStore !== undefined) {
     becomeOwnerOf(config.state);
-    return ofStore.run(rest.slice(2), { dir: join(config.state, "series"), say });
+    return ofStore.run(rest.slice(2), { stateDir: config.state, dir: join(config.state, "series"), say });
   }
   const command = commands[verb];
   if (command === undefined) throw new UsageError(`unknown command ${rest.join(" ")}\n${usage}`);
@@ -108,6 +110,14 @@ async function runSetup(config: HubConfig, args: string[]): Promise<void> {
   const { fingerprint } = await loadCertificate(config.state, systemClock.now());
   giveToOwnerOf(config.state, certificatePath(config.state));
   for (const line of setup({ pmxcfs: config.join.pmxcfs, stateDir: config.state, url, fingerprint })) say(line);
+}
+
+/** As whoever calls, for his SSH keys; what is asked of the hub is asked of this program again, as the hub's user. */
+async function runDeployment(config: HubConfig, args: string[], path: string | undefined): Promise<void> {
+  const { runDeploy } = await import("./deploy/command.ts");
+  const self = [process.execPath, ...process.execArgv, process.argv[1] ?? "", ...(path === undefined ? [] : ["--config", path])];
+  await runDeploy(config, args, self, say);
+  process.exit(0); // a dead ssh-agent's socket would keep the process
 }
 
 /** As root: /etc/pve/priv is root's alone. */

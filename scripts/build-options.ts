@@ -55,7 +55,9 @@ export const hubOptions = {
   outExtension: { ".js": ".mjs" },
   splitting: true,
   chunkNames: "hub/[name]-[hash]",
-  external: ["lmdb"],
+  // ssh2's native helpers: it does without them. Its WebAssembly looks for a folder of its own, which modules have under another name.
+  external: ["lmdb", "*.node"],
+  banner: { js: `${requireBanner}const __dirname=import.meta.dirname;` },
   plugins: [onlyEnglish],
 } satisfies BuildOptions;
 
@@ -70,7 +72,7 @@ export const agentOptions = {
   outExtension: { ".js": ".mjs" },
   splitting: true,
   chunkNames: "agent/[name]-[hash]",
-  // ssh2's native helpers: it does without them. Its WebAssembly looks for a folder of its own, which modules have under another name.
+  // As for the hub.
   external: ["*.node"],
   banner: { js: `${requireBanner}const __dirname=import.meta.dirname;` },
 } satisfies BuildOptions;
