@@ -49,17 +49,38 @@ export class Track {
     this.length = n;
   }
 
-  /** Sorts by time and drops samples of a time that an earlier added one has. */
+  /** Sorts by time and drops samples of a time that an earlier added one has. What was added are a few ascending runs: they are merged. */
   settle(): void {
     if (this.ordered) return;
     this.ordered = true;
+    for (let end = this.runEnd(0); end < this.length; ) end = this.mergeRun(end, this.runEnd(end));
+  }
+
+  /** Where the ascending run that begins at `start` ends. */
+  private runEnd(start: number): number {
+    let end = start + 1;
+    while (end < this.length && (this.at[end] as number) > (this.at[end - 1] as number)) end++;
+    return end;
+  }
+
+  /** Merges the samples [0, middle) with those of [middle, end); returns where what comes behind stands then. */
+  private mergeRun(middle: number, end: number): number {
     const { at, values } = this;
-    const order = Array.from({ length: this.length }, (_, i) => i);
-    order.sort((a, b) => (at[a] as number) - (at[b] as number) || a - b);
-    const kept = order.filter((one, i) => i === 0 || at[one] !== at[order[i - 1] as number]);
-    this.at = Float64Array.from(kept, (i) => at[i] as number);
-    this.values = Float64Array.from(kept, (i) => values[i] as number);
-    this.length = kept.length;
+    const first = firstAtOrAfter(at, middle, at[middle] as number);
+    const times = at.slice(first, middle);
+    const earlier = values.slice(first, middle);
+    let n = first;
+    for (let i = 0, j = middle; i < times.length || j < end; n++) {
+      const time = i < times.length ? (times[i] as number) : Number.POSITIVE_INFINITY;
+      const isLater = j < end && (at[j] as number) < time;
+      if (!isLater && j < end && at[j] === time) j++;
+      at[n] = isLater ? (at[j] as number) : time;
+      values[n] = isLater ? (values[j++] as number) : (earlier[i++] as number);
+    }
+    at.copyWithin(n, end, this.length);
+    values.copyWithin(n, end, this.length);
+    this.length -= end - n;
+    return n;
   }
 }
 

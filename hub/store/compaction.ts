@@ -168,12 +168,19 @@ function planJob(lane: Lane, now: number, all: boolean): Job | undefined {
   if (last === undefined || rows === 0) return undefined;
   const everything = all || rows > rowsLimit || lane.chunks.length > chunksLimit || now - lane.heardAt > silentMs;
   const border = hourStart(hourOf(last.lastAt, lane.agentRef), lane.agentRef);
-  const until = everything ? last.rows : Math.max(last.stored, firstAtOrAfter(last.times, last.rows, border));
+  // What a commit is under way for waits for it: a start after a crash takes rows for stored only as far as it knows of their records.
+  const settledSeq = lane.acceptedSeq > lane.durableSeq ? lane.durableSeq : Number.POSITIVE_INFINITY;
+  const whole = everything ? last.rows : firstAtOrAfter(last.times, last.rows, border);
+  const until = Math.max(last.stored, Math.min(whole, last.rowsUpTo(settledSeq)));
   const crossed = until > last.stored;
   // Earlier pieces of an hour that goes on wait for its end, so that each block is written once.
   const olderDue = lane.chunks.some((chunk) => chunk !== last && chunk.stored < chunk.rows && chunk.firstAt < border);
   if (!everything && !crossed && !olderDue) return undefined;
-  const parts = lane.chunks.map((chunk) => ({ chunk, from: chunk.stored, to: chunk === last ? until : chunk.rows }));
+  const parts = lane.chunks.map((chunk) => ({
+    chunk,
+    from: chunk.stored,
+    to: chunk === last ? until : chunk.rowsUpTo(settledSeq),
+  }));
   const filled = parts.filter(({ from, to }) => to > from);
   const newest = filled.at(-1);
   if (newest === undefined) return undefined;

@@ -56,6 +56,11 @@ export class Chunk {
     return this.seqs[row] as number;
   }
 
+  /** The first rows, whose records have no higher seq. */
+  rowsUpTo(seq: number): number {
+    return firstAtOrAfter(this.seqs, this.rows, seq + 1);
+  }
+
   private begin(): OpenSlab {
     const slab = new OpenSlab(this.width);
     this.slabs.push(slab);

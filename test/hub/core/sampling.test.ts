@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { ratesOf, Track } from "../../../hub/core/sampling.ts";
 
 function rates(samples: readonly (readonly [second: number, value: number])[], counter = true): number[] {
@@ -111,3 +112,26 @@ test("samples added out of order are sorted, and the one added first wins", () =
     ],
   );
 });
+
+const ascending = fc
+  .uniqueArray(fc.integer({ min: 0, max: 60 }), { maxLength: 25 })
+  .map((times) => Float64Array.from(times).sort());
+
+test("however many pieces overlap, each time stands once and in order, with the value that was added first", () =>
+  fc.assert(
+    fc.property(fc.array(ascending, { maxLength: 6 }), (pieces) => {
+      const track = new Track(4);
+      const first = new Map<number, number>();
+      for (const [index, times] of pieces.entries()) {
+        const values = times.map((time) => time * 10 + index);
+        track.add(times, values, 0, times.length);
+        for (const [i, time] of times.entries()) first.set(time, first.get(time) ?? (values[i] as number));
+      }
+      track.settle();
+      const found = [...track.at.subarray(0, track.length)].map((time, i) => [time, track.values[i]]);
+      assert.deepEqual(
+        found,
+        [...first].sort(([a], [b]) => a - b),
+      );
+    }),
+  ));
