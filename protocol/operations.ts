@@ -12,22 +12,50 @@ const int = z.int().check(z.nonnegative());
 
 const backup = z.strictObject({ storage: text(100), volid: text(512) });
 
+/**
+ * Has the Backup Server verify and follows its task: one snapshot by its `volid`, all of a guest by `group`, the whole `datastore` behind the storage,
+ * or, with none of these, the storage's namespace. `outdatedDays`: what was verified within so many days is passed over; absent: nothing is.
+ */
+export const pbsVerifySchema = z
+  .strictObject({
+    storage: text(100),
+    volid: z.optional(text(512)),
+    group: z.optional(z.strictObject({ type: z.enum(["qemu", "lxc"]), vmid: int })),
+    datastore: z.optional(z.literal(true)),
+    outdatedDays: z.optional(z.int().check(z.minimum(1), z.maximum(3650))),
+  })
+  .check(
+    z.refine(
+      ({ volid, group, datastore }) => [volid, group, datastore].filter((part) => part !== undefined).length <= 1,
+      "one of volid, group and datastore",
+    ),
+  );
+export type PbsVerify = z.output<typeof pbsVerifySchema>;
+
 export const operationSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("restore-test"), params: restoreTestSchema }),
   /** The calls a restore test would make; makes none. */
   z.strictObject({ kind: z.literal("restore-plan"), params: restoreTestSchema }),
   /** Reads a file archive to its end without restoring it. */
   z.strictObject({ kind: z.literal("archive-check"), params: backup }),
-  /** Has the Backup Server verify and follows its task. `volid` absent: the whole namespace of that storage. */
-  z.strictObject({ kind: z.literal("pbs-verify"), params: z.strictObject({ storage: text(100), volid: z.optional(text(512)) }) }),
+  z.strictObject({ kind: z.literal("pbs-verify"), params: pbsVerifySchema }),
 ]);
 export type Operation = z.output<typeof operationSchema>;
 export type OperationKind = Operation["kind"];
 
+const verdictStates = ["verified", "damaged", "not-checked", "unreadable"] as const;
+
+/** Of one backup among several. More than a report can hold are left out, the damaged ones never. */
+export const snapshotVerdictSchema = z.strictObject({ storage: text(100), volid: text(512), state: z.enum(verdictStates) });
+export type SnapshotVerdict = z.output<typeof snapshotVerdictSchema>;
+export const snapshotVerdictsMax = 4000;
+
 export const archiveReportSchema = z.strictObject({
-  backup,
+  /** `volid` absent: `snapshots` says what became of each. */
+  backup: z.strictObject({ storage: text(100), volid: z.optional(text(512)) }),
+  snapshots: z.optional(z.array(snapshotVerdictSchema).check(z.maxLength(snapshotVerdictsMax))),
   /** `not-checked`: nothing in it can prove its bytes, and nothing contradicted them either. */
-  state: z.enum(["verified", "damaged", "not-checked", "unreadable"]),
+  state: z.enum(verdictStates),
   by: z.optional(z.enum(["pbs-verify", "compressor-checksum", "own-sha256"])),
   reason: text(2000),
   bytes: z.optional(int),

@@ -15,8 +15,8 @@ export function parsePbsVolid(volid: string): PbsSnapshot | undefined {
   return Number.isInteger(time) ? { type: match[1] as "vm" | "ct", id: match[2] as string, time } : undefined;
 }
 
-export type PbsTarget = { store: string; namespace: string; snapshot: PbsSnapshot | undefined };
-type Deps = { api: PbsApi; clock: Clock };
+export type PbsTarget = { store: string; namespace: string; snapshot: PbsSnapshot };
+export type PbsDeps = { api: PbsApi; clock: Clock };
 
 /** A verification so young is not repeated. */
 const freshMs = 24 * 3_600_000;
@@ -25,26 +25,39 @@ const lookLastMs = 10_000;
 const logLines = 100;
 
 /**
- * Has the Backup Server verify one snapshot, or a whole namespace, and follows its task to the end. Every chunk is read there and its checksum
+ * Has the Backup Server verify one snapshot and follows its task to the end. Every chunk is read there and its checksum
  * compared; of encrypted chunks the server can only check the CRC. Calls after pbs-api-types and proxmox-backup's `src/api2/admin/datastore.rs`,
  * never seen from a real server. Aborting stops the waiting; the server goes on.
  */
-export async function verifyOnPbs(deps: Deps, target: PbsTarget, signal: AbortSignal): Promise<IntegrityResult> {
+export async function verifyOnPbs(deps: PbsDeps, target: PbsTarget, signal: AbortSignal): Promise<IntegrityResult> {
   const before = await readVerification(deps.api, target);
   if (!before.ok) return unreadable(`the Backup Server: ${before.problem}`);
-  if (target.snapshot !== undefined && before.data === undefined)
-    return unreadable("the Backup Server does not have this backup any more");
-  const ageMs = deps.clock.now() - (before.data?.at ?? Number.NaN);
-  if (before.data?.state === "ok" && ageMs < freshMs) {
+  if (before.data === undefined) return unreadable("the Backup Server does not have this backup any more");
+  const ageMs = deps.clock.now() - before.data.at;
+  if (before.data.state === "ok" && ageMs < freshMs) {
     return { state: "verified", by: "pbs-verify", reason: `the Backup Server verified it ${hours(ageMs)} ago: OK`, log: [] };
   }
-  const started = await deps.api.post(`/admin/datastore/${encodeURIComponent(target.store)}/verify`, paramsOf(target));
+  const followed = await runVerification(deps, target.store, paramsOf(target), signal);
+  if (!followed.ok) return { ...unreadable(followed.problem), log: followed.log };
+  return judgeEnd(followed.exitStatus, await readVerification(deps.api, target), followed.log);
+}
+
+type Followed = { log: string[] } & ({ ok: true; upid: string; exitStatus: string } | { ok: false; problem: string });
+
+/** Starts a verification and waits for its end. Aborting stops the waiting; the server goes on. */
+export async function runVerification(
+  deps: PbsDeps,
+  store: string,
+  params: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<Followed> {
+  const started = await deps.api.post(`/admin/datastore/${encodeURIComponent(store)}/verify`, params);
   const upid = started.ok ? asText(started.data) : undefined;
-  if (upid === undefined) return unreadable(`verification not started: ${started.ok ? "no task was named" : started.problem}`);
+  if (upid === undefined)
+    return { ok: false, problem: `verification not started: ${started.ok ? "no task was named" : started.problem}`, log: [] };
   const end = await awaitPbsTask(deps, upid, signal);
   const log = await readPbsLog(deps.api, upid);
-  if (!end.ok) return { ...unreadable(end.problem), log };
-  return judgeEnd(end.data, target, await readVerification(deps.api, target), log);
+  return end.ok ? { ok: true, upid, exitStatus: end.data, log } : { ok: false, problem: end.problem, log };
 }
 
 const unreadable = (reason: string): IntegrityResult => ({ state: "unreadable", reason: reason.slice(0, 2000), log: [] });
@@ -54,19 +67,17 @@ const hours = (ms: number) =>
 
 function paramsOf({ namespace, snapshot }: PbsTarget): Record<string, string> {
   const ns: Record<string, string> = namespace === "" ? {} : { ns: namespace };
-  if (snapshot === undefined) return { ...ns, "ignore-verified": "false" };
   const { type, id, time } = snapshot;
   return { ...ns, "backup-type": type, "backup-id": id, "backup-time": String(time), "ignore-verified": "false" };
 }
 
 type Verification = { state: "ok" | "failed" | "none"; at: number };
 
-/** Of the snapshot; undefined data: there is none, or a whole namespace is asked for. */
+/** Of the snapshot; undefined data: there is none. */
 async function readVerification(
   api: PbsApi,
   { store, namespace, snapshot }: PbsTarget,
 ): Promise<PbsResult<Verification | undefined>> {
-  if (snapshot === undefined) return { ok: true, data: undefined };
   const params = { ns: namespace, "backup-type": snapshot.type, "backup-id": snapshot.id };
   let found: Verification | undefined;
   const read = await api.each(`/admin/datastore/${encodeURIComponent(store)}/snapshots`, params, (entry) => {
@@ -78,28 +89,19 @@ async function readVerification(
   return read.ok ? { ok: true, data: found } : read;
 }
 
-function judgeEnd(
-  exitStatus: string,
-  { snapshot }: PbsTarget,
-  after: PbsResult<Verification | undefined>,
-  log: readonly string[],
-): IntegrityResult {
+function judgeEnd(exitStatus: string, after: PbsResult<Verification | undefined>, log: readonly string[]): IntegrityResult {
   const state = after.ok ? after.data?.state : undefined;
   if (state === "failed") return { state: "damaged", reason: `the Backup Server's verification failed: ${exitStatus}`, log };
-  // For one snapshot both must say so: a task may end well without having looked at it.
-  if (exitStatus === "OK" && (snapshot === undefined || state === "ok")) {
+  // Both must say so: a task may end well without having looked at it.
+  if (exitStatus === "OK" && state === "ok")
     return { state: "verified", by: "pbs-verify", reason: "the Backup Server read all of its chunks and verified them: OK", log };
-  }
-  if (snapshot === undefined && /verification failed/i.test(exitStatus)) {
-    return { state: "damaged", reason: `at least one backup is damaged: ${exitStatus}`, log };
-  }
   return { state: "unreadable", reason: `the Backup Server's verification ended without a verdict: ${exitStatus}`, log };
 }
 
 const taskPath = (upid: string) => `/nodes/localhost/tasks/${encodeURIComponent(upid)}`;
 
 /** Waits for a task of the Backup Server; `data` is its exit status. Its UPIDs have a field more than PVE's, so they are passed on as they are. */
-async function awaitPbsTask({ api, clock }: Deps, upid: string, signal: AbortSignal): Promise<PbsResult<string>> {
+async function awaitPbsTask({ api, clock }: PbsDeps, upid: string, signal: AbortSignal): Promise<PbsResult<string>> {
   let silent = 0;
   for (let waitMs = lookFirstMs; ; waitMs = Math.min(lookLastMs, waitMs * 1.5)) {
     const answer = await api.get(`${taskPath(upid)}/status`);

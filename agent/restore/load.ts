@@ -3,7 +3,7 @@ import type { Message } from "#protocol/messages.ts";
 import { createRunCheck } from "../checks/run-check.ts";
 import type { AgentConfig } from "../config.ts";
 import { archiveSumsIn } from "../integrity/archive-sums.ts";
-import { createCheckIntegrity } from "../integrity/check-integrity.ts";
+import { createCheckIntegrity, createVerifyPbs } from "../integrity/check-integrity.ts";
 import { createReadArchive } from "../integrity/reading-process.ts";
 import type { Clock, Log, RunCommand } from "../ports.ts";
 import type { PveApi } from "../pve/api.ts";
@@ -57,6 +57,7 @@ export function restorePorts({ config, node, api, run, clock, log }: LoadPorts):
     sandboxes: createSandboxes({ run, clock, log, stateDir: state }),
     check: createRunCheck({ api, run, node, clock, root, self }),
     integrity: createCheckIntegrity({ api, node, root, clock, sums: archiveSumsIn(state), readArchive: createReadArchive(self) }),
+    verifyPbs: createVerifyPbs({ root, clock }),
     limits: limitsOf(config.restore_test),
     clock,
     log,

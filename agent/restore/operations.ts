@@ -4,6 +4,7 @@ import { type Operation, type OperationResult, operationSchema } from "#protocol
 import type { RestoreTest } from "#protocol/restore.ts";
 import { type OperationState, owesCleaning } from "../core/restore/journal.ts";
 import { restoreReport } from "../core/restore/report.ts";
+import { checkBytes } from "./bytes-report.ts";
 import { type Journal, Journals } from "./journal.ts";
 import { runRestoreTest } from "./machine.ts";
 import { planRestoreTest } from "./plan.ts";
@@ -176,39 +177,11 @@ export class Operations {
         return { kind: "restore-plan", plan: planned.plan };
       }
       case "archive-check":
-        return this.integrity(id, "archive-check", operation.params, signal);
-      case "pbs-verify": {
-        const { storage, volid } = operation.params;
-        if (volid === undefined)
-          return { kind: "refused", code: "unavailable", reason: "This agent verifies single snapshots: name one" };
-        return this.integrity(id, "pbs-verify", { storage, volid }, signal);
-      }
+      case "pbs-verify":
+        return checkBytes(restore, operation, (fraction) => this.tellProgress(id, { fraction }), signal);
       case "restore-test":
         throw new Error("a restore test changes something");
     }
-  }
-
-  private async integrity(
-    id: string,
-    kind: "archive-check" | "pbs-verify",
-    backup: { storage: string; volid: string },
-    signal: AbortSignal,
-  ): Promise<OperationResult> {
-    const startedAt = this.now();
-    const type = /(?:vzdump-lxc-|:backup\/ct\/)/.test(backup.volid) ? "lxc" : "qemu";
-    const onProgress = (fraction: number) => this.tellProgress(id, { fraction });
-    const { state, by, reason, bytes, log } = await this.ports.restore.integrity({ ...backup, type }, onProgress, signal);
-    const report = {
-      backup,
-      state,
-      ...(by !== undefined && { by }),
-      reason,
-      ...(bytes !== undefined && { bytes }),
-      startedAt,
-      endedAt: this.now(),
-      log: log.slice(-100).map((line) => line.slice(0, 1000)),
-    };
-    return { kind, report };
   }
 
   private finish(journal: Journal, result: OperationResult): void {

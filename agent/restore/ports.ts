@@ -1,3 +1,4 @@
+import type { PbsVerify, SnapshotVerdict } from "#protocol/operations.ts";
 import type { CheckRecord, RestoreCheck, RestoreTest } from "#protocol/restore.ts";
 import type { Clock, Log, RunCommand } from "../ports.ts";
 import type { PveApi } from "../pve/api.ts";
@@ -7,9 +8,15 @@ import type { PveApi } from "../pve/api.ts";
 /** A bridge without ports and what lives at it. `bridge` is a device name of at most 15 characters, `name` the sandbox' own. */
 export type SandboxHandle = { name: string; bridge: string; netns: string };
 
+/** It was made; it was there and whole; or of it only the bridge was there, with what is plugged into it, and the rest was made anew. */
+export type SandboxTaken = "made" | "joined" | "rebuilt";
+
 export interface Sandboxes {
-  /** Makes it, or joins the one of that name. Whoever opens it closes it; the last one removes it. */
-  open(name: string, operation: string): Promise<{ ok: true; sandbox: SandboxHandle } | { ok: false; problem: string }>;
+  /** Makes it, or joins the one of that name, which it mends. Whoever opens it closes it; the last one removes it. */
+  open(
+    name: string,
+    operation: string,
+  ): Promise<{ ok: true; sandbox: SandboxHandle; how: SandboxTaken } | { ok: false; problem: string }>;
   /** Undefined: gone, or still used by others. Else what is left of it. */
   close(name: string, operation: string): Promise<string | undefined>;
   /**
@@ -40,6 +47,8 @@ export type IntegrityResult = {
   by?: "pbs-verify" | "compressor-checksum" | "own-sha256";
   reason: string;
   bytes?: number;
+  /** Where several backups were verified: what became of each. */
+  snapshots?: readonly SnapshotVerdict[];
   log: readonly string[];
 };
 export type CheckIntegrity = (
@@ -47,6 +56,8 @@ export type CheckIntegrity = (
   onProgress: (fraction: number) => void,
   signal: AbortSignal,
 ) => Promise<IntegrityResult>;
+/** Has the Backup Server behind a storage verify a guest's backups, a namespace or the whole datastore. */
+export type VerifyPbs = (what: Omit<PbsVerify, "volid">, signal: AbortSignal) => Promise<IntegrityResult>;
 
 /** The node's own limits, from `[restore_test]` of agent.toml. The hub can't widen them. */
 export type RestoreLimits = {
@@ -74,6 +85,7 @@ export type RestorePorts = {
   sandboxes: Sandboxes;
   check: RunCheck;
   integrity: CheckIntegrity;
+  verifyPbs: VerifyPbs;
   limits: RestoreLimits;
   clock: Clock;
   log: Log;

@@ -134,16 +134,19 @@ export class Pbs {
     return [...oldest.values()];
   }
 
-  private selected(params: URLSearchParams): Backup[] {
+  private selected(params: URLSearchParams, ns = params.get("ns") ?? ""): Backup[] {
     const [type, id] = [params.get("backup-type"), params.get("backup-id")];
-    return this.inNamespace(params.get("ns") ?? "").filter(
+    return this.inNamespace(ns).filter(
       (backup) => (type === null || type === typeOf(backup)) && (id === null || id === String(backup.vmid)),
     );
   }
 
   private verify(form: URLSearchParams): string {
     const time = form.get("backup-time");
-    const chosen = this.selected(form).filter(({ at }) => time === null || Math.floor(at / 1000) === Number(time));
+    const ns = form.get("ns") ?? "";
+    const below = namespaces.filter((name) => ns === "" || name === ns || name.startsWith(`${ns}/`));
+    const all = below.flatMap((name) => this.selected(form, name));
+    const chosen = [...new Set(all)].filter(({ at }) => time === null || Math.floor(at / 1000) === Number(time));
     const [type, id] = [form.get("backup-type"), form.get("backup-id")];
     const worker = time !== null ? "verify_snapshot" : id !== null ? "verify_group" : "verify";
     const name = ["main", ...(id === null ? [] : [`${type}/${id}`]), ...(time === null ? [] : [hexTime(Number(time))])].join(":");

@@ -30,6 +30,8 @@ export const testLimits: RestoreLimits = {
 export class LabSandboxes implements Sandboxes {
   readonly open_ = new Map<string, Set<string>>();
   problem: string | undefined;
+  /** As after an agent under systemd: only the bridges are left. */
+  broken = false;
 
   constructor(
     private readonly lab: Lab,
@@ -38,11 +40,14 @@ export class LabSandboxes implements Sandboxes {
 
   async open(name: string, operation: string) {
     if (this.problem !== undefined) return { ok: false as const, problem: this.problem };
-    const users = this.open_.get(name) ?? new Set<string>();
+    const known = this.open_.get(name);
+    const users = known ?? new Set<string>();
+    const how = known === undefined ? ("made" as const) : this.broken ? ("rebuilt" as const) : ("joined" as const);
+    this.broken = false;
     this.open_.set(name, users.add(operation));
     const bridge = `pvt${name}`;
     this.lab.restores.addIsolatedBridge(bridge);
-    return { ok: true as const, sandbox: { name, bridge, netns: `proven-${name}` } };
+    return { ok: true as const, sandbox: { name, bridge, netns: `proven-${name}` }, how };
   }
 
   async close(name: string, operation: string): Promise<string | undefined> {
@@ -180,6 +185,7 @@ export async function startRestoreNode(
     sandboxes,
     check: labCheck(lab),
     integrity: labIntegrity(lab),
+    verifyPbs: async ({ storage }) => ({ state: "unreadable", reason: `no Backup Server behind ${storage}`, log: [] }),
     limits: { ...testLimits, ...options.limits },
     clock,
     log: (_, message, fields) => {

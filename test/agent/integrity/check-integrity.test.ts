@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { openArchiveSums } from "../../../agent/integrity/archive-sums.ts";
-import { createCheckIntegrity, verifyNamespace } from "../../../agent/integrity/check-integrity.ts";
+import { createCheckIntegrity, createVerifyPbs } from "../../../agent/integrity/check-integrity.ts";
 import type { ReadArchive } from "../../../agent/integrity/reading-process.ts";
 import type { PbsApi, PbsResult } from "../../../agent/pbs/client.ts";
 import type { ApiResult } from "../../../agent/pve/answer.ts";
@@ -158,17 +158,37 @@ test("a backup that is gone, a server that refuses, a name that is none", async 
   assert.equal((await checked(gone.api, "pbs1:backup/host/x/now")).state, "unreadable");
 });
 
-test("a whole namespace is verified, and a damaged backup in it is told", async () => {
-  const { api, calls } = fakePbs(undefined, "verification failed - please check the log for details", undefined);
-  const clock = new FakeClock();
-  const deps = {
-    root,
-    clock: { now: () => clock.now(), monotonicMs: () => 0, sleep: async () => undefined },
-    connectPbs: () => api,
+test("many backups are verified at once: what is damaged or was passed over is told of each", async () => {
+  const of = (before: object | undefined, exit: string, after_: object | undefined, refuse?: PbsResult<never>) => {
+    const { api, calls } = fakePbs(before, exit, after_, refuse);
+    const clock = new FakeClock();
+    const still = { now: () => clock.now(), monotonicMs: () => 0, sleep: async () => undefined };
+    return { calls, verify: createVerifyPbs({ root, clock: still, connectPbs: () => api }) };
   };
-  assert.equal((await verifyNamespace(deps, "pbs1", undefined, never)).state, "damaged");
-  assert.equal(calls[0], "POST /admin/datastore/main/verify ns=prod&ignore-verified=false");
-  assert.equal((await verifyNamespace(deps, "backups", undefined, never)).reason, "storage backups lies on no Backup Server");
+  const bad = of(undefined, "verification failed - please check the log for details", { state: "failed", upid });
+  const damaged = await bad.verify({ storage: "pbs1" }, never);
+  assert.deepEqual([damaged.state, damaged.reason], ["damaged", `1 of 2 backups are damaged: ${volid}`]);
+  assert.deepEqual(damaged.snapshots, [
+    { storage: "pbs1", volid, state: "damaged" },
+    { storage: "pbs1", volid: "pbs1:backup/vm/100/2026-01-03T01:00:00Z", state: "verified" },
+  ]);
+  assert.equal(bad.calls[0], "POST /admin/datastore/main/verify ns=prod&ignore-verified=false");
+  const passedOver = of(undefined, "OK", undefined);
+  const partly = await passedOver.verify({ storage: "pbs1", group: { type: "qemu", vmid: 100 }, outdatedDays: 30 }, never);
+  assert.deepEqual(
+    [partly.state, partly.reason],
+    ["not-checked", "1 of 2 backups are verified; the Backup Server says nothing of the others"],
+  );
+  assert.equal(
+    passedOver.calls[0],
+    "POST /admin/datastore/main/verify ns=prod&backup-type=vm&backup-id=100&ignore-verified=true&outdated-after=30",
+  );
+  const whole = of(undefined, "OK", { state: "ok", upid });
+  assert.equal((await whole.verify({ storage: "pbs1", datastore: true }, never)).state, "verified");
+  assert.equal(whole.calls[0], "POST /admin/datastore/main/verify ignore-verified=false");
+  const forbidden = of(undefined, "OK", undefined, { ok: false, status: 403, problem: "permission check failed" });
+  assert.equal((await forbidden.verify({ storage: "pbs1" }, never)).reason, "verification not started: permission check failed");
+  assert.equal((await whole.verify({ storage: "backups" }, never)).reason, "storage backups lies on no Backup Server");
 });
 
 test("a file archive is read where its storage has it, and judged with the sum that was taken when it was new", async () => {
