@@ -8,6 +8,7 @@ import { softwareVersion } from "#protocol/version.ts";
 import { tellAcknowledgements } from "./acknowledgement-events.ts";
 import { Agenda } from "./agenda.ts";
 import { Alerting, rememberTasks } from "./alerting.ts";
+import { AuditWatch, auditCheckMs } from "./audit-watch.ts";
 import type { HubConfig } from "./config.ts";
 import { DueTimes } from "./core/backup-due.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
@@ -74,6 +75,8 @@ const warmMs = 200;
 /** After the start: agents come back within this time. */
 const firstTickMs = 1000;
 const maintainMs = 30_000;
+/** After the start, which has enough to do. */
+const auditFirstMs = 5 * 60_000;
 /** What is kept for weeks and months needs no more than this; ended sessions are refused wherever they are used. */
 const pruneMs = 10 * 60_000;
 const drainMs = 5000;
@@ -170,7 +173,9 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     version: () => fleet.version,
   });
   const ingest = new PveIngest({ journal, clock, pictures: () => fleet.pictures() });
+  const audit = new AuditWatch({ state, clock });
   const ports = {
+    audit,
     clock,
     ingest,
     log,
@@ -195,6 +200,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
       ...[series.problem()].filter((problem) => problem !== undefined),
       ...fleet.problems(),
       ...delivery.problems(),
+      ...audit.problems(),
       ...(outlets.mqtt?.problem === undefined ? [] : [outlets.mqtt.problem]),
     ],
     onBatch: (listener) => watch.onBatch(listener),
@@ -211,7 +217,23 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const exchange = openExchange({ config, clock, log, reader, live, pictures, hubRows: () => hubMetricRows(ports) });
   const httpPorts: HttpPorts = { ...ports, ...exchange };
   const app = createApp(httpPorts);
-  return { app, httpPorts, link, watch, fleet, tasks, journal, gate, exchange, ingest, outlets, delivery, alerting, restore };
+  return {
+    app,
+    httpPorts,
+    link,
+    watch,
+    fleet,
+    tasks,
+    journal,
+    gate,
+    exchange,
+    ingest,
+    outlets,
+    delivery,
+    alerting,
+    restore,
+    audit,
+  };
 }
 
 function connectedAgents(pictures: readonly ClusterPicture[]) {
@@ -225,7 +247,7 @@ function connectedAgents(pictures: readonly ClusterPicture[]) {
 /** Serves, and runs what runs in the background. @throws what listening threw (`EADDRINUSE` …). */
 export async function startHub(parts: HubParts): Promise<RunningHub> {
   const { clock, log, state, series, config, certificate } = parts;
-  const { app, link, watch, journal, exchange, ingest, outlets, delivery, alerting, restore } = assembleHub(parts);
+  const { app, link, watch, journal, exchange, ingest, outlets, delivery, alerting, restore, audit } = assembleHub(parts);
   const server = createHubServer(certificate, getRequestListener(app.fetch));
   link.attach(server);
   await listen(server, config);
@@ -252,6 +274,11 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     return maintainMs;
   });
   const warming = agenda.add("reading the newest samples again", warmMs, () => (series.warm() ? 0 : Number.POSITIVE_INFINITY));
+  const auditing = agenda.add("following the audit log", auditFirstMs, async () => {
+    const { problem } = await audit.check();
+    if (problem !== null) log(3, `the audit log can't be trusted: ${problem}`);
+    return auditCheckMs;
+  });
   const pruning = agenda.add("dropping what is old", maintainMs, () => {
     state.history.prune((clock.now() - historyMs) as EpochMs);
     state.removeEndedSessions(clock.now());
@@ -273,6 +300,8 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     await warming.stop();
     await maintaining.stop();
     await pruning.stop();
+    await audit.stop();
+    await auditing.stop();
     watch.close();
     journal.emit("hub.stopped", {});
     ingest.stop();

@@ -184,12 +184,28 @@ function withoutScreenshot(told: OperationResult): { result: OperationResult; sc
 
 /** Why stored evidence can't be trusted; undefined: every run's fits the digest that stands in the audit log. */
 export function evidenceProblem(state: StateStore): string | undefined {
-  for (const { id, document: run } of state.list("run")) {
-    const evidence = state.get("runEvidence", id);
-    if (run.evidenceDigest !== null && digest(evidence) !== run.evidenceDigest) return `the evidence of run ${id} was changed`;
-    const png = state.get("runScreenshot", id)?.png;
-    const shown = png === undefined ? null : sha256(png);
-    if (shown !== run.screenshotDigest) return `the screenshot of run ${id} was changed`;
+  for (const { document: run } of state.list("run")) {
+    const problem = problemOf(state, run);
+    if (problem !== undefined) return problem;
   }
   return undefined;
+}
+
+/** As `evidenceProblem`; `goOn` is awaited after each run, and may say no. */
+export async function evidenceProblemInSlices(state: StateStore, goOn: () => Promise<boolean>): Promise<string | undefined> {
+  for (const id of state.list("run").map((run) => run.id)) {
+    const run = state.get("run", id);
+    const problem = run === undefined ? undefined : problemOf(state, run);
+    if (problem !== undefined) return problem;
+    if (!(await goOn())) return undefined;
+  }
+  return undefined;
+}
+
+function problemOf(state: StateStore, { id, evidenceDigest, screenshotDigest }: Run): string | undefined {
+  if (evidenceDigest !== null && digest(state.get("runEvidence", id)) !== evidenceDigest)
+    return `the evidence of run ${id} was changed`;
+  const png = state.get("runScreenshot", id)?.png;
+  const shown = png === undefined ? null : sha256(png);
+  return shown === screenshotDigest ? undefined : `the screenshot of run ${id} was changed`;
 }

@@ -46,6 +46,7 @@ const unknownMs = 20 * 60_000;
 const catchUpDays = 3;
 /** Nights looked ahead, for deadlines and for capacity. */
 const nightsMax = 400;
+const yearDays = 366;
 
 /** When the guest's next test has to be done: its proof gets too old then; one never proven has a period from when the policy began to hold it. */
 export const dueAt = (
@@ -62,14 +63,14 @@ function byAge(a: PolicyGuest, b: PolicyGuest): number {
   );
 }
 
-/** Openings of the policy's window after `now`, within its period. */
-export function openings({ window, everyDays }: Policy, now: EpochMs): EpochMs[] {
+/** Openings of the policy's window after `now`, within its period; at most `most`. */
+export function openings({ window, everyDays }: Pick<Policy, "window" | "everyDays">, now: EpochMs, most = nightsMax): EpochMs[] {
   const parsed = parseCalendar(window.calendar);
   const found: EpochMs[] = [];
   if (!parsed.ok) return found;
   const end = now + everyDays * dayMs;
   let at = nextInstant(parsed.event, now, window.timezone);
-  while (at !== undefined && at <= end && found.length < nightsMax) {
+  while (at !== undefined && at <= end && found.length < most) {
     found.push(at);
     at = nextInstant(parsed.event, at, window.timezone);
   }
@@ -180,7 +181,8 @@ export function planNights(
   const holds = nightHolds(state);
   let guests = [...state.guests];
   const nights: PolicyNight[] = [];
-  const upcoming = openings(policy, now).slice(0, Math.max(count, 0));
+  // Beyond its period, too: a weekly window opens once in it, and people want to see more of what comes.
+  const upcoming = openings({ ...policy, everyDays: yearDays }, now, Math.max(count, 0));
   let short = 0;
   for (const from of upcoming) {
     const until = (from + policy.window.durationSec * 1000) as EpochMs;

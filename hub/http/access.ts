@@ -126,6 +126,8 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   "POST /api/v1/policies/{id}/enable": modify,
   "DELETE /api/v1/policies/{id}": modify,
 
+  "GET /api/v1/audit": audit,
+  "POST /api/v1/audit/verify": modify,
   "GET /api/v1/keys": audit,
   "POST /api/v1/keys": appoint,
   "DELETE /api/v1/keys/{id}": modify,

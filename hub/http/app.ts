@@ -6,6 +6,7 @@ import { accessControl } from "./access.ts";
 import { actionRoutes } from "./action-routes.ts";
 import { agentRoutes } from "./agent-routes.ts";
 import { alertRoutes } from "./alert-routes.ts";
+import { auditRoutes } from "./audit-routes.ts";
 import { Authenticator, cookieName } from "./auth.ts";
 import { backupRoutes } from "./backup-routes.ts";
 import { limitBody } from "./body-limit.ts";
@@ -80,6 +81,7 @@ export function createApp(ports: HttpPorts): HubApp {
     policyRoutes(app, ports, ports.restore);
     reportRoutes(app, ports, ports.restore);
   }
+  if (ports.audit !== undefined) auditRoutes(app, ports.audit);
   keyRoutes(app, ports);
   agentRoutes(app, ports);
   sessionRoutes(app, ports, logins);

@@ -1,5 +1,6 @@
 import type { EventView, StreamEvents } from "#protocol/api.ts";
 import type { AlertingPorts } from "../alerting-ports.ts";
+import type { AuditWatch } from "../audit-watch.ts";
 import type { ClusterPicture } from "../core/cluster.ts";
 import type { EventFacts, EventPlace, EventType } from "../core/events.ts";
 import type { LongRangeReader } from "../core/long-range.ts";
@@ -41,6 +42,8 @@ export interface HttpPorts {
   ingest?: PveIngest | undefined;
   /** Proof that backups restore; without it nothing is tested. */
   restore?: RestorePorts | undefined;
+  /** Whether the audit log is intact; without it nobody says. */
+  audit?: Pick<AuditWatch, "state" | "check"> | undefined;
   /** Signing in with a Proxmox VE account; without it only with API keys. */
   logins?: LoginPorts | undefined;
   startedAt: number;

@@ -56,38 +56,70 @@ export function chain(last: AuditEntry | undefined, change: Change, before: unkn
 
 export type AuditVerdict = { ok: true; entries: number; head: string } | { ok: false; seq: number; problem: string };
 
+/** Where a document stands in the log. */
+type Document = { kind: string; id: string; document: unknown };
+const nameOf = (kind: string, id: string) => `${kind}\n${id}`;
+const broken = (seq: number, problem: string): AuditVerdict => ({ ok: false, seq, problem });
+
+/** Follows the chain entry by entry, so that a long one can be followed in slices. */
+export class ChainWalk {
+  private last: AuditEntry | undefined;
+  /** The newest entry of each document that was not looked at yet. */
+  private readonly newest = new Map<string, AuditEntry>();
+
+  /** The entry that comes next. */
+  get next(): number {
+    return (this.last?.seq ?? 0) + 1;
+  }
+
+  /** Undefined: they follow the ones before. */
+  take(entries: Iterable<unknown>): AuditVerdict | undefined {
+    for (const raw of entries) {
+      const expected = this.next;
+      const parsed = auditEntrySchema.safeParse(raw);
+      if (!parsed.success) return broken(expected, "the entry is not readable");
+      const { hash, ...entry } = parsed.data;
+      if (entry.seq !== expected) return broken(expected, "the entry is missing");
+      if (entry.prev !== (this.last?.hash ?? auditRoot)) return broken(expected, "the entry does not follow the one before");
+      if (hash !== hashOf(entry)) return broken(expected, "the entry was changed");
+      this.last = parsed.data;
+      this.newest.set(nameOf(entry.kind, entry.id), parsed.data);
+    }
+    return undefined;
+  }
+
+  /** Undefined: the document is as its newest entry says. All entries up to now must have been taken. */
+  check({ kind, id, document }: Document): AuditVerdict | undefined {
+    const entry = this.newest.get(nameOf(kind, id));
+    this.newest.delete(nameOf(kind, id));
+    if (entry?.after != null && entry.after === digest(document)) return undefined;
+    return broken(entry?.seq ?? 0, `${kind} ${id} was changed outside the audit log`);
+  }
+
+  /** Of documents that nobody showed to `check`: those that should be there. */
+  unseen(): { kind: string; id: string }[] {
+    return [...this.newest.values()].filter(({ after }) => after !== null);
+  }
+
+  /** After every document was looked at. */
+  verdict(): AuditVerdict {
+    for (const { kind, id, after, seq } of this.newest.values())
+      if (after !== null) return broken(seq, `${kind} ${id} was removed outside the audit log`);
+    return { ok: true, entries: this.last?.seq ?? 0, head: this.last?.hash ?? auditRoot };
+  }
+}
+
 /**
  * Walks the chain from its first entry. Notices changed, removed and inserted entries, and a digest that no longer fits the stored document
  * (`current`: the audited documents as they are). Cut-off newest entries show by their documents only: keep `head` elsewhere to be sure.
  */
-export function verifyChain(
-  entries: Iterable<unknown>,
-  current: Iterable<{ kind: string; id: string; document: unknown }>,
-): AuditVerdict {
-  let last: AuditEntry | undefined;
-  const newest = new Map<string, AuditEntry>();
-  for (const raw of entries) {
-    const expected = (last?.seq ?? 0) + 1;
-    const parsed = auditEntrySchema.safeParse(raw);
-    if (!parsed.success) return { ok: false, seq: expected, problem: "the entry is not readable" };
-    const { hash, ...entry } = parsed.data;
-    if (entry.seq !== expected) return { ok: false, seq: expected, problem: "the entry is missing" };
-    if (entry.prev !== (last?.hash ?? auditRoot))
-      return { ok: false, seq: expected, problem: "the entry does not follow the one before" };
-    if (hash !== hashOf(entry)) return { ok: false, seq: expected, problem: "the entry was changed" };
-    last = parsed.data;
-    newest.set(`${entry.kind}\n${entry.id}`, last);
+export function verifyChain(entries: Iterable<unknown>, current: Iterable<Document>): AuditVerdict {
+  const walk = new ChainWalk();
+  const wrong = walk.take(entries);
+  if (wrong !== undefined) return wrong;
+  for (const document of current) {
+    const changed = walk.check(document);
+    if (changed !== undefined) return changed;
   }
-  for (const { kind, id, document } of current) {
-    const entry = newest.get(`${kind}\n${id}`);
-    newest.delete(`${kind}\n${id}`);
-    if (entry === undefined || entry.after !== digest(document)) {
-      return { ok: false, seq: entry?.seq ?? 0, problem: `${kind} ${id} was changed outside the audit log` };
-    }
-  }
-  for (const entry of newest.values()) {
-    if (entry.after !== null)
-      return { ok: false, seq: entry.seq, problem: `${entry.kind} ${entry.id} was removed outside the audit log` };
-  }
-  return { ok: true, entries: last?.seq ?? 0, head: last?.hash ?? auditRoot };
+  return walk.verdict();
 }

@@ -170,25 +170,27 @@ export class StateStore {
   }
 
   /**
-   * As `verifyAudit`, in slices of a few milliseconds with a `pause` after each: what is written meanwhile is taken along. A document is compared
-   * in the same turn in which the log was read to its end.
+   * As `verifyAudit`, in slices of a few milliseconds: what is written meanwhile is taken along. A document is compared in the same turn in which
+   * the log was read to its end. `goOn` is awaited after each slice; undefined: it said no.
    */
-  async verifyAuditInSlices(pause: () => Promise<unknown>): Promise<AuditVerdict> {
+  async verifyAuditInSlices(goOn: () => Promise<boolean>): Promise<AuditVerdict | undefined> {
     const walk = new ChainWalk();
     const catchUp = (limit?: number) =>
       walk.take(
         [...this.audit.getRange({ start: walk.next, ...(limit === undefined ? {} : { limit }) })].map(({ value }) => value),
       );
-    for (let from = 0; from !== walk.next; await pause()) {
+    for (let from = 0; from !== walk.next; ) {
       from = walk.next;
       const wrong = catchUp(entriesPerSlice);
       if (wrong !== undefined) return wrong;
+      if (!(await goOn())) return undefined;
     }
     for (const kind of (Object.keys(kinds) as Kind[]).filter((one) => kinds[one].audited)) {
       const ids = [...this.range(kind)].map(({ id }) => id);
-      for (let at = 0; at < ids.length; at += documentsPerSlice, await pause()) {
+      for (let at = 0; at < ids.length; at += documentsPerSlice) {
         const wrong = catchUp() ?? this.checkDocuments(walk, kind, ids.slice(at, at + documentsPerSlice));
         if (wrong !== undefined) return wrong;
+        if (!(await goOn())) return undefined;
       }
     }
     const wrong = catchUp();
