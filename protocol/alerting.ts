@@ -8,8 +8,11 @@ import * as z from "zod";
 const epochMs = z.int().nonnegative();
 const text = (max: number) => z.string().min(1).max(max);
 const list = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(1000);
-/** Ids that people choose and see in addresses. */
-export const slugSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, "lower-case letters, digits and dashes, at most 64");
+/** Ids that people choose and see in addresses. Documents are kept by them: what every object of JavaScript has by that name is none. */
+export const slugSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,63}$/, "lower-case letters, digits and dashes, at most 64")
+  .refine((id) => id !== "constructor", "this word is taken: choose another id");
 
 export const severities = ["info", "warning", "critical"] as const;
 export const severitySchema = z.enum(severities);

@@ -83,15 +83,17 @@ export function alertText(plan: Plan, facts: TextFacts): string {
   const value = facts.valueText ?? (facts.value === null ? "unknown" : valueText(facts.value, unit));
   const limit = threshold === null ? "" : valueText(threshold, unit);
   if (rule.text !== undefined) {
-    const fill: Record<string, string> = {
-      name: facts.title,
-      node: facts.node ?? "the cluster",
-      value,
-      threshold: limit,
-      instance: facts.instance ?? "",
-      since: facts.activeAt === null ? "" : new Date(facts.activeAt).toISOString(),
-    };
-    return rule.text.replace(/\{(\w+)\}/g, (all, key: string) => fill[key] ?? all);
+    const fill = new Map<string, string>(
+      Object.entries({
+        name: facts.title,
+        node: facts.node ?? "the cluster",
+        value,
+        threshold: limit,
+        instance: facts.instance ?? "",
+        since: facts.activeAt === null ? "" : new Date(facts.activeAt).toISOString(),
+      }),
+    );
+    return rule.text.replace(/\{(\w+)\}/g, (all, key: string) => fill.get(key) ?? all);
   }
   const about = facts.instance === null ? facts.title : `${facts.title}, ${facts.instance}`;
   if (test.kind === "absence") return `${rule.name}: ${about} has sent nothing for ${limit}`;

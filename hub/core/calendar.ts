@@ -33,18 +33,20 @@ class PartError extends Error {
   }
 }
 
-const shorthands: Record<string, string> = {
-  minutely: "*:*:00",
-  hourly: "*:00:00",
-  daily: "*-*-* 00:00:00",
-  weekly: "mon *-*-* 00:00:00",
-  monthly: "*-*-01 00:00:00",
-  yearly: "*-01-01 00:00:00",
-  annually: "*-01-01 00:00:00",
-  quarterly: "*-01,04,07,10-01 00:00:00",
-  semiannually: "*-01,07-01 00:00:00",
-  "semi-annually": "*-01,07-01 00:00:00",
-};
+const shorthands = new Map(
+  Object.entries({
+    minutely: "*:*:00",
+    hourly: "*:00:00",
+    daily: "*-*-* 00:00:00",
+    weekly: "mon *-*-* 00:00:00",
+    monthly: "*-*-01 00:00:00",
+    yearly: "*-01-01 00:00:00",
+    annually: "*-01-01 00:00:00",
+    quarterly: "*-01,04,07,10-01 00:00:00",
+    semiannually: "*-01,07-01 00:00:00",
+    "semi-annually": "*-01,07-01 00:00:00",
+  }),
+);
 const weekdayNames = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 const yearsMin = 1970;
 const yearsMax = 2200;
@@ -65,7 +67,7 @@ export function parseCalendar(text: string): ParsedCalendar {
 
 function parseParts(text: string): CalendarEvent {
   if (text === "") throw new PartError("", "is empty: write a time (21:00) or a word (daily)");
-  const parts = (shorthands[text] ?? text).split(/\s+/);
+  const parts = (shorthands.get(text) ?? text).split(/\s+/);
   const every = { weekdays: span(1, 7), years: null, months: span(1, 12), days: span(1, 31) };
   let event: CalendarEvent = { ...every, hours: [0], minutes: [0], seconds: [0] };
   if (/^[a-z]/.test(parts[0] ?? "")) event = { ...event, weekdays: parseWeekdays(parts.shift() as string) };

@@ -1,24 +1,26 @@
 import type { TaskView } from "#protocol/api.ts";
 
 /** What a power task wants of its guest. Types as in UPIDs: qemu-server `PVE/API2/Qemu.pm`, pve-container `PVE/API2/LXC/Status.pm`. */
-const powerTypes: Record<string, "start" | "stop"> = {
-  qmstart: "start",
-  vzstart: "start",
-  hastart: "start",
-  qmreboot: "start",
-  vzreboot: "start",
-  qmresume: "start",
-  qmstop: "stop",
-  vzstop: "stop",
-  hastop: "stop",
-  qmshutdown: "stop",
-  vzshutdown: "stop",
-  qmsuspend: "stop",
-  vzsuspend: "stop",
-  qmpause: "stop",
-  qmdestroy: "stop",
-  vzdestroy: "stop",
-};
+const powerTypes: ReadonlyMap<string, "start" | "stop"> = new Map(
+  Object.entries({
+    qmstart: "start",
+    vzstart: "start",
+    hastart: "start",
+    qmreboot: "start",
+    vzreboot: "start",
+    qmresume: "start",
+    qmstop: "stop",
+    vzstop: "stop",
+    hastop: "stop",
+    qmshutdown: "stop",
+    vzshutdown: "stop",
+    qmsuspend: "stop",
+    vzsuspend: "stop",
+    qmpause: "stop",
+    qmdestroy: "stop",
+    vzdestroy: "stop",
+  } as const),
+);
 
 export type PowerTask = { wants: "start" | "stop"; at: number };
 /** A vzdump task. With an empty id it is a job's, about several guests. */
@@ -44,7 +46,7 @@ export class TaskMemory {
     const { cluster, node, id, startedAt } = task;
     this.oldest.set(`${cluster} ${node}`, Math.min(startedAt, this.oldest.get(`${cluster} ${node}`) ?? startedAt));
     const [vmid = ""] = id.split("@");
-    const wants = powerTypes[task.type];
+    const wants = powerTypes.get(task.type);
     if (wants !== undefined && task.state !== "failed") {
       const key = `${cluster} ${vmid}`;
       if (startedAt >= (this.power.get(key)?.at ?? 0)) this.power.set(key, { wants, at: startedAt });
