@@ -6,9 +6,12 @@ import { type Say, UsageError } from "./command-line.ts";
 import { checkStore, sizeByMetric, sizeOf } from "./store/inspection.ts";
 import { readSeriesEnv, type SeriesEnv } from "./store/series-env.ts";
 import { StoreError } from "./store/store-error.ts";
+import { rollBackStores } from "./store-rollback.ts";
 
-/** `dir`: the series store's. */
-export type StoreCommandPorts = { dir: string; say: Say };
+/** `dir`: the series store's, in the state directory. */
+export type StoreCommandPorts = { stateDir: string; dir: string; say: Say };
+/** What reads the series store needs no more. */
+type ReadingPorts = Omit<StoreCommandPorts, "stateDir">;
 
 /** Problems printed one by one; the rest is counted. */
 const problemsShown = 20;
@@ -23,7 +26,7 @@ async function reading<T>(dir: string, read: (env: SeriesEnv) => Promise<T> | T)
 }
 
 /** Says what was read. @throws StoreError when anything is damaged. */
-export async function checkSeriesStore({ dir, say }: StoreCommandPorts): Promise<void> {
+export async function checkSeriesStore({ dir, say }: ReadingPorts): Promise<void> {
   const { blocks, rollups, frames, entities, series, problems } = await reading(dir, checkStore);
   say(
     `${entities} entities with ${series} series, ${blocks} blocks of samples, ${rollups} rollups, ${frames} records in the ring`,
@@ -54,7 +57,7 @@ function saySize(env: SeriesEnv, say: Say): void {
   }
 }
 
-/** Verbs of the series store. They only read it: the hub may be running. */
+/** Verbs of the stores. All but `rollback` only read the series store: the hub may be running. */
 export const storeCommands: Record<string, { usage: string; run: (args: string[], ports: StoreCommandPorts) => Promise<void> }> =
   {
     "store check": {
@@ -64,6 +67,14 @@ export const storeCommands: Record<string, { usage: string; run: (args: string[]
     "store size": {
       usage: "store size",
       run: (_, { dir, say }) => reading(dir, (env) => saySize(env, say)),
+    },
+    "store rollback": {
+      usage: "store rollback",
+      async run(args, { stateDir, say }) {
+        if (args.length > 0)
+          throw new UsageError("store rollback takes nothing: it is about all stores that a newer hub has upgraded");
+        await rollBackStores(stateDir, say);
+      },
     },
     "store backup": {
       usage: "store backup DIRECTORY",
