@@ -8,7 +8,7 @@ import type { Journals } from "./journal.ts";
 import { keptUntil } from "./machine.ts";
 import { NodeView } from "./node-view.ts";
 import type { RestorePorts } from "./ports.ts";
-import { TestRun } from "./run.ts";
+import { type StepResult, TestRun } from "./run.ts";
 
 /**
  * After the agent died in a test: waits out what is promised to be kept, then clears away what the journal says. The test is `interrupted` whatever
@@ -17,7 +17,7 @@ import { TestRun } from "./run.ts";
 export async function recover(run: TestRun): Promise<RestoreReport> {
   const { state, ports } = run;
   const mayStay = state.keptUntil !== undefined && state.intent !== undefined && !state.gone && !state.cancelled;
-  if (mayStay) await keptUntil(run);
+  if (mayStay) await run.record("keep", () => keepOn(run));
   const leftovers = await clearAway(run);
   const { cancelled } = run.state;
   return restoreReport(run.state, run.test, {
@@ -27,6 +27,28 @@ export async function recover(run: TestRun): Promise<RestoreReport> {
     endedAt: ports.clock.now(),
     leftovers,
   });
+}
+
+/** The guest runs on without its agent; of its sandbox at least the bridge. */
+async function keepOn(run: TestRun): Promise<StepResult<undefined>> {
+  const { sandbox } = run.state;
+  const opened = sandbox === undefined ? undefined : await run.ports.sandboxes.open(sandbox, run.id);
+  const reason = `Kept on after the agent's restart${opened === undefined ? "" : `: ${sandboxAfterwards(opened)}`}`;
+  run.ports.log(5, "a test guest is kept on", { operation: run.id, reason });
+  await keptUntil(run);
+  return { value: undefined, reason };
+}
+
+function sandboxAfterwards(opened: Awaited<ReturnType<TestRun["ports"]["sandboxes"]["open"]>>): string {
+  if (!opened.ok) return `its sandbox could not be made whole: ${opened.problem}`;
+  switch (opened.how) {
+    case "joined":
+      return "its sandbox was whole";
+    case "rebuilt":
+      return "DHCP, DNS and the way in were made anew at the bridge that it is plugged into";
+    case "made":
+      return "its sandbox was gone and was made anew: its card is plugged in when the guest is started again";
+  }
 }
 
 function interruptedReason({ state }: TestRun): string {

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { asObjects, asText } from "../core/values.ts";
 import type { Clock } from "../ports.ts";
-import type { Commands } from "./commands.ts";
-import { insideDevice, nameInAlias, type SandboxLayout } from "./layout.ts";
+import { type Commands, SandboxProblem } from "./commands.ts";
+import { insideDevice, nameInAlias, nameInNetns, type SandboxLayout } from "./layout.ts";
 import { listenerScript, sandboxNetwork } from "./listener.ts";
 
 /** The hidden word of the agent's own command line that runs a check inside a namespace. */
@@ -37,8 +37,34 @@ function parseList(text: string): unknown {
 /** Bridge, namespace, cable, DHCP, DNS and listener, in an order in which no guest could ever reach the host. Throws SandboxProblem. */
 export async function build(commands: Commands, layout: SandboxLayout): Promise<void> {
   await buildBridge(commands, layout);
+  await buildInside(commands, layout);
+}
+
+/** All but the bridge. */
+async function buildInside(commands: Commands, layout: SandboxLayout): Promise<void> {
   await buildNamespace(commands, layout);
   await startServices(commands, layout);
+}
+
+/**
+ * Anew, at the bridge that is there: guests stay plugged in, and keep their leases. Under systemd everything but the bridge ends with the agent: the
+ * service's processes are killed, and the namespace had its name in the service's own mounts only. Throws SandboxProblem.
+ */
+export async function rebuildInside(commands: Commands, layout: SandboxLayout, clock: Clock): Promise<void> {
+  const strangers = await removeInside(commands, layout, true, clock);
+  if (strangers.length > 0) throw new SandboxProblem(strangers.join("; "));
+  await buildInside(commands, layout);
+}
+
+/** What of a sandbox is there: all of it, at least the bridge that guests may be plugged into, or not even that. */
+export async function conditionOf(commands: Commands, layout: SandboxLayout): Promise<"whole" | "broken" | "gone"> {
+  const { bridge, port, netns, alias } = layout;
+  const ours = ((await readLinks(commands)) ?? []).filter((link) => link.alias === alias).map(({ name }) => name);
+  if (!ours.includes(bridge)) return "gone";
+  // Its name may be there without it: an agent with mounts of its own left only the file.
+  const inside = (await readLinks(commands, netns)) ?? [];
+  const isNamespace = inside.some((link) => link.alias === alias);
+  return ours.includes(port) && isNamespace && servicesOf(layout).length === 2 ? "whole" : "broken";
 }
 
 /**
@@ -96,20 +122,25 @@ async function startServices({ must }: Commands, { netns, folder, leases, heard 
 
 /** Removes all of it that is there; what could not be, a sentence each. `mine`: our record says that we began it, also without an alias. */
 export async function demolish(commands: Commands, layout: SandboxLayout, mine: boolean, clock: Clock): Promise<string[]> {
-  const problems: string[] = [];
-  await endServices(commands, layout, clock);
-  if ((await readNamespaces(commands)).includes(layout.netns))
-    problems.push(...(await removeNamespace(commands, layout, mine, clock)));
-  const links = (await readLinks(commands)) ?? [];
-  for (const name of [layout.port, layout.bridge]) {
-    const link = links.find((each) => each.name === name);
-    if (link === undefined) continue;
-    const ours = link.alias === layout.alias || (mine && link.alias === undefined);
-    if (!ours) problems.push(`${name}: not made by Proven, left alone`);
-    else await commands.try("ip", ["link", "delete", name]);
-  }
+  const problems = await removeInside(commands, layout, mine, clock);
+  problems.push(...(await removeDevice(commands, layout, layout.bridge, mine)));
   const left = ((await readLinks(commands)) ?? []).filter((link) => link.alias === layout.alias);
   return [...problems, ...left.map(({ name }) => `device ${name} could not be removed`)];
+}
+
+async function removeInside(commands: Commands, layout: SandboxLayout, mine: boolean, clock: Clock): Promise<string[]> {
+  await endServices(commands, layout, clock);
+  const named = (await readNamespaces(commands)).includes(layout.netns);
+  const problems = named ? await removeNamespace(commands, layout, mine, clock) : [];
+  return [...problems, ...(await removeDevice(commands, layout, layout.port, mine))];
+}
+
+async function removeDevice(commands: Commands, { alias }: SandboxLayout, name: string, mine: boolean): Promise<string[]> {
+  const link = (await readLinks(commands))?.find((each) => each.name === name);
+  if (link === undefined) return [];
+  if (link.alias !== alias && !(mine && link.alias === undefined)) return [`${name}: not made by Proven, left alone`];
+  await commands.try("ip", ["link", "delete", name]);
+  return [];
 }
 
 async function removeNamespace(commands: Commands, layout: SandboxLayout, mine: boolean, clock: Clock): Promise<string[]> {
@@ -132,13 +163,15 @@ async function pidsOf(commands: Commands, netns: string): Promise<string[]> {
  * Ends DHCP, DNS and listener: they name the sandbox' own folder. Not by the namespace: where the agent has mounts of its own, as under systemd,
  * that of an agent before has no name any more.
  */
-async function endServices(commands: Commands, { folder }: SandboxLayout, clock: Clock): Promise<void> {
-  await endAll(commands, clock, async () => {
-    const pids = readdirSync("/proc").filter((name) => /^[1-9][0-9]*$/.test(name) && Number(name) !== process.pid);
-    return pids.filter((pid) => {
-      const [program = "", ...words] = wordsOf(pid);
-      return /^(.*\/)?(dnsmasq|perl)$/.test(program) && words.some((word) => word.includes(`${folder}/`));
-    });
+const endServices = (commands: Commands, layout: SandboxLayout, clock: Clock) =>
+  endAll(commands, clock, async () => servicesOf(layout));
+
+/** Process numbers of DHCP and DNS (one program), and the listener. */
+function servicesOf({ folder }: SandboxLayout): string[] {
+  const pids = readdirSync("/proc").filter((name) => /^[1-9][0-9]*$/.test(name) && Number(name) !== process.pid);
+  return pids.filter((pid) => {
+    const [program = "", ...words] = wordsOf(pid);
+    return /^(.*\/)?(dnsmasq|perl)$/.test(program) && words.some((word) => word.includes(`${folder}/`));
   });
 }
 
@@ -162,14 +195,14 @@ function wordsOf(pid: string): string[] {
   }
 }
 
-/** Sandboxes by what carries our alias, whether or not a record knows them. */
-export async function markedSandboxes(commands: Commands): Promise<Set<string>> {
-  const names = new Set(((await readLinks(commands)) ?? []).flatMap(({ alias }) => nameInAlias(alias) ?? []));
-  for (const netns of (await readNamespaces(commands)).filter((each) => each.startsWith("proven-"))) {
-    for (const { alias } of (await readLinks(commands, netns)) ?? []) {
-      const name = nameInAlias(alias);
-      if (name !== undefined && `proven-${name}` === netns) names.add(name);
-    }
+/** Sandboxes of that folder by what carries our alias, whether or not a record knows them. */
+export async function markedSandboxes(commands: Commands, folder: string): Promise<Set<string>> {
+  const names = new Set(((await readLinks(commands)) ?? []).flatMap(({ alias }) => nameInAlias(folder, alias) ?? []));
+  for (const netns of await readNamespaces(commands)) {
+    const name = nameInNetns(folder, netns);
+    if (name === undefined) continue;
+    const links = (await readLinks(commands, netns)) ?? [];
+    if (links.some(({ alias }) => nameInAlias(folder, alias) === name)) names.add(name);
   }
   return names;
 }

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import type { Clock, Log, RunCommand } from "../ports.ts";
 import { readIfThere } from "../private-file.ts";
-import type { Sandboxes, SandboxHandle } from "../restore/ports.ts";
+import type { Sandboxes, SandboxHandle, SandboxTaken } from "../restore/ports.ts";
 import { type Commands, createCommands, SandboxProblem } from "./commands.ts";
 import { insideDevice, isSandboxName, layoutOf, type SandboxLayout } from "./layout.ts";
 import { isSandboxAddress, neighbourOf, parseHeard, parseLeases, type Sighting, sightOf } from "./listener.ts";
-import { build, demolish, markedSandboxes, readLinks } from "./network.ts";
+import { build, conditionOf, demolish, markedSandboxes, rebuildInside } from "./network.ts";
 import { readRecord, recordedSandboxes, removeRecord, writeRecord } from "./record.ts";
 import { sandboxRules } from "./rules.ts";
 
@@ -37,11 +37,8 @@ class NodeSandboxes implements Sandboxes {
       const layout = layoutOf(this.folder, name);
       const sandbox: SandboxHandle = { name, bridge: layout.bridge, netns: layout.netns };
       try {
-        const holders = readRecord(layout)?.holders ?? [];
-        if (holders.length === 0 || !(await this.isWhole(layout))) await this.make(layout, holders, operation);
-        else writeRecord(layout, { holders: [...new Set([...holders, operation])] });
-        await this.applyRules();
-        return { ok: true, sandbox } as const;
+        const how = await this.take(layout, operation);
+        return { ok: true, sandbox, how } as const;
       } catch (error) {
         if (!(error instanceof SandboxProblem)) throw error;
         const left = await this.leave(layout, operation);
@@ -88,7 +85,7 @@ class NodeSandboxes implements Sandboxes {
         else left.push(...(await this.remove(layout)));
       }
       const known = new Set(recorded.map(({ name }) => name));
-      for (const name of await markedSandboxes(this.commands)) {
+      for (const name of await markedSandboxes(this.commands, this.folder)) {
         if (!known.has(name) && !inUse.has(name)) left.push(...(await this.remove(layoutOf(this.folder, name))));
       }
       return left;
@@ -101,6 +98,22 @@ class NodeSandboxes implements Sandboxes {
     return mine;
   }
 
+  private async take(layout: SandboxLayout, operation: string): Promise<SandboxTaken> {
+    const holders = readRecord(layout)?.holders ?? [];
+    // What nobody holds is a dead one's.
+    const condition = holders.length === 0 ? "gone" : await conditionOf(this.commands, layout);
+    if (condition === "gone") {
+      await this.make(layout, holders, operation);
+      return "made";
+    }
+    writeRecord(layout, { holders: [...new Set([...holders, operation])] });
+    await this.applyRules(layout);
+    if (condition === "whole") return "joined";
+    await rebuildInside(this.commands, layout, this.deps.clock);
+    this.deps.log(5, "sandbox rebuilt, its bridge was there", { sandbox: layout.name, bridge: layout.bridge });
+    return "rebuilt";
+  }
+
   /** From nothing, whatever a dead agent left of it. The record comes first, the rules before the bridge they are about. */
   private async make(layout: SandboxLayout, holders: readonly string[], operation: string): Promise<void> {
     const begun = readRecord(layout) !== undefined;
@@ -108,17 +121,9 @@ class NodeSandboxes implements Sandboxes {
     if (strangers.length > 0) throw new SandboxProblem(strangers.join("; "));
     removeRecord(layout);
     writeRecord(layout, { holders: [...new Set([...holders, operation])] });
-    await this.applyRules();
+    await this.applyRules(layout);
     await build(this.commands, layout);
     this.deps.log(6, "sandbox made", { sandbox: layout.name, bridge: layout.bridge });
-  }
-
-  private async isWhole({ bridge, port, netns, alias }: SandboxLayout): Promise<boolean> {
-    const links = (await readLinks(this.commands)) ?? [];
-    const ours = links.filter((link) => link.alias === alias).map(({ name }) => name);
-    // Its name may be there without it: an agent with mounts of its own left only the file.
-    const inside = (await readLinks(this.commands, netns)) ?? [];
-    return ours.includes(bridge) && ours.includes(port) && inside.some((link) => link.alias === alias);
   }
 
   private async leave(layout: SandboxLayout, operation: string): Promise<string[]> {
@@ -135,18 +140,24 @@ class NodeSandboxes implements Sandboxes {
     const begun = readRecord(layout) !== undefined;
     if (begun) writeRecord(layout, { holders: [] });
     const left = await demolish(this.commands, layout, begun, this.deps.clock);
+    if (left.length === 0) left.push(...(await this.dropRules(layout)));
     if (left.length === 0) {
       removeRecord(layout);
       this.deps.log(6, "sandbox removed", { sandbox: layout.name });
     }
-    await this.applyRules().catch((error: unknown) => left.push(error instanceof Error ? error.message : String(error)));
     return left;
   }
 
-  /** All at once: what is dropped follows from the records alone. */
-  private async applyRules(): Promise<void> {
-    const bridges = recordedSandboxes(this.folder).map(({ bridge }) => bridge);
-    await this.commands.must("nft", ["-f", "-"], sandboxRules(bridges.sort()));
+  private async applyRules(layout: SandboxLayout): Promise<void> {
+    await this.commands.must("nft", ["-f", "-"], sandboxRules(layout));
+  }
+
+  /** Once no bridge is left that they are about. Without nft there never were any. */
+  private async dropRules(layout: SandboxLayout): Promise<string[]> {
+    const { table } = layout;
+    if ((await this.commands.try("nft", ["list", "table", "inet", table])) === undefined) return [];
+    const dropped = await this.commands.try("nft", ["delete", "table", "inet", table]);
+    return dropped === undefined ? [`the rules of ${table} could not be removed`] : [];
   }
 
   private look(layout: SandboxLayout, macs: readonly string[]): Sighting | undefined {

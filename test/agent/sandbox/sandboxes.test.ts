@@ -57,6 +57,8 @@ function commandOf(pid: string): string {
   }
 }
 
+const sandboxOf = ({ name, bridge, netns }: ReturnType<typeof layoutOf>): SandboxHandle => ({ name, bridge, netns });
+
 /** What this file's sandboxes left on the machine. */
 function traces(sandbox: SandboxHandle): string[] {
   const layout = layoutOf(join(stateDir, "sandboxes"), sandbox.name);
@@ -204,7 +206,7 @@ test("who opens a sandbox by the same name joins it; the last one to close remov
 }, async () => {
   const first = await opened(mine("h"), "op-1");
   const again = await sandboxesWith(run).open(mine("h"), "op-2");
-  assert.deepEqual(again, { ok: true, sandbox: first });
+  assert.deepEqual(again, { ok: true, sandbox: first, how: "joined" });
   assert.equal(await sandboxes.close(first.name, "op-1"), undefined);
   assert.equal(traces(first).length, 5, "op-2 still has it");
   assert.equal(await sandboxes.close(first.name, "op-2"), undefined);
@@ -213,7 +215,7 @@ test("who opens a sandbox by the same name joins it; the last one to close remov
 
 test("an agent killed at any moment of the making leaves nothing behind the next reaping", { skip }, async () => {
   const layout = layoutOf(join(stateDir, "sandboxes"), mine("k"));
-  const sandbox = { name: layout.name, bridge: layout.bridge, netns: layout.netns };
+  const sandbox = sandboxOf(layout);
   let commands = Number.POSITIVE_INFINITY;
   for (let survived = 0; survived < commands; survived++) {
     let count = 0;
@@ -230,7 +232,9 @@ test("an agent killed at any moment of the making leaves nothing behind the next
   assert.ok(commands > 15 && commands < 40, `${commands} commands make a sandbox`);
 });
 
-test("an agent with mounts of its own, gone with them, leaves nothing behind the next reaping", { skip }, async () => {
+test("under systemd only the bridge outlives the agent: a guest stays plugged in, and the rest is made anew around it", {
+  skip,
+}, async (t) => {
   const name = mine("r");
   const layout = layoutOf(join(stateDir, "sandboxes"), name);
   const program = `const { createSandboxes } = await import(${JSON.stringify(new URL("../../../agent/sandbox/sandboxes.ts", import.meta.url).href)});
@@ -244,12 +248,35 @@ test("an agent with mounts of its own, gone with them, leaves nothing behind the
   execFileSync("unshare", words, { stdio: ["ignore", "inherit", "inherit"] });
   const services = () => readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`${layout.folder}/`));
   assert.equal(services().length, 2, "DNS and listener still run, in a namespace without a name");
-  const anew = await opened(name, "op-2");
-  assert.match(inside(anew, "ip", "-j", "link", "show"), /proven-sandbox/, "who joins gets a whole one");
+  const guest = new SandboxGuest(9, layout.bridge);
+  t.after(() => guest.remove());
+  const { address } = guest.boot();
+  for (const pid of services()) process.kill(Number(pid), "SIGKILL"); // KillMode=control-group
+  const anew = await sandboxes.open(name, "op-1");
+  assert.deepEqual(anew, { ok: true, sandbox: { name, bridge: layout.bridge, netns: layout.netns }, how: "rebuilt" });
   assert.equal(services().length, 2);
+  guest.ip("address", "flush", "dev", "eth0");
+  assert.equal(guest.boot().address, address, "the lease it had");
+  assert.match(inside(sandboxOf(layout), "ping", "-c", "1", "-W", "2", address), /1 received/);
+  for (const pid of services()) process.kill(Number(pid), "SIGKILL");
+  assert.equal((await sandboxes.open(name, "op-1")).ok, true);
+  assert.equal(services().length, 2, "a namespace whose services were killed is not whole");
   assert.deepEqual(await sandboxes.reap(new Set()), []);
   assert.deepEqual(services(), []);
-  assert.deepEqual(traces({ name, bridge: layout.bridge, netns: layout.netns }), []);
+  assert.deepEqual(traces(sandboxOf(layout)), []);
+});
+
+test("two agents of one machine have sandboxes of the same name apart, and reap their own only", { skip }, async (t) => {
+  const otherDir = mkdtempSync(join(tmpdir(), "proven-sandbox-"));
+  t.after(() => rmSync(otherDir, { recursive: true, force: true }));
+  const other = createSandboxes({ run, clock: systemClock, log: () => undefined, stateDir: otherDir });
+  const [own, theirs] = [await opened(mine("s"), "op-1"), await other.open(mine("s"), "op-1")];
+  assert.ok(theirs.ok);
+  assert.equal(new Set([own.bridge, theirs.sandbox.bridge, own.netns, theirs.sandbox.netns]).size, 4);
+  assert.deepEqual(await other.reap(new Set()), []);
+  assert.equal(traces(own).length, 5);
+  assert.ok(!devices().includes(theirs.sandbox.bridge) && !rules().includes(theirs.sandbox.bridge));
+  assert.equal(await sandboxes.close(own.name, "op-1"), undefined);
 });
 
 test("reaping keeps what is in use and touches nothing that isn't ours", { skip }, async (t) => {
@@ -301,7 +328,7 @@ test("a missing program is named with the package that has it, and nothing stays
       return run(file, args, options);
     };
   const name = mine("p");
-  const sandbox = { name, bridge: layoutOf(stateDir, name).bridge, netns: `proven-${name}` };
+  const sandbox = sandboxOf(layoutOf(join(stateDir, "sandboxes"), name));
   for (const [program, apt] of [
     ["nft", "nftables"],
     ["dnsmasq", "dnsmasq-base"],
