@@ -9,6 +9,7 @@ import { renewCertificate, showCertificate } from "./certificate-commands.ts";
 import { UsageError } from "./command-line.ts";
 import { commands } from "./commands.ts";
 import { ConfigError, type HubConfig, parseConfig } from "./config.ts";
+import { DeployProblem } from "./deploy/problem.ts";
 import { startHub } from "./hub.ts";
 import { lockInstance } from "./instance-lock.ts";
 import { describeError, openLog } from "./log.ts";
@@ -197,7 +198,13 @@ async function serve(config: HubConfig): Promise<void> {
 
 /** One clear line for what the operator can set right, the whole story for what only we can. */
 function explain(error: unknown, args: readonly string[]): string {
-  if (error instanceof UsageError || error instanceof ConfigError || error instanceof StoreError) return error.message;
+  if (
+    error instanceof UsageError ||
+    error instanceof DeployProblem ||
+    error instanceof ConfigError ||
+    error instanceof StoreError
+  )
+    return error.message;
   const { code, port, address } = error as NodeJS.ErrnoException & { port?: number; address?: string };
   const file = splitConfig(args).config ?? defaultConfigPath;
   if (code === "EADDRINUSE")

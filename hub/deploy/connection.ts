@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { Client, type ClientChannel, type ServerHostKeyAlgorithm } from "ssh2";
+import ssh2, { type Client, type ClientChannel, type ServerHostKeyAlgorithm } from "ssh2";
 import { type CredentialPorts, credentials } from "./credentials.ts";
 import { type HostKey, parseHostKey } from "./known-hosts.ts";
 import { DeployProblem, printable } from "./problem.ts";
@@ -55,7 +55,7 @@ function hostKeyAlgorithms(preferred: readonly string[]): ServerHostKeyAlgorithm
 export async function connectSsh(options: ConnectOptions): Promise<Remote> {
   const { host, port, credentials: wanted, answerWithinMs: patience = answerWithinMs } = options;
   const sock = await openTcp(host, port, patience);
-  const client = new Client();
+  const client = new ssh2.Client();
   let takes: readonly string[] | undefined;
   const ways = credentials(wanted, () => takes);
   await new Promise<void>((resolve, reject) => {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type AnyAuthMethod, type ParsedKey, utils } from "ssh2";
+import ssh2, { type AnyAuthMethod, type ParsedKey } from "ssh2";
 import { DeployProblem, printable } from "./problem.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -66,14 +66,14 @@ function byQuestions(username: string, terminal: Terminal): AnyAuthMethod {
 /** @throws DeployProblem when it is no private key, or its passphrase isn't given. */
 async function openKey(path: string, terminal: Terminal): Promise<ParsedKey> {
   const text = readKey(path);
-  let key = utils.parseKey(text);
+  let key = ssh2.utils.parseKey(text);
   for (let tries = 0; key instanceof Error && /passphrase|encrypted/i.test(key.message) && tries < triesMax; tries++) {
     if (!terminal.interactive) {
       throw new DeployProblem(
         `${path} has a passphrase, and nobody can be asked for it: put it into an ssh-agent, or run this on a terminal`,
       );
     }
-    key = utils.parseKey(text, await terminal.askSecret(`Passphrase of ${path}: `));
+    key = ssh2.utils.parseKey(text, await terminal.askSecret(`Passphrase of ${path}: `));
   }
   if (key instanceof Error) throw new DeployProblem(`${path} can't be opened: ${key.message}`);
   if (!key.isPrivateKey()) throw new DeployProblem(`${path} holds no private key: name the file without .pub`);

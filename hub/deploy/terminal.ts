@@ -1,4 +1,5 @@
 import type { ReadStream } from "node:tty";
+import { DeployProblem } from "./problem.ts";
 
 /** Whoever sits before the command. */
 export interface Terminal {
@@ -8,9 +9,6 @@ export interface Terminal {
   /** What is typed is not shown. */
   askSecret(question: string): Promise<string>;
 }
-
-/** Ctrl-C at a question. */
-export class Interrupted extends Error {}
 
 type Keyboard = Pick<ReadStream, "isTTY" | "setRawMode" | "on" | "off" | "resume" | "pause" | "setEncoding">;
 type Screen = { write(text: string): unknown };
@@ -34,7 +32,7 @@ function readLine(keyboard: Keyboard, show: (text: string) => void): Promise<str
     const hear = (text: string) => {
       for (const key of text) {
         if (key === "\r" || key === "\n") return end(() => resolve(line.join("")));
-        if (key === "\u0003" || key === "\u0004") return end(() => reject(new Interrupted("interrupted")));
+        if (key === "\u0003" || key === "\u0004") return end(() => reject(new DeployProblem("interrupted")));
         if (key === "\u007f" || key === "\b") {
           if (line.pop() !== undefined) show("\b \b");
         } else if (key === "\u0015") {
