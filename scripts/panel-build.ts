@@ -7,8 +7,10 @@ import { browserModule } from "./build-options.ts";
 
 /** The panel as browsers get it, by the path below its folder. */
 export type PanelFiles = Map<string, Uint8Array>;
-/** `firstLoad`: scripts that are fetched before anything is seen, the entry first; the others when a page needs them. */
-export type PanelBundle = { files: PanelFiles; firstLoad: string[] };
+/** `firstLoad`: scripts that are fetched before anything is seen, the entry first; the others when a page needs them. `made`: esbuild's account of it. */
+export type PanelBundle = { files: PanelFiles; firstLoad: string[]; made: Metafile[] };
+
+const accounts = (...results: { metafile?: Metafile | undefined }[]) => results.flatMap(({ metafile }) => metafile ?? []);
 
 const source = fileURLToPath(new URL("../ui-extension/", import.meta.url));
 const outdir = "/panel";
@@ -19,7 +21,7 @@ const pieces = { splitting: true, chunkNames: "chunks/[name]-[hash]", outdir, wr
 async function bundle(entry: string, file: string, options: BuildOptions): Promise<PanelBundle> {
   const result = await build({ ...browserModule, ...options, ...pieces, entryPoints: { [entry]: join(source, file) } });
   const files = new Map(result.outputFiles?.map(({ path, contents }) => [path.slice(outdir.length + 1), contents]));
-  return { files, firstLoad: firstLoadOf(result.metafile, `${entry}.js`) };
+  return { files, firstLoad: firstLoadOf(result.metafile, `${entry}.js`), made: accounts(result) };
 }
 
 /** The entry and what it imports at once, and so on. */
@@ -40,7 +42,7 @@ const versionOf = (bytes: Uint8Array | string) => createHash("sha256").update(by
 
 /** The page of its own, as the hub serves it: its scripts, its statics, and the service worker that keeps all of them for when there is no hub. */
 export async function bundleStandalone(options: BuildOptions = {}): Promise<PanelBundle> {
-  const { files, firstLoad } = await bundle("panel", "standalone.ts", options);
+  const { files, firstLoad, made } = await bundle("panel", "standalone.ts", options);
   const folder = join(source, "static");
   for (const name of readdirSync(folder)) files.set(name, new Uint8Array(readFileSync(join(folder, name))));
   const [entry = "", ...early] = firstLoad;
@@ -61,7 +63,7 @@ export async function bundleStandalone(options: BuildOptions = {}): Promise<Pane
     define: { shellFiles: JSON.stringify(shell), shellVersion: JSON.stringify(version) },
   });
   for (const { path, contents } of worker.outputFiles) files.set(path.slice(outdir.length + 1), contents);
-  return { files, firstLoad };
+  return { files, firstLoad, made: [...made, ...accounts(worker)] };
 }
 
 /** What the loader in Proxmox VE's page fetches from the gateway: the panel in a tab, and the marks on PVE's own pages. */
@@ -75,5 +77,6 @@ export async function bundleEmbedded(options: BuildOptions = {}): Promise<PanelB
     entryPoints: { "host-marks": join(source, "host-marks.ts") },
   });
   for (const { path, contents } of marks.outputFiles) panel.files.set(path.slice(outdir.length + 1), contents);
+  panel.made.push(...accounts(marks));
   return panel;
 }

@@ -11,6 +11,9 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const packages = { amd64: "@lmdb/lmdb-linux-x64", arm64: "@lmdb/lmdb-linux-arm64" } as const;
 export type Architecture = keyof typeof packages;
 
+/** Name of the package in the registry. */
+export const addonPackage = (architecture: Architecture): string => packages[architecture];
+
 /** Of those in the package the one for any Node with Node-API, and Debian's C library. */
 const file = "node.napi.glibc.node";
 

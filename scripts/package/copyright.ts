@@ -9,7 +9,7 @@ const common: Record<string, string> = {
 const exemplars: Record<string, string> = {
   MIT: "zod",
   ISC: "inherits",
-  "BSD-3-Clause": "lit",
+  "BSD-3-Clause": "lit-html",
   "0BSD": "tslib",
   "MIT-0": "nodemailer",
   "OLDAP-2.8": "liblmdb",

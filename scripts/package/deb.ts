@@ -1,5 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -88,7 +98,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     process.exit(2);
   }
   const publisher = publisherOf(process.env);
-  if (publisher === undefined) console.log("DEBFULLNAME and DEBEMAIL are not set: the packages say that nobody has published them");
+  if (publisher === undefined)
+    console.log("DEBFULLNAME and DEBEMAIL are not set: the packages say that nobody has published them");
   const debs = await buildDebs({ out, architecture: arch, ...(version === undefined ? {} : { version }), publisher });
   for (const path of debs) console.log(`${(statSync(path).size / 1000).toFixed(0).padStart(6)} kB  ${path}`);
 }

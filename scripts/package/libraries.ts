@@ -1,10 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
-import { agentOptions, browserModule, common, hubOptions } from "../build-options.ts";
+import { build, type Metafile } from "esbuild";
+import { agentOptions, common, hubOptions } from "../build-options.ts";
+import { bundleEmbedded, bundleStandalone } from "../panel-build.ts";
+import { libraryFolder, sourcesIn } from "./contents.ts";
+import type { Locked } from "./sbom.ts";
 
-/** A library whose code is in a bundle of ours. */
+/** A library whose code is in a package of ours. */
 export type Library = {
   name: string;
   version: string;
@@ -30,34 +33,30 @@ const authorName = (author: string | { name?: string } | undefined) => (typeof a
 
 const quiet = { write: false, metafile: true, sourcemap: false } as const;
 
-/** What `import "lmdb"` loads, paths below the project's folder: it is in no bundle. */
-export async function lmdbFiles(): Promise<string[]> {
+/** What `import "lmdb"` loads: it is in no bundle, but installed file by file. */
+export async function lmdbAccount(): Promise<Metafile> {
   const entryPoints = [join(root, "node_modules/lmdb/node-index.js")];
-  const { metafile } = await build({ ...common, ...quiet, platform: "node", format: "esm", entryPoints, outdir: "out" });
-  return Object.keys(metafile.inputs).map((path) => path.slice(path.lastIndexOf("node_modules/")));
+  return (await build({ ...common, ...quiet, platform: "node", format: "esm", entryPoints, outdir: "out" })).metafile;
 }
 
 /** From what the bundles are really made of, by name. */
 export async function bundledLibraries(): Promise<Library[]> {
-  const paths = await lmdbFiles();
-  for (const options of [
-    { ...agentOptions, outdir: "out" },
-    { ...hubOptions, outdir: "out" },
-    { ...browserModule, entryPoints: [join(root, "ui-extension/standalone.ts")], outdir: "out" },
-    { ...browserModule, entryPoints: [join(root, "ui-extension/host-panel.ts")], outdir: "out" },
-  ]) {
-    paths.push(...Object.keys((await build({ ...options, ...quiet })).metafile.inputs));
+  const paths = Object.keys((await lmdbAccount()).inputs);
+  const daemons = [
+    await build({ ...agentOptions, ...quiet, outdir: "out" }),
+    await build({ ...hubOptions, ...quiet, outdir: "out" }),
+  ];
+  const panels = [await bundleStandalone({ sourcemap: false }), await bundleEmbedded({ sourcemap: false })];
+  for (const made of [...daemons.map(({ metafile }) => metafile), ...panels.flatMap((panel) => panel.made)]) {
+    for (const sources of sourcesIn(made).values()) paths.push(...sources);
   }
-  const folders = new Set<string>();
-  for (const path of paths) {
-    const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
-    if (folder !== undefined) folders.add(folder);
-  }
+  const folders = new Set(paths.flatMap((path) => libraryFolder(path) ?? []));
   const found = new Map([...folders].map(readLibrary).map((library) => [`${library.name} ${library.version}`, library]));
-  return [...[...found.keys()].sort().flatMap((key) => found.get(key) ?? []), ...inAddon()];
+  return [...[...found.keys()].sort().flatMap((key) => found.get(key) ?? []), ...addonLibraries().values()];
 }
 
-function readLibrary(folder: string): Library {
+/** The one in this folder below the project's. */
+export function readLibrary(folder: string): Library {
   const dir = join(root, folder);
   const manifest = JSON.parse(readFileSync(join(dir, "package.json"), "utf8")) as Manifest;
   const file = readdirSync(dir).find((name) => /^(licen[cs]e|copying)(\.|-|$)/i.test(name));
@@ -69,24 +68,41 @@ function readLibrary(folder: string): Library {
   return { name, version, licence: license, copyright: holders, text };
 }
 
-/** C libraries in lmdb's native addon; their sources and licences come with it. */
-function inAddon(): Library[] {
-  const text = (path: string) => readFileSync(join(root, "node_modules/lmdb/dependencies", path), "utf8");
-  const version = "as in lmdb's addon";
-  return [
-    {
-      name: "liblmdb",
-      version,
-      licence: "OLDAP-2.8",
-      copyright: ["Copyright 2011-2021 Howard Chu, Symas Corp."],
-      text: text("lmdb/libraries/liblmdb/LICENSE"),
-    },
-    {
-      name: "lz4",
-      version,
-      licence: "BSD-2-Clause",
-      copyright: ["Copyright (c) 2011-2020, Yann Collet"],
-      text: text("lz4/lib/LICENSE"),
-    },
-  ];
+/** What the lock file says, by folder; the project itself is "". */
+export function lockedLibraries(): Map<string, Locked> {
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as { packages: Record<string, Locked> };
+  return new Map(Object.entries(lock.packages));
+}
+
+/** C libraries in lmdb's native addon, by the folder of their sources, which come with it together with their licences. */
+export function addonLibraries(): Map<string, Library> {
+  const folder = "node_modules/lmdb/dependencies";
+  const text = (path: string) => readFileSync(join(root, folder, path), "utf8");
+  const version = (header: string, macro: string) =>
+    [...text(header).matchAll(new RegExp(`^#define ${macro}_VERSION_(?:MAJOR|MINOR|PATCH|RELEASE)\\s+(\\d+)`, "gm"))]
+      .map(([, number]) => number)
+      .join(".");
+  const lmdb = "lmdb/libraries/liblmdb";
+  return new Map([
+    [
+      `${folder}/${lmdb}`,
+      {
+        name: "liblmdb",
+        version: version(`${lmdb}/lmdb.h`, "MDB"),
+        licence: "OLDAP-2.8",
+        copyright: ["Copyright 2011-2021 Howard Chu, Symas Corp."],
+        text: text(`${lmdb}/LICENSE`),
+      },
+    ],
+    [
+      `${folder}/lz4`,
+      {
+        name: "lz4",
+        version: version("lz4/lib/lz4.h", "LZ4"),
+        licence: "BSD-2-Clause",
+        copyright: ["Copyright (c) 2011-2020, Yann Collet"],
+        text: text("lz4/lib/LICENSE"),
+      },
+    ],
+  ]);
 }

@@ -8,7 +8,8 @@ export const nobody = "Unpublished build <nobody@unpublished.invalid>";
 export function publisherOf({ DEBFULLNAME: name, DEBEMAIL: address }: NodeJS.ProcessEnv): string | undefined {
   if (name === undefined && address === undefined) return undefined;
   if (!name || /[<>\r\n]/.test(name)) throw new Error("DEBFULLNAME: the publisher's name, on one line and without < or >");
-  if (!address || !/^[^\s<>@]+@[^\s<>@]+$/.test(address)) throw new Error("DEBEMAIL: the publisher's address, as in packages@your.domain");
+  if (!address || !/^[^\s<>@]+@[^\s<>@]+$/.test(address))
+    throw new Error("DEBEMAIL: the publisher's address, as in packages@your.domain");
   return `${name} <${address}>`;
 }
 

@@ -7,14 +7,30 @@ import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildDebs } from "../../scripts/package/deb.ts";
 
+type Bill = {
+  metadata: { component: { name: string } };
+  components: {
+    "bom-ref": string;
+    group?: string;
+    name: string;
+    version: string;
+    licenses: unknown[];
+    properties: { value: string }[];
+  }[];
+  dependencies: { ref: string; dependsOn: string[] }[];
+};
+
 const skip = existsSync("/usr/bin/dh") ? false : "needs debhelper";
 
 describe("Debian packages", { skip }, () => {
   const dir = mkdtempSync(join(tmpdir(), "proven-packages-"));
   let debs: string[];
 
+  const root = join(dir, "root");
+
   before(async () => {
     debs = await buildDebs({ out: join(dir, "one") });
+    for (const deb of debs) execFileSync("dpkg-deb", ["--extract", deb, root]);
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -46,9 +62,30 @@ describe("Debian packages", { skip }, () => {
     }
   });
 
+  test("each package's bill of materials names what is in it, and debian/copyright names the same libraries", () => {
+    const named = new Set<string>();
+    for (const name of ["proven-agent", "proven-hub", "proven-pve-ui"]) {
+      const bill = JSON.parse(readFileSync(join(root, "usr/share/doc", name, "sbom.cdx.json"), "utf8")) as Bill;
+      assert.equal(bill.metadata.component.name, name);
+      const refs = new Set([name, ...bill.components.map((one) => one["bom-ref"])]);
+      assert.equal(refs.size, bill.components.length + 1);
+      assert.deepEqual(new Set(bill.dependencies.map(({ ref }) => ref)), refs);
+      for (const { dependsOn } of bill.dependencies) for (const ref of dependsOn) assert.ok(refs.has(ref), ref);
+      for (const { group, name: bare, version, licenses, properties } of bill.components) {
+        assert.equal(licenses.length, 1, bare);
+        for (const { value } of properties) assert.ok(existsSync(join(root, value)), `${bare}: ${value}`);
+        if (group !== "@lmdb") named.add(`${group === undefined ? "" : `${group}/`}${bare} ${version}`);
+      }
+    }
+    assert.ok(named.size > 50, `${named.size} libraries`);
+    const copyright = readFileSync(join(root, "usr/share/doc/proven-hub/copyright"), "utf8");
+    assert.deepEqual(
+      [...named].sort(),
+      [...copyright.matchAll(/^Comment: (\S+ \S+), in the bundles/gm)].map(([, library]) => library).sort(),
+    );
+  });
+
   test("the hub of the package opens its stores with the addon that is in it", () => {
-    const root = join(dir, "root");
-    for (const deb of debs) execFileSync("dpkg-deb", ["--extract", deb, root]);
     const config = join(dir, "hub.toml");
     writeFileSync(config, `state = "${dir}/state"\n`);
     const output = execFileSync(process.execPath, [join(root, "usr/lib/proven/hub.mjs"), "--check", "--config", config], {
