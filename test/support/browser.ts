@@ -38,6 +38,15 @@ export async function visit(browser: Browser, hub: { url: string; key: string },
   return { page, complaints, close: () => context.close() };
 }
 
+/** Asks the page until it says yes. `page.waitForFunction` takes the promise of an asynchronous question for a yes. */
+export async function untilSo(page: Page, ask: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + 30_000;
+  while (!(await page.evaluate(ask))) {
+    if (Date.now() > end) throw new Error(`still no after 30 s: ${ask}`);
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
+  }
+}
+
 /** Colours on a chart's canvas; an empty one has one. */
 export function coloursDrawn(chart: Locator): Promise<number> {
   return chart

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, type TestContext, test } from "node:test";
 import type { Browser, Page, Worker } from "playwright-core";
 import type { Receiver } from "#protocol/notifications.ts";
-import { launchBrowser, visit } from "../support/browser.ts";
+import { launchBrowser, untilSo, visit } from "../support/browser.ts";
 import { type FakeHub, type FakeHubOptions, panelFiles, startFakeHub } from "../support/fake-hub.ts";
 import { MessageServer } from "../support/message-server.ts";
 import { common, notificationOf } from "../support/notifications.ts";
@@ -29,27 +29,24 @@ async function startHub(t: TestContext, options: Partial<FakeHubOptions> = {}): 
 const workerRules = (page: Page) => page.waitForFunction(() => navigator.serviceWorker.controller?.state === "activated");
 
 /** A state of now is kept. The page's database is not opened before the page did: to open one is to make it. */
-async function stateKept(page: Page): Promise<void> {
-  const isKept = () =>
-    page.evaluate(async () => {
-      const made = await indexedDB.databases();
-      if (!made.some(({ name }) => name === "proven")) return false;
-      const opened = await new Promise<IDBDatabase>((resolve, reject) => {
-        const request = indexedDB.open("proven");
-        request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error);
-      });
-      if (!opened.objectStoreNames.contains("last-state")) return false;
-      const found = await new Promise<unknown>((resolve, reject) => {
-        const request = opened.transaction("last-state").objectStore("last-state").get("newest");
-        request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error);
-      });
-      opened.close();
-      return found !== undefined;
+const stateKept = (page: Page) =>
+  untilSo(page, async () => {
+    const made = await indexedDB.databases();
+    if (!made.some(({ name }) => name === "proven")) return false;
+    const opened = await new Promise<IDBDatabase>((resolve, reject) => {
+      const request = indexedDB.open("proven");
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
     });
-  while (!(await isKept())) await page.evaluate(() => new Promise(requestAnimationFrame));
-}
+    if (!opened.objectStoreNames.contains("last-state")) return false;
+    const found = await new Promise<unknown>((resolve, reject) => {
+      const request = opened.transaction("last-state").objectStore("last-state").get("newest");
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    opened.close();
+    return found !== undefined;
+  });
 
 test("without a hub the page shows the last state and its age, nothing of it as live; it goes live again by itself", async (t) => {
   const hub = await startHub(t);
@@ -177,7 +174,7 @@ test("a browser subscribes, reads what the hub's sender pushed, shows it with it
     const Click = (globalThis as unknown as { NotificationEvent: new (type: string, init: object) => Event }).NotificationEvent;
     dispatchEvent(new Click("notificationclick", { notification, action: "acknowledge" }));
   });
-  await page.waitForFunction(async () => {
+  await untilSo(page, async () => {
     const all = await (await navigator.serviceWorker.ready).getNotifications();
     return all.some(({ title }) => title === "Acknowledged");
   });
@@ -221,5 +218,5 @@ async function deliver(page: Page, origin: string, data: string): Promise<void> 
   await session.send("ServiceWorker.enable");
   const registrationId = await registered;
   await session.send("ServiceWorker.deliverPushMessage", { origin: `${origin}/`, registrationId, data });
-  await page.waitForFunction(async () => (await (await navigator.serviceWorker.ready).getNotifications()).length > 0);
+  await untilSo(page, async () => (await (await navigator.serviceWorker.ready).getNotifications()).length > 0);
 }
