@@ -25,7 +25,6 @@ export const italianProof: Readonly<Record<string, string>> = {
   "It is removed now.": "Viene rimosso ora.",
   "It is stopped, and what it made is removed.": "Viene fermata e ciò che ha creato viene rimosso.",
   "Keep 2 h longer": "Tieni altre 2 h",
-  "Kept for another 2 h.": "Tenuto per altre 2 h.",
   "Kept for another {time}": "Tenuto ancora per {time}",
   "Kept for you": "Tenuto per te",
   "Leave it running afterwards": "Lascialo in esecuzione dopo",
@@ -40,9 +39,6 @@ export const italianProof: Readonly<Record<string, string>> = {
   "Newest tests": "Prove più recenti",
   "No backup of this guest was ever restored to see whether it works.":
     "Nessun backup di questo guest è mai stato ripristinato per vedere se funziona.",
-  "No backup was tested yet. Open a guest and press “Test this backup”.":
-    "Nessun backup è stato ancora provato. Apri un guest e premi «Prova questo backup».",
-  "No guest fits.": "Nessun guest corrisponde.",
   "Not proven: {what}": "Non provato: {what}",
   "Ordered by": "Ordinata da",
   PDF: "PDF",

@@ -3,6 +3,7 @@ import { italianAlerting } from "./catalogue-it-alerting.ts";
 import { italianEmbedded } from "./catalogue-it-embedded.ts";
 import { italianEntities } from "./catalogue-it-entities.ts";
 import { italianOverview } from "./catalogue-it-overview.ts";
+import { italianPolicies } from "./catalogue-it-policies.ts";
 import { italianProof } from "./catalogue-it-proof.ts";
 import { inEnglish, plural, type TextValues, type Translate, translator } from "./core/text.ts";
 import { Observable } from "./observable.ts";
@@ -12,7 +13,15 @@ export type Language = keyof typeof languages;
 
 const translators: Record<Language, Translate> = {
   en: inEnglish,
-  it: translator({ ...italian, ...italianAlerting, ...italianEmbedded, ...italianEntities, ...italianOverview, ...italianProof }),
+  it: translator({
+    ...italian,
+    ...italianAlerting,
+    ...italianEmbedded,
+    ...italianEntities,
+    ...italianOverview,
+    ...italianProof,
+    ...italianPolicies,
+  }),
 };
 
 /** Elements are made anew when it changes (proven-app). */

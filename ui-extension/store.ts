@@ -1,5 +1,7 @@
 import type { AlertView } from "#protocol/alerting.ts";
 import type { StreamEvents } from "#protocol/api.ts";
+import type { RunView } from "#protocol/proof.ts";
+import { type LiveRuns, noRuns, withRuns } from "./core/live-runs.ts";
 import type { Picture } from "./core/problems.ts";
 import { Observable } from "./observable.ts";
 import type { StreamSink } from "./stream.ts";
@@ -29,11 +31,13 @@ export class Store implements StreamSink {
   /** The hub's clock minus this machine's, ms: ages are told by the hub's. */
   clockOffsetMs = 0;
   readonly newestSampleAgeMs = new Observable<number | null>(null);
+  /** Restore tests and other runs. Of their own: their progress comes often, and few pages show it. */
+  readonly runs = new Observable<LiveRuns>(noRuns);
   /** Kinds whose next list is complete and replaces what is known. */
   #complete = new Set<keyof StreamEvents>();
 
   opened(): void {
-    this.#complete = new Set(["nodes", "guests", "storages", "alerts"]);
+    this.#complete = new Set(["nodes", "guests", "storages", "alerts", "runs"]);
   }
 
   receive<K extends keyof StreamEvents>(kind: K, data: StreamEvents[K]): void {
@@ -41,12 +45,18 @@ export class Store implements StreamSink {
     const change = changes[kind](this.picture.value, data, complete);
     if (change !== undefined) this.change(change);
     if (kind === "beat") this.#beat(data as StreamEvents["beat"]);
+    if (kind === "runs") this.runs.set(withRuns(this.runs.value, data as StreamEvents["runs"], complete));
     if (kind === "storages") this.loaded.set(true);
   }
 
   change(change: Partial<Picture>): void {
     this.picture.set({ ...this.picture.value, ...change });
     this.anyNode.set(this.picture.value.nodes.length > 0);
+  }
+
+  /** A run that was just ordered: the stream will tell of it, or has already. */
+  noteRun(run: RunView): void {
+    if (!this.runs.value.byId.has(run.id)) this.runs.set(withRuns(this.runs.value, [run], false));
   }
 
   /** What was known once. It is never live: every element tells its age. */
@@ -58,6 +68,7 @@ export class Store implements StreamSink {
 
   clear(): void {
     this.change(emptyPicture);
+    this.runs.set(noRuns);
     this.loaded.set(false);
   }
 

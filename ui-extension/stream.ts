@@ -18,6 +18,7 @@ const kinds = [
   "gone",
   "tasks",
   "alerts",
+  "runs",
   "event",
   "beat",
 ] as const satisfies readonly (keyof StreamEvents)[];

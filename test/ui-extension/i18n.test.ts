@@ -8,6 +8,7 @@ import { italianAlerting } from "../../ui-extension/catalogue-it-alerting.ts";
 import { italianEmbedded } from "../../ui-extension/catalogue-it-embedded.ts";
 import { italianEntities } from "../../ui-extension/catalogue-it-entities.ts";
 import { italianOverview } from "../../ui-extension/catalogue-it-overview.ts";
+import { italianPolicies } from "../../ui-extension/catalogue-it-policies.ts";
 import { italianProof } from "../../ui-extension/catalogue-it-proof.ts";
 import { plural, translator } from "../../ui-extension/core/text.ts";
 import { preferredLanguage } from "../../ui-extension/i18n.ts";
@@ -20,6 +21,7 @@ const italian = {
   ...italianEntities,
   ...italianOverview,
   ...italianProof,
+  ...italianPolicies,
 };
 const folder = fileURLToPath(new URL("../../ui-extension/", import.meta.url));
 

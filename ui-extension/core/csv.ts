@@ -16,6 +16,12 @@ export function chartCsv(at: readonly number[], lines: readonly ChartLine[], tim
   return `${[head, ...rows].join("\r\n")}\r\n`;
 }
 
+/** Any table. */
+export const tableCsv = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string =>
+  [head, ...rows]
+    .map((row) => `${row.map((value) => (typeof value === "number" ? value : field(value))).join(",")}\r\n`)
+    .join("");
+
 /** RFC 4180. A text that a spreadsheet would run as a formula gets an apostrophe: names of file systems come from guests. */
 function field(text: string): string {
   const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;

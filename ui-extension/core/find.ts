@@ -11,6 +11,8 @@ export function sectionName(section: Section, t: Translate): string {
   const names: Record<Section, () => string> = {
     guests: () => t("Guests"),
     proofs: () => t("Restore proof"),
+    policies: () => t("Test policies"),
+    reports: () => t("Proof reports"),
     alerts: () => t("Alerts"),
     rules: () => t("Rules"),
     silences: () => t("Silences"),
@@ -70,7 +72,7 @@ export function placesOf(picture: Picture, isOwnPage: boolean, t: Translate): Pl
 
 function pages(isOwnPage: boolean, t: Translate): Place[] {
   const own: readonly Section[] = isOwnPage ? ["browser"] : [];
-  const sections: Section[] = [...menuSections, "screen", ...own];
+  const sections: Section[] = [...menuSections, "policies", "reports", "screen", ...own];
   return [
     { key: "overview", kind: "page", title: t("Overview"), words: "", detail: "", page: { kind: "overview" } },
     ...sections.map((section): Place => {

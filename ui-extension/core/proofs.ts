@@ -108,8 +108,8 @@ export function lookOfRun({ state, outcome }: Pick<RunView, "state" | "outcome">
   return outcome === "passed" ? "good" : outcome === "failed" ? "bad" : "unknown";
 }
 
-/** A measure that got much worse, as a sentence. */
-export function slowerWords({ measure, before, now, factor }: Slower, t: Translate): string {
+/** What a measure of a test is called. */
+export function slowerName(measure: string, t: Translate): string {
   const names: Record<string, string> = {
     restoreMs: t("Restore"),
     heartbeatMs: t("First sign of life"),
@@ -117,12 +117,17 @@ export function slowerWords({ measure, before, now, factor }: Slower, t: Transla
     sequentialRead: t("Sequential read"),
     randomRead: t("Random read"),
   };
+  return names[measure] ?? measure;
+}
+
+/** A measure that got much worse, as a sentence. */
+export function slowerWords({ measure, before, now, factor }: Slower, t: Translate): string {
   const show = (value: number) =>
     measure.endsWith("Ms")
       ? formatDuration(value / 1000)
       : formatValue(value, measure === "randomRead" ? "perSecond" : "bytesPerSecond");
   return t("{what} is {factor}× worse than in the last good test: {now}, was {before}", {
-    what: names[measure] ?? measure,
+    what: slowerName(measure, t),
     factor: factor.toFixed(1),
     now: show(now),
     before: show(before),

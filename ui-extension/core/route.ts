@@ -7,9 +7,21 @@ export type Page =
   | { kind: "section"; section: Section; item: string };
 
 /** Pages of their own. `item`: what of it, such as a rule's id; empty: all. */
-export const sections = ["guests", "proofs", "alerts", "rules", "silences", "routes", "events", "browser", "screen"] as const;
+export const sections = [
+  "guests",
+  "proofs",
+  "policies",
+  "reports",
+  "alerts",
+  "rules",
+  "silences",
+  "routes",
+  "events",
+  "browser",
+  "screen",
+] as const;
 export type Section = (typeof sections)[number];
-/** Those that are named in the header; the others have a button there. */
+/** Those that are named in the header; the others have a button there, or are a part of one. */
 export const menuSections = [
   "guests",
   "proofs",
@@ -19,6 +31,10 @@ export const menuSections = [
   "routes",
   "events",
 ] as const satisfies readonly Section[];
+/** Parts of restore proof: one name in the header, tabs on the pages. */
+export const proofSections = ["proofs", "policies", "reports"] as const satisfies readonly Section[];
+/** What the header marks as where one is. */
+export const menuSectionOf = (section: Section): Section => (proofSections.some((one) => one === section) ? "proofs" : section);
 const isSection = (name: string): name is Section => (sections as readonly string[]).includes(name);
 
 /** A place in the panel: everything a link or a bookmark holds. */

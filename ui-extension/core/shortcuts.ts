@@ -6,6 +6,8 @@ export type Command = { do: "search" | "shortcuts" | "home" } | { do: "section";
 const afterG: Readonly<Record<string, Command>> = {
   o: { do: "home" },
   g: { do: "section", section: "guests" },
+  p: { do: "section", section: "proofs" },
+  y: { do: "section", section: "policies" },
   a: { do: "section", section: "alerts" },
   r: { do: "section", section: "rules" },
   s: { do: "section", section: "silences" },

@@ -36,6 +36,11 @@ const views: Record<Section, (panel: Panel, item: string) => View> = {
     item === ""
       ? { piece: "proofs", content: () => html`<proven-proofs .panel=${panel}></proven-proofs>` }
       : { piece: "proofs", content: () => html`${keyed(item, html`<proven-run .panel=${panel} .run=${item}></proven-run>`)}` },
+  policies: (panel, item) => ({
+    piece: "proofs",
+    content: () => html`<proven-policies .panel=${panel} .about=${item}></proven-policies>`,
+  }),
+  reports: (panel) => ({ piece: "proofs", content: () => html`<proven-reports .panel=${panel}></proven-reports>` }),
   alerts: (panel, item) =>
     item.includes("@")
       ? { piece: "alerting", content: () => html`<proven-why .panel=${panel} .alert=${item}></proven-why>` }

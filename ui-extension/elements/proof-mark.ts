@@ -1,5 +1,6 @@
 import { html, type TemplateResult } from "lit";
 import type { ProofBadge, RunView } from "#protocol/proof.ts";
+import { lookWords, type MatrixRow } from "../core/matrix.ts";
 import { lookOf, lookOfRun, outcomeWords, type ProofLook, proofWords, type RunLook } from "../core/proofs.ts";
 import { t } from "../i18n.ts";
 import { type IconName, icon } from "./icon.ts";
@@ -18,6 +19,21 @@ const ofRun: Record<RunLook, { shape: IconName; tone: string }> = {
   waiting: { shape: "clock", tone: "dim" },
   unknown: { shape: "unknown", tone: "dim" },
 };
+
+const ofMatrix: Record<MatrixRow["look"], { shape: IconName; tone: string }> = {
+  failed: { shape: "critical", tone: "crit" },
+  never: { shape: "warning", tone: "warn" },
+  old: { shape: "clock", tone: "warn" },
+  unknown: { shape: "unknown", tone: "dim" },
+  part: { shape: "info", tone: "" },
+  works: { shape: "ok", tone: "ok" },
+};
+
+/** How a guest of the matrix stands, by shape, colour and word. */
+export function matrixMark({ look, guest }: Pick<MatrixRow, "look" | "guest">): TemplateResult {
+  const { shape, tone } = ofMatrix[look];
+  return html`<span class="${tone} nowrap">${icon(shape)} ${lookWords(look, guest.proof.level, t)}</span>`;
+}
 
 /** A guest's badge, with its shape and its words. */
 export function proofMark(proof: ProofBadge | undefined, now: number): TemplateResult {

@@ -1,7 +1,7 @@
 import { css, html, nothing } from "lit";
 import { countAlerts } from "../core/alerts.ts";
 import { sectionName } from "../core/find.ts";
-import { home, menuSections, sectionRoute } from "../core/route.ts";
+import { home, menuSectionOf, menuSections, sectionRoute } from "../core/route.ts";
 import type { Command } from "../core/shortcuts.ts";
 import { type Language, language, languages, t, tn } from "../i18n.ts";
 import type { ThemeWatch } from "../theme.ts";
@@ -81,7 +81,7 @@ export class ProvenHeader extends PanelElement {
 
   #sections() {
     const { page } = this.panel.navigation.route.value;
-    const here = page.kind === "section" ? page.section : undefined;
+    const here = page.kind === "section" ? menuSectionOf(page.section) : undefined;
     const { open } = countAlerts(this.panel.store.picture.value.alerts ?? []);
     const count =
       open === 0

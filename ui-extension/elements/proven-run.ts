@@ -1,16 +1,20 @@
 import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import type { RunDetail, RunStep } from "#protocol/proof.ts";
+import type { Answer } from "../api.ts";
 import { formatExact } from "../core/age.ts";
+import { countdown } from "../core/matrix.ts";
 import { levelWords, lookOfRun, runWords, slowerWords, stepWords } from "../core/proofs.ts";
 import { sectionRoute } from "../core/route.ts";
 import { formatDuration, formatValue } from "../core/units.ts";
 import { t, timeZone } from "../i18n.ts";
+import { bar } from "./figures.ts";
 import { formStyles, refusal, type Said, said } from "./form.ts";
 import { type IconName, icon } from "./icon.ts";
 import { entityLink, link } from "./link.ts";
 import { type Loaded, loadedOf, loading } from "./loaded.ts";
 import { PanelElement } from "./panel-element.ts";
 import { runMark } from "./proof-mark.ts";
+import { longerBy, testConsole } from "./proven-open-runs.ts";
 import { factList, pageStyles } from "./proven-page.ts";
 import { shared } from "./styles.ts";
 
@@ -21,8 +25,8 @@ const stepLooks: Record<RunStep["state"], { shape: IconName; tone: string; name:
   skipped: { shape: "stopped", tone: "dim", name: () => t("skipped") },
   unknown: { shape: "unknown", tone: "dim", name: () => t("unknown") },
 };
-/** While it runs, looked at again so often. */
-const lookEveryMs = 2000;
+/** The stream says when something of it changed; without one it is looked at so often. */
+const lookEveryMs = 5000;
 
 /** One run: what was asked, each step with its log, what it proved and what not. */
 export class ProvenRun extends PanelElement {
@@ -44,6 +48,10 @@ export class ProvenRun extends PanelElement {
       .step > .why { grid-column: 2 / -1; color: var(--pv-dim); overflow-wrap: anywhere; }
       pre { margin: 6px 0 2px 28px; padding: 8px; background: var(--pv-head); overflow: auto; max-height: 260px; font: 12px/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
       summary { margin-left: 28px; cursor: pointer; color: var(--pv-link); }
+      .far { padding: 0 12px 8px; }
+      .far .bar { height: 6px; }
+      .check { padding: 8px 12px; display: grid; gap: 6px; }
+      .check code { font: 12px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
       img { display: block; max-width: 100%; height: auto; }
     `,
   ];
@@ -51,6 +59,8 @@ export class ProvenRun extends PanelElement {
   declare detail: Loaded<RunDetail>;
   declare result: Said;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What the newest question was about. */
+  #asked = "";
 
   constructor() {
     super();
@@ -58,7 +68,7 @@ export class ProvenRun extends PanelElement {
   }
 
   protected watched() {
-    return [this.panel.now];
+    return [this.panel.now, this.panel.store.runs, this.panel.stream.state];
   }
 
   override disconnectedCallback(): void {
@@ -66,8 +76,14 @@ export class ProvenRun extends PanelElement {
     clearTimeout(this.#timer);
   }
 
-  protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("run")) void this.#load();
+  /** Its steps are asked for when the stream tells of another one; how far a step is comes with the stream itself. */
+  protected override willUpdate(_changed: PropertyValues<this>): void {
+    const { connection, byId } = this.panel.store.runs.value;
+    const live = byId.get(this.run);
+    const about = [this.run, connection, live?.state, live?.step, live?.keepUntil, live?.cancelling, live?.testVmid].join();
+    if (about === this.#asked) return;
+    this.#asked = about;
+    void this.#load();
   }
 
   protected override render() {
@@ -76,8 +92,14 @@ export class ProvenRun extends PanelElement {
       <p>${link(panel, sectionRoute("proofs"), html`‹ ${t("All restore proofs")}`)}</p>
       ${detail.state === "loading" ? html`<p class="dim" role="status">${t("Loading …")}</p>` : nothing}
       ${detail.state === "failed" ? said(refusal(detail.problem)) : nothing}
-      ${detail.state === "there" ? this.#page(detail.value) : nothing}
+      ${detail.state === "there" ? this.#page(this.#upToDate(detail.value)) : nothing}
     `;
+  }
+
+  /** With what the stream said since. */
+  #upToDate(detail: RunDetail): RunDetail {
+    const live = this.panel.store.runs.value.byId.get(detail.id);
+    return live === undefined || detail.state === "finished" ? detail : { ...detail, ...live, steps: detail.steps };
   }
 
   #page(run: RunDetail) {
@@ -90,15 +112,22 @@ export class ProvenRun extends PanelElement {
         <span class="end">${this.#buttons(run)}</span>
       </div>
       ${said(this.result)}
-      <section class="panel" aria-label=${t("Verdict")}><p class="verdict" role="status">${runMark(run)} <span>${runWords(run, panel.now.value, t)}</span></p>${this.#facts(run)}</section>
+      <section class="panel" aria-label=${t("Verdict")}><p class="verdict" role="status">${runMark(run)} <span>${this.#words(run)}</span></p>${run.fraction === null ? nothing : html`<p class="far">${bar(run.fraction)}</p>`}${this.#facts(run)}</section>
       ${this.#proven(run)}
       <section class="panel" aria-label=${t("Steps")}>
         <header><h2>${t("Steps")}</h2></header>
         ${run.steps.length === 0 ? html`<p class="empty">${t("It has not begun.")}</p>` : html`<ol>${run.steps.map((step) => this.#step(step))}</ol>`}
       </section>
       ${this.#checks(run)}
+      ${run.state === "finished" ? this.#verify(run) : nothing}
       ${run.screenshot ? html`<section class="panel" aria-label=${t("Screenshot")}><header><h2>${t("Screenshot")}</h2></header><img src=${panel.api.proof.fileUrl(run.id, "screenshot")} alt=${t("The test guest's screen, as it was after the checks")} crossorigin="use-credentials" /></section>` : nothing}
     `;
+  }
+
+  #words(run: RunDetail) {
+    const now = this.panel.now.value;
+    if (run.keepUntil === null || run.cancelling !== null || run.state === "finished") return runWords(run, now, t);
+    return html`${t("Kept for you; it is removed in")} <strong class="num" role="timer">${countdown(run.keepUntil - now)}</strong>`;
   }
 
   #facts(run: RunDetail): TemplateResult {
@@ -164,6 +193,19 @@ export class ProvenRun extends PanelElement {
     </section>`;
   }
 
+  /** How somebody who doesn't trust this page checks what it says. */
+  #verify({ evidenceDigest }: RunDetail) {
+    return html`<section class="panel" aria-label=${t("Check it yourself")}>
+      <header><h2>${t("Check it yourself")}</h2></header>
+      <div class="check">
+        <p>${t("The digest of this evidence stands in a log whose entries are chained by their hashes. On the hub, this command follows the chain from its first entry and compares each stored evidence with it:")}</p>
+        <p><code>proven-hub audit verify</code></p>
+        ${evidenceDigest === null ? html`<p class="dim">${t("This run ended before an agent had anything to tell: there is no evidence to check.")}</p>` : nothing}
+        <p>${link(this.panel, sectionRoute("reports"), t("How the chain stands now"))}</p>
+      </div>
+    </section>`;
+  }
+
   #buttons(run: RunDetail) {
     const { panel } = this;
     const { proof } = panel.api;
@@ -175,19 +217,27 @@ export class ProvenRun extends PanelElement {
         ? nothing
         : [file("evidence.pdf", t("PDF")), file("evidence.json", t("JSON"))];
     if (run.cancelling !== null) return nothing;
-    const kept = run.keepUntil !== null;
+    if (!panel.mayWrite) return testConsole(panel, run);
+    const now = panel.now.value;
+    const act = (words: string, ask: () => Promise<Answer<unknown>>, done: string) =>
+      html`<button type="button" @click=${() => this.#act(ask, done)}>${words}</button>`;
     return [
-      kept
-        ? html`<button type="button" @click=${() => this.#act(() => proof.keep(run.id, 7200), t("Kept for another 2 h."))}>${t("Keep 2 h longer")}</button>`
-        : nothing,
-      kept
-        ? html`<button type="button" @click=${() => this.#act(() => proof.keep(run.id, 0), t("It is removed now."))}>${t("Remove now")}</button>`
-        : nothing,
-      html`<button type="button" @click=${() => this.#act(() => proof.cancel(run.id), t("It is stopped, and what it made is removed."))}>${t("Cancel")}</button>`,
+      testConsole(panel, run),
+      run.keepUntil === null
+        ? nothing
+        : [
+            act(
+              t("Keep 2 h longer"),
+              () => proof.keep(run.id, longerBy(run, 7200, now)),
+              t("Asked for {time} more.", { time: "2 h" }),
+            ),
+            act(t("Remove now"), () => proof.keep(run.id, 0), t("It is removed now.")),
+          ],
+      act(t("Cancel"), () => proof.cancel(run.id), t("It is stopped, and what it made is removed.")),
     ];
   }
 
-  async #act(ask: () => ReturnType<typeof this.panel.api.proof.cancel>, done: string): Promise<void> {
+  async #act(ask: () => Promise<Answer<unknown>>, done: string): Promise<void> {
     const answer = await ask();
     this.result = answer.ok ? { ok: true, text: done } : refusal(answer.problem);
     await this.#load();
@@ -199,7 +249,9 @@ export class ProvenRun extends PanelElement {
     const answer = await this.panel.api.proof.run(asked);
     if (asked !== this.run || !this.isConnected) return;
     this.detail = loadedOf(answer);
-    if (answer.ok && answer.value.state !== "finished") this.#timer = setTimeout(() => void this.#load(), lookEveryMs);
+    const isLive = this.panel.stream.state.value.state === "live";
+    if (answer.ok && answer.value.state !== "finished" && !(isLive && this.panel.store.runs.value.byId.has(asked)))
+      this.#timer = setTimeout(() => void this.#load(), lookEveryMs);
   }
 }
 customElements.define("proven-run", ProvenRun);

@@ -14,6 +14,8 @@ export type TableColumn<T> = {
   /** CSS width; without one the column shares what is left. */
   width?: string;
   right?: boolean;
+  /** Its cells hold controls: nothing of them is cut off with dots. */
+  whole?: boolean;
   sort?: (row: T) => SortKey;
   cell: (row: T) => unknown;
 };
@@ -47,6 +49,9 @@ export class ProvenTable<T> extends LitElement {
       th button:hover { background: var(--pv-hover); }
       th .icon { width: 0.8em; height: 0.8em; vertical-align: 0; }
       .right { text-align: right; }
+      .whole { text-overflow: clip; }
+      td button { min-height: 24px; padding: 0 8px; }
+      td small { font-size: 12px; margin-left: 6px; }
       tbody tr:hover td { background: var(--pv-hover); }
       tr.crit td { background: var(--pv-crit-tint); color: var(--pv-text); }
       tr.pad td { padding: 0; border: 0; height: auto; }
@@ -131,7 +136,7 @@ export class ProvenTable<T> extends LitElement {
 
   #row(row: T, index: number) {
     return html`<tr class=${this.tone?.(row) ?? ""} aria-rowindex=${index + 2} data-key=${this.keyOf(row)}>
-      ${this.columns.map((column) => html`<td class="p${column.priority} ${column.right ? "right" : ""}">${column.cell(row)}</td>`)}
+      ${this.columns.map((column) => html`<td class="p${column.priority} ${column.right ? "right" : ""} ${column.whole ? "whole" : ""}">${column.cell(row)}</td>`)}
     </tr>`;
   }
 
