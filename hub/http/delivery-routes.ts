@@ -16,7 +16,7 @@ import { receiverRules } from "../core/receiver-check.ts";
 import { Refusal } from "../core/refusal.ts";
 import { alertPlaceholders, messagePlaceholders, parseTemplate } from "../core/template.ts";
 import type { ReceiverPorts } from "../delivery.ts";
-import { body, found, json } from "./documents.ts";
+import { actorOf, body, found, json } from "./documents.ts";
 import type { HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -109,7 +109,10 @@ export function deliveryRoutes(app: HubApp, { state, clock }: HttpPorts, deliver
     const { enabled } = found(state.get("receiver", receiver), `receiver ${receiver}`);
     if (!enabled) throw new Refusal("conflict", `the receiver ${receiver} is disabled: enable it first`);
     const dead = dispatcher.log.ids({ receiver, state: "dead" });
-    return c.json({ replayed: dead.filter((id) => dispatcher.replay(id)).length }, 200);
+    const replayed = dead.filter((id) => dispatcher.replay(id));
+    for (const id of replayed)
+      state.note("update", "delivery", id, actorOf(c, `sent again, with all of the receiver ${receiver}`));
+    return c.json({ replayed: replayed.length }, 200);
   });
   app.openapi(routes.get, (c) => {
     const { id } = c.req.valid("param");
@@ -122,6 +125,7 @@ export function deliveryRoutes(app: HubApp, { state, clock }: HttpPorts, deliver
       const why = present.state === "dead" ? "its receiver is gone or disabled" : `it is ${present.state}, not dead`;
       throw new Refusal("conflict", `it can't be sent again: ${why}`);
     }
+    state.note("update", "delivery", id, actorOf(c, "sent again"));
     return c.json(found(state.get("delivery", id), `delivery ${id}`), 200);
   });
   app.openapi(routes.preview, (c) => {
@@ -132,10 +136,10 @@ export function deliveryRoutes(app: HubApp, { state, clock }: HttpPorts, deliver
     const text = plainText(messageOf(exampleNotification(clock.now()), delivery.base, template));
     return c.json({ text, problem: null, remedy: null, placeholders }, 200);
   });
-  pushRoutes(app, delivery);
+  pushRoutes(app, { state }, delivery);
 }
 
-function pushRoutes(app: HubApp, delivery: ReceiverPorts): void {
+function pushRoutes(app: HubApp, { state }: Pick<HttpPorts, "state">, delivery: ReceiverPorts): void {
   app.openapi(routes.pushKey, (c) => c.json({ publicKey: delivery.vapid.publicKey }, 200));
   app.openapi(routes.subscribe, (c) => {
     const subscription = c.req.valid("json");
@@ -143,11 +147,14 @@ function pushRoutes(app: HubApp, delivery: ReceiverPorts): void {
     const problem = urlProblem(new URL(subscription.endpoint), receiverRules(true));
     if (problem !== undefined)
       throw new Refusal("invalid", `${problem}. The address a browser's push service gave`, { field: "endpoint" });
-    return c.json({ id: delivery.subscribe(subscription, c.get("caller").user) }, 201);
+    const id = delivery.subscribe(subscription, c.get("caller").user);
+    state.note("create", "pushSubscription", id, actorOf(c, "subscribed a browser"));
+    return c.json({ id }, 201);
   });
   app.openapi(routes.unsubscribe, (c) => {
     const { id } = c.req.valid("param");
     if (!delivery.unsubscribe(id)) throw new Refusal("not-found", "there is no such subscription");
+    state.note("delete", "pushSubscription", id, actorOf(c, "unsubscribed a browser"));
     return c.body(null, 204);
   });
 }

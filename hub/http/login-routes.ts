@@ -73,11 +73,14 @@ export function loginRoutes(app: HubApp, ports: HttpPorts, logins: PveLogins): v
 }
 
 /** Writes down who came in, and, once a minute for an address, who was refused. */
-async function told({ journal }: HttpPorts, address: string, user: string, step: Promise<Entered>): Promise<Entered> {
+async function told({ journal, state }: HttpPorts, address: string, user: string, step: Promise<Entered>): Promise<Entered> {
   try {
     const entered = await step;
-    if (entered.state === "ok")
-      journal.emit("login.opened", { user: entered.caller.user, address }, { actor: entered.caller.user });
+    if (entered.state === "ok") {
+      const actor = entered.caller.user;
+      journal.emit("login.opened", { user: actor, address }, { actor });
+      state.note("create", "session", `${actor} from ${address}`, { actor, reason: "signed in with Proxmox VE" });
+    }
     return entered;
   } catch (error) {
     const isRefused = error instanceof Refusal && error.code === "unauthenticated";

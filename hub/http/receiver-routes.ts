@@ -90,6 +90,7 @@ export function receiverRoutes(app: HubApp, ports: HttpPorts, delivery: Receiver
     const { id } = c.req.valid("param");
     found(state.get("receiver", id), `receiver ${id}`);
     const sent = await delivery.test(id);
+    state.note("create", "delivery", sent.id, actorOf(c, `sent a test message to the receiver ${id}`));
     const attempt = sent.attempts.at(-1);
     const answer = attempt?.answer ?? sent.problem ?? "it was not sent";
     return c.json({ ok: attempt?.ok === true, answer, tookMs: attempt?.tookMs ?? 0, delivery: sent.id }, 200);

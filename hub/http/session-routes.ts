@@ -56,6 +56,7 @@ export function openSessionRoute(app: HubApp, { state, clock }: HttpPorts, authe
       { keyId: key.id, createdAt: now, expiresAt },
       { actor: key.name, reason: "signed in" },
     );
+    state.note("create", "session", `${key.name} from ${addressOf(c)}`, { actor: key.name, reason: "signed in with an API key" });
     setCookie(c, cookieName, cookie, {
       httpOnly: true,
       secure: true,
@@ -76,7 +77,9 @@ export function sessionRoutes(app: HubApp, { state }: HttpPorts, logins: PveLogi
   });
   app.openapi(routes.close, (c) => {
     const cookie = getCookie(c, cookieName);
-    if (cookie !== undefined) state.remove("session", hashSecret(cookie), { actor: c.get("caller").user, reason: "signed out" });
+    const { user } = c.get("caller");
+    state.note("delete", "session", `${user} from ${addressOf(c)}`, { actor: user, reason: "signed out" });
+    if (cookie !== undefined) state.remove("session", hashSecret(cookie), { actor: user, reason: "signed out" });
     deleteCookie(c, cookieName, { path: "/", secure: true });
     const login = getCookie(c, pveCookieName);
     if (login !== undefined) logins?.end(login);

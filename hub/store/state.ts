@@ -129,6 +129,11 @@ export class StateStore {
     this.update(kind, id, by, () => document);
   }
 
+  /** Writes into the audit log what somebody did that changes no audited document: signing in, sending a test message. */
+  note(action: AuditEntry["action"], kind: Kind, id: string, by: Actor): void {
+    this.root.transactionSync(() => this.record({ at: this.now(), ...by, action, kind, id }, undefined, undefined));
+  }
+
   /** False: there was none. */
   remove(kind: Kind, id: string, by: Actor): boolean {
     return this.root.transactionSync(() => {
