@@ -18,8 +18,10 @@ const { values } = parseArgs({
 });
 const project = fileURLToPath(new URL("..", import.meta.url));
 const inside = "PROVEN_BRUTEFORCE_INSIDE";
-/** The lab's time passes so much faster than the agent's; when they are two hours apart the agent's tickets are too old. */
+/** The lab's time passes so much faster than the agent's. */
 const factor = 4;
+/** Of one lab, ms of real time: when its clock and an agent's are two hours apart, the agent's tickets are too old. */
+const labMs = 20 * 60_000;
 
 function enterNamespaces(): never {
   const argv = [
@@ -100,7 +102,7 @@ async function killAt(lab: Lab, config: string, state: string, guest: number, at
     // It may have had nothing to do, and have been told to stop before it listened.
     ...(second.code === 0 || second.signal === "SIGTERM"
       ? []
-      : [`the service ended with ${second.code ?? second.signal}: ${second.output.slice(-500)}`]),
+      : [`the service ended with ${second.code ?? second.signal}: ${second.output.slice(-3000)}`]),
     ...(JSON.stringify(restores.inventory()) === before.lab ? [] : ["the lab is not as before"]),
     ...(devices() === before.devices ? [] : [`devices are left: ${devices()}`]),
   ];
@@ -112,11 +114,8 @@ function tellBoth(bin: string): void {
   writeFileSync(join(bin, "kill"), `#!/bin/sh\n'${bin}/lab-kill' "$@" || exec /bin/kill "$@"\n`, { mode: 0o755 });
 }
 
-async function bruteforce(): Promise<number> {
-  run("ip", "link", "set", "lo", "up");
-  run("mount", "--make-rprivate", "/");
-  run("mkdir", "-p", "/run/netns");
-  run("mount", "-t", "tmpfs", "tmpfs", "/run/netns");
+/** From `from` on, until the lab is too old; the next one to kill at, or undefined: the test came to its end. */
+async function killIn(type: "qemu" | "lxc", from: number, sum: Sum): Promise<number | undefined> {
   const dir = mkdtempSync(join(tmpdir(), "proven-bruteforce-"));
   const lab = await startLab({ dir, nodes: 1, guests: 4, activity: false, clock: scaledClock(factor) });
   const config = lab.agentConfig("pve1");
@@ -127,21 +126,39 @@ async function bruteforce(): Promise<number> {
   tellBoth(bin);
   const isolated = lab.restores.safety.isolated;
   isolated.has = (bridge) => bridge.startsWith("pvt"); // the agent's own, whatever their numbers
-  let failures = 0;
-  const types = (["qemu", "lxc"] as const).filter((type) => values.type === undefined || values.type === type);
-  for (const type of types) {
-    const { vmid } = plantTest({ lab, clock: lab.clock } as Parameters<typeof plantTest>[0], type, {}, { storage: "pbs1" });
-    for (let at = Number(values.from); ; at += Number(values.every)) {
+  const storage = type === "qemu" ? "pbs1" : "nfs1";
+  const { vmid } = plantTest({ lab, clock: lab.clock }, type, {}, { storage });
+  const startedMs = performance.now();
+  let at = from;
+  try {
+    for (; performance.now() - startedMs < labMs; at += Number(values.every)) {
       const problems = await killAt(lab, config, join(dir, "agents/pve1"), vmid, at);
-      if (problems === undefined) break;
-      failures += problems.length;
+      if (problems === undefined) return undefined;
+      sum.kills++;
+      sum.problems += problems.length;
       process.stdout.write(`${type}, killed at ${at}: ${problems.length === 0 ? "as before" : problems.join("; ")}\n`);
     }
+    return at;
+  } finally {
+    await lab.stop();
+    rmSync(dir, { recursive: true, force: true });
   }
-  await lab.stop();
-  rmSync(dir, { recursive: true, force: true });
-  process.stdout.write(failures === 0 ? "Nothing was ever left behind.\n" : `${failures} problems\n`);
-  return failures === 0 ? 0 : 1;
+}
+
+type Sum = { kills: number; problems: number };
+
+async function bruteforce(): Promise<number> {
+  run("ip", "link", "set", "lo", "up");
+  run("mount", "--make-rprivate", "/");
+  run("mkdir", "-p", "/run/netns");
+  run("mount", "-t", "tmpfs", "tmpfs", "/run/netns");
+  const sum: Sum = { kills: 0, problems: 0 };
+  const types = (["qemu", "lxc"] as const).filter((type) => values.type === undefined || values.type === type);
+  for (const type of types) {
+    for (let from: number | undefined = Number(values.from); from !== undefined; ) from = await killIn(type, from, sum);
+  }
+  process.stdout.write(`${sum.kills} kills, ${sum.problems} problems\n`);
+  return sum.problems === 0 && sum.kills > 0 ? 0 : 1;
 }
 
 if (process.env[inside] === undefined) enterNamespaces();

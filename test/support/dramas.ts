@@ -172,8 +172,17 @@ function difference(node: RestoreNode, before: Inventory, stays: boolean): strin
   const problems = others(after) === others(before) ? [] : [`not as before: ${changes(before, after)}`];
   if (!stays) return problems;
   if (!after.guests.some((line) => ofTests.test(line))) return [...problems, "the guest that somebody took over is gone"];
-  node.lab.control.inject({ kind: "restore", fault: "operator", vmid: firstVmid, does: "destroy" });
-  return problems;
+  removeGuest(node);
+  return describe({ node }).volumes.length === before.volumes.length
+    ? problems
+    : [...problems, "its volumes can't be told apart"];
+}
+
+/** With the volumes that stay behind where it came from when it is moved. */
+function removeGuest({ lab }: RestoreNode): void {
+  lab.control.inject({ kind: "restore", fault: "operator", vmid: firstVmid, does: "destroy" });
+  const { nodes, volumes } = lab.world;
+  for (const node of nodes.keys()) for (const volume of volumes.of(firstVmid, node)) volumes.remove(volume);
 }
 
 function changes(before: Inventory, after: Inventory): string {

@@ -322,7 +322,7 @@ lxc.mount.entry: /srv/bindme srv/raw none bind,create=dir 0 0
 
 /** A backup with much that must not come along, and the test of it. */
 export function plantTest(
-  { lab, clock }: Pick<RestoreNode, "lab" | "clock">,
+  { lab, clock }: { lab: Lab; clock: { now(): number } },
   type: "qemu" | "lxc",
   more: Partial<RestoreTest> = {},
   planted: {
