@@ -20,6 +20,8 @@ export type SystemOptions = {
   state: string;
   hubPort?: number;
   lab?: Omit<LabOptions, "dir">;
+  /** Other programs than those in dist/: a hub, agents by their node. */
+  programs?: { hub?: string; agents?: Readonly<Record<string, string>> };
 };
 
 export type Answer<T = unknown> = { status: number; headers: Record<string, string | string[] | undefined>; body: T };
@@ -44,11 +46,12 @@ export class System {
     readonly state: string,
     readonly port: number,
     readonly lab: Lab,
+    private readonly programs: NonNullable<SystemOptions["programs"]>,
   ) {
     const logFile = (name: string) => join(state, "log", `${name}.log`);
     this.hub = new Daemon({
       name: "hub",
-      args: [bundles.hub, "--config", this.hubConfig],
+      args: [this.hubProgram, "--config", this.hubConfig],
       logFile: logFile("hub"),
       ready: /^proven-hub .* ready/,
     });
@@ -57,12 +60,16 @@ export class System {
         node,
         new Daemon({
           name: `agent ${node}`,
-          args: [...agentFlags, bundles.agent, "--config", lab.agentConfig(node)],
+          args: [...agentFlags, programs.agents?.[node] ?? bundles.agent, "--config", lab.agentConfig(node)],
           logFile: logFile(`agent-${node}`),
           ready: /connected to the hub|joined the hub/,
         }),
       ]),
     );
+  }
+
+  private get hubProgram(): string {
+    return this.programs.hub ?? bundles.hub;
   }
 
   get hubConfig(): string {
@@ -74,14 +81,14 @@ export class System {
   }
 
   /** Starts the lab and prepares the hub (configuration, certificate, join key, an API key). Hub and agents are not running yet. */
-  static async prepare({ state, hubPort, lab: labOptions }: SystemOptions): Promise<System> {
+  static async prepare({ state, hubPort, lab: labOptions, programs = {} }: SystemOptions): Promise<System> {
     for (const path of [bundles.hub, bundles.agent]) {
       if (!existsSync(path)) throw new Error(`${path} is missing: npm run build`);
     }
     mkdirSync(state, { recursive: true });
     const port = hubPort ?? (await freePort());
     const lab = await startLab({ ...labOptions, dir: join(state, "lab") });
-    const system = new System(state, port, lab);
+    const system = new System(state, port, lab, programs);
     const pmxcfs = join(state, "lab", "pmxcfs");
     const toml = [
       'listen = "127.0.0.1"',
@@ -99,7 +106,7 @@ export class System {
 
   /** `proven-hub …` on this system's configuration; its output. */
   async proven(...args: string[]): Promise<string> {
-    const { stdout } = await run(process.execPath, [bundles.hub, ...args, "--config", this.hubConfig]);
+    const { stdout } = await run(process.execPath, [this.hubProgram, ...args, "--config", this.hubConfig]);
     return stdout;
   }
 
