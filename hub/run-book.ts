@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { EpochMs } from "#protocol/ids.ts";
-import type { OperationResult } from "#protocol/operations.ts";
+import type { OperationResult, SnapshotVerdict } from "#protocol/operations.ts";
 import type { RunDetail, RunView } from "#protocol/proof.ts";
 import type { CheckedBackup } from "./core/backup-catalogue.ts";
 import { stepProof } from "./core/proof.ts";
@@ -155,12 +155,23 @@ export class RunBook {
     if (run.testVmid !== null && finishedAt !== null && (this.ofNode.get(place)?.finishedAt ?? 0) <= finishedAt)
       this.ofNode.set(place, run);
     if (operation.kind !== "archive-check" && operation.kind !== "pbs-verify") return;
+    if (finishedAt === null) return;
     const { storage, volid } = operation.params;
-    if (finishedAt === null || volid === undefined || (outcome !== "passed" && outcome !== "failed")) return;
-    this.checks.set(checkKey(run.cluster, storage, volid), {
-      state: outcome === "passed" ? "verified" : "failed",
-      at: finishedAt,
-    });
+    const keep = (of: { storage: string; volid: string }, state: CheckedBackup["state"]) =>
+      this.checks.set(checkKey(run.cluster, of.storage, of.volid), { state, at: finishedAt });
+    if (volid === undefined) {
+      for (const verdict of this.verdictsOf(run)) {
+        if (verdict.state === "verified") keep(verdict, "verified");
+        else if (verdict.state === "damaged") keep(verdict, "failed");
+      }
+    } else if (outcome === "passed" || outcome === "failed")
+      keep({ storage, volid }, outcome === "passed" ? "verified" : "failed");
+  }
+
+  /** Of a verification of many backups. */
+  private verdictsOf(run: Run): readonly SnapshotVerdict[] {
+    const result = this.result(run);
+    return result?.kind === "pbs-verify" ? (result.report.snapshots ?? []) : [];
   }
 
   private saved(run: Run): void {

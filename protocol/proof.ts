@@ -164,6 +164,30 @@ export const startRunSchema = z.strictObject({
 });
 export type StartRun = z.infer<typeof startRunSchema>;
 
+/**
+ * Body of `POST /api/v1/verifications`: all backups of the guest `vmid` on a storage of a Backup Server, or without it of the storage's namespace, or of
+ * its whole datastore.
+ */
+export const startVerificationSchema = z
+  .strictObject({
+    cluster: z.string().max(16).optional(),
+    storage: text(100),
+    vmid: vmid.optional(),
+    datastore: z.boolean().default(false),
+    /** What was verified within so many days is passed over; null: nothing is. */
+    outdatedDays: z.int().min(1).max(3650).nullable().default(30),
+    /** Only by the agent of this node. */
+    node: text(63).optional(),
+    /** It must begin within so long. */
+    expiresInSec: z.int().min(30).max(604_800).default(3600),
+    reason: text(500).default("started by hand"),
+  })
+  .refine((asked) => asked.vmid === undefined || !asked.datastore, {
+    message: "either a guest's backups or the datastore",
+    path: ["datastore"],
+  });
+export type StartVerification = z.infer<typeof startVerificationSchema>;
+
 /** So long from now the test guest stays; 0: not any longer. */
 export const keepRunSchema = z.strictObject({ sec: z.int().min(0).max(86_400) });
 

@@ -103,6 +103,7 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
 
   "GET /api/v1/restore-tests": seen,
   "POST /api/v1/restore-tests": acting,
+  "POST /api/v1/verifications": acting,
   "GET /api/v1/restore-tests/{id}": seen,
   "DELETE /api/v1/restore-tests/{id}": acting,
   "POST /api/v1/restore-tests/{id}/keep": acting,

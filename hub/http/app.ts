@@ -38,6 +38,7 @@ import { seriesRoutes } from "./series-routes.ts";
 import { openSessionRoute, sessionRoutes } from "./session-routes.ts";
 import { silenceRoutes } from "./silence-routes.ts";
 import { streamRoutes } from "./stream.ts";
+import { verificationRoutes } from "./verification-routes.ts";
 import { windowRoutes } from "./window-routes.ts";
 
 const bodyMax = 1 << 20;
@@ -77,6 +78,7 @@ export function createApp(ports: HttpPorts): HubApp {
   }
   if (ports.restore !== undefined) {
     restoreRoutes(app, ports, ports.restore);
+    verificationRoutes(app, ports, ports.restore);
     backupRoutes(app, ports, ports.restore);
     policyRoutes(app, ports, ports.restore);
     reportRoutes(app, ports, ports.restore);
