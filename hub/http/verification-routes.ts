@@ -36,10 +36,10 @@ export function verificationRoutes(app: HubApp, ports: HttpPorts, { book, operat
     const picture = pictureWith(seenBy(c, ports), asked.cluster, what, (one) =>
       vmid === undefined ? storageIn(one, storage, now) !== undefined : one.owners.has(vmid as Vmid),
     );
-    if (found(storageIn(picture, storage, now), `storage ${storage}`).type !== "pbs")
-      throw new Refusal("invalid", `storage ${storage} lies on no Backup Server`, { field: "storage" });
+    const { type } = found(storageIn(picture, storage, now), `storage ${storage}`);
     const owned = vmid === undefined ? undefined : found(picture.owners.get(vmid as Vmid), `guest ${vmid}`);
     await c.get("caller").ask(picture.cluster, permissions(asked));
+    if (type !== "pbs") throw new Refusal("invalid", `storage ${storage} lies on no Backup Server`, { field: "storage" });
     const run = operations.start({
       cluster: picture.cluster,
       guest: owned === undefined ? null : runGuest(owned),

@@ -94,6 +94,7 @@ const endpoints: Record<string, [path: string, body: unknown, root: number, alic
   "DELETE /api/v1/push/subscriptions/{id}": ["push/subscriptions/none", undefined, 404, 404, 403, 403],
   "GET /api/v1/restore-tests": ["restore-tests", undefined, 200, 200, 200, 200],
   "POST /api/v1/restore-tests": ["restore-tests", { vmid: 100, backup }, 201, 403, 403, 403],
+  "POST /api/v1/verifications": ["verifications", { storage: "local-zfs" }, 400, 403, 404, 404],
   "GET /api/v1/restore-tests/{id}": [`restore-tests/${noRun}`, undefined, 404, 404, 404, 404],
   "DELETE /api/v1/restore-tests/{id}": [`restore-tests/${noRun}`, undefined, 404, 404, 404, 404],
   "POST /api/v1/restore-tests/{id}/keep": [`restore-tests/${noRun}/keep`, { sec: 60 }, 404, 404, 404, 404],
