@@ -8,12 +8,13 @@ import { newestRelease } from "./changelog.ts";
 import { type ConfigFile, configManual, configText } from "./config-text.ts";
 import { copyrightText } from "./copyright.ts";
 import { bundledLibraries } from "./libraries.ts";
+import { limitsPath, limitsText } from "./limits/text.ts";
 import { schemaKeys } from "./schema-keys.ts";
 import { agentSettingTexts, hubSettingTexts } from "./setting-texts.ts";
 
 /**
  * `node --import tsx scripts/package/generate.ts`: writes what in debian/ follows from elsewhere: commented configurations and their manual
- * pages from the schemas, the copyright file from the bundled libraries. A test says when it has to run.
+ * pages from the schemas, the copyright file from the bundled libraries; and docs/LIMITS.md. A test says when it has to run.
  */
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -41,6 +42,7 @@ export async function generatedFiles(): Promise<Map<string, string>> {
     files.set(`debian/man/${file.daemon}.toml.5`, configManual(file, { version, date: at.toISOString().slice(0, 10) }));
   }
   files.set("debian/copyright", copyrightText(await bundledLibraries()));
+  files.set(limitsPath, limitsText());
   return files;
 }
 

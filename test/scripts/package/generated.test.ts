@@ -16,7 +16,7 @@ import { schemaKeys } from "../../../scripts/package/schema-keys.ts";
 
 const read = (path: string) => readFileSync(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), "utf8");
 
-test("configurations, their manual pages and the copyright file say what schemas and bundles say", async () => {
+test("configurations, their manual pages, the copyright file and the page of limits say what schemas, bundles and code say", async () => {
   for (const [path, text] of await generatedFiles()) {
     assert.equal(read(path), text, `${path}: run node --import tsx scripts/package/generate.ts`);
   }
