@@ -20,6 +20,7 @@ const forTests = {
   zstd: "zstd",
   lzop: "lzop",
   dh: "debhelper",
+  gpg: "gnupg",
   lintian: "lintian",
   debootstrap: "debootstrap",
   "systemd-nspawn": "systemd-container",
