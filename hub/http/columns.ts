@@ -43,13 +43,14 @@ export function toBinary<Name extends string>(
   accept: string | undefined,
 ): { bytes: Uint8Array<ArrayBuffer>; type: string } {
   const isPacked = (accept ?? "").includes(packedType);
+  const formFor = isPacked ? formFinder() : () => ({ bits: 64 }) as const;
   const all: Float64Array[] = [];
   const forms: ColumnForm[] = [];
   const series = answer.series.map(({ head, data }) => {
     const columns = columnsIn(data);
     const first = all.length;
     all.push(data.at, ...columns.map(([, column]) => column));
-    for (let i = first; i < all.length; i++) forms.push(isPacked ? formOf(all[i] as Float64Array) : { bits: 64 });
+    for (let i = first; i < all.length; i++) forms.push(formFor(all[i] as Float64Array));
     const about = { ...head, length: data.at.length, columns: columns.map(([name]) => name) };
     return isPacked ? { ...about, forms: forms.slice(first) } : about;
   });
@@ -67,6 +68,16 @@ export function toBinary<Name extends string>(
     offset += packedLength(forms[i] as ColumnForm, column.length);
   }
   return { bytes, type: isPacked ? packedType : columnsType };
+}
+
+/** Series that follow each other share their times, as a rule: what one column was found to be is known for the next ones. */
+function formFinder(): (column: Float64Array) => ColumnForm {
+  const known = new Map<Float64Array, ColumnForm>();
+  return (column) => {
+    const form = known.get(column) ?? formOf(column);
+    known.set(column, form);
+    return form;
+  };
 }
 
 /** How routes document the binary forms of their answer. */

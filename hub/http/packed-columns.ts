@@ -29,8 +29,11 @@ export function formOf(column: Float64Array): ColumnForm {
 /** JSON has no −0 and no NaN: a column of these is none. */
 function isEven(column: Float64Array, first: number, step: number): boolean {
   if (!Number.isFinite(first) || !Number.isFinite(step)) return false;
-  for (let i = 0; i < column.length; i++) if (!Object.is(column[i], first + i * step)) return false;
-  return !Object.is(first, -0);
+  for (let i = 0; i < column.length; i++) {
+    const value = column[i] as number;
+    if (value !== first + i * step || (value === 0 && Object.is(value, -0))) return false;
+  }
+  return true;
 }
 
 /** Least and greatest of a column in parts of its unit; undefined where these are not what its values are. */
@@ -41,7 +44,7 @@ function integersOf(column: Float64Array, divisor: number): { least: number; gre
     const value = column[i] as number;
     if (Number.isNaN(value)) continue;
     const integer = Math.round(value * divisor);
-    if (integer / divisor !== value || Object.is(integer, -0)) return undefined;
+    if (integer / divisor !== value || (integer === 0 && Object.is(integer, -0))) return undefined;
     if (integer < least) least = integer;
     if (integer > greatest) greatest = integer;
   }

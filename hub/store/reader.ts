@@ -102,6 +102,7 @@ export class Reader implements SeriesReader, SeriesRanker {
   private readRaw(series: readonly SeriesInfo[], { from, to, aggregates, stored = false }: SeriesRange): SeriesColumns[] {
     const readings = this.readingsOf(series, to - from, () => undefined);
     this.collect(readings, from - limits.staleAfterMs, to);
+    let at = new Float64Array(0);
     return readings.map(({ series: { metric }, track }) => {
       track.settle();
       const first = firstAtOrAfter(track.at, track.length, from);
@@ -111,7 +112,8 @@ export class Reader implements SeriesReader, SeriesRanker {
       const values = scaled(counter && rates && !stored ? rates : track.values);
       const columns: SeriesColumns["columns"] = {};
       for (const aggregate of aggregates) columns[aggregate] = aggregate === "rate" && rates ? scaled(rates) : values;
-      return { at: track.at.slice(first, track.length), columns };
+      if (!sameTimes(at, track, first)) at = track.at.slice(first, track.length);
+      return { at, columns };
     });
   }
 
@@ -284,6 +286,13 @@ export class Reader implements SeriesReader, SeriesRanker {
     this.lanes();
     return this.ranking.top(selector);
   }
+}
+
+/** Series of one agent have the same times, as a rule: these stand in an answer once. */
+function sameTimes(at: Float64Array, track: Track, first: number): boolean {
+  if (at.length !== track.length - first) return false;
+  for (let i = 0; i < at.length; i++) if (at[i] !== track.at[first + i]) return false;
+  return true;
 }
 
 function columnsOfNothing({ aggregates }: SeriesRange): SeriesColumns {
