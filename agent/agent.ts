@@ -3,11 +3,12 @@ import type { Message } from "#protocol/messages.ts";
 import { backoffMs } from "./core/backoff.ts";
 import { SampleTable } from "./core/table.ts";
 import { Facts } from "./facts.ts";
-import { findHub, type HubFiles, readJoined, writeJoined } from "./hub-place.ts";
+import { findHub, type HubFiles, readJoined, writeJoined, writePins } from "./hub-place.ts";
 import { connectHub } from "./hub-socket.ts";
-import type { Identity } from "./identity.ts";
+import type { AgentIdentity } from "./identity.ts";
 import { Link } from "./link.ts";
 import type { ServiceManager } from "./notify.ts";
+import type { TellProblem } from "./operations-door.ts";
 import type { Outlet } from "./outlet.ts";
 import type { Clock, Collector, Log } from "./ports.ts";
 import { Sampler } from "./sampler.ts";
@@ -26,7 +27,7 @@ export type AgentPorts = {
   log: Log;
   random(): number;
   collector: Collector;
-  identity: Identity;
+  identity: AgentIdentity;
   store: SpoolStore;
   service: ServiceManager;
   hubFiles: HubFiles;
@@ -42,7 +43,7 @@ export type AgentPorts = {
 export type AgentOperations = SessionOperations & {
   run(signal: AbortSignal): Promise<void>;
   /** Where it says what is wrong on this node. */
-  onProblem: (problem: string | undefined) => void;
+  onProblem: TellProblem;
 };
 
 export type AgentGateway = {
@@ -59,7 +60,11 @@ export type AgentGateway = {
 export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<void> {
   const { clock, log, collector, store, service, hubFiles, outlet, gateway, operations } = ports;
   const facts = new Facts();
-  if (operations !== undefined) operations.onProblem = (problem) => facts.setProblem("restore-tests", problem);
+  if (operations !== undefined)
+    operations.onProblem = (problem, strangers) => {
+      facts.setProblem("restore-tests", problem);
+      facts.setStrangers(strangers);
+    };
   const linkStop = new AbortController();
   const tickClock = new TickClock(clock);
   const link = new Link({
@@ -78,9 +83,10 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
     tellOutlet: (body) => outlet.tell(body),
     answerHub: async (message) => gateway?.answer(message),
     findHub: () => findHub(hubFiles),
-    connect: (place, stop) => connectHub(place.url, place.fingerprint, stop),
+    connect: (place, stop) => connectHub(place.url, place.accepts ?? [place.fingerprint], stop),
     readJoined: () => readJoined(hubFiles.stateDir),
     writeJoined: (fingerprint) => writeJoined(hubFiles.stateDir, fingerprint),
+    writePins: (place, shown, accepts) => writePins(hubFiles.stateDir, place, shown, accepts),
   });
   const sampler = new Sampler({
     ...ports,

@@ -8,6 +8,7 @@ proven-agent doctor [--config FILE]     look for the usual troubles and say what
 proven-agent join <wss-url> --token T --fingerprint F [--config FILE]
                                         remember a hub outside of this cluster; with --token - the token is read from standard input
 proven-agent key show [--config FILE]   print the public key that the hub knows this agent by
+proven-agent key rotate [--config FILE] make a new key; the running agent hands it to the hub within a minute
 proven-agent restore-test --guest VMID [--backup VOLID] [--storage ID] [--keep SECONDS] [--dry-run] [--config FILE]
                                         restore a backup as an isolated test guest, see whether it boots, and remove it
 proven-agent --version | --help
@@ -24,7 +25,7 @@ Exit codes: 0 the backup was proven (or would be tried), 1 it was not, 2 the tes
 export const defaultConfigPath = "/etc/proven/agent.toml";
 
 export type Command =
-  | { do: "run" | "check" | "doctor" | "key-show"; configPath: string; configGiven: boolean }
+  | { do: "run" | "check" | "doctor" | "key-show" | "key-rotate"; configPath: string; configGiven: boolean }
   | { do: "join"; configPath: string; configGiven: boolean; url: string; token: string; fingerprint: string }
   | { do: "restore-test"; configPath: string; configGiven: boolean; test: LocalTest }
   | { do: "version" | "help" }
@@ -60,7 +61,7 @@ export function parseCommand(args: readonly string[]): Command {
     if (verb === undefined) return { do: values.check ? "check" : "run", ...config };
     if (verb === "restore-test" && url === undefined) return restoreTest(values, config);
     if (verb === "doctor" && url === undefined) return { do: "doctor", ...config };
-    if (verb === "key" && url === "show" && more.length === 0) return { do: "key-show", ...config };
+    if (verb === "key" && (url === "show" || url === "rotate") && more.length === 0) return { do: `key-${url}`, ...config };
     if (verb !== "join" || more.length > 0) return { do: "refuse", problem: `unknown command: ${positionals.join(" ")}` };
     const { token, fingerprint } = values;
     if (url === undefined || token === undefined || fingerprint === undefined) {

@@ -15,9 +15,9 @@ export async function checkHub(files: HubFiles, clock: Clock): Promise<SourceRep
   });
   const at = findHub(files);
   if (!at.ok) return report("none", at.problem);
-  const { url, fingerprint, from, proof } = at.place;
+  const { url, fingerprint, accepts = [fingerprint], from, proof } = at.place;
   const stop = new AbortController();
-  const connected = await connectHub(url, fingerprint, stop.signal);
+  const connected = await connectHub(url, accepts, stop.signal);
   if (!connected.ok) return report(`${url} (${from})`, connected.problem);
   const greeting = await firstWords(connected.socket, clock);
   if (greeting.problem !== undefined) return report(`${url} (${from})`, greeting.problem);

@@ -11,7 +11,10 @@ const place = {
   url: z.string().check(z.regex(hubUrlPattern)),
   fingerprint: z.string().check(z.regex(fingerprintPattern)),
 };
-const hubFile = z.object(place);
+const pin = z.string().check(z.regex(fingerprintPattern));
+/** `next`: the certificate that follows, while the hub renews it. */
+const hubFile = z.object({ ...place, next: z.optional(pin) });
+const pinsFile = z.object({ of: pin, accepts: z.array(pin).check(z.minLength(1)) });
 const joinFile = z.strictObject({ ...place, token: z.optional(z.string().check(z.minLength(1), z.maxLength(200))) });
 
 /** Where the hub is, by what certificate it is known, and what proves at the first connection that we may join. */
@@ -19,6 +22,8 @@ export type HubPlace = {
   url: string;
   /** Upper case, `AA:BB:…`. */
   fingerprint: string;
+  /** Certificates it may show now: the hub itself has said so since, or hub.json has. Undefined: that of `fingerprint` only. */
+  accepts?: readonly string[];
   /** Which file says so, for the log. */
   from: string;
   proof: { kind: "key"; key: Buffer } | { kind: "token"; token: string } | undefined;
@@ -30,6 +35,7 @@ export type HubFiles = { root: string; stateDir: string; configured: { url: stri
 
 const joinPath = (stateDir: string) => join(stateDir, "join.json");
 const joinedPath = (stateDir: string) => join(stateDir, "joined");
+const pinsPath = (stateDir: string) => join(stateDir, "hub-pins.json");
 
 /**
  * Looks in this order: agent.toml, what `proven-agent join` stored, the cluster's `/etc/pve/proven/hub.json`. Asked anew for each
@@ -39,6 +45,8 @@ export function findHub({ root, stateDir, configured }: HubFiles): PlaceFound {
   try {
     const joined = readIfThere(joinPath(stateDir));
     const clusterPath = join(root, "etc/pve/proven/hub.json");
+    const found = (at: { url: string; fingerprint: string; next?: string | undefined }, from: string, proof: HubPlace["proof"]) =>
+      placeAt(at, from, proof, stateDir);
     if (configured !== undefined) return found(configured, "agent.toml", readJoinKey(root));
     if (joined !== undefined) {
       const { token, ...at } = joinFile.parse(JSON.parse(joined));
@@ -52,8 +60,34 @@ export function findHub({ root, stateDir, configured }: HubFiles): PlaceFound {
   }
 }
 
-function found(at: { url: string; fingerprint: string }, from: string, proof: HubPlace["proof"]): PlaceFound {
-  return { ok: true, place: { url: agentUrl(at.url), fingerprint: at.fingerprint.toUpperCase(), from, proof } };
+function placeAt(
+  at: { url: string; fingerprint: string; next?: string | undefined },
+  from: string,
+  proof: HubPlace["proof"],
+  stateDir: string,
+): PlaceFound {
+  const fingerprint = at.fingerprint.toUpperCase();
+  const said = readPins(stateDir, fingerprint) ?? [fingerprint];
+  const accepts = at.next === undefined ? said : [...new Set([...said, at.next.toUpperCase()])];
+  return { ok: true, place: { url: agentUrl(at.url), fingerprint, accepts, from, proof } };
+}
+
+/** What the hub that was found by `fingerprint` said last of its certificates; undefined: nothing, or it was another hub. */
+function readPins(stateDir: string, fingerprint: string): readonly string[] | undefined {
+  const text = readIfThere(pinsPath(stateDir));
+  const pins = text === undefined ? undefined : pinsFile.parse(JSON.parse(text));
+  return pins?.of === fingerprint ? pins.accepts : undefined;
+}
+
+/**
+ * The hub, known by one certificate that this agent accepts, names those it may show from now on: so a new one is known before it is shown, and an
+ * old one is no more when it is gone. Ignored when the one of this connection is not among them.
+ */
+export function writePins(stateDir: string, place: HubPlace, shown: string, accepts: readonly string[]): void {
+  if (!accepts.includes(shown)) return;
+  const present = place.accepts ?? [place.fingerprint];
+  if (present.length === accepts.length && accepts.every((one) => present.includes(one))) return;
+  writePrivate(pinsPath(stateDir), `${JSON.stringify({ of: place.fingerprint, accepts })}\n`);
 }
 
 /** `wss://host:8420` means its `/agent`. */
@@ -80,6 +114,7 @@ export function storeJoin(
   if (token === "" || token.length > 200) return "the token must have 1 to 200 characters";
   writePrivate(joinPath(stateDir), `${JSON.stringify({ url, fingerprint, token })}\n`);
   rmSync(joinedPath(stateDir), { force: true });
+  rmSync(pinsPath(stateDir), { force: true });
   return undefined;
 }
 

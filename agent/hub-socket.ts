@@ -25,18 +25,18 @@ export interface HubSocket {
 
 export type Connected = { ok: true; socket: HubSocket } | { ok: false; problem: string };
 
-/** Opens the link. Nothing is sent, not even the request, before the certificate's fingerprint fits. */
-export async function connectHub(url: string, fingerprint: string, signal: AbortSignal): Promise<Connected> {
+/** Opens the link. Nothing is sent, not even the request, before the certificate's fingerprint is one of `accepts`. */
+export async function connectHub(url: string, accepts: readonly string[], signal: AbortSignal): Promise<Connected> {
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, "");
   const tls = await openTls(host, port === "" ? 443 : Number(port), signal);
   if (!tls.ok) return { ok: false, problem: `${host}:${port}: ${tls.problem}` };
   const seen = tls.socket.getPeerCertificate().fingerprint256 ?? "none";
-  if (seen !== fingerprint.toUpperCase()) {
+  if (!accepts.includes(seen)) {
     tls.socket.destroy();
     return {
       ok: false,
-      problem: `the hub's certificate has fingerprint ${seen}, expected ${fingerprint.toUpperCase()}: if the hub was set up anew, update hub.json or join again; else somebody is in between`,
+      problem: `the hub's certificate has fingerprint ${seen}, expected ${accepts.join(" or ")}: if the hub was set up anew, update hub.json or join again; else somebody is in between`,
     };
   }
   return upgrade(url, tls.socket, seen, signal);

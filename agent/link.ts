@@ -8,7 +8,7 @@ import { runSession, type SessionEnd, type SessionPorts } from "./session.ts";
 /** Without a hub, or before the node knows its own name, time until the next look, ms. */
 const lookAgainMs = 10_000;
 
-export type LinkPorts = Omit<SessionPorts, "proof" | "self" | "onWelcome"> & {
+export type LinkPorts = Omit<SessionPorts, "proof" | "self" | "onWelcome" | "hearPins"> & {
   random(): number;
   /** What a session measures its long waits with; default: `clock`. */
   sessionClock?: Clock;
@@ -18,6 +18,8 @@ export type LinkPorts = Omit<SessionPorts, "proof" | "self" | "onWelcome"> & {
   /** Fingerprint of the hub that knows our key. */
   readJoined(): string | undefined;
   writeJoined(fingerprint: string): void;
+  /** The hub at this place, which showed the certificate `shown`, names those to accept from now on. */
+  writePins(place: HubPlace, shown: string, accepts: readonly string[]): void;
 };
 
 type Outcome = { welcomed: boolean; end: SessionEnd | { why: "unreachable"; problem: string } };
@@ -74,20 +76,23 @@ export class Link {
       this.awaySinceMs = undefined;
       this.said = "";
       this.forgotten = false;
-      this.remember(place.fingerprint);
+      this.noting(() => this.ports.writeJoined(place.fingerprint));
       log(6, known ? "connected to the hub" : "joined the hub", { url: place.url, waiting: this.ports.store.waiting });
     };
     const proof = known ? undefined : place.proof;
     const clock = this.ports.sessionClock ?? this.ports.clock;
-    const end = await runSession(connected.socket, { ...this.ports, clock, self, proof, onWelcome }, signal);
+    const hearPins = (pins: readonly string[]) =>
+      this.noting(() => this.ports.writePins(place, connected.socket.fingerprint, pins));
+    const end = await runSession(connected.socket, { ...this.ports, clock, self, proof, onWelcome, hearPins }, signal);
     return { welcomed, end };
   }
 
-  private remember(fingerprint: string): void {
+  /** A disk that is full must not end a session. */
+  private noting(write: () => void): void {
     try {
-      this.ports.writeJoined(fingerprint);
+      write();
     } catch (error) {
-      this.ports.log(4, "could not note that this hub knows us", { problem: String(error) });
+      this.ports.log(4, "could not note what this hub said of itself", { problem: String(error) });
     }
   }
 
@@ -96,6 +101,7 @@ export class Link {
     const backoff = () => backoffMs(this.attempt++, random);
     switch (end.why) {
       case "stopped":
+      case "rekeyed":
         return 0;
       case "unreachable":
         this.say(4, `hub unreachable: ${end.problem}`);

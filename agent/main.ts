@@ -10,7 +10,7 @@ import { type CollectorDeps, createCollector } from "./collector.ts";
 import { type AgentConfig, ConfigError, parseConfig } from "./config.ts";
 import { checkHub } from "./hub-check.ts";
 import { type HubFiles, storeJoin } from "./hub-place.ts";
-import { type Identity, loadIdentity, rawPublicKey } from "./identity.ts";
+import { type Identity, loadIdentity, makeNextKey, rawPublicKey } from "./identity.ts";
 import { createLog } from "./log.ts";
 import { createServiceManager } from "./notify.ts";
 import { OperationsDoor } from "./operations-door.ts";
@@ -107,7 +107,7 @@ function operationsDoor(config: AgentConfig, { api, run, collector }: ReturnType
       const [{ loadOperations }, self] = await Promise.all([import("./restore/load.ts"), collector.identify()]);
       if (self === undefined) throw new Error("this node's name can't be read yet: is pmxcfs mounted?");
       const ports = { config, node: self.node, api, run, clock: systemClock, log };
-      return loadOperations(ports, send, (problems) => onProblem(problems.length === 0 ? undefined : problems.join("; ")));
+      return loadOperations(ports, send, (problems, strangers) => onProblem(problems.length === 0 ? undefined : problems.join("; "), strangers));
     },
   });
 }
@@ -186,6 +186,13 @@ function joinHub(config: AgentConfig, command: Extract<Command, { do: "join" }>)
   return 0;
 }
 
+function rotateKey(config: AgentConfig): number {
+  const present = rawPublicKey(loadIdentity(config.state));
+  const next = rawPublicKey(makeNextKey(config.state));
+  process.stdout.write(`${present} stays in use until the hub has taken ${next}: the running agent sees to it within a minute\n`);
+  return 0;
+}
+
 function refuse(problem: string): number {
   process.stderr.write(`proven-agent: ${problem}\n`);
   return 2;
@@ -216,6 +223,8 @@ async function main(command: Command): Promise<number> {
     case "key-show":
       process.stdout.write(`${rawPublicKey(loadIdentity(readConfig(command).state))}\n`);
       return 0;
+    case "key-rotate":
+      return rotateKey(readConfig(command));
     case "join":
       return joinHub(readConfig(command), command);
   }

@@ -14,12 +14,13 @@ import {
   type TaskReport,
 } from "#protocol/messages.ts";
 import type { WayResult } from "#protocol/outlet.ts";
+import { keyChangeBytes } from "#protocol/renewal.ts";
 import { linkVersions, negotiate, softwareVersion } from "#protocol/version.ts";
 import { Bell } from "./bell.ts";
 import type { Facts } from "./facts.ts";
 import type { HubPlace } from "./hub-place.ts";
 import type { HubSocket } from "./hub-socket.ts";
-import type { Identity } from "./identity.ts";
+import type { AgentIdentity } from "./identity.ts";
 import type { BackupFeed, Clock, Log } from "./ports.ts";
 import type { SpoolStore } from "./spool-store.ts";
 
@@ -33,6 +34,8 @@ export const sessionTiming = {
 
 /** Link version that knows operations and backups. */
 const operationsSince = 2;
+/** And that knows of new keys. */
+const renewalSince = 2;
 
 /** As the message's schema says. */
 const tasksPerMessage = 2000;
@@ -40,7 +43,7 @@ const tasksPerMessage = 2000;
 export type SessionPorts = {
   clock: Clock;
   log: Log;
-  identity: Identity;
+  identity: AgentIdentity;
   self: { node: NodeName; clusterId: ClusterId; clusterName?: string };
   /** Undefined: the hub knows us. */
   proof: HubPlace["proof"];
@@ -56,6 +59,8 @@ export type SessionPorts = {
   /** What the hub asks this node to do; absent: nothing. */
   operations?: SessionOperations;
   onWelcome(): void;
+  /** Certificates that the hub may show from now on. */
+  hearPins(fingerprints: readonly string[]): void;
 };
 
 export type SessionOperations = {
@@ -73,6 +78,8 @@ export type SessionEnd =
   | { why: "silent" }
   /** It sent too much that can't be understood. */
   | { why: "garbled" }
+  /** The hub has taken this agent's new key: the next hello is signed with it. */
+  | { why: "rekeyed" }
   | { why: "refused"; code: RefusalCode; problem: string };
 
 /** Speaks one connection from the challenge to its end; closes the socket. `signal` says goodbye. Never throws on what the hub sends. */
@@ -87,6 +94,7 @@ class Session {
   private helloSent = false;
   private welcomed = false;
   private version: number = linkVersions.min;
+  private nonce = "";
   private problems = 0;
   /** Numbers of the records that are sent and not acknowledged. */
   private onTheWay: number[] = [];
@@ -188,6 +196,12 @@ class Session {
       case "outlet.tell":
         void this.tellOutlet(body);
         break;
+      case "hub.pins":
+        this.ports.hearPins(body.fingerprints);
+        break;
+      case "key.taken":
+        this.rekey(body.publicKey);
+        break;
       case "problem":
         this.ports.log(4, "the hub did not understand a message", body);
         break;
@@ -213,6 +227,22 @@ class Session {
     if (this.problems >= limits.problemsPerSession) this.finish({ why: "garbled" }, 1008, "too many bad messages");
   }
 
+  private rekey(publicKey: string): void {
+    if (!this.ports.identity.adopt(publicKey)) return;
+    this.ports.log(5, "the hub has taken this agent's new key");
+    this.finish({ why: "rekeyed" }, 1000, "new key");
+  }
+
+  /** Until the hub has taken it: it may have been told before, and its answer lost. */
+  private offerNextKey(): void {
+    const { identity, self } = this.ports;
+    const next = this.version >= renewalSince ? identity.next() : undefined;
+    if (next === undefined) return;
+    const { publicKey } = identity;
+    const bytes = keyChangeBytes({ nonce: this.nonce, ...self, publicKey, nextKey: next.publicKey });
+    this.send("key.next", { publicKey: next.publicKey, signature: next.sign(bytes) });
+  }
+
   private answer(challenge: MessageOf<"challenge">["body"]): void {
     if (this.helloSent) {
       this.complain("challenge", "a second challenge");
@@ -229,6 +259,7 @@ class Session {
     const { identity, self, store, clock } = this.ports;
     const { publicKey } = identity;
     const { nonce } = challenge;
+    this.nonce = nonce;
     const signed = { ...self, publicKey, stream: store.stream, sentAt: clock.now() };
     const signature = identity.sign(helloBytes({ ...signed, nonce, fingerprint: this.socket.fingerprint }));
     const join = this.joinProof(nonce);
@@ -284,6 +315,7 @@ class Session {
   private async tellTime(): Promise<void> {
     while (!this.over.signal.aborted) {
       this.send("clock", { at: this.ports.clock.now() });
+      this.offerNextKey();
       await this.ports.clock.sleep(sessionTiming.clockEveryMs, this.over.signal);
     }
   }

@@ -1,13 +1,15 @@
 import { X509Certificate } from "node:crypto";
-import { existsSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import * as z from "zod";
-import type { Say } from "./command-line.ts";
+import { day, positive, type Say } from "./command-line.ts";
 import type { HubConfig } from "./config.ts";
 import { giveToOwnerOf, setup } from "./setup.ts";
-import { certificatePath, loadCertificate } from "./tls.ts";
+import { certificatePath, loadCertificate, prepareCertificate, readNextCertificate } from "./tls.ts";
 
 const hubFileSchema = z.object({ url: z.string() });
+const hourMs = 3_600_000;
 
 export type CertificatePorts = { config: HubConfig; now: number; say: Say };
 
@@ -15,25 +17,31 @@ export async function showCertificate({ config, now, say }: CertificatePorts): P
   const { cert, fingerprint } = await loadCertificate(config.state, now);
   giveToOwnerOf(config.state, certificatePath(config.state));
   say(`fingerprint  ${fingerprint}`);
-  say(`ends         ${new Date(new X509Certificate(cert).validTo).toISOString().slice(0, 10)}`);
+  say(`ends         ${day(Date.parse(new X509Certificate(cert).validTo))}`);
+  const next = readNextCertificate(config.state);
+  if (next !== undefined) say(`next         ${next.fingerprint}, from ${new Date(next.switchAt).toISOString().slice(0, 16)}Z`);
 }
 
 /**
- * A new key and certificate; the old ones stay beside them as `tls.pem.old`. The cluster's agents are told at once: until the hub is started
- * again they can't connect, and spool.
+ * Makes the key and certificate that follow. The running hub tells connected agents of it, hub.json tells the others of the cluster; after the overlap
+ * the hub shows it to new connections, without a restart. `--now`: as soon as those that are connected were told.
  */
-export async function renewCertificate({ config, now, say }: CertificatePorts): Promise<void> {
+export async function renewCertificate({ config, now, say }: CertificatePorts, args: string[] = []): Promise<void> {
+  const options = { "overlap-hours": { type: "string", default: "24" }, now: { type: "boolean", default: false } } as const;
+  const { values } = parseArgs({ args, options });
+  const hours = positive(values["overlap-hours"], "overlap-hours", 30 * 24);
   const { state: stateDir, join: place } = config;
-  const path = certificatePath(stateDir);
-  if (existsSync(path)) renameSync(path, `${path}.old`);
   const { fingerprint } = await loadCertificate(stateDir, now);
-  giveToOwnerOf(stateDir, path);
+  giveToOwnerOf(stateDir, certificatePath(stateDir));
+  const next = await prepareCertificate(stateDir, values.now ? now : now + hours * hourMs, now);
   const hubFile = join(place.pmxcfs, "proven", "hub.json");
   if (existsSync(hubFile)) {
     const { url } = hubFileSchema.parse(JSON.parse(readFileSync(hubFile, "utf8")));
-    for (const line of setup({ pmxcfs: place.pmxcfs, stateDir, url, fingerprint })) say(line);
+    for (const line of setup({ pmxcfs: place.pmxcfs, stateDir, url, fingerprint, next: next.fingerprint })) say(line);
   }
-  say(`fingerprint  ${fingerprint}`);
-  say("now: systemctl restart proven-hub");
-  say("agents that joined by token: proven-agent join with this fingerprint");
+  say(`fingerprint  ${next.fingerprint}`);
+  say(
+    `shown        ${values.now ? "within seconds" : `from ${new Date(next.switchAt).toISOString().slice(0, 16)}Z`}, without a restart`,
+  );
+  say("agents that joined by token and are not connected until then: proven-agent join with this fingerprint");
 }

@@ -12,7 +12,7 @@ import { certificatePath, loadCertificate } from "./tls.ts";
 /** The store grows slowly; compaction and a backup need room beside it. */
 const neededBytes = 1e9;
 
-const hubFileSchema = z.object({ url: z.string(), fingerprint: z.string() });
+const hubFileSchema = z.object({ url: z.string(), fingerprint: z.string(), next: z.string().optional() });
 
 /** Looks at each of the usual troubles; changes nothing. */
 export async function examine(config: HubConfig, now: number): Promise<Finding[]> {
@@ -76,7 +76,9 @@ function told(config: HubConfig, fingerprint: string): Finding[] {
   if (!existsSync(join(pmxcfs, ".version"))) return [];
   const hubFile = join(pmxcfs, "proven", "hub.json");
   const content = existsSync(hubFile) ? hubFileSchema.safeParse(JSON.parse(readFileSync(hubFile, "utf8"))) : undefined;
-  return [judgeTold(content?.data, fingerprint, config.port), joinKey(config)];
+  const data = content?.data;
+  const named = data?.next === fingerprint ? { ...data, fingerprint } : data; // agents take either
+  return [judgeTold(named, fingerprint, config.port), joinKey(config)];
 }
 
 function joinKey(config: HubConfig): Finding {

@@ -9,6 +9,7 @@ import { tellAcknowledgements } from "./acknowledgement-events.ts";
 import { Agenda } from "./agenda.ts";
 import { Alerting, rememberTasks } from "./alerting.ts";
 import { AuditWatch, auditCheckMs } from "./audit-watch.ts";
+import { Certificates } from "./certificates.ts";
 import type { HubConfig } from "./config.ts";
 import { DueTimes } from "./core/backup-due.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
@@ -75,6 +76,7 @@ const warmMs = 200;
 /** After the start: agents come back within this time. */
 const firstTickMs = 1000;
 const maintainMs = 30_000;
+const certificateEveryMs = 5_000;
 /** After the start, which has enough to do. */
 const auditFirstMs = 5 * 60_000;
 /** What is kept for weeks and months needs no more than this; ended sessions are refused wherever they are used. */
@@ -92,7 +94,13 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const fleet = new Fleet({ state, live: series.live, clock, journal });
   const tasks = new TaskBook({ history: state.history, journal, clock, changed: (changed) => tasksChanged(changed) });
   const now = () => clock.now();
-  const gate = new Gate({ state, fingerprint: certificate.fingerprint, joinKey: () => readJoinKey(config.state), now });
+  const certificates = new Certificates(config.state, certificate);
+  const gate = new Gate({
+    state,
+    fingerprints: () => certificates.fingerprints(),
+    joinKey: () => readJoinKey(config.state),
+    now,
+  });
   const loginAsks: LoginAsks = new LoginAsks({ clock, send: (agent, type, body) => link.sendLogin(agent, type, body) });
   const taskMemory = rememberTasks(state.history, clock.now());
   const backups = { tasks: taskMemory, due: new DueTimes(Intl.DateTimeFormat().resolvedOptions().timeZone) };
@@ -120,6 +128,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     log,
     link: () => link,
     welcomed: (agent) => {
+      link.sendPins(agent, certificates.pins());
       outlets.agents.refresh(agent);
       restore.welcomed(agent);
     },
@@ -129,6 +138,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     clock,
     sink: series.sink,
     admit: (hello, nonce) => gate.admit(hello, nonce),
+    takeNextKey: (agent, nonce, offer) => gate.takeNextKey(agent, nonce, offer),
     events,
   });
   const watch: WatchLoop = new WatchLoop({
@@ -226,6 +236,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     tasks,
     journal,
     gate,
+    certificates,
     exchange,
     ingest,
     outlets,
@@ -247,7 +258,8 @@ function connectedAgents(pictures: readonly ClusterPicture[]) {
 /** Serves, and runs what runs in the background. @throws what listening threw (`EADDRINUSE` …). */
 export async function startHub(parts: HubParts): Promise<RunningHub> {
   const { clock, log, state, series, config, certificate } = parts;
-  const { app, link, watch, journal, exchange, ingest, outlets, delivery, alerting, restore, audit } = assembleHub(parts);
+  const assembly = assembleHub(parts);
+  const { app, link, watch, journal, exchange, ingest, outlets, delivery, alerting, restore, audit, certificates } = assembly;
   const server = createHubServer(certificate, getRequestListener(app.fetch));
   link.attach(server);
   await listen(server, config);
@@ -279,6 +291,12 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     if (problem !== null) log(3, `the audit log can't be trusted: ${problem}`);
     return auditCheckMs;
   });
+  certificates.onPins = (fingerprints) => link.sendPinsToAll(fingerprints);
+  certificates.onSwitch = ({ cert, key, fingerprint }) => {
+    server.setSecureContext({ cert, key, minVersion: "TLSv1.2" });
+    log(5, `new connections are shown the new certificate ${fingerprint}`);
+  };
+  const certifying = agenda.add("looking for a new certificate", firstTickMs, () => lookForCertificate(certificates, clock, log));
   const pruning = agenda.add("dropping what is old", maintainMs, () => {
     state.history.prune((clock.now() - historyMs) as EpochMs);
     state.removeEndedSessions(clock.now());
@@ -299,6 +317,7 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     await closeServer(server);
     await warming.stop();
     await maintaining.stop();
+    await certifying.stop();
     await pruning.stop();
     await audit.stop();
     await auditing.stop();
@@ -313,6 +332,17 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
   };
   const { port } = server.address() as AddressInfo; // it listens on TCP
   return { url: `https://${hostInUrl(config.listen)}:${port}`, port, stop };
+}
+
+/** What is wrong with the files is logged, at leisure: the hub goes on with what it shows. */
+async function lookForCertificate(certificates: Certificates, clock: Clock, log: Log): Promise<number> {
+  try {
+    await certificates.look(clock.now());
+    return certificateEveryMs;
+  } catch (error) {
+    log(3, `the new certificate can't be taken up: ${error instanceof Error ? error.message : String(error)}`);
+    return maintainMs;
+  }
 }
 
 /** Frames come in bunches: once for all of those that came in one turn of the event loop. */

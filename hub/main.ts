@@ -20,7 +20,7 @@ import { openSeries } from "./store/series.ts";
 import { StateStore } from "./store/state.ts";
 import { StoreError } from "./store/store-error.ts";
 import { checkSeriesStore, storeCommands } from "./store-commands.ts";
-import { certificatePath, loadCertificate } from "./tls.ts";
+import { certificatePath, loadCertificate, readNextCertificate } from "./tls.ts";
 
 const defaultConfigPath = "/etc/proven/hub.toml";
 
@@ -28,7 +28,7 @@ const usage = `proven-hub ${softwareVersion}
   proven-hub [--config FILE]                    run the hub
   proven-hub --check [--config FILE]            check configuration and stores, and exit
   proven-hub doctor                             look for the usual troubles and say what to do about them
-  proven-hub certificate show|renew             the certificate that agents know the hub by
+  proven-hub certificate show|renew [--overlap-hours 24 | --now]  the certificate that agents know the hub by
   proven-hub setup [--url wss://HOST:PORT/agent]  let this cluster's agents join by themselves
   proven-hub deploy [USER@]NODE [OPTION …]      install the agent on a node over SSH, and let it join
   proven-hub join-key rotate                    a new join key for this cluster; agents that have joined stay
@@ -110,7 +110,8 @@ async function runSetup(config: HubConfig, args: string[]): Promise<void> {
   mkdirSync(config.state, { recursive: true, mode: 0o700 });
   const { fingerprint } = await loadCertificate(config.state, systemClock.now());
   giveToOwnerOf(config.state, certificatePath(config.state));
-  for (const line of setup({ pmxcfs: config.join.pmxcfs, stateDir: config.state, url, fingerprint })) say(line);
+  const next = readNextCertificate(config.state)?.fingerprint;
+  for (const line of setup({ pmxcfs: config.join.pmxcfs, stateDir: config.state, url, fingerprint, next })) say(line);
 }
 
 /** As whoever calls, for his SSH keys; what is asked of the hub is asked of this program again, as the hub's user. */
@@ -137,8 +138,10 @@ async function doctor(config: HubConfig): Promise<void> {
 
 async function certificate(config: HubConfig, [verb, ...more]: string[]): Promise<void> {
   const ports = { config, now: systemClock.now(), say };
-  if (more.length > 0 || (verb !== "show" && verb !== "renew")) throw new UsageError("certificate show, or certificate renew");
-  return verb === "show" ? showCertificate(ports) : renewCertificate(ports);
+  if (verb === "renew") return renewCertificate(ports, more);
+  if (more.length > 0 || verb !== "show")
+    throw new UsageError("certificate show, or certificate renew [--overlap-hours 24 | --now]");
+  return showCertificate(ports);
 }
 
 async function check(config: HubConfig): Promise<void> {

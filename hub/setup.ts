@@ -8,7 +8,15 @@ import * as z from "zod";
 /** The cluster's join key as the hub reads it. `/etc/pve/priv` is root's alone, so `setup` (run by root) puts a copy here for the hub's user. */
 const keyCopy = (stateDir: string) => join(stateDir, "join.key");
 
-export type SetupOptions = { pmxcfs: string; stateDir: string; url: string; fingerprint: string };
+export type SetupOptions = {
+  pmxcfs: string;
+  stateDir: string;
+  url: string;
+  /** Of the certificate that the hub shows. */
+  fingerprint: string;
+  /** Of the one that follows it. */
+  next?: string | undefined;
+};
 
 /** Undefined: `setup` was never run, so agents join by token only. */
 export function readJoinKey(stateDir: string): Uint8Array | undefined {
@@ -26,7 +34,7 @@ function parseJoinKey(text: string, path: string): Uint8Array {
  * Writes what the cluster's agents need to join by themselves: `<pmxcfs>/proven/hub.json` and `<pmxcfs>/priv/proven/join.key`. Run again it
  * changes nothing but an outdated url or fingerprint; a join key that is there stays. Returns what it did, one line each.
  */
-export function setup({ pmxcfs, stateDir, url, fingerprint }: SetupOptions): string[] {
+export function setup({ pmxcfs, stateDir, url, fingerprint, next }: SetupOptions): string[] {
   if (!existsSync(pmxcfs)) {
     throw new Error(`${pmxcfs} does not exist: this is no Proxmox VE node. Let agents join with proven-hub token create`);
   }
@@ -34,7 +42,10 @@ export function setup({ pmxcfs, stateDir, url, fingerprint }: SetupOptions): str
   const keyFile = joinKeyPath(pmxcfs);
   const key = existsSync(keyFile) ? readFileSync(keyFile, "utf8") : newJoinKey();
   parseJoinKey(key, keyFile);
-  return [...shareJoinKey(key, pmxcfs, stateDir), replaceFile(hubFile, `${JSON.stringify({ url, fingerprint })}\n`, 0o644)];
+  return [
+    ...shareJoinKey(key, pmxcfs, stateDir),
+    replaceFile(hubFile, `${JSON.stringify({ url, fingerprint, ...(next === undefined ? {} : { next }) })}\n`, 0o644),
+  ];
 }
 
 /**

@@ -1,7 +1,8 @@
 import { X509Certificate } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { giveToOwnerOf } from "./setup.ts";
 
 export type HubCertificate = { cert: string; key: string; fingerprint: string };
 
@@ -26,6 +27,11 @@ export async function loadCertificate(stateDir: string, now: number): Promise<Hu
     renameSync(`${path}.new`, path);
   }
   chmodSync(path, 0o600);
+  return readPair(path);
+}
+
+/** @throws Error with the remedy when the file is no such pair. */
+function readPair(path: string): HubCertificate {
   const pem = readFileSync(path, "utf8");
   const cert = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(pem)?.[0];
   const key = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/.exec(pem)?.[0];
@@ -35,6 +41,50 @@ export async function loadCertificate(stateDir: string, now: number): Promise<Hu
     );
   }
   return { cert, key, fingerprint: fingerprintOf(cert) };
+}
+
+/** The certificate that follows, and when. */
+export type NextCertificate = HubCertificate & { switchAt: number };
+
+const nextPath = (stateDir: string) => join(stateDir, "tls.next.pem");
+/** Stands before the PEM blocks, where every reader of PEM passes it over. */
+const switchLine = /^Shown from: (\S+)$/m;
+
+/** Undefined: none is being prepared. @throws as loadCertificate */
+export function readNextCertificate(stateDir: string): NextCertificate | undefined {
+  const path = nextPath(stateDir);
+  if (!existsSync(path)) return undefined;
+  const switchAt = Date.parse(switchLine.exec(readFileSync(path, "utf8"))?.[1] ?? "");
+  if (Number.isNaN(switchAt)) throw new Error(`${path} does not say from when it is shown: remove it`);
+  return { ...readPair(path), switchAt };
+}
+
+/** Makes the key and certificate that follow the present ones at `switchAt`; those that were prepared before are replaced. */
+export async function prepareCertificate(stateDir: string, switchAt: number, now: number): Promise<NextCertificate> {
+  const made = await makeCertificate(now);
+  const text = `Shown from: ${new Date(switchAt).toISOString()}\n${made.private}\n${made.cert}`;
+  writeFileSync(`${nextPath(stateDir)}.new`, text, { mode: 0o600 });
+  giveToOwnerOf(stateDir, `${nextPath(stateDir)}.new`);
+  renameSync(`${nextPath(stateDir)}.new`, nextPath(stateDir));
+  return { cert: made.cert, key: made.private, fingerprint: fingerprintOf(made.cert), switchAt };
+}
+
+/** Puts the prepared one in the place of the present one, which stays as `tls.pem.old`. At every moment `tls.pem` is whole. */
+export function switchCertificate(stateDir: string): void {
+  const path = certificatePath(stateDir);
+  copyFileSync(path, `${path}.old`);
+  chmodSync(`${path}.old`, 0o600);
+  renameSync(nextPath(stateDir), path);
+}
+
+/** Of both files; another text: one of them was replaced. */
+export function certificateStamp(stateDir: string): string {
+  return [certificatePath(stateDir), nextPath(stateDir)]
+    .map((path) => {
+      const stat = statSync(path, { throwIfNoEntry: false });
+      return `${stat?.ino} ${stat?.mtimeMs}`;
+    })
+    .join(" ");
 }
 
 /** Loads what makes certificates with the first one: the hub starts without it. */

@@ -3,6 +3,7 @@ import english from "zod/v4/locales/en.js";
 import { backupsSchema } from "./backups.ts";
 import { loginMessages } from "./login.ts";
 import { outletMessages } from "./outlet.ts";
+import { renewalMessages } from "./renewal.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
 /**
@@ -100,6 +101,8 @@ export const updateFactsSchema = z.lazy(() =>
   }),
 );
 
+export const rangeStrangerSchema = z.lazy(() => z.strictObject({ vmid: int, why: text(300) }));
+
 export const nodeFactsSchema = z.lazy(() =>
   z.strictObject({
     /** `pve-manager/9.2.11/…`; absent where it couldn't be read. */
@@ -113,6 +116,8 @@ export const nodeFactsSchema = z.lazy(() =>
     zpools: list(text(100), 256),
     /** What each source found, as `proven-agent --check` prints it: problem absent means that it works. */
     sources: list(z.strictObject({ source: text(32), problem: z.optional(text(500)) }), 64),
+    /** Guests of this node in the range of test guests that are none of ours, and why they aren't; absent: nobody has looked. */
+    rangeStrangers: z.optional(list(rangeStrangerSchema, 64)),
     disks: z.optional(list(diskFactsSchema, 256)),
     thinpools: z.optional(list(z.strictObject({ vg: text(127), lv: text(127) }), 64)),
     certificates: z.optional(list(certificateFactsSchema, 16)),
@@ -345,6 +350,7 @@ export const messages = {
   problem: { from: "both", since: 1, body: z.strictObject({ about: text(64), problem: text(1000) }) },
   ...outletMessages(agentAlertSchema),
   ...loginMessages,
+  ...renewalMessages,
 } as const satisfies Record<string, MessageRow>;
 
 type Table = typeof messages;
@@ -353,6 +359,7 @@ export type Message = { [T in MessageType]: { type: T; body: z.output<Table[T]["
 export type MessageOf<T extends MessageType> = Extract<Message, { type: T }>;
 export type Inventory = z.output<typeof inventorySchema>;
 export type GuestFacts = z.output<typeof guestFactsSchema>;
+export type RangeStranger = z.output<typeof rangeStrangerSchema>;
 export type StorageFacts = z.output<typeof storageFactsSchema>;
 export type DiskFacts = z.output<typeof diskFactsSchema>;
 export type CertificateFacts = z.output<typeof certificateFactsSchema>;

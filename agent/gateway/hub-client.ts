@@ -123,7 +123,7 @@ export class HubClient {
       const unreachable = (error: Error) => resolve({ ok: false, why: "unreachable", problem: error.message });
       const outgoing = request(
         {
-          agent: this.agentFor(found.place.fingerprint),
+          agent: this.agentFor(found.place.accepts ?? [found.place.fingerprint]),
           method,
           host,
           port: port === "" ? 443 : Number(port),
@@ -142,27 +142,28 @@ export class HubClient {
     });
   }
 
-  /** One pool a certificate: after a renewal the old connections are of no use. */
-  private agentFor(fingerprint: string): Agent {
-    const known = this.agents.get(fingerprint);
+  /** One pool for what is accepted: connections by a certificate that no longer is are not used again. */
+  private agentFor(accepts: readonly string[]): Agent {
+    const key = accepts.join(" ");
+    const known = this.agents.get(key);
     if (known !== undefined) return known;
     for (const agent of this.agents.values()) agent.destroy();
     this.agents.clear();
-    const agent = new PinnedAgent(fingerprint);
-    this.agents.set(fingerprint, agent);
+    const agent = new PinnedAgent(accepts);
+    this.agents.set(key, agent);
     return agent;
   }
 }
 
 /** Nothing is sent before the certificate's fingerprint fits. */
 class PinnedAgent extends Agent {
-  constructor(private readonly fingerprint: string) {
+  constructor(private readonly accepts: readonly string[]) {
     super({ keepAlive: true, maxSockets: 64, maxFreeSockets: 4, timeout: 60_000 });
   }
 
   override createConnection(options: RequestOptions, done?: (error: Error | null, socket: Duplex) => void): undefined {
     const host = String(options.host ?? "127.0.0.1");
-
+    const { accepts } = this;
     const socket = connect({
       host,
       port: Number(options.port),
@@ -174,9 +175,9 @@ class PinnedAgent extends Agent {
     socket.once("secureConnect", () => {
       socket.off("error", fail);
       const seen = socket.getPeerCertificate().fingerprint256;
-      if (seen === this.fingerprint) return done?.(null, socket);
+      if (accepts.includes(seen ?? "")) return done?.(null, socket);
       socket.destroy();
-      fail(new Error(`the hub's certificate has fingerprint ${seen}, expected ${this.fingerprint}`));
+      fail(new Error(`the hub's certificate has fingerprint ${seen}, expected ${accepts.join(" or ")}`));
     });
   }
 }

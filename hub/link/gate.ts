@@ -2,6 +2,7 @@ import { createHash, createHmac, createPublicKey, type KeyObject, randomBytes, t
 import type { ClusterId, EpochMs } from "#protocol/ids.ts";
 import { parseNodeName } from "#protocol/ids.ts";
 import { helloBytes, joinProofBytes, type MessageOf, type RefusalCode, refusalCodes } from "#protocol/messages.ts";
+import { keyChangeBytes } from "#protocol/renewal.ts";
 import { linkVersions, negotiate } from "#protocol/version.ts";
 import { joinTokenProblem } from "../core/keys.ts";
 import type { AgentId } from "../core/series.ts";
@@ -44,7 +45,13 @@ const refuse = (code: RefusalCode, detail?: string): Admission => ({
 /** Decides who may open a session. The order matters: nothing of a hello is believed before its signature fits. */
 export class Gate {
   constructor(
-    private readonly ports: { state: StateStore; fingerprint: string; joinKey: () => Uint8Array | undefined; now: () => EpochMs },
+    private readonly ports: {
+      state: StateStore;
+      /** Of the certificates that an agent may have seen. */
+      fingerprints: () => readonly string[];
+      joinKey: () => Uint8Array | undefined;
+      now: () => EpochMs;
+    },
   ) {}
 
   admit(hello: Hello, nonce: string): Admission {
@@ -54,13 +61,18 @@ export class Gate {
     if (node === undefined) return refuse("malformed", "node is not a node's name");
     const publicKey = parsePublicKey(hello.publicKey);
     if (publicKey === undefined) return refuse("malformed", "publicKey is no Ed25519 key");
-    const signed = helloBytes({ ...hello, nonce, fingerprint: this.ports.fingerprint });
-    if (!verify(null, signed, publicKey.key, Buffer.from(hello.signature, "base64"))) return refuse("bad-signature");
+    const signature = Buffer.from(hello.signature, "base64");
+    const fits = (fingerprint: string) => verify(null, helloBytes({ ...hello, nonce, fingerprint }), publicKey.key, signature);
+    if (!this.ports.fingerprints().some(fits)) return refuse("bad-signature");
 
     const agent: AgentId = { cluster: hello.clusterId as ClusterId, node };
     const known = this.ports.state.get("agent", agentKey(agent));
     if (known?.revokedKeys.includes(publicKey.raw)) return refuse("revoked");
     if (known?.publicKey === publicKey.raw) return { ok: true, agent, version: versions.version, joinedBy: undefined };
+    if (known?.nextKey === publicKey.raw) {
+      this.follow(agent, publicKey.raw);
+      return { ok: true, agent, version: versions.version, joinedBy: undefined };
+    }
     if (known !== undefined && known.publicKey !== null) return refuse("key-changed");
     return this.join(hello, nonce, agent, publicKey.raw, versions.version);
   }
@@ -68,6 +80,34 @@ export class Gate {
   /** True while this agent may go on: false once it was revoked, perhaps by another process. */
   stillAdmitted(agent: AgentId): boolean {
     return typeof this.ports.state.get("agent", agentKey(agent))?.publicKey === "string";
+  }
+
+  /**
+   * An agent that was let in wants to be known by another key. Until that is first used either is good, so that an answer that is lost locks nobody
+   * out. False: it does not prove that it has the key, or was revoked meanwhile.
+   */
+  takeNextKey(agent: AgentId, nonce: string, offer: MessageOf<"key.next">["body"]): boolean {
+    const next = parsePublicKey(offer.publicKey);
+    const known = this.ports.state.get("agent", agentKey(agent));
+    if (next === undefined || known === undefined || known.publicKey === null) return false;
+    if (known.publicKey === next.raw || known.nextKey === next.raw) return true;
+    if (known.revokedKeys.includes(next.raw)) return false;
+    const publicKey = Buffer.concat([spkiPrefix, Buffer.from(known.publicKey, "base64")]).toString("base64");
+    const { cluster: clusterId, node } = agent;
+    const signed = keyChangeBytes({ nonce, clusterId, node, publicKey, nextKey: offer.publicKey });
+    if (!verify(null, signed, next.key, Buffer.from(offer.signature, "base64"))) return false;
+    const by = { actor: `agent ${agentKey(agent)}`, reason: "offers a new key" };
+    this.ports.state.update("agent", agentKey(agent), by, (present) => present && { ...present, nextKey: next.raw });
+    return true;
+  }
+
+  private follow(agent: AgentId, publicKey: string): void {
+    const by = { actor: `agent ${agentKey(agent)}`, reason: "uses its new key" };
+    this.ports.state.update("agent", agentKey(agent), by, (present) => {
+      if (present === undefined || present.publicKey === null) return undefined;
+      const { nextKey: _, ...rest } = present;
+      return { ...rest, publicKey, revokedKeys: [...present.revokedKeys, present.publicKey] };
+    });
   }
 
   private join(hello: Hello, nonce: string, agent: AgentId, publicKey: string, version: number): Admission {
@@ -114,7 +154,9 @@ export function revokeAgent(state: StateStore, agent: string, by: { actor: strin
   if (state.get("agent", agent) === undefined) return false;
   state.update("agent", agent, by, (present) => {
     if (present === undefined || present.publicKey === null) return undefined;
-    return { ...present, publicKey: null, revokedKeys: [...present.revokedKeys, present.publicKey], revokedAt: now };
+    const { nextKey, ...rest } = present;
+    const keys = [present.publicKey, ...(nextKey === undefined ? [] : [nextKey])];
+    return { ...rest, publicKey: null, revokedKeys: [...present.revokedKeys, ...keys], revokedAt: now };
   });
   return true;
 }

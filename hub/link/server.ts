@@ -72,6 +72,14 @@ export class LinkServer {
     this.byAgent.get(agentKey(agent))?.sendAlerts(body);
   }
 
+  sendPins(agent: AgentId, fingerprints: readonly string[]): void {
+    this.byAgent.get(agentKey(agent))?.sendPins(fingerprints);
+  }
+
+  sendPinsToAll(fingerprints: readonly string[]): void {
+    for (const session of this.byAgent.values()) session.sendPins(fingerprints);
+  }
+
   /** False: it has no session that can be asked. */
   sendTell(agent: AgentId, body: MessageOf<"outlet.tell">["body"]): boolean {
     return this.byAgent.get(agentKey(agent))?.sendTell(body) ?? false;

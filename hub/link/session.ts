@@ -59,6 +59,8 @@ export type SessionPorts = {
   clock: Clock;
   sink: RecordSink;
   admit: (hello: MessageOf<"hello">["body"], nonce: string) => Admission;
+  /** False: the key that it offers is not taken. */
+  takeNextKey: (agent: AgentId, nonce: string, offer: MessageOf<"key.next">["body"]) => boolean;
   events: SessionEvents;
 };
 
@@ -121,6 +123,11 @@ export class AgentSession {
 
   sendAlerts(body: MessageOf<"alerts">["body"]): void {
     if (this.phase === "open") this.send("alerts", body);
+  }
+
+  sendPins(fingerprints: readonly string[]): void {
+    if (this.phase !== "open" || this.version < messages["hub.pins"].since) return;
+    this.send("hub.pins", { fingerprints: [...fingerprints] });
   }
 
   /** False: this session can't be asked. */
@@ -250,6 +257,11 @@ export class AgentSession {
       case "op.progress":
       case "op.result":
         events.operation(agent, message);
+        return;
+      case "key.next":
+        if (this.ports.takeNextKey(agent, this.nonce, message.body))
+          this.send("key.taken", { publicKey: message.body.publicKey });
+        else this.answerProblem("key.next", "this key is not taken", "bad-key");
         return;
       case "backups":
         events.backups(agent, message.body);

@@ -28,6 +28,8 @@ export const kinds = {
       clusterName: z.string().nullable(),
       /** Base64 of the raw 32 bytes; null: revoked and not joined again. */
       publicKey: z.string().nullable(),
+      /** Offered by the agent itself; becomes its key when it is first used. */
+      nextKey: z.string().exactOptional(),
       revokedKeys: z.array(z.string()),
       joinedAt: epochMs,
       revokedAt: epochMs.nullable(),

@@ -54,7 +54,7 @@ export class LinkClient {
 
   /** Resolves after the welcome; rejects with LinkClosedError when the hub can't be reached or refuses. */
   static async connect(door: HubDoor, self: ClientIdentity): Promise<LinkClient> {
-    const connected = await connectHub(door.url, door.fingerprint, new AbortController().signal);
+    const connected = await connectHub(door.url, [door.fingerprint], new AbortController().signal);
     if (!connected.ok) throw new LinkClosedError(connected.problem);
     const client = new LinkClient(connected.socket, door, self);
     connected.socket.start({

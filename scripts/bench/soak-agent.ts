@@ -75,7 +75,7 @@ export class SoakAgent {
         log(level, message, fields);
       },
       random: Math.random,
-      identity: newIdentity(),
+      identity: { ...newIdentity(), next: () => undefined, adopt: () => false },
       store: this.store,
       facts,
       identify: async () => ({ node, clusterId: benchCluster, clusterName: "soak" }),
@@ -84,8 +84,9 @@ export class SoakAgent {
       tellOutlet: async () => [],
       answerHub: async () => undefined,
       findHub: () => ({ ok: true, place }),
-      connect: (to, signal) => connectHub(to.url, to.fingerprint, signal),
+      connect: (to, signal) => connectHub(to.url, [to.fingerprint], signal),
       readJoined: () => joined,
+      writePins: () => undefined,
       writeJoined: (fingerprint) => {
         joined = fingerprint;
       },

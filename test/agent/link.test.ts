@@ -36,7 +36,14 @@ function setUp(t: TestContext) {
   const log = (_level: number, message: string) => void logged.push(message);
   const store = new SpoolStore(SpoolFiles.open(join(folder, "spool"), log), log);
   const facts = new Facts();
-  const net = { up: true, answersPings: true, joined: undefined as string | undefined, ends: [] as HubEnd[], place };
+  const net = {
+    up: true,
+    answersPings: true,
+    joined: undefined as string | undefined,
+    pins: undefined as string[] | undefined,
+    ends: [] as HubEnd[],
+    place,
+  };
   const link = new Link({
     clock,
     log,
@@ -58,6 +65,9 @@ function setUp(t: TestContext) {
     readJoined: () => net.joined,
     writeJoined: (value) => {
       net.joined = value;
+    },
+    writePins: (_place, shown, accepts) => {
+      net.pins = [shown, ...accepts];
     },
     async connect() {
       if (!net.up) return { ok: false, problem: "connection refused" };

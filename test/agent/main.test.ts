@@ -100,7 +100,7 @@ test("what the hub did not acknowledge before SIGTERM is sent by the next start,
 test("a hub with another certificate is sent nothing, and the line names both fingerprints and the remedy", async (t) => {
   const { hub, url, fingerprint, requests } = await startTlsHub(t);
   const other = Array(32).fill("00").join(":");
-  const connected = await connectHub(url, other, new AbortController().signal);
+  const connected = await connectHub(url, [other], new AbortController().signal);
   assert.ok(!connected.ok);
   assert.match(
     connected.problem,
@@ -111,7 +111,7 @@ test("a hub with another certificate is sent nothing, and the line names both fi
 });
 
 test("a hub that isn't there is a problem, not an error", async () => {
-  const connected = await connectHub("wss://127.0.0.1:9/agent", Array(32).fill("00").join(":"), new AbortController().signal);
+  const connected = await connectHub("wss://127.0.0.1:9/agent", [Array(32).fill("00").join(":")], new AbortController().signal);
   assert.deepEqual(connected, { ok: false, problem: "127.0.0.1:9: connect ECONNREFUSED 127.0.0.1:9" });
 });
 

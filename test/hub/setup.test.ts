@@ -8,7 +8,7 @@ import { parseConfig } from "../../hub/config.ts";
 import { examine } from "../../hub/doctor.ts";
 import { openServiceManager } from "../../hub/notify.ts";
 import { defaultUrl, setup } from "../../hub/setup.ts";
-import { loadCertificate } from "../../hub/tls.ts";
+import { loadCertificate, readNextCertificate } from "../../hub/tls.ts";
 
 const now = Date.now();
 
@@ -34,24 +34,27 @@ test("agents are sent to the address that the cluster itself uses for this node"
   assert.equal(defaultUrl(pmxcfs, 8420), `wss://${hostname()}:8420/agent`);
 });
 
-test("a renewed certificate is a new one, the old one is kept beside it, and the cluster's agents are told", async (t) => {
+test("a certificate that follows is prepared beside the present one, and the cluster's agents are told of both", async (t) => {
   const { pmxcfs, stateDir, config } = folders(t);
-  const old = await loadCertificate(stateDir, now);
-  setup({ pmxcfs, stateDir, url: "wss://10.1.2.3:1/agent", fingerprint: old.fingerprint });
+  const { fingerprint } = await loadCertificate(stateDir, now);
+  setup({ pmxcfs, stateDir, url: "wss://10.1.2.3:1/agent", fingerprint });
   const said: string[] = [];
   const ports = { config, now, say: (line: string) => said.push(line) };
-  await renewCertificate(ports);
-  const { fingerprint } = await loadCertificate(stateDir, now);
-  assert.notEqual(fingerprint, old.fingerprint);
-  assert.ok(readFileSync(join(stateDir, "tls.pem.old"), "utf8").includes(old.cert));
+  await renewCertificate(ports, ["--overlap-hours", "2"]);
+  const next = readNextCertificate(stateDir);
+  assert.equal(next?.switchAt, now + 2 * 3_600_000);
+  assert.equal((await loadCertificate(stateDir, now)).fingerprint, fingerprint);
   assert.deepEqual(JSON.parse(readFileSync(join(pmxcfs, "proven/hub.json"), "utf8")), {
     url: "wss://10.1.2.3:1/agent",
     fingerprint,
+    next: next?.fingerprint,
   });
-  assert.ok(said.includes(`fingerprint  ${fingerprint}`));
+  assert.ok(said.includes(`fingerprint  ${next?.fingerprint}`));
   said.length = 0;
   await showCertificate(ports);
   assert.equal(said[0], `fingerprint  ${fingerprint}`);
+  assert.ok(said[2]?.startsWith(`next         ${next?.fingerprint}, from `));
+  await assert.rejects(renewCertificate(ports, ["--overlap-hours", "0"]), /whole number/);
 });
 
 test("outside of a cluster a certificate is renewed without writing anything there", async (t) => {
