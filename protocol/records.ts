@@ -160,12 +160,16 @@ const unzigzag = (code: number) => (code % 2 === 0 ? code / 2 : -(code + 1) / 2)
 const valueMax = 2 ** 51;
 const deltaMax = 2 ** 52 - 2;
 
+/** One for all frames, as it only lends its memory while one is made. */
+const frameWriter = new ByteWriter();
+
 /**
  * `next[i]`: the scaled integer of series i, NaN = absent. Moves `state` on to `next`. Integers beyond ±2^51 are sent as absent, as is one
  * that swung nearly from end to end, until the next key frame.
  */
 export function encodeFrame(seq: number, at: EpochMs, key: boolean, next: Float64Array, state: FrameState): Uint8Array {
-  const writer = new ByteWriter(64 + next.length * 2);
+  const writer = frameWriter;
+  writer.clear();
   writer.byte(recordKinds.frame);
   writer.varint(seq);
   writer.varint(at);

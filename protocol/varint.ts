@@ -7,6 +7,11 @@ export class ByteWriter {
     this.bytes = new Uint8Array(capacity);
   }
 
+  /** Begins anew in the same memory. */
+  clear(): void {
+    this.length = 0;
+  }
+
   reserve(more: number): void {
     if (this.length + more <= this.bytes.length) return;
     const grown = new Uint8Array(Math.max(this.bytes.length * 2, this.length + more));

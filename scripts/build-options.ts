@@ -1,11 +1,17 @@
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BuildOptions, Plugin } from "esbuild";
+
+/** Node's own modules, for a look at what they export. */
+const builtin = createRequire(import.meta.url);
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** CommonJS packages inside an ES module bundle want `require`. */
 const requireBanner = "import{createRequire as provenRequire}from'node:module';const require=provenRequire(import.meta.url);";
+/** The same without an `import`, where each costs memory. */
+const agentRequire = "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);";
 
 export const common: BuildOptions = {
   bundle: true,
@@ -62,6 +68,23 @@ export const hubOptions = {
 } satisfies BuildOptions;
 
 /**
+ * Node's own modules by `require`. An `import` of one asks for everything it exports, what stands behind getters too: of `tls` the text of 140
+ * root certificates, of `crypto` all of Web Crypto, which is 1.5 MB of an agent's memory. What nobody uses is left out as of any module.
+ */
+const builtinsByRequire: Plugin = {
+  name: "builtins-by-require",
+  setup(build) {
+    const namespace = "builtin";
+    build.onResolve({ filter: /^node:/ }, ({ path, kind }) => (kind === "require-call" ? undefined : { path, namespace }));
+    build.onLoad({ filter: /./, namespace }, ({ path }) => {
+      const names = Object.keys(builtin(path)).filter((name) => /^[A-Za-z]\w*$/.test(name) && name !== "default");
+      const exported = names.map((name) => `export const ${name} = /* @__PURE__ */ of("${name}");`);
+      return { contents: `const all = require("${path}");\nconst of = (name) => all[name];\n${exported.join("\n")}` };
+    });
+  },
+};
+
+/**
  * What an agent needs every ten seconds is one file, with short names: the source stands in its memory for as long as it runs. The rest (the
  * gateway, restore tests, checks) is in files of its own.
  */
@@ -74,7 +97,8 @@ export const agentOptions = {
   chunkNames: "agent/[name]-[hash]",
   // As for the hub.
   external: ["*.node"],
-  banner: { js: `${requireBanner}const __dirname=import.meta.dirname;` },
+  banner: { js: `${agentRequire}const __dirname=import.meta.dirname;` },
+  plugins: [builtinsByRequire],
 } satisfies BuildOptions;
 
 /** The loader. PVE's page runs it as a plain script; `import()` is newer than the rest of what it may use. */

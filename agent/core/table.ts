@@ -23,6 +23,8 @@ export class SampleTable {
   private readonly instances = new Map<string, number>();
   private next = new Float64Array(256).fill(Number.NaN);
   private tick = 0;
+  /** The slot behind the newest put: sources put in the same order tick after tick, so it is mostly the next one's. */
+  private expected = 0;
   /** Grows whenever what `schema()` says changed. */
   schemaVersion = 0;
 
@@ -31,6 +33,7 @@ export class SampleTable {
   /** Starts a tick: everything is absent until it is put. */
   begin(): void {
     this.tick++;
+    this.expected = 0;
     this.next.fill(Number.NaN, 0, this.slots.length);
     if (this.tick % 60 === 0) this.forget();
   }
@@ -56,9 +59,8 @@ export class SampleTable {
   /** `value` in the catalogue's unit; NaN or infinite: absent. A series' source may change from tick to tick; then the schema does. */
   put(entity: number, metric: number, source: string, value: number, instance?: string): void {
     if (!Number.isFinite(value)) return;
-    const name = this.slotName(entity, metric, instance);
-    let index = this.slotIndex.get(name);
-    if (index === undefined) index = this.declare(name, entity, metric, source, instance);
+    const index = this.indexOf(entity, metric, source, instance);
+    this.expected = index + 1;
     const slot = this.slots[index] as Slot;
     if (slot.series.source !== source) {
       slot.series = { ...slot.series, source };
@@ -77,6 +79,13 @@ export class SampleTable {
       entities: this.entities.map(({ key, identity }) => ({ key, identity })),
       series: this.slots.map((slot) => slot.series),
     };
+  }
+
+  private indexOf(entity: number, metric: number, source: string, instance: string | undefined): number {
+    const likely = this.slots[this.expected]?.series;
+    if (likely?.metric === metric && likely.entity === entity && likely.instance === instance) return this.expected;
+    const name = this.slotName(entity, metric, instance);
+    return this.slotIndex.get(name) ?? this.declare(name, entity, metric, source, instance);
   }
 
   private slotName(entity: number, metric: number, instance: string | undefined): number {

@@ -19,38 +19,38 @@ export function guestStatusCode(status: string): number {
 
 const [stopped, running] = [guestStatusCode("stopped"), guestStatusCode("running")];
 
-type Puts = readonly (readonly [metric: number, column: number])[];
+type Puts = readonly { metric: number; column: number }[];
 
-const sizes: Puts = [[ids.cpus, of.cpus]];
+const sizes: Puts = [{ metric: ids.cpus, column: of.cpus }];
 const ofRunning: Puts = [
-  [ids.uptime, of.uptime],
-  [ids.cpu, of.cpu],
-  [ids.psi_cpu_some, of.pressurecpusome],
-  [ids.psi_cpu_full, of.pressurecpufull],
-  [ids.psi_io_some, of.pressureiosome],
-  [ids.psi_io_full, of.pressureiofull],
-  [ids.psi_mem_some, of.pressurememorysome],
-  [ids.psi_mem_full, of.pressurememoryfull],
-  [ids.net_in, of.netin],
-  [ids.net_out, of.netout],
+  { metric: ids.uptime, column: of.uptime },
+  { metric: ids.cpu, column: of.cpu },
+  { metric: ids.psi_cpu_some, column: of.pressurecpusome },
+  { metric: ids.psi_cpu_full, column: of.pressurecpufull },
+  { metric: ids.psi_io_some, column: of.pressureiosome },
+  { metric: ids.psi_io_full, column: of.pressureiofull },
+  { metric: ids.psi_mem_some, column: of.pressurememorysome },
+  { metric: ids.psi_mem_full, column: of.pressurememoryfull },
+  { metric: ids.net_in, column: of.netin },
+  { metric: ids.net_out, column: of.netout },
 ];
 const diskCounters: Puts = [
-  [ids.disk_read, of.diskread],
-  [ids.disk_written, of.diskwrite],
+  { metric: ids.disk_read, column: of.diskread },
+  { metric: ids.disk_written, column: of.diskwrite },
 ];
 const ofContainer: Puts = [
-  [ids.swap_used, of.swap],
-  [ids.disk_used, of.disk],
+  { metric: ids.swap_used, column: of.swap },
+  { metric: ids.disk_used, column: of.disk },
 ];
 const ofDrives: Puts = [
-  [ids.drive_reads, ofDrive.rd_operations],
-  [ids.drive_writes, ofDrive.wr_operations],
-  [ids.drive_flushes, ofDrive.flush_operations],
-  [ids.drive_read, ofDrive.rd_bytes],
-  [ids.drive_written, ofDrive.wr_bytes],
-  [ids.drive_read_ns, ofDrive.rd_total_time_ns],
-  [ids.drive_write_ns, ofDrive.wr_total_time_ns],
-  [ids.drive_flush_ns, ofDrive.flush_total_time_ns],
+  { metric: ids.drive_reads, column: ofDrive.rd_operations },
+  { metric: ids.drive_writes, column: ofDrive.wr_operations },
+  { metric: ids.drive_flushes, column: ofDrive.flush_operations },
+  { metric: ids.drive_read, column: ofDrive.rd_bytes },
+  { metric: ids.drive_written, column: ofDrive.wr_bytes },
+  { metric: ids.drive_read_ns, column: ofDrive.rd_total_time_ns },
+  { metric: ids.drive_write_ns, column: ofDrive.wr_total_time_ns },
+  { metric: ids.drive_flush_ns, column: ofDrive.flush_total_time_ns },
 ];
 
 /** Where one guest's values go. */
@@ -143,7 +143,7 @@ function putState(to: Target, guests: GuestRows, row: number): boolean {
 
 function putAll(to: Target, rows: NumberRows, row: number, puts: Puts, instance?: string): void {
   const { table, entity } = to;
-  for (const [metric, column] of puts) table.put(entity, metric, source, rows.get(row, column), instance);
+  for (const { metric, column } of puts) table.put(entity, metric, source, rows.get(row, column), instance);
 }
 
 // A size of 0 is PVE's way to say that it does not know (a VM without a boot disk, a container not yet measured).

@@ -3,9 +3,11 @@ import { dirname, join } from "node:path";
 import type { Clock } from "../ports.ts";
 import { metricsPath } from "./metrics-line.ts";
 
-/** pvestatd's period (`updatetime` in pve-manager `PVE/Service/pvestatd.pm`). One that is faster is learnt from its first two files. */
+/** pvestatd's period (`updatetime` in pve-manager `PVE/Service/pvestatd.pm`). One that is faster is learnt from its files. */
 const longestPeriodMs = 10_000;
 const shortestPeriodMs = 500;
+/** Files at least so far apart are those of a pvestatd with its usual period, whose rhythm wavers. */
+const usualFromMs = 8_500;
 /** How long after its period a file is expected: between these, as pvestatd's own rhythm needs it. */
 const graceMinMs = 100;
 const graceMaxMs = 1_000;
@@ -26,6 +28,7 @@ export class MetricsWatch {
   private graceMs = graceMinMs;
   /** Undefined: not learnt yet, so the folder is watched. */
   private periodMs: number | undefined;
+  private newestGapMs = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly root: string,
@@ -66,10 +69,12 @@ export class MetricsWatch {
     return before !== undefined && stamp !== undefined;
   }
 
-  /** A file that came late, or a clock that was set, says nothing of the period. */
+  /** The shorter of the last two gaps: one file that came late, or early as after a restart of pvestatd, is soon forgotten. */
   private learn(sinceBeforeMs: number): void {
-    if (this.periodMs !== undefined) return;
-    this.periodMs = sinceBeforeMs > 0 ? Math.min(longestPeriodMs, Math.max(shortestPeriodMs, sinceBeforeMs)) : longestPeriodMs;
+    const usual = sinceBeforeMs <= 0 || sinceBeforeMs >= usualFromMs; // a clock that was set says nothing
+    const gapMs = usual ? longestPeriodMs : Math.max(shortestPeriodMs, sinceBeforeMs);
+    this.periodMs = Math.min(gapMs, this.newestGapMs);
+    this.newestGapMs = gapMs;
   }
 
   /** A file whose time stamp is of another time (a clock that was set) was written now. */

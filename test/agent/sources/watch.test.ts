@@ -71,6 +71,22 @@ test("a file that comes on time is seen a tenth of a second later, with one look
   assert.deepEqual(seenAt, [20_100, 30_100, 40_100, 50_100, 60_100]);
 });
 
+test("after files that followed each other quickly, as when pvestatd was started anew, its usual pace is waited for again", async (context) => {
+  const { clock, watch, write, signal } = start(context);
+  await learn(4_000, { clock, watch, write, signal });
+  const seenAt: number[] = [];
+  for (const at of [14_000, 24_000, 34_000]) {
+    const next = watch.next(10_500, signal);
+    await clock.advance(at - clock.monotonicMs());
+    write();
+    await clock.advance(0);
+    if (at === 34_000) await clock.advance(400);
+    await next;
+    seenAt.push(clock.monotonicMs());
+  }
+  assert.deepEqual(seenAt, [14_000, 24_000, 34_400]);
+});
+
 test("a file that is late is seen when it comes", async (context) => {
   const { clock, watch, write, signal } = start(context);
   write();
