@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
@@ -53,13 +52,14 @@ function readConfig(path: string | undefined): HubConfig {
  * Root's commands work as the hub's user, so that no file in the state directory becomes root's: then they are run again by setpriv(1), and this
  * call does not return. Node's own setuid() refuses where its libuv may use io_uring, as in Debian 13 (CVE-2024-22017).
  */
-function becomeOwnerOf(dir: string): void {
+async function becomeOwnerOf(dir: string): Promise<void> {
   if (process.getuid?.() !== 0 || !existsSync(dir)) return;
   const { uid, gid } = statSync(dir);
   if (uid === 0) return;
   const rights = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
   const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const env = { ...process.env, PROVEN_ACTOR: userInfo().username };
+  const { spawnSync } = await import("node:child_process");
   const { status, error } = spawnSync("setpriv", [...rights, ...again], { stdio: "inherit", env });
   if (error !== undefined) throw new UsageError(`setpriv can't be run: ${error.message}`, { cause: error });
   process.exit(status ?? 1);
@@ -87,12 +87,12 @@ async function run(args: readonly string[]): Promise<void> {
   const verb = rest.slice(0, 2).join(" ");
   const ofStore = storeCommands[verb];
   if (ofStore !== undefined) {
-    becomeOwnerOf(config.state);
+    await becomeOwnerOf(config.state);
     return ofStore.run(rest.slice(2), { stateDir: config.state, dir: join(config.state, "series"), say });
   }
   const command = commands[verb];
   if (command === undefined) throw new UsageError(`unknown command ${rest.join(" ")}\n${usage}`);
-  becomeOwnerOf(config.state);
+  await becomeOwnerOf(config.state);
   const user = process.env.PROVEN_ACTOR ?? userInfo().username;
   const state = StateStore.open({ dir: config.state, now: systemClock.now });
   const fingerprint = async () => (await loadCertificate(config.state, systemClock.now())).fingerprint;
@@ -145,7 +145,7 @@ async function certificate(config: HubConfig, [verb, ...more]: string[]): Promis
 }
 
 async function check(config: HubConfig): Promise<void> {
-  becomeOwnerOf(config.state);
+  await becomeOwnerOf(config.state);
   say(`listen  ${config.listen}:${config.port}`);
   say(`panel   ${config.panel}${existsSync(join(config.panel, "index.html")) ? "" : " (not built: npm run build)"}`);
   const state = StateStore.open({ dir: config.state, now: systemClock.now });

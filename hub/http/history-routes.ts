@@ -69,8 +69,12 @@ const eventsSchemaRoute = createRoute({
 
 export function historyRoutes(app: HubApp, ports: HttpPorts): void {
   const { history } = ports.state;
-  const schema = z.record(z.string(), z.json()).parse(eventsJsonSchema());
-  app.openapi(eventsSchemaRoute, (c) => c.json(schema, 200));
+  // Made when it is first asked for: the hub's start would be a thirtieth longer.
+  let schema: Record<string, z.core.util.JSONType> | undefined;
+  app.openapi(eventsSchemaRoute, (c) => {
+    schema ??= z.record(z.string(), z.json()).parse(eventsJsonSchema());
+    return c.json(schema, 200);
+  });
   app.openapi(tasksRoute, (c) => {
     const { limit, cursor, ...filter } = c.req.valid("query");
     return c.json(history.tasks(filter, { limit, cursor }, seenBy(c, ports).task), 200);
