@@ -13,6 +13,7 @@ import { addEntityApi } from "./fake-entity-api.ts";
 import { fakeHistory, fakeMetrics, fakeTop } from "./fake-history.ts";
 import { addLoginApi } from "./fake-login-api.ts";
 import { addOverviewApi } from "./fake-overview-api.ts";
+import { addProofApi, type FakeProof } from "./fake-proof-api.ts";
 import { addPushApi, type FakePush } from "./fake-push-api.ts";
 import { poisoned } from "./hostile.ts";
 
@@ -22,6 +23,8 @@ export type FakeHubOptions = Partial<ClusterSetup> & {
   port?: number;
   /** It judges rules, and pve3 has died in the night. */
   alerting?: boolean;
+  /** It tests restores: fake-proof-api.ts. */
+  proof?: boolean;
   /** What the key may do. */
   scopes?: Scope[];
   /** People sign in with accounts, too: fake-login-api.ts. */
@@ -139,6 +142,17 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
   app.get("/api/v1/storages", (c) => c.json(page(world.storages(Date.now()))));
   const push = addPushApi(app);
   const overview = addOverviewApi(app, (now) => world.guests(now), options.trouble === true);
+  const proof: FakeProof | undefined =
+    options.proof === true
+      ? addProofApi(
+          app,
+          (now) => world.guests(now),
+          writes,
+          (runs) => {
+            for (const stream of streams) void tell(stream, "runs", runs);
+          },
+        )
+      : undefined;
   addEntityApi(app, world, options.alerting === true);
   app.get("/api/v1/tasks", (c) => c.json(page(world.tasks(Date.now()))));
   app.get("/api/v1/events", (c) => c.json(page(world.events(Date.now()))));
@@ -173,6 +187,7 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
     await tell(stream, "nodes", world.nodes(now));
     await tell(stream, "guests", world.guests(now));
     await tell(stream, "storages", world.storages(now));
+    if (proof !== undefined) await tell(stream, "runs", proof.open());
   };
   app.get("/api/v1/stream", (c) => {
     if (refusing) return c.json(refusal("overloaded", "no streams now"), 503);

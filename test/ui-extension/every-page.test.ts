@@ -17,7 +17,10 @@ const nfs = encodeURIComponent("storage-full@0123456789abcdef/storage/nfs1#1");
 const pages: [name: string, hash: string, ready: string][] = [
   ["overview", "#/", "proven-answers li"],
   ["guests", "#/guests", "proven-guest-list tbody tr"],
-  ["proofs", "#/proofs", "proven-proofs h1, proven-proofs h2"],
+  ["proofs", "#/proofs", "proven-proofs tbody tr"],
+  ["run", "#/proofs/run-100", "proven-run ol li"],
+  ["policies", "#/policies/weekly", "proven-policy-form .tried p"],
+  ["reports", "#/reports", "proven-report .line"],
   ["alerts", "#/alerts", "proven-alert-row h3"],
   ["history", "#/alerts/history", "proven-alert-history"],
   ["why", `#/alerts/${nfs}`, "proven-why h1"],
@@ -37,7 +40,14 @@ const pages: [name: string, hash: string, ready: string][] = [
 let browser: Browser;
 let files: Map<string, Uint8Array>;
 const hubs: FakeHub[] = [];
-const night = { silent: 1, trouble: true, alerting: true, everyMs: 60_000, guests: 120 } satisfies Partial<FakeHubOptions>;
+const night = {
+  silent: 1,
+  trouble: true,
+  alerting: true,
+  proof: true,
+  everyMs: 60_000,
+  guests: 120,
+} satisfies Partial<FakeHubOptions>;
 
 before(async () => {
   [browser, files] = await Promise.all([launchBrowser(), panelFiles()]);
@@ -144,7 +154,7 @@ test("markup in names, tags, pools, notes, task states, alerts, events and rules
     assert.equal(await page.locator("proven-app script").count(), 0, name);
     assert.equal(await page.title(), "Proven", name);
   });
-  const silent = Object.entries(told).filter(([name, count]) => count === 0 && name !== "browser" && name !== "proofs");
+  const silent = Object.entries(told).filter(([name, count]) => count === 0 && name !== "browser" && name !== "reports");
   assert.deepEqual(silent, [], "pages that show nothing of it prove nothing");
   assert.deepEqual(
     complaints.filter((line) => !line.startsWith("Failed to load resource")),

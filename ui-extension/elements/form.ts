@@ -29,6 +29,7 @@ export const formStyles = css`
   a.button.primary { background: var(--pv-primary); border-color: var(--pv-primary); color: var(--pv-primary-text); }
   a.button:hover { background: var(--pv-hover); text-decoration: none; color: var(--pv-text); }
   .empty { padding: 12px 10px; color: var(--pv-dim); }
+  .empty a { text-decoration: underline; }
   .list > li { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 4px 14px; padding: 8px 12px; border-bottom: 1px solid var(--pv-line-soft); align-items: center; }
   .list .name { font-weight: 600; overflow-wrap: anywhere; }
   .list .more { color: var(--pv-dim); overflow-wrap: anywhere; }

@@ -51,8 +51,6 @@ export class ProvenPolicies extends PanelElement {
       .ask { display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: end; padding: 8px 12px; background: var(--pv-warn-tint); }
       .ask .field { max-width: 150px; }
       .notice { display: flex; gap: 8px; padding: 8px 12px; border: 1px solid var(--pv-line); background: var(--pv-warn-tint); }
-      section.off { opacity: 0.92; }
-      section.off > header { background: var(--pv-unknown-tint); }
     `,
   ];
   /** `new`, or a policy's id: which form is open; empty: none. */
@@ -140,7 +138,7 @@ export class ProvenPolicies extends PanelElement {
   #policy(policy: PolicyView, isOpen: boolean) {
     const { panel } = this;
     const state = !policy.enabled ? t("off") : policy.open ? t("its window is open now") : t("on");
-    return html`<section class="panel ${policy.enabled ? "" : "off"}" aria-label=${policy.name}>
+    return html`<section class="panel" aria-label=${policy.name}>
       <header>
         <h2>${policy.name}</h2> <span class="tag">${state}</span>
         ${panel.mayWrite ? html`<span class="end buttons">${this.#buttons(policy)}</span>` : nothing}
