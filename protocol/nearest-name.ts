@@ -12,8 +12,12 @@ function distance(a: string, b: string): number {
   return row[b.length] as number;
 }
 
+/** Nobody mistypes a word so long, and comparing takes its square. */
+const longestTyped = 100;
+
 /** The name a mistyped one was probably meant to be; undefined when none is near. */
 export function nearestName(typed: string, names: readonly string[]): string | undefined {
+  if (typed.length > longestTyped) return undefined;
   let best: { name: string; away: number } | undefined;
   for (const name of names) {
     const away = distance(typed.toLowerCase(), name.toLowerCase());

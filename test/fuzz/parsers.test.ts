@@ -1,0 +1,13 @@
+import { test } from "node:test";
+import fc from "fast-check";
+import { agentTargets } from "../support/fuzz/agent-parsers.ts";
+import { hubTargets } from "../support/fuzz/hub-parsers.ts";
+
+/** Always the same inputs: others are tried by `npm run fuzz`. */
+const seed = 20_260_105;
+
+for (const { name, property } of [...agentTargets, ...hubTargets]) {
+  test(`${name}: whatever is changed in it, it is understood or refused`, () => {
+    fc.assert(property, { seed, numRuns: 150 });
+  });
+}
