@@ -13,7 +13,7 @@ export async function checkHub(files: HubFiles, clock: Clock): Promise<SourceRep
     costMs: Math.round(clock.monotonicMs() - startedMs),
     ...(problem === undefined ? {} : { problem }),
   });
-  const at = findHub(files);
+  const at = await findHub(files);
   if (!at.ok) return report("none", at.problem);
   const { url, fingerprint, accepts = [fingerprint], from, proof } = at.place;
   const stop = new AbortController();

@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod/mini";
 import { readIfThere, writePrivate } from "./private-file.ts";
+import { fileProblem, readText } from "./sources/files.ts";
 
 export const hubUrlPattern = /^wss:\/\/[^\s/]+(\/[^\s]*)?$/;
 /** SHA-256 as OpenSSL and Node print it. */
@@ -37,27 +38,48 @@ const joinPath = (stateDir: string) => join(stateDir, "join.json");
 const joinedPath = (stateDir: string) => join(stateDir, "joined");
 const pinsPath = (stateDir: string) => join(stateDir, "hub-pins.json");
 
+const looking = new WeakMap<HubFiles, Promise<PlaceFound>>();
+
 /**
  * Looks in this order: agent.toml, what `proven-agent join` stored, the cluster's `/etc/pve/proven/hub.json`. Asked anew for each
- * connection, so that a hub that appears, moves or renews its certificate is found.
+ * connection, so that a hub that appears, moves or renews its certificate is found. Never rejects. While pmxcfs hangs it has no answer, and
+ * whoever asks waits for the same one: a reader that is stuck holds up nobody else.
  */
-export function findHub({ root, stateDir, configured }: HubFiles): PlaceFound {
+export function findHub(files: HubFiles): Promise<PlaceFound> {
+  const pending = looking.get(files);
+  if (pending !== undefined) return pending;
+  const found = lookForHub(files).finally(() => looking.delete(files));
+  looking.set(files, found);
+  return found;
+}
+
+async function lookForHub({ root, stateDir, configured }: HubFiles): Promise<PlaceFound> {
   try {
     const joined = readIfThere(joinPath(stateDir));
-    const clusterPath = join(root, "etc/pve/proven/hub.json");
-    const found = (at: { url: string; fingerprint: string; next?: string | undefined }, from: string, proof: HubPlace["proof"]) =>
-      placeAt(at, from, proof, stateDir);
-    if (configured !== undefined) return found(configured, "agent.toml", readJoinKey(root));
+    if (configured !== undefined) return placeAt(configured, "agent.toml", await readJoinKey(root), stateDir);
     if (joined !== undefined) {
       const { token, ...at } = joinFile.parse(JSON.parse(joined));
-      return found(at, joinPath(stateDir), token === undefined ? undefined : { kind: "token", token });
+      return placeAt(at, joinPath(stateDir), token === undefined ? undefined : { kind: "token", token }, stateDir);
     }
-    const cluster = readIfThere(clusterPath);
-    if (cluster === undefined) return { ok: false, problem: `no hub yet: ${clusterPath} is not there, and nothing was joined` };
-    return found(hubFile.parse(JSON.parse(cluster)), clusterPath, readJoinKey(root));
+    const cluster = await readShared(root, hubFilePath);
+    if (cluster === undefined) {
+      return { ok: false, problem: `no hub yet: ${join(root, hubFilePath)} is not there, and nothing was joined` };
+    }
+    return placeAt(hubFile.parse(JSON.parse(cluster)), join(root, hubFilePath), await readJoinKey(root), stateDir);
   } catch (error) {
     return { ok: false, problem: `where the hub is can't be read: ${error instanceof Error ? error.message : String(error)}` };
   }
+}
+
+const hubFilePath = "/etc/pve/proven/hub.json";
+const joinKeyPath = "/etc/pve/priv/proven/join.key";
+
+/** A file of pmxcfs; undefined when it isn't there, as when pmxcfs isn't mounted. */
+async function readShared(root: string, path: string): Promise<string | undefined> {
+  const file = await readText(root)(path);
+  if (file.ok) return file.text;
+  if (file.code === "ENOENT") return undefined;
+  throw new Error(fileProblem(path, file.code));
 }
 
 function placeAt(
@@ -98,8 +120,8 @@ function agentUrl(url: string): string {
 }
 
 /** Written by the hub's package as base64; only root may read it. Undefined: this node is in no cluster with a hub. */
-function readJoinKey(root: string): HubPlace["proof"] {
-  const text = readIfThere(join(root, "etc/pve/priv/proven/join.key"))?.trim();
+async function readJoinKey(root: string): Promise<HubPlace["proof"]> {
+  const text = (await readShared(root, joinKeyPath))?.trim();
   if (text === undefined || text === "") return undefined;
   return { kind: "key", key: Buffer.from(text, "base64") };
 }

@@ -13,7 +13,7 @@ export type LinkPorts = Omit<SessionPorts, "proof" | "self" | "onWelcome" | "hea
   /** What a session measures its long waits with; default: `clock`. */
   sessionClock?: Clock;
   identify(): Promise<SessionPorts["self"] | undefined>;
-  findHub(): PlaceFound;
+  findHub(): PlaceFound | Promise<PlaceFound>;
   connect(place: HubPlace, signal: AbortSignal): Promise<Connected>;
   /** Fingerprint of the hub that knows our key. */
   readJoined(): string | undefined;
@@ -50,13 +50,27 @@ export class Link {
 
   /** One attempt; how long to wait before the next, ms. */
   private async once(signal: AbortSignal): Promise<number> {
-    const found = this.ports.findHub();
+    const found = await this.find(signal);
     if (!found.ok) return this.lookAgain(found.problem);
     const self = await this.ports.identify();
     if (self === undefined) return this.lookAgain("this node's name and cluster can't be read yet: is pmxcfs mounted?");
     const outcome = await this.converse(found.place, self, signal);
     this.awaySinceMs ??= this.ports.clock.monotonicMs();
     return signal.aborted ? 0 : this.delayAfter(outcome, found.place);
+  }
+
+  /** pmxcfs may hang: then there is something to say, and the same question goes on. */
+  private async find(signal: AbortSignal): Promise<PlaceFound> {
+    const done = new AbortController();
+    const late = this.ports.clock.sleep(lookAgainMs, AbortSignal.any([signal, done.signal]));
+    const hanging = late.then(
+      (): PlaceFound => ({ ok: false, problem: "where the hub is can't be read: /etc/pve does not answer" }),
+    );
+    try {
+      return await Promise.race([this.ports.findHub(), hanging]);
+    } finally {
+      done.abort();
+    }
   }
 
   private lookAgain(problem: string): number {

@@ -13,7 +13,7 @@ import {
   preconditionRounds,
   viewPath,
 } from "#protocol/viewer.ts";
-import type { HubPlace } from "../hub-place.ts";
+import type { PlaceFound } from "../hub-place.ts";
 import type { Identity } from "../identity.ts";
 import type { Told } from "./viewers.ts";
 
@@ -33,7 +33,7 @@ export type HubClientPorts = {
   identity: Identity;
   now(): number;
   self(): { cluster: string; node: string } | undefined;
-  findHub(): { ok: true; place: HubPlace } | { ok: false; problem: string };
+  findHub(): Promise<PlaceFound>;
 };
 
 /** Asks PVE whether the user of this request holds these; undefined: PVE can't be asked. */
@@ -114,9 +114,9 @@ export class HubClient {
     return this.send({ ...what, headers: { ...what.headers, [assertionHeader]: `${payload}.${signature}` } }, signal);
   }
 
-  private send({ method, path, headers, body }: Forwarded, signal: AbortSignal): Promise<HubAnswer> {
-    const found = this.ports.findHub();
-    if (!found.ok) return Promise.resolve({ ok: false, why: "no-hub", problem: found.problem });
+  private async send({ method, path, headers, body }: Forwarded, signal: AbortSignal): Promise<HubAnswer> {
+    const found = await this.ports.findHub();
+    if (!found.ok) return { ok: false, why: "no-hub", problem: found.problem };
     const { hostname, port } = new URL(found.place.url);
     const host = hostname.replace(/^\[|\]$/g, "");
     return new Promise((resolve) => {
