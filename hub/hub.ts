@@ -100,6 +100,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     fingerprints: () => certificates.fingerprints(),
     joinKey: () => readJoinKey(config.state),
     now,
+    monotonicMs: () => clock.monotonicMs(),
   });
   const loginAsks: LoginAsks = new LoginAsks({ clock, send: (agent, type, body) => link.sendLogin(agent, type, body) });
   const taskMemory = rememberTasks(state.history, clock.now());
@@ -137,7 +138,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const link: LinkServer = new LinkServer({
     clock,
     sink: series.sink,
-    admit: (hello, nonce) => gate.admit(hello, nonce),
+    admit: (hello, nonce, address) => gate.admit(hello, nonce, address),
     takeNextKey: (agent, nonce, offer) => gate.takeNextKey(agent, nonce, offer),
     events,
   });

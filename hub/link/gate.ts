@@ -8,6 +8,7 @@ import { joinTokenProblem } from "../core/keys.ts";
 import type { AgentId } from "../core/series.ts";
 import type { AgentDocument } from "../store/documents.ts";
 import type { StateStore } from "../store/state.ts";
+import { HelloGuard } from "./hello-guard.ts";
 
 type Hello = MessageOf<"hello">["body"];
 export type JoinWay = "join key" | "token";
@@ -42,8 +43,13 @@ const refuse = (code: RefusalCode, detail?: string): Admission => ({
   problem: detail === undefined ? refusalCodes[code].text : `${refusalCodes[code].text}: ${detail}`,
 });
 
-/** Decides who may open a session. The order matters: nothing of a hello is believed before its signature fits. */
+/**
+ * Decides who may open a session. The order matters: nothing of a hello is believed before its signature fits. Who is refused again and again has
+ * to wait; an agent with the key that the hub knows never has to, whoever else comes from its address.
+ */
 export class Gate {
+  private readonly guard: HelloGuard;
+
   constructor(
     private readonly ports: {
       state: StateStore;
@@ -51,22 +57,34 @@ export class Gate {
       fingerprints: () => readonly string[];
       joinKey: () => Uint8Array | undefined;
       now: () => EpochMs;
+      monotonicMs: () => number;
     },
-  ) {}
+  ) {
+    this.guard = new HelloGuard(ports.monotonicMs);
+  }
 
-  admit(hello: Hello, nonce: string): Admission {
+  /** `address`: where the hello came from. */
+  admit(hello: Hello, nonce: string, address: string): Admission {
+    const admission = this.judge(hello, nonce, address);
+    if (!admission.ok) this.guard.note(address, admission.code);
+    return admission;
+  }
+
+  private judge(hello: Hello, nonce: string, address: string): Admission {
     const versions = negotiate(linkVersions, hello);
     if (!versions.ok) return refuse(versions.tooOld === "hub" ? "hub-too-old" : "version-too-old");
     const node = parseNodeName(hello.node);
     if (node === undefined) return refuse("malformed", "node is not a node's name");
     const publicKey = parsePublicKey(hello.publicKey);
     if (publicKey === undefined) return refuse("malformed", "publicKey is no Ed25519 key");
+    const agent: AgentId = { cluster: hello.clusterId as ClusterId, node };
+    const known = this.ports.state.get("agent", agentKey(agent));
+    const isKnown = known?.publicKey === publicKey.raw || known?.nextKey === publicKey.raw;
+    if (!isKnown && this.guard.isLocked(address)) return refuse("rate-limited", "too many refused hellos");
     const signature = Buffer.from(hello.signature, "base64");
     const fits = (fingerprint: string) => verify(null, helloBytes({ ...hello, nonce, fingerprint }), publicKey.key, signature);
     if (!this.ports.fingerprints().some(fits)) return refuse("bad-signature");
 
-    const agent: AgentId = { cluster: hello.clusterId as ClusterId, node };
-    const known = this.ports.state.get("agent", agentKey(agent));
     if (known?.revokedKeys.includes(publicKey.raw)) return refuse("revoked");
     if (known?.publicKey === publicKey.raw) return { ok: true, agent, version: versions.version, joinedBy: undefined };
     if (known?.nextKey === publicKey.raw) {

@@ -58,7 +58,7 @@ export interface SessionEvents {
 export type SessionPorts = {
   clock: Clock;
   sink: RecordSink;
-  admit: (hello: MessageOf<"hello">["body"], nonce: string) => Admission;
+  admit: (hello: MessageOf<"hello">["body"], nonce: string, address: string) => Admission;
   /** False: the key that it offers is not taken. */
   takeNextKey: (agent: AgentId, nonce: string, offer: MessageOf<"key.next">["body"]) => boolean;
   events: SessionEvents;
@@ -212,7 +212,7 @@ export class AgentSession {
       return;
     }
     const hello = message.body;
-    const admission = this.ports.admit(hello, this.nonce);
+    const admission = this.ports.admit(hello, this.nonce, this.address);
     if (!admission.ok) {
       this.ports.events.problem(admission.code);
       this.ports.events.refused(hello, admission.code, admission.problem);

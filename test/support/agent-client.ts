@@ -31,6 +31,8 @@ export type HelloOptions = {
   max?: number;
   /** Signs another nonce than the hub's, as one who replays an older hello does. */
   nonce?: string;
+  /** Says this instead of what it signed. */
+  claimed?: { node?: string; sentAt?: number };
 };
 
 const stream = "0123456789abcdef0123456789abcdef";
@@ -88,7 +90,7 @@ export class AgentClient {
           ? undefined
           : { token: options.token }
         : { proof: createHmac("sha256", options.joinKey).update(proofBytes).digest("base64") };
-    const body = { ...self, signature, min, max, software: "test-agent/1", clusterName: "lab" };
+    const body = { ...self, ...options.claimed, signature, min, max, software: "test-agent/1", clusterName: "lab" };
     this.send("hello", join === undefined ? body : { ...body, join });
   }
 

@@ -170,6 +170,7 @@ const refused: [
     "bad-signature",
     1008,
   ],
+  ["a hello that was changed after it was signed", () => ({ claimed: { node: "pve9" } }), "bad-signature", 1008],
   ["an agent that is too new", () => ({ min: 3, max: 4 }), "hub-too-old", 1013],
   ["an agent that is too old", () => ({ min: 0, max: 0 }), "version-too-old", 1008],
   ["a node name that is none", () => ({ node: "-.-" }), "malformed", 1013],
@@ -228,6 +229,35 @@ test("a revoked agent is thrown out within seconds, stays out with its key, and 
   assert.equal((await again.next("refused")).code, "revoked");
   const { welcome } = await hub.welcomed({ key: newClientKey() });
   assert.equal(welcome.version, 1);
+});
+
+test("who guesses at joining has to wait a minute, and an agent from the same address that the hub knows does not", async (t) => {
+  const hub = await startTestHub(t);
+  await hub.welcomed();
+  const { token } = createJoinToken(hub.state, 60, by, hub.clock.now());
+  const stranger = { key: newClientKey(), node: "pve8" };
+  const guess = async (more: Partial<HelloOptions>) => {
+    const client = await hub.open({ ...stranger, joinKey: undefined as never, ...more });
+    return (await client.next("refused")).code;
+  };
+  for (let i = 0; i < 9; i++) assert.equal(await guess({ token: `pvj_000000000000_${String(i).padStart(48, "0")}` }), "bad-join");
+  assert.equal(await guess({ joinKey: randomBytes(32) }), "bad-join");
+  assert.equal(await guess({ token }), "rate-limited", "also with a right token");
+  assert.equal((await hub.welcomed()).welcome.lastSeq, 0, "a known agent comes and goes");
+  await hub.clock.advance(60_000);
+  const joined = await hub.welcomed({ ...stranger, joinKey: undefined as never, token });
+  assert.equal(joined.welcome.lastSeq, 0);
+});
+
+test("compression that an agent offers is not taken: a small message can't become a large one", async (t) => {
+  const { hub } = await startTestHub(t);
+  const socket = new WebSocket(`wss://127.0.0.1:${hub.port}/agent`, "proven.v1", {
+    rejectUnauthorized: false,
+    perMessageDeflate: true,
+  });
+  await once(socket, "open");
+  assert.equal(socket.extensions, "");
+  socket.terminate();
 });
 
 test("a newer session of the same agent replaces the older one, and its duties stay", async (t) => {
