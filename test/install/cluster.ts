@@ -16,7 +16,7 @@ import { unpack } from "./rootfs.ts";
 const relay = join(import.meta.dirname, "relay.mjs");
 
 /** As the lab's `.members` says it: the addresses that the cluster itself uses. */
-const addresses = { pve1: "192.168.50.11", pve2: "192.168.50.12", pve3: "192.168.50.13" } as const;
+export const addresses = { pve1: "192.168.50.11", pve2: "192.168.50.12", pve3: "192.168.50.13" } as const;
 export type Node = keyof typeof addresses;
 export const nodes = Object.keys(addresses) as Node[];
 
@@ -113,6 +113,7 @@ export class Cluster {
     const binds = {
       "/pmxcfs": join(this.lab.dir, "pmxcfs"),
       "/etc/pve": join(root, "etc/pve"),
+      "/pve-files": join(root, "etc/pve"), // to mount it again from
       "/run/pve": join(root, "run/pve"),
       "/var/log/pve": join(root, "var/log/pve"),
       "/debs": join(this.dir, "debs"),
