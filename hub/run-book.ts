@@ -17,6 +17,9 @@ const hubActor = (reason: string): Actor => ({ actor: "hub", reason });
 /** Runs are kept as long as the history; evidence of the newest is what an audit asks for. */
 export const runsKeptMs = 400 * 86_400_000;
 
+/** A guest that is gone stands in its node's inventory no longer than this. */
+const lingersMs = 2 * 60_000;
+
 /** All runs, small and in memory; what they found stays in the store until somebody asks. */
 export class RunBook {
   private readonly runs = new Map<string, Run>();
@@ -49,6 +52,16 @@ export class RunBook {
 
   proof(cluster: string, vmid: number): ProofRecord | undefined {
     return this.proofs.get(proofKey(cluster, vmid));
+  }
+
+  /**
+   * Numbers of test guests in a cluster, whose backups nobody has to prove: of tests that go on, and of the newest that ended on each node while
+   * the inventory may still name them. What a test left behind is none of them for long: somebody should see it.
+   */
+  testGuests(cluster: string, now: EpochMs): ReadonlySet<number> {
+    const ended = [...this.ofNode.values()].filter(({ finishedAt }) => now - (finishedAt ?? 0) < lingersMs);
+    const runs = [...this.open(), ...ended].filter((run) => run.cluster === cluster);
+    return new Set(runs.flatMap((run) => run.testVmid ?? this.liveOf(run).testVmid ?? []));
   }
 
   /** What the newest restore test on a node could not clear away; undefined: none made a guest there. */

@@ -232,14 +232,16 @@ export class VerifyLoop {
   private members(policy: Policy): Member[] {
     const matches = matcherOf(policy.scope);
     const before = this.known.filter((one) => one.enabled && one.id !== policy.id && one.order < policy.order);
-    return this.ports.pictures().flatMap((picture) =>
-      [...picture.owners.values()].flatMap((owned): Member[] => {
-        if (owned.facts.template) return [];
+    const { book, clock } = this.ports;
+    return this.ports.pictures().flatMap((picture) => {
+      const tests = book.testGuests(picture.cluster, clock.now());
+      return [...picture.owners.values()].flatMap((owned): Member[] => {
+        if (owned.facts.template || tests.has(owned.facts.vmid)) return [];
         const facts = guestEntity(picture.cluster, owned);
         if (!matches(facts, null) || before.some(({ scope }) => matcherOf(scope)(facts, null))) return [];
         return [{ picture, owned, facts }];
-      }),
-    );
+      });
+    });
   }
 
   private guestsOf(policy: Policy): Asked[] {

@@ -64,6 +64,8 @@ export const nodeSchema = z.object({
   pveVersion: z.string().nullable(),
   kernel: z.string().nullable(),
   cpuModel: z.string().nullable(),
+  /** IANA's name of the one that the node's calendars are in; null: it couldn't be told. */
+  timezone: z.string().nullable(),
   ip: z.string().nullable(),
   guests: z.object({ total: z.int(), running: z.int(), unknown: z.int() }),
   zpools: z.array(z.string()),

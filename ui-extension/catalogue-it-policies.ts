@@ -189,5 +189,12 @@ export const italianPolicies: Readonly<Record<string, string>> = {
     "L'impronta di queste prove sta in un registro le cui voci sono concatenate dai loro hash. Sull'hub, questo comando segue la catena dalla prima voce e vi confronta ogni prova conservata:",
   "This run ended before an agent had anything to tell: there is no evidence to check.":
     "Questa esecuzione è finita prima che un agente avesse qualcosa da riferire: non ci sono prove da verificare.",
+  "Restore test of its backup runs": "È in corso una prova di ripristino del suo backup",
+  "Restore test of its backup: {verdict}": "Prova di ripristino del suo backup: {verdict}",
+  "Backup on {storage}": "Backup su {storage}",
+  "Backup on {storage}: it is damaged": "Backup su {storage}: è danneggiato",
+  "Timezone of its calendars": "Fuso orario dei suoi calendari",
+  "{zone}, where it is {time}": "{zone}, dove sono le {time}",
+  "in the node's timezone {zone}: {time}": "nel fuso orario del nodo {zone}: {time}",
   "How the chain stands now": "Come sta la catena ora",
 };

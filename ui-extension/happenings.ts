@@ -1,6 +1,8 @@
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, TaskView } from "#protocol/api.ts";
+import type { BackupView, RunView } from "#protocol/proof.ts";
 import type { Answer } from "./api.ts";
+import { upToDate } from "./core/live-runs.ts";
 import type { Happenings, MarkSubject } from "./core/marks.ts";
 import type { Panel } from "./panel.ts";
 
@@ -33,7 +35,10 @@ export class HappeningsOf {
   /** All that is known, each once. */
   all(): Happenings {
     const { events, tasks, alerts = [] } = this.panel.store.picture.value;
+    const { runs, backups } = this.#known;
     return {
+      ...(runs === undefined ? {} : { runs: upToDate(runs, this.panel.store.runs.value) }),
+      ...(backups === undefined ? {} : { backups }),
       events: once([...events, ...this.#known.events], ({ id }) => String(id)),
       tasks: once([...tasks, ...this.#known.tasks], ({ upid }) => upid),
       alerts: once([...alerts, ...this.#known.alerts], ({ id, firedAt }) => `${id} ${firedAt}`),
@@ -51,19 +56,32 @@ export class HappeningsOf {
         : kind === "node"
           ? api.tasksAbout({ node: name }, cluster, from)
           : undefined;
-    const answers = await Promise.all([api.eventsAbout(entity, cluster, from), tasks, api.alertsAbout(entity, cluster, from)]);
+    const { proof } = this.panel.api;
+    const isGuest = kind === "guest";
+    const answers = await Promise.all([
+      api.eventsAbout(entity, cluster, from),
+      tasks,
+      api.alertsAbout(entity, cluster, from),
+      isGuest ? proof.runs({ guest: Number(name), cluster, since: from, limit: 200 }) : undefined,
+      isGuest ? proof.backups(Number(name)) : undefined,
+    ]);
     if (turn !== this.#turn) return;
-    const [events, ofTasks, alerts] = answers;
-    // A hub that judges no rules has no alerts to ask for.
+    const [events, ofTasks, alerts, runs, backups] = answers;
+    // A hub that judges no rules, or tests nothing, has none of these to ask for.
     const isWhole = (answer: Answer<{ next: number | null }> | undefined) =>
       answer === undefined || (answer.ok && answer.value.next === null);
-    const noRules = !alerts.ok && alerts.problem.status === 404;
-    this.incomplete = !isWhole(events) || !isWhole(ofTasks) || !(isWhole(alerts) || noRules);
+    const isAbsent = (answer: Answer<unknown> | undefined) => answer !== undefined && !answer.ok && answer.problem.status === 404;
+    const optional = [alerts, runs, backups];
+    this.incomplete = !isWhole(events) || !isWhole(ofTasks) || !optional.every((answer) => isWhole(answer) || isAbsent(answer));
     const kept = this.#known;
+    const knownRuns = runs === undefined ? undefined : (itemsOf<RunView>(runs) ?? kept.runs);
+    const knownBackups = backups === undefined ? undefined : (itemsOf<BackupView>(backups) ?? kept.backups);
     this.#known = {
       events: itemsOf<EventView>(events) ?? kept.events,
       tasks: (ofTasks === undefined ? [] : itemsOf<TaskView>(ofTasks)) ?? kept.tasks,
       alerts: itemsOf<AlertView>(alerts) ?? kept.alerts,
+      ...(knownRuns === undefined ? {} : { runs: knownRuns }),
+      ...(knownBackups === undefined ? {} : { backups: knownBackups }),
     };
     this.onChange();
   }

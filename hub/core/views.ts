@@ -94,6 +94,7 @@ export function nodeView(sight: Sight, picture: ClusterPicture, node: NodeName):
     pveVersion: facts?.pveVersion ?? null,
     kernel: facts?.kernel ?? null,
     cpuModel: facts?.cpuModel ?? null,
+    timezone: facts?.timezone ?? null,
     ip: members.get(node)?.ip ?? null,
     guests: countGuests(sight, picture, node),
     zpools: [...(facts?.zpools ?? [])],

@@ -69,8 +69,12 @@ export function backupRoutes(app: HubApp, ports: HttpPorts, restore: RestorePort
   app.openapi(routes.proof, (c) => {
     const { cluster, guest, state, protected: isProtected } = c.req.valid("query");
     const seen = seenBy(c, ports);
+    const now = ports.clock.now();
     const items = picturesOf(seen, cluster)
-      .flatMap((picture) => restore.proofs(picture, ports.clock.now()))
+      .flatMap((picture) => {
+        const tests = restore.book.testGuests(picture.cluster, now);
+        return restore.proofs(picture, now).filter(({ vmid }) => !tests.has(vmid));
+      })
       .filter(
         (view) =>
           (guest === undefined || view.vmid === guest) &&

@@ -140,6 +140,7 @@ export function fakeCluster(setup: ClusterSetup): FakeCluster {
       pveVersion: "9.2.11",
       kernel: "6.18.44-1-pve",
       cpuModel: "AMD EPYC 7313P 16-Core Processor",
+      timezone: "Europe/Rome",
       ip: `192.0.2.${11 + nodeNames.indexOf(node)}`,
       guests: {
         total: own.length,

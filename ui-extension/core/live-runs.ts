@@ -37,8 +37,15 @@ export function openRunOf({ byId }: LiveRuns, { cluster, entity }: { cluster: st
   return found;
 }
 
-/** Those whose test guest stays until somebody has looked at it. */
-export const keptRuns = (runs: Iterable<RunView>): RunView[] =>
-  [...runs]
-    .filter(({ state, keepUntil }) => state !== "finished" && keepUntil !== null)
-    .sort((a, b) => (a.keepUntil ?? 0) - (b.keepUntil ?? 0));
+/** Guests without the copies that tests made of them: nobody has to back those up. The same list where there is none. */
+export function withoutCopies<T extends { cluster: string; vmid: number }>(
+  guests: readonly T[],
+  { byId }: LiveRuns,
+): readonly T[] {
+  const copies = new Set(
+    [...byId.values()].flatMap(({ state, testVmid, cluster }) =>
+      state === "finished" || testVmid === null ? [] : [`${cluster} ${testVmid}`],
+    ),
+  );
+  return copies.size === 0 ? guests : guests.filter(({ cluster, vmid }) => !copies.has(`${cluster} ${vmid}`));
+}

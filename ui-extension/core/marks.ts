@@ -1,5 +1,6 @@
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, TaskView } from "#protocol/api.ts";
+import type { BackupView, RunView } from "#protocol/proof.ts";
 import { groupBy } from "./group.ts";
 import type { Translate } from "./text.ts";
 
@@ -7,18 +8,29 @@ import type { Translate } from "./text.ts";
 export type Mark = {
   at: number;
   until: number | undefined;
-  kind: "alert" | "task" | "event";
+  kind: "alert" | "task" | "event" | "test" | "backup";
   severity: "info" | "warning" | "critical";
   text: string;
 };
 
 /** What a page is about; a task is told by the number of its guest, or by its node. */
 export type MarkSubject = { cluster: string; entity: string };
-export type Happenings = { events: readonly EventView[]; tasks: readonly TaskView[]; alerts: readonly AlertView[] };
+/** `runs`, `backups`: of a guest; absent elsewhere. */
+export type Happenings = {
+  events: readonly EventView[];
+  tasks: readonly TaskView[];
+  alerts: readonly AlertView[];
+  runs?: readonly RunView[];
+  backups?: readonly BackupView[];
+};
 export type Between = { from: number; to: number };
 
 /** Of what happened the tasks are told as tasks, alerts as alerts: their events would say it twice. */
 const toldElsewhere = /^(task|backup|restore|migration|snapshot|alert)\./;
+/** Tests are told as tests, from their beginning to their end. */
+const toldByRuns = /^restore-test\.(started|passed|failed|not-done)$/;
+/** PVE names a backup by the second at which its task came to the guest. */
+const sameBackupMs = 60_000;
 /** Opened by hand again and again, and of no effect on any figure. */
 const idleTasks = new Set(["vncproxy", "vncshell", "termproxy", "spiceproxy", "spiceshell"]);
 /** Of the many tasks on a node those that its own figures feel. */
@@ -28,7 +40,7 @@ const rank: Record<Mark["severity"], number> = { critical: 0, warning: 1, info: 
 
 /** Marks of a subject within a time, oldest first: alerts, tasks that change something, and what else happened. */
 export function marksOf(
-  { events, tasks, alerts }: Happenings,
+  { events, tasks, alerts, runs, backups }: Happenings,
   subject: MarkSubject,
   { from, to }: Between,
   t: Translate,
@@ -36,7 +48,12 @@ export function marksOf(
   const marks = [
     ...alerts.filter((one) => one.cluster === subject.cluster && one.entity === subject.entity).map((one) => ofAlert(one, t)),
     ...tasks.filter((task) => concerns(task, subject)).map((task) => ofTask(task, t)),
-    ...events.filter((event) => isAbout(event, subject) && !toldElsewhere.test(event.type)).map(ofEvent),
+    ...(runs ?? []).filter((run) => isTestOf(run, subject)).map((run) => ofRun(run, t)),
+    ...(backups ?? []).filter((backup) => isBackupOf(backup, subject) && !hasTask(backup, tasks)).map((one) => ofBackup(one, t)),
+    ...events
+      .filter((event) => isAbout(event, subject) && !toldElsewhere.test(event.type))
+      .filter(({ type }) => runs === undefined || !toldByRuns.test(type))
+      .map(ofEvent),
   ];
   return marks.filter(({ at, until }) => at < to && (until ?? at) >= from).sort((a, b) => a.at - b.at);
 }
@@ -67,6 +84,39 @@ function ofTask({ startedAt, endedAt, state, type, id, user, status }: TaskView,
     ? t("{task} failed: {status}", { task: what, status: status ?? "" })
     : t("{task} by {user}", { task: what, user });
   return { at: startedAt, until: endedAt ?? undefined, kind: "task", severity: failed ? "warning" : "info", text: words };
+}
+
+const isTestOf = ({ kind, cluster, entity, startedAt }: RunView, subject: MarkSubject) =>
+  kind === "restore-test" && startedAt !== null && cluster === subject.cluster && entity === subject.entity;
+
+function ofRun({ startedAt, createdAt, finishedAt, outcome, verdict }: RunView, t: Translate): Mark {
+  const text =
+    outcome === null
+      ? t("Restore test of its backup runs")
+      : t("Restore test of its backup: {verdict}", { verdict: verdict ?? outcome });
+  const severity = outcome === "failed" ? "warning" : "info";
+  return { at: startedAt ?? createdAt, until: finishedAt ?? undefined, kind: "test", severity, text };
+}
+
+/** Of a guest that had the number before it is none. */
+const isBackupOf = ({ cluster, vmid, guest }: BackupView, subject: MarkSubject) =>
+  cluster === subject.cluster && subject.entity === `guest/${vmid}` && guest !== "other";
+
+/** A backup task of the guest alone tells it already; that of a job is about many guests. */
+const hasTask = ({ at, vmid, cluster }: BackupView, tasks: readonly TaskView[]) =>
+  tasks.some(
+    (task) =>
+      task.type === "vzdump" &&
+      task.cluster === cluster &&
+      task.id === String(vmid) &&
+      at >= task.startedAt - sameBackupMs &&
+      at <= (task.endedAt ?? at) + sameBackupMs,
+  );
+
+function ofBackup({ at, storage, state }: BackupView, t: Translate): Mark {
+  const damaged = state === "failed";
+  const text = damaged ? t("Backup on {storage}: it is damaged", { storage }) : t("Backup on {storage}", { storage });
+  return { at, until: undefined, kind: "backup", severity: damaged ? "warning" : "info", text };
 }
 
 const ofEvent = ({ at, severity, text }: EventView): Mark => ({ at, until: undefined, kind: "event", severity, text });

@@ -1,9 +1,10 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { GuestView } from "#protocol/api.ts";
+import { formatExact } from "../core/age.ts";
 import { consoleLink } from "../core/console-link.ts";
 import { protectionKey } from "../core/protection.ts";
 import { ratioReading, sortValue } from "../core/reading.ts";
-import { t } from "../i18n.ts";
+import { t, timeZone } from "../i18n.ts";
 import type { Panel } from "../panel.ts";
 import { brief, dash, guestState, meter, moment } from "./figures.ts";
 import { proofState, protectionWord } from "./figures-guest.ts";
@@ -129,6 +130,13 @@ function loadColumns(now: number): Column[] {
   ];
 }
 
+/** A time of a node's calendar as it is there; empty: it is the same, or nobody knows. */
+function nodeTime(panel: Panel, { node, cluster }: GuestView, at: number): string {
+  const zone = panel.store.picture.value.nodes.find((one) => one.node === node && one.cluster === cluster)?.timezone;
+  if (zone == null || zone === timeZone) return "";
+  return t("in the node's timezone {zone}: {time}", { zone, time: formatExact(at, zone) });
+}
+
 function careColumns(panel: Panel, now: number): Column[] {
   const protection = (guest: GuestView) => panel.overview.protections.value?.get(protectionKey(guest));
   return [
@@ -156,7 +164,7 @@ function careColumns(panel: Panel, now: number): Column[] {
       sort: (guest) => protection(guest)?.nextAt ?? undefined,
       cell: (guest) => {
         const at = protection(guest)?.nextAt ?? null;
-        return at === null ? dash(t("none planned")) : moment(at, now);
+        return at === null ? dash(t("none planned")) : html`<span title=${nodeTime(panel, guest, at)}>${moment(at, now)}</span>`;
       },
     },
     {

@@ -2,6 +2,7 @@ import { css, html, nothing } from "lit";
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, GuestView } from "#protocol/api.ts";
 import { formatAge } from "../core/age.ts";
+import { withoutCopies } from "../core/live-runs.ts";
 import { findProblems, type Problem } from "../core/problems.ts";
 import {
   type Gap,
@@ -145,7 +146,8 @@ export class ProvenAnswers extends PanelElement {
 
   /** Worked out when something of it is new, not with every second. */
   #summary(): ProtectionSummary {
-    const { guests } = this.panel.store.picture.value;
+    const { picture, runs } = this.panel.store;
+    const guests = withoutCopies(picture.value.guests, runs.value);
     const protections = this.panel.overview.protections.value;
     if (this.#known?.guests !== guests || this.#known.protections !== protections) {
       this.#known = { guests, protections, summary: summarizeProtection(guests, protections) };

@@ -1,4 +1,5 @@
 import { css, html } from "lit";
+import { withoutCopies } from "../core/live-runs.ts";
 import { summarizeProtection } from "../core/protection.ts";
 import { formatNumber, formatPercent, formatShare } from "../core/units.ts";
 import { totalsOf } from "../core/verdict.ts";
@@ -45,7 +46,10 @@ export class ProvenFigures extends PanelElement {
   #cards(): Card[] {
     const picture = this.panel.store.picture.value;
     const { nodes, guests, storages, cpu, memory } = totalsOf(picture, this.panel.now.value);
-    const { proofs } = summarizeProtection(picture.guests, this.panel.overview.protections.value);
+    const { proofs } = summarizeProtection(
+      withoutCopies(picture.guests, this.panel.store.runs.value),
+      this.panel.overview.protections.value,
+    );
     const stopped = [
       tn(guests.stopped, "{n} stopped", "{n} stopped"),
       guests.unknown > 0 ? tn(guests.unknown, "{n} unknown", "{n} unknown") : "",

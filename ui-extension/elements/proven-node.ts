@@ -85,6 +85,13 @@ export class ProvenNode extends EntityPage {
     </div>`;
   }
 
+  /** With the time that it is there, where that isn't the one of this browser. */
+  #zone({ timezone }: NodeView): string | null {
+    if (timezone === null || timezone === timeZone) return timezone;
+    const now = this.panel.now.value;
+    return t("{zone}, where it is {time}", { zone: timezone, time: formatMoment(now, now, timezone) });
+  }
+
   #facts(node: NodeView) {
     const { agent } = node;
     const now = this.panel.now.value;
@@ -99,6 +106,7 @@ export class ProvenNode extends EntityPage {
         { name: t("Kernel"), value: node.kernel },
         { name: t("Processor"), value: node.cpuModel },
         { name: t("Address"), value: node.ip },
+        { name: t("Timezone of its calendars"), value: this.#zone(node) },
         {
           name: t("Sources read"),
           value: agent.sources

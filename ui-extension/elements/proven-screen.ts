@@ -1,5 +1,6 @@
 import { css, html, type TemplateResult } from "lit";
 import { formatAge, formatMoment } from "../core/age.ts";
+import { withoutCopies } from "../core/live-runs.ts";
 import { findProblems } from "../core/problems.ts";
 import { gapLabel, gapWords, proofWords, protectionVerdict, summarizeProtection } from "../core/protection.ts";
 import { ratioReading } from "../core/reading.ts";
@@ -156,7 +157,8 @@ const problemSlide: Slide = ({ panel }) => {
 };
 
 const protectionSlide: Slide = ({ panel }) => {
-  const summary = summarizeProtection(panel.store.picture.value.guests, panel.overview.protections.value);
+  const { picture, runs } = panel.store;
+  const summary = summarizeProtection(withoutCopies(picture.value.guests, runs.value), panel.overview.protections.value);
   const { level, text } = protectionVerdict(summary, t);
   const age = (at: number) => formatAge(panel.now.value - at);
   return html`<h2>${t("Is everything protected?")}</h2>

@@ -125,6 +125,7 @@ test("a value that is stale or was never known is null, a problem nobody can jud
         pveVersion: null,
         kernel: null,
         cpuModel: null,
+        timezone: null,
         ip: null,
       },
       agent: { state: "away", software: null, connectedAt: null, lastSeenAt: null, clockSkewMs: null, duties: [], sources: [] },

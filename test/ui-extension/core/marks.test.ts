@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventView, TaskView } from "#protocol/api.ts";
+import type { BackupView } from "#protocol/proof.ts";
 import { chartCsv } from "../../../ui-extension/core/csv.ts";
 import { type Happenings, marksOf, placeBeyond, placeNear, placesOf } from "../../../ui-extension/core/marks.ts";
 import { inEnglish } from "../../../ui-extension/core/text.ts";
 import { alertOf } from "../../support/alert-views.ts";
+import { fakeRun } from "../../support/fake-proof-api.ts";
 
 const event = (type: string, at: number, entity: string | null = "guest/105"): EventView => ({
   ...{ id: at, at, cluster: "c", type, severity: "info", entity, node: "pve1", text: type, actor: null },
@@ -38,6 +40,47 @@ test("marks of a guest are its alerts, tasks and events between two times, each 
       [5, 10, "task", "info", "qmstart 105 by root@pam"],
       [20, 25, "task", "warning", "vzdump 105 failed: job errors"],
       [30, undefined, "event", "info", "guest.migrated"],
+    ],
+  );
+});
+
+test("restore tests and backups of a guest are marked once: not beside their events, nor beside a backup's own task", () => {
+  const about = { cluster: "0123456789abcdef", entity: "guest/105" };
+  const hour = 3_600_000;
+  const ended = {
+    state: "finished",
+    startedAt: 10 * hour,
+    finishedAt: 11 * hour,
+    outcome: "failed",
+    verdict: "no boot",
+  } as const;
+  const backup = (at: number, state: BackupView["state"] = "unverified", guest: BackupView["guest"] = "same") =>
+    ({ cluster: about.cluster, vmid: 105, storage: "nfs1", at, state, guest }) as BackupView;
+  const marks = marksOf(
+    {
+      events: [{ ...event("restore-test.failed", 11 * hour), cluster: about.cluster }],
+      tasks: [task("vzdump", 2 * hour, { cluster: about.cluster, endedAt: 2 * hour + 60_000 })],
+      alerts: [],
+      runs: [fakeRun(105, 0, ended), fakeRun(105, 0, { startedAt: null }), fakeRun(106, 0)],
+      backups: [backup(2 * hour + 1000), backup(5 * hour), backup(6 * hour, "failed"), backup(7 * hour, "verified", "other")],
+    },
+    about,
+    { from: 0, to: 100 * hour },
+    inEnglish,
+  );
+  assert.deepEqual(
+    marks.map(({ at, until, kind, severity, text }) => [
+      at / hour,
+      until === undefined ? until : until / hour,
+      kind,
+      severity,
+      text,
+    ]),
+    [
+      [2, 2 + 1 / 60, "task", "info", "vzdump 105 by root@pam"],
+      [5, undefined, "backup", "info", "Backup on nfs1"],
+      [6, undefined, "backup", "warning", "Backup on nfs1: it is damaged"],
+      [10, 11, "test", "warning", "Restore test of its backup: no boot"],
     ],
   );
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GuestProofView, ProofBadge, RunView } from "#protocol/proof.ts";
-import { noRuns, openRunOf, upToDate, withRuns } from "../../../ui-extension/core/live-runs.ts";
+import { noRuns, openRunOf, upToDate, withoutCopies, withRuns } from "../../../ui-extension/core/live-runs.ts";
 import {
   countdown,
   countMatrix,
@@ -123,4 +123,16 @@ test("of runs that ended a hundred are remembered, of those that go on all", () 
   assert.equal(byId.size, 130);
   assert.equal(byId.has("run-120"), true);
   assert.equal(byId.has("run-119"), false);
+});
+
+test("the copy that a test made of a guest is no guest that somebody has to protect, until the test is over", () => {
+  const cluster = "0123456789abcdef";
+  const list = [
+    { cluster, vmid: 100 },
+    { cluster, vmid: 990_000 },
+    { cluster: "other", vmid: 990_000 },
+  ];
+  const running = withRuns(noRuns, [fakeRun(100, now)], true);
+  assert.deepEqual(withoutCopies(list, running), [list[0], list[2]]);
+  assert.equal(withoutCopies(list, withRuns(running, [fakeRun(100, now, { state: "finished" })], false)), list);
 });
