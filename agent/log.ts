@@ -2,10 +2,14 @@ import type { Log } from "./ports.ts";
 
 const names = { 3: "error", 4: "warning", 5: "notice", 6: "info", 7: "debug" } as const;
 
-/** A value that can't break the line apart: quoted where it holds blanks, quotes or control characters. */
+/** Control characters would let a guest's name forge lines, or colour them; marks of direction would turn their words round. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+const clean = (text: string) => text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, " ");
+
+/** A value that can't break the line apart: quoted where it holds blanks or quotes. Line ends stay to be seen. */
 function field(value: string | number): string {
   const text = String(value);
-  return /^[^\s"=\p{Cc}]+$/u.test(text) ? text : JSON.stringify(text);
+  return /^[^\s"=\p{Cc}]+$/u.test(text) ? clean(text) : clean(JSON.stringify(text));
 }
 
 /**
@@ -21,7 +25,12 @@ export function createLog(options: {
   const { journal, write, now, maxLevel = 6 } = options;
   return (level, message, fields = {}) => {
     if (level > maxLevel) return;
-    const oneLine = message.replace(/\s*\n\s*/g, "; ");
+    const oneLine = clean(
+      message
+        .trim()
+        .split(/\s*\n\s*/)
+        .join("; "),
+    );
     const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${field(value)}`);
     const head = journal ? `<${level}>` : `${new Date(now()).toISOString()} ${names[level]} `;
     write(`${head}${oneLine}${pairs.join("")}\n`);

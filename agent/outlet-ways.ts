@@ -1,3 +1,4 @@
+import type { Stats } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { OutletWay, WayResult } from "#protocol/outlet.ts";
@@ -60,18 +61,25 @@ async function runHook(path: string, env: Record<string, string>, { run, log }: 
 /** Executables that only root, or who runs this agent, can have put there; names as run-parts(8) takes them, so no backup copies. */
 async function findHooks({ root, log }: WayPorts): Promise<string[]> {
   const dir = join(root, hookDir);
+  const folder = await lstat(dir).catch(() => undefined);
+  if (folder === undefined) return [];
+  if (!folder.isDirectory() || !isTrusted(folder)) {
+    log(4, "no alert hook was run: others than root can change the folder", { folder: dir });
+    return [];
+  }
   const names = await readdir(dir).catch(() => []);
   const found: string[] = [];
   for (const name of names.filter((one) => /^[A-Za-z0-9_-]+(\.(sh|py|pl))?$/.test(one)).sort()) {
     const path = join(dir, name);
     const stat = await lstat(path).catch(() => undefined);
     if (stat === undefined || !stat.isFile() || (stat.mode & 0o111) === 0) continue;
-    const trusted = (stat.uid === 0 || stat.uid === process.getuid?.()) && (stat.mode & 0o022) === 0;
-    if (trusted) found.push(path);
+    if (isTrusted(stat)) found.push(path);
     else log(4, "an alert hook was not run: others than root can write it", { hook: path });
   }
   return found;
 }
+
+const isTrusted = ({ uid, mode }: Stats) => (uid === 0 || uid === process.getuid?.()) && (mode & 0o022) === 0;
 
 async function mailRoot(told: Told, node: string, { run, log }: WayPorts): Promise<WayResult> {
   const input = mailText(told, node, encodeWord);

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** Text of a small file; undefined when it isn't there. Other errors (rights, a folder) are thrown. */
@@ -15,7 +15,9 @@ export function readIfThere(path: string): string | undefined {
 export function writePrivate(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}.tmp`;
-  const file = openSync(temporary, "w", 0o600);
+  rmSync(temporary, { force: true });
+  // Whatever lies there now was put there meanwhile: a link must not lead elsewhere.
+  const file = openSync(temporary, "wx", 0o600);
   try {
     writeFileSync(file, text);
     fsyncSync(file);

@@ -2,9 +2,9 @@ import type { Log, LogFields } from "./ports.ts";
 
 const words: Record<number, string> = { 3: "error", 4: "warning", 5: "notice", 6: "info", 7: "debug" };
 
-/** Control characters would let a sender forge lines of the journal. */
+/** Control characters would let a sender forge lines of the journal, or colour them; marks of direction would turn their words round. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-const clean = (text: string) => text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ");
+const clean = (text: string) => text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, " ");
 
 function formatField(value: string | number): string {
   const text = clean(String(value));

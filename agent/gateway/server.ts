@@ -8,6 +8,7 @@ import { allowedRequestHeaders, forwardedHeaders, originAllowed, returnedHeaders
 import { ticketOfCookies } from "../core/gateway/ticket.ts";
 import type { Clock, Log } from "../ports.ts";
 import { readIfThere } from "../private-file.ts";
+import { connectionsMax, holdFew, slowest } from "./bounds.ts";
 import { readPair } from "./certificate.ts";
 import { csrfTokenFits } from "./csrf.ts";
 import type { Forwarded, HubAnswer, HubClient } from "./hub-client.ts";
@@ -80,7 +81,7 @@ export class Gateway {
 
   private async listen(pair: { cert: string; key: string }): Promise<void> {
     const { config, log } = this.ports;
-    const server = createServer({ ...pair, minVersion: "TLSv1.2" }, (request, response) => {
+    const server = createServer({ ...pair, ...slowest, minVersion: "TLSv1.2" }, (request, response) => {
       this.answer(request, response).catch((error: unknown) => {
         log(3, "the gateway failed", { problem: error instanceof Error ? (error.stack ?? error.message) : String(error) });
         if (!response.headersSent)
@@ -92,12 +93,10 @@ export class Gateway {
         else response.destroy();
       });
     });
-    server.maxConnections = 512;
-    server.headersTimeout = 10_000;
-    server.requestTimeout = 30_000;
-    server.keepAliveTimeout = 15_000;
+    server.maxConnections = connectionsMax;
     server.maxHeadersCount = 64;
-    server.on("tlsClientError", () => undefined); // a browser that does not know the certificate
+    server.on("tlsClientError", (_, socket) => socket.destroy()); // silence, or a browser that does not know the certificate
+    holdFew(server);
     await new Promise<void>((resolve) => {
       server.once("error", (error) => {
         log(3, `the gateway can't listen on port ${config.port}: set [gateway] port in agent.toml`, { problem: error.message });

@@ -17,7 +17,7 @@ const magics = { file: 0x564d_4100, extent: 0x564d_4145 };
 const at = { uuid: 8, md5: 32, blobOffset: 48, headerSize: 56, devices: 4096 };
 const deviceBytes = 32;
 const extentAt = { uuid: 8, md5: 24, infos: 40 };
-/** One bit for each cluster of a device: 32 MiB of memory are a disk of 16 TiB. A larger one is not looked through for missing clusters. */
+/** One bit for each cluster: 32 MiB of memory are 16 TiB of disks. What goes beyond is not looked through for missing clusters. */
 const bitmapMaxBytes = 32 << 20;
 
 type Device = { name: string; bytes: number; clusters: number; seen: Uint8Array | undefined };
@@ -74,6 +74,7 @@ function checksumFits(bytes: Buffer, place: number): boolean {
 function readDevices(header: Buffer): Map<number, Device> {
   const devices = new Map<number, Device>();
   const blobs = header.readUInt32BE(at.blobOffset);
+  let left = bitmapMaxBytes;
   for (let id = 1; id < 256; id++) {
     const entry = at.devices + id * deviceBytes;
     const namePlace = header.readUInt32BE(entry);
@@ -85,7 +86,8 @@ function readDevices(header: Buffer): Map<number, Device> {
     const clusters = Math.ceil(bytes / clusterBytes);
     const bitmapBytes = Math.ceil(clusters / 8);
     // A suspended machine's memory is written as it comes, without a number of clusters known before.
-    const looked = name !== "vmstate" && bitmapBytes <= bitmapMaxBytes;
+    const looked = name !== "vmstate" && bitmapBytes <= left;
+    if (looked) left -= bitmapBytes;
     devices.set(id, { name, bytes, clusters, seen: looked ? new Uint8Array(bitmapBytes) : undefined });
   }
   return devices;

@@ -20,7 +20,8 @@ import { Gateways } from "./gateway.ts";
 import type { HttpPorts } from "./ports.ts";
 import { type PveLogins, pveCookieName } from "./pve-logins.ts";
 
-export const cookieName = "proven_session";
+/** With this prefix browsers take it from this very host only, so that no neighbour in its domain can put another in its place (RFC 6265bis). */
+export const cookieName = "__Host-proven_session";
 export const csrfHeader = "X-Proven";
 /** The key's last use is written at most so often. */
 const useEveryMs = 3_600_000;

@@ -30,7 +30,7 @@ const routes = {
     method: "post",
     path: "/api/v1/session/login",
     tags,
-    summary: "Signs in with a Proxmox VE account, which an agent asks its node about: sets the cookie proven_login",
+    summary: "Signs in with a Proxmox VE account, which an agent asks its node about: sets the cookie __Host-proven_login",
     security: [],
     request: { body: body(loginRequestSchema) },
     responses: { 200: json(loginStateSchema, "Signed in, or a second factor is wanted"), ...commonErrors },

@@ -13,7 +13,7 @@ import type { Caller, Standing } from "./env.ts";
 import { LoginGuard } from "./login-guard.ts";
 import { checkHeld, notHeld, pveScopes } from "./pve-user.ts";
 
-export const pveCookieName = "proven_login";
+export const pveCookieName = "__Host-proven_login";
 /** Whoever goes on working stays signed in for a working day; Proxmox VE's own panel renews its ticket without an end. */
 const sessionMs = 12 * 3_600_000;
 /** A ticket nobody renewed is over (`$ticket_lifetime` in pve-access-control `PVE/AccessControl.pm`). */

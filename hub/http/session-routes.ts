@@ -20,7 +20,7 @@ const routes = {
     method: "post",
     path: "/api/v1/session",
     tags,
-    summary: "Signs a browser in with an API key: sets the cookie proven_session",
+    summary: "Signs a browser in with an API key: sets the cookie __Host-proven_session",
     security: [],
     request: {
       body: { required: true, content: { "application/json": { schema: z.strictObject({ key: z.string().max(200) }) } } },

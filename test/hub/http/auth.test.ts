@@ -43,7 +43,7 @@ for (const [method, path, body, ...statuses] of endpoints) {
       bearer(wrong),
       bearer("nonsense"),
       { Authorization: "Basic eDp5" },
-      { Cookie: "proven_session=0123" },
+      { Cookie: "__Host-proven_session=0123" },
     ]) {
       const response = await ask(hub, method, path, headers as Record<string, string>, body);
       assert.equal(response.status, 401);
@@ -96,7 +96,7 @@ test("signing in sets a cookie that scripts and other sites can't use, for at mo
   const { response, cookie, headers } = await signIn(hub, hub.newKey("read"));
   assert.equal(response.status, 200);
   assert.deepEqual(await response.json(), { user: "read", scopes: ["read"], expiresAt: hub.clock.now() + 12 * 3_600_000 });
-  assert.match(cookie, /^proven_session=[0-9a-f]{64}; Max-Age=43200; Path=\/; HttpOnly; Secure; SameSite=Strict$/);
+  assert.match(cookie, /^__Host-proven_session=[0-9a-f]{64}; Max-Age=43200; Path=\/; HttpOnly; Secure; SameSite=Strict$/);
   assert.equal((await ask(hub, "GET", "nodes", headers)).status, 200);
   await hub.clock.advance(12 * 3_600_000);
   assert.equal((await ask(hub, "GET", "nodes", headers)).status, 401);

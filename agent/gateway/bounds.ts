@@ -1,0 +1,34 @@
+import type { Server } from "node:https";
+import type { Socket } from "node:net";
+
+/** In all: this node has guests to run. */
+export const connectionsMax = 512;
+/** An office behind one address has some dozens of browsers with up to six each. */
+export const connectionsPerAddress = 200;
+/** How long somebody may take, ms, for the handshake, his headers, his body; and how often that is looked at. */
+export const slowest = {
+  handshakeTimeout: 10_000,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 15_000,
+  connectionsCheckingInterval: 5_000,
+};
+
+/** Connections of one address beyond these are dropped before TLS, so that nobody takes all of them. */
+export function holdFew(server: Server): void {
+  const open = new Map<string, number>();
+  server.prependListener("connection", (socket: Socket) => {
+    const address = socket.remoteAddress ?? "";
+    const count = open.get(address) ?? 0;
+    if (count >= connectionsPerAddress) {
+      socket.destroy();
+      return;
+    }
+    open.set(address, count + 1);
+    socket.once("close", () => {
+      const left = (open.get(address) ?? 1) - 1;
+      if (left > 0) open.set(address, left);
+      else open.delete(address);
+    });
+  });
+}
