@@ -101,6 +101,7 @@ async function stopGuest(run: TestRun, guest: TestGuest): Promise<StepResult<und
   const { clock } = run.ports;
   const untilMs = clock.monotonicMs() + tryForMs;
   for (;;) {
+    await freeOfLock(run, guest);
     const done = await guest.stop(stopMs);
     const now = await guest.isRunning();
     if (now.ok && !now.value) return { value: undefined, ...notes(done) };
@@ -136,7 +137,15 @@ async function destroyGuest(run: TestRun, guest: TestGuest): Promise<Destroyed> 
   }
 }
 
-/** Undefined: PVE says that it is gone. A container's lock is taken away first: PVE destroys no locked one, and there is no skiplock. */
+/** PVE destroys no locked container, and stops none that somebody started past its lock; a VM is told to skip it. Undefined: it has none any more. */
+async function freeOfLock(run: TestRun, guest: TestGuest): Promise<string | undefined> {
+  if (guest.type !== "lxc") return undefined;
+  const text = await run.view.guestText("lxc", guest.vmid);
+  const locked = text.ok && text.value !== undefined && /^lock\s*[:=]/m.test(text.value);
+  return locked ? unlockContainer(run.view, guest) : undefined;
+}
+
+/** Undefined: PVE says that it is gone. */
 async function destroyOnce(
   run: TestRun,
   guest: TestGuest,
@@ -144,17 +153,15 @@ async function destroyOnce(
 ): Promise<string | undefined> {
   const running = await guest.isRunning();
   if (running.ok && running.value) {
+    const locked = await freeOfLock(run, guest);
+    if (locked !== undefined) return locked;
     const stopped = await guest.stop(stopMs);
     if (!stopped.ok) return stopped.problem;
   }
   const traces = await removeTraces(run.ports, run.state.intent ?? guest.intent, "ours");
   if (traces.length > 0) return traces.join("; ");
-  if (guest.type === "lxc") {
-    const text = await run.view.guestText("lxc", guest.vmid);
-    const locked = text.ok && text.value !== undefined && /^lock\s*[:=]/m.test(text.value);
-    const problem = locked ? await unlockContainer(run.view, guest) : undefined;
-    if (problem !== undefined) return problem;
-  }
+  const locked = await freeOfLock(run, guest);
+  if (locked !== undefined) return locked;
   const done = await guest.destroy(destroyMs);
   told(done);
   return done.ok ? undefined : done.problem;

@@ -8,7 +8,7 @@ import { createReadArchive } from "../integrity/reading-process.ts";
 import type { Clock, Log, RunCommand } from "../ports.ts";
 import type { PveApi } from "../pve/api.ts";
 import { createSandboxes } from "../sandbox/sandboxes.ts";
-import { Operations } from "./operations.ts";
+import { Operations, type OperationsPorts } from "./operations.ts";
 import type { RestoreLimits, RestorePorts } from "./ports.ts";
 
 /** What operations need of the agent that runs them. */
@@ -67,7 +67,7 @@ export function restorePorts({ config, node, api, run, clock, log }: LoadPorts):
 export function loadOperations(
   ports: LoadPorts,
   send: (message: Message) => void,
-  onProblems: (problems: readonly string[]) => void,
+  onProblems: OperationsPorts["onProblems"],
 ): Operations {
   return new Operations({ restore: restorePorts(ports), dir: operationsDir(ports.config.state), send, onProblems });
 }

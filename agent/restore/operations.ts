@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import type { Message, MessageOf } from "#protocol/messages.ts";
+import type { Message, MessageOf, RangeStranger } from "#protocol/messages.ts";
 import { type Operation, type OperationResult, operationSchema } from "#protocol/operations.ts";
 import type { RestoreTest } from "#protocol/restore.ts";
 import { type OperationState, owesCleaning } from "../core/restore/journal.ts";
@@ -27,8 +27,8 @@ export type OperationsPorts = {
   dir: string;
   /** Says it to the hub if there is one; nobody depends on that it arrives. */
   send(message: Message): void;
-  /** What the node should know of its test range; empty: nothing is wrong. */
-  onProblems(problems: readonly string[]): void;
+  /** What the node should know of its test range; empty: nothing is wrong. `strangers`: guests there that are none of ours. */
+  onProblems(problems: readonly string[], strangers: readonly RangeStranger[] | undefined): void;
   /** Default: this process. Tests pretend to be several. */
   process?: string;
 };
@@ -83,9 +83,9 @@ export class Operations {
     this.reaping = this.reapSandboxes();
     const left = await this.reaping;
     const isLive = (id: string, state: OperationState) => this.isLive(id, state);
-    const { cleared, problems } = await sweepRange(this.ports.restore, this.journals, isLive);
+    const { cleared, problems, strangers } = await sweepRange(this.ports.restore, this.journals, isLive);
     if (cleared.length > 0) log(5, "leftovers of restore tests were removed", { guests: cleared.join(",") });
-    this.ports.onProblems([...left, ...problems]);
+    this.ports.onProblems([...left, ...problems], strangers);
     this.journals.prune(clock.now());
   }
 

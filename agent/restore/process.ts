@@ -4,7 +4,8 @@ import { parseProcessStat } from "../core/restore/orphans.ts";
 /** Names one process for ever: pid and start time. Always of the real /proc: it is about the agent itself. */
 export const thisProcess = (): string => processName(process.pid) ?? `${process.pid}`;
 
-function processName(pid: number): string | undefined {
+/** Undefined: no such process lives. */
+export function processName(pid: number): string | undefined {
   try {
     const stat = parseProcessStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
     if (stat === undefined || stat.state === "Z") return undefined;

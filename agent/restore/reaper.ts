@@ -1,3 +1,4 @@
+import type { RangeStranger } from "#protocol/messages.ts";
 import type { RestoreReport } from "#protocol/restore.ts";
 import { type OperationState, owesCleaning } from "../core/restore/journal.ts";
 import { whyNotOurs } from "../core/restore/ours.ts";
@@ -56,6 +57,14 @@ function interruptedReason({ state }: TestRun): string {
   return last === undefined ? "The agent ended before the test began" : `The agent ended in or after the step ${last.step}`;
 }
 
+export type Sweep = {
+  cleared: number[];
+  /** A sentence each. */
+  problems: string[];
+  /** Guests in the range that are none of ours; undefined: nobody could look. */
+  strangers: RangeStranger[] | undefined;
+};
+
 /**
  * Looks at every guest in the range: one that a journal proves to be ours and no test uses is removed, any other is named and left alone. `isLive`:
  * somebody works on that operation now; asked anew for each guest.
@@ -64,23 +73,25 @@ export async function sweepRange(
   ports: RestorePorts,
   journals: Journals,
   isLive: (id: string, state: OperationState) => boolean,
-): Promise<{ cleared: number[]; problems: string[] }> {
+): Promise<Sweep> {
   const view = new NodeView(ports);
   const guests = await view.guests();
-  if (!guests.ok) return { cleared: [], problems: [guests.problem] };
+  if (!guests.ok) return { cleared: [], problems: [guests.problem], strangers: undefined };
   const { first, last } = ports.limits.vmids;
   const inRange = guests.value.filter(({ vmid, node }) => vmid >= first && vmid <= last && node === ports.node);
   closeJournals(journals, new Set(guests.value.map(({ vmid }) => vmid)), ports.clock.now());
   const cleared: number[] = [];
   const problems: string[] = [];
+  const strangers: RangeStranger[] = [];
   const inUse = (vmid: number) => journals.all().some(({ id, state }) => state.intent?.vmid === vmid && isLive(id, state));
   for (const { vmid } of inRange) {
     if (inUse(vmid)) continue;
-    const problem = await sweepGuest(ports, journals, view, vmid);
-    if (problem === undefined) cleared.push(vmid);
-    else problems.push(problem);
+    const swept = await sweepGuest(ports, journals, view, vmid);
+    if (swept === "cleared") cleared.push(vmid);
+    else problems.push(swept.problem);
+    if (swept !== "cleared" && swept.notOurs !== undefined) strangers.push({ vmid, why: swept.notOurs });
   }
-  return { cleared, problems };
+  return { cleared, problems, strangers };
 }
 
 /** Whose guest is not there any more, whoever removed it, owes nothing; and what is told and owes nothing is shelved. */
@@ -95,8 +106,11 @@ function closeJournals(journals: Journals, guests: ReadonlySet<number>, now: num
   }
 }
 
-/** Undefined: it was ours and is gone. */
-async function sweepGuest(ports: RestorePorts, journals: Journals, view: NodeView, vmid: number): Promise<string | undefined> {
+/** `notOurs`: why it isn't; absent: it may be ours, and could not be told or cleared away. */
+type Swept = "cleared" | { problem: string; notOurs?: string };
+
+/** "cleared": it was ours and is gone. */
+async function sweepGuest(ports: RestorePorts, journals: Journals, view: NodeView, vmid: number): Promise<Swept> {
   let why: string = whyNotOurs["no-intent"];
   for (const { id, state } of journals.all().reverse()) {
     if (state.intent?.vmid !== vmid || state.operation.kind !== "restore-test") continue;
@@ -111,13 +125,15 @@ async function sweepGuest(ports: RestorePorts, journals: Journals, view: NodeVie
     const { intent } = run.state;
     if (intent === undefined) continue;
     const owned = await new TestGuest(ports, view, run, intent).ownership();
-    if (!owned.ok) return `Whether the guest ${vmid} in the range of test guests is ours can't be told: ${owned.problem}`;
+    if (!owned.ok)
+      return { problem: `Whether the guest ${vmid} in the range of test guests is ours can't be told: ${owned.problem}` };
     if (!owned.value.ours) {
       why = whyNotOurs[owned.value.why];
       continue;
     }
     const leftovers = await clearAway(run, { again: true });
-    return leftovers.length === 0 ? undefined : leftovers.join("; ");
+    return leftovers.length === 0 ? "cleared" : { problem: leftovers.join("; ") };
   }
-  return `The guest ${vmid} lies in the range of test guests and is not Proven's: ${why}. It was left alone`;
+  const problem = `The guest ${vmid} lies in the range of test guests and is not Proven's: ${why}. It was left alone`;
+  return { problem, notOurs: why };
 }

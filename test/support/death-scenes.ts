@@ -190,7 +190,7 @@ const together: Scene[] = [
       name: `${type} while another process tests at the same node`,
       limits: { reserveMib: 0 },
       orders: (node) => [plantTest(node, type)],
-      beside: (node) => plantTest(node, type === "qemu" ? "lxc" : "qemu", { keepSec: 120 }),
+      beside: (node) => plantTest(node, type === "qemu" ? "lxc" : "qemu", { keepSec: 20 }),
       dies: ["once", "twice"],
     }),
   ),

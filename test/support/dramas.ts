@@ -1,3 +1,5 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Message } from "#protocol/messages.ts";
@@ -5,7 +7,7 @@ import type { RestoreTest } from "#protocol/restore.ts";
 import { parseJournal } from "../../agent/core/restore/journal.ts";
 import type { Operations } from "../../agent/restore/operations.ts";
 import type { RestoreLimits } from "../../agent/restore/ports.ts";
-import { thisProcess } from "../../agent/restore/process.ts";
+import { processName, thisProcess } from "../../agent/restore/process.ts";
 import { type AgentEvent, type Fate, type MortalAgent, startMortal, unharmed } from "./killed-agent.ts";
 import { fastFolder, newId, type RestoreNode } from "./restore-node.ts";
 
@@ -111,10 +113,12 @@ async function playFirst(node: RestoreNode, drama: Drama, orders: readonly Resto
     open.delete(message.body.id);
     if (open.size === 0) told();
   };
-  const agent = startMortal(node, { dir, process: "1:1:boot", fate, heard });
+  const body = drama.beside === undefined ? undefined : await Body.born();
+  const agent = startMortal(node, { dir, process: body?.name ?? "1:1:boot", fate, heard });
   for (const [index, order] of orders.entries()) agent.hear(startOf(ids[index] as string, order, node.clock.now()));
   await node.drive(agent.unlessDead(over.then(() => agent.operations.settled())));
   const doneThen = new Set(ids.filter((id) => agent.operations.journals.read(id)?.result !== undefined));
+  await body?.die();
   if (agent.isDead()) {
     await drama.onDeath?.(node);
     await node.drive(node.clock.sleep(pausesMs[fate.at % pausesMs.length] ?? 0));
@@ -132,6 +136,29 @@ async function playNext(node: RestoreNode, drama: Drama, ids: readonly string[],
   };
   await node.drive(agent.unlessDead(work()));
   return agent;
+}
+
+/** A process that the first agent is, for another one that looks whether it lives. */
+class Body {
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly name: string,
+  ) {}
+
+  static async born(): Promise<Body> {
+    const child = spawn("sleep", ["3600"], { stdio: "ignore" });
+    await once(child, "spawn");
+    child.unref(); // nobody waits for it: time goes on while it runs
+    const name = processName(child.pid ?? 0);
+    if (name === undefined) throw new Error("sleep has ended");
+    return new Body(child, name);
+  }
+
+  async die(): Promise<void> {
+    const gone = once(this.child, "exit");
+    this.child.kill("SIGKILL");
+    await gone;
+  }
 }
 
 /** Another process that lives on, as of somebody who tests by hand at the node. */

@@ -17,8 +17,9 @@ export class FakeClock {
     this.wallMs = startAt;
   }
 
+  /** Whole ms, as the system's: what is due in between is not. */
   now(): EpochMs {
-    return this.wallMs as EpochMs;
+    return Math.floor(this.wallMs) as EpochMs;
   }
 
   monotonicMs(): number {
