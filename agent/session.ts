@@ -25,8 +25,8 @@ import type { BackupFeed, Clock, Log } from "./ports.ts";
 import type { SpoolStore } from "./spool-store.ts";
 
 export const sessionTiming = {
-  /** A ping that isn't answered before the next one is due means that the hub is gone: noticed within 45 s. */
-  pingEveryMs: 20_000,
+  /** A hub that said nothing since the look before is asked; one that says nothing until the next is gone. Its acknowledgements save the question. */
+  lookEveryMs: 10_000,
   clockEveryMs: 60_000,
   /** From the opening to the welcome. */
   welcomeWithinMs: 2 * limits.helloWithinMs,
@@ -101,6 +101,9 @@ class Session {
   private detachOperations: (() => void) | undefined;
   private pings = 0;
   private pongs = 0;
+  /** Since the newest look: the hub was heard, and before it, it was not. */
+  private heard = false;
+  private asked = false;
   /** A resync that the pump has not dealt with yet. */
   private resyncDue = false;
   /** Pongs after which a resync is about what was sent since the last one. */
@@ -120,6 +123,7 @@ class Session {
       text: (text) => this.hear(text),
       pong: () => {
         this.pongs++;
+        this.heard = true;
       },
       closed: (code) => this.finish({ why: "closed", code }),
     });
@@ -146,10 +150,12 @@ class Session {
 
   private async keepAlive(): Promise<void> {
     for (;;) {
-      await this.ports.clock.sleep(sessionTiming.pingEveryMs, this.over.signal);
+      await this.ports.clock.sleep(sessionTiming.lookEveryMs, this.over.signal);
       if (this.over.signal.aborted) return;
-      if (this.pongs < this.pings) this.finish({ why: "silent" }, 1006);
-      else this.ping();
+      if (!this.heard && this.asked) this.finish({ why: "silent" }, 1006);
+      if (!this.heard && !this.asked) this.ping();
+      this.asked = !this.heard;
+      this.heard = false;
     }
   }
 
@@ -165,6 +171,7 @@ class Session {
 
   private hear(text: string): void {
     if (this.end !== undefined) return;
+    this.heard = true;
     const parsed = parseMessageText(text, "hub", this.version);
     if (!parsed.ok) {
       this.complain(parsed.about, parsed.problem);

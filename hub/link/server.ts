@@ -13,8 +13,11 @@ import { AgentSession, type SessionPorts } from "./session.ts";
 
 /** Sessions one hub holds: 200 nodes, and those that reconnect before their old session is known to be dead. */
 const sessionsMax = 1000;
-/** A session without a pong for two of these is dead: a node that lost power sends no FIN. */
-const pingEveryMs = 10_000;
+/**
+ * An agent that said nothing for so long is asked, and one that doesn't answer for as long again is dead: a node that lost power sends no FIN. Who
+ * sends samples is not asked, for an answer costs either side a wake-up.
+ */
+const lookEveryMs = 10_000;
 /** Bytes queued towards an agent that doesn't read. Acknowledgements are small: this much means that it never will. */
 const queuedMax = 4 << 20;
 
@@ -31,10 +34,10 @@ export class LinkServer {
   private readonly sessions = new Map<AgentSession, WebSocket>();
   private readonly byAgent = new Map<string, AgentSession>();
   private stopping = false;
-  private stopPing: () => void = () => undefined;
+  private stopLooking: () => void = () => undefined;
 
   constructor(private readonly ports: SessionPorts) {
-    this.schedulePing();
+    this.scheduleLook();
   }
 
   /** Takes the server's upgrades over; anything but the link's path and subprotocol is refused. */
@@ -108,7 +111,7 @@ export class LinkServer {
   /** Lets what was taken become durable and acknowledged, for at most `withinMs`, and closes every session. */
   async drain(withinMs: number): Promise<void> {
     this.stopping = true;
-    this.stopPing();
+    this.stopLooking();
     const ended = [...this.sessions].map(async ([session, socket]) => {
       const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
       await session.drain();
@@ -148,27 +151,38 @@ export class LinkServer {
       this.ports,
     );
     this.sessions.set(session, webSocket);
-    webSocket.on("message", (data: Buffer, isBinary) => session.receive(isBinary ? data : data.toString("utf8")));
-    webSocket.on("pong", () => this.alive.add(webSocket));
-    this.alive.add(webSocket);
+    webSocket.on("message", (data: Buffer, isBinary) => {
+      this.heard.add(webSocket);
+      session.receive(isBinary ? data : data.toString("utf8"));
+    });
+    for (const event of ["ping", "pong"]) webSocket.on(event, () => this.heard.add(webSocket));
+    this.heard.add(webSocket);
     webSocket.on("error", (error: Error & { code?: string }) => {
       this.ports.events.problem(error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? "oversized" : "websocket");
     });
     webSocket.on("close", (code) => {
       this.sessions.delete(session);
+      this.heard.delete(webSocket);
+      this.asked.delete(webSocket);
       session.lost(`connection closed (${code})`);
     });
   }
 
-  private readonly alive = new Set<WebSocket>();
+  /** Since the newest look. */
+  private readonly heard = new Set<WebSocket>();
+  private readonly asked = new Set<WebSocket>();
 
-  private schedulePing(): void {
-    this.stopPing = after(this.ports.clock, pingEveryMs, () => {
+  private scheduleLook(): void {
+    this.stopLooking = after(this.ports.clock, lookEveryMs, () => {
       for (const socket of this.sessions.values()) {
-        if (this.alive.delete(socket)) socket.ping();
-        else socket.terminate();
+        if (this.heard.delete(socket)) this.asked.delete(socket);
+        else if (this.asked.has(socket)) socket.terminate();
+        else {
+          this.asked.add(socket);
+          socket.ping();
+        }
       }
-      this.schedulePing();
+      this.scheduleLook();
     });
   }
 }

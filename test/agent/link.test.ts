@@ -214,6 +214,16 @@ test("a hub that lost the thread gets a schema and a key frame, and misses no ti
   assert.deepEqual(hub.times(), everyTick(21));
 });
 
+test("a hub that acknowledges is not asked whether it is there", async (t) => {
+  const { clock, hub, net } = setUp(t);
+  await clock.advance(10 * 60_000);
+  assert.deepEqual(hub.times(), everyTick(61));
+  assert.deepEqual(
+    net.ends.map(({ pings }) => pings),
+    [0],
+  );
+});
+
 test("a frozen hub is left within 45 s", async (t) => {
   const { clock, net, link } = setUp(t);
   await clock.advance(1_000);

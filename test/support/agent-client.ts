@@ -42,6 +42,8 @@ export class AgentClient {
   private readonly inbox: Message[] = [];
   private readonly waiting: (() => void)[] = [];
   readonly closed: Promise<number>;
+  /** How often the hub asked whether this agent lives. */
+  pings = 0;
 
   private constructor(private readonly socket: WebSocket) {
     socket.on("message", (data) => {
@@ -56,14 +58,20 @@ export class AgentClient {
         for (const wake of this.waiting.splice(0)) wake();
       }),
     );
+    socket.on("ping", () => this.pings++);
     socket.on("error", () => undefined);
   }
 
-  static async connect(port: number): Promise<AgentClient> {
-    const socket = new WebSocket(`wss://127.0.0.1:${port}/agent`, linkSubprotocol, { rejectUnauthorized: false });
+  static async connect(port: number, { answersPings = true } = {}): Promise<AgentClient> {
+    const options = { rejectUnauthorized: false, autoPong: answersPings };
+    const socket = new WebSocket(`wss://127.0.0.1:${port}/agent`, linkSubprotocol, options);
     const client = new AgentClient(socket);
     await once(socket, "open");
     return client;
+  }
+
+  async pinged(): Promise<void> {
+    await once(this.socket, "ping");
   }
 
   /** The next message of this type; others that come before it are passed over. */

@@ -8,8 +8,10 @@ export type HubEnd = {
   close(code: number): void;
   /** How the agent's end was closed; undefined while it is open. */
   closedBy: { side: "agent" | "hub"; code: number } | undefined;
-  /** False: the hub is frozen; it answers no ping. */
+  /** False: the hub is frozen; it answers no ping, and says nothing else. */
   answersPings: boolean;
+  /** How often the agent asked whether the hub is there. */
+  pings: number;
 };
 
 export type HubHandlers = { message(message: AgentMessage): void; closed(code: number): void };
@@ -24,10 +26,13 @@ export function linkPair(fingerprint: string, hub: HubHandlers): { agent: HubSoc
       else event(handlers);
     });
   const end: HubEnd = {
-    send: (text) => toAgent((to) => to.text(text)),
+    send: (text) => {
+      if (end.answersPings) toAgent((to) => to.text(text));
+    },
     close: (code) => close("hub", code),
     closedBy: undefined,
     answersPings: true,
+    pings: 0,
   };
   const close = (side: "agent" | "hub", code: number) => {
     if (end.closedBy !== undefined) return;
@@ -47,6 +52,7 @@ export function linkPair(fingerprint: string, hub: HubHandlers): { agent: HubSoc
       queueMicrotask(() => hub.message(message));
     },
     ping() {
+      end.pings++;
       if (end.answersPings) toAgent((to) => to.pong());
     },
     close: (code) => close("agent", code),

@@ -322,6 +322,30 @@ test("a wrong clock is measured at the hello and told, not corrected", async (t)
   );
 });
 
+test("an agent that sends samples is not asked whether it lives; one that says nothing is, and gone when it doesn't answer", async (t) => {
+  const hub = await startTestHub(t);
+  const client = await AgentClient.connect(hub.hub.port, { answersPings: false });
+  await client.hello({ key: hub.key, fingerprint: hub.certificate.fingerprint, now: hub.clock.now(), joinKey });
+  await client.next("welcome");
+  await hub.clock.advance(10_000);
+  client.sendRaw(encodeSchema(1, schema));
+  client.sendRaw(frame(2, 10_000, 1));
+  await client.next("ack");
+  await hub.clock.advance(10_000);
+  client.sendRaw(frame(3, 20_000, 1));
+  await client.next("ack"); // and would have come behind a ping
+  assert.equal(client.pings, 0);
+
+  await hub.clock.advance(10_000);
+  const pinged = client.pinged();
+  await hub.clock.advance(10_000);
+  await pinged;
+  await hub.clock.advance(10_000);
+
+  assert.equal(await client.closed, 1006);
+  assert.equal(client.pings, 1);
+});
+
 test("stopping acknowledges what became durable and closes with 1012", async (t) => {
   const hub = await startTestHub(t);
   const { client } = await hub.welcomed();
