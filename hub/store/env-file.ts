@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { pageSize, walkPages } from "./page-walk.ts";
 
@@ -9,8 +9,10 @@ export const envPageSize = pageSize;
  * What is wrong with the LMDB file in `dir`; undefined: nothing, or there is none yet. To be asked before it is opened: LMDB maps the file,
  * and a page that is foreign or missing ends the whole process.
  */
-export function envFileProblem(dir: string): string | undefined {
+export function envFileProblem(dir: string, uid = process.getuid?.()): string | undefined {
   const path = join(dir, "data.mdb");
+  const foreign = ownerProblem(dir, uid) ?? ownerProblem(path, uid);
+  if (foreign !== undefined) return foreign;
   if (!existsSync(path)) return undefined;
   const descriptor = openSync(path, "r");
   try {
@@ -20,5 +22,19 @@ export function envFileProblem(dir: string): string | undefined {
     });
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** Another user who has it could change what is decided, and LMDB would leave files that its owner can't open. Root looks at every store. */
+function ownerProblem(path: string, uid: number | undefined): string | undefined {
+  try {
+    const { uid: owner, mode } = statSync(path);
+    if (uid !== 0 && uid !== undefined && owner !== uid)
+      return `${path} belongs to the user ${owner}, and this hub runs as ${uid}: run it as that user, or chown it`;
+    return (mode & 0o002) === 0 ? undefined : `everybody may change ${path}: chmod o-w`;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return undefined;
+    return `${path} can't be looked at by the user ${uid} (${code}): it belongs to somebody else`;
   }
 }

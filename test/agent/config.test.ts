@@ -90,5 +90,8 @@ test("a log line can't be broken by what it says; the journal gets the level, a 
   createLog({ journal: true, write, now: () => 0 })(4, "first\nsecond", { path: "/a b", count: 2, odd: 'x="\n' });
   createLog({ journal: false, write, now: () => 0 })(6, "started");
   createLog({ journal: true, write, now: () => 0 })(7, "not shown");
+  const name = "web\u001b[2J\u009b31m\r<0>gone\u202egnp.exe";
+  createLog({ journal: true, write, now: () => 0 })(5, `${name}\n<2>forged`, { name });
+  assert.equal(lines.pop(), '<5>web [2J 31m <0>gone gnp.exe; <2>forged name="web\\u001b[2J 31m\\r<0>gone gnp.exe"\n');
   assert.deepEqual(lines, ['<4>first; second path="/a b" count=2 odd="x=\\"\\n"\n', "1970-01-01T00:00:00.000Z info started\n"]);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -124,6 +124,23 @@ test("hooks that fail, are not executable, or that others can write, are told or
     "4 an alert hook failed",
     "4 an alert hook was not run: others than root can write it",
   ]);
+});
+
+test("no hook runs from a folder that others can change, and none that is a link", async (t) => {
+  const { start, hook, root, out, read, logged } = node(t);
+  const folder = join(root, "etc/proven/alert.d");
+  hook("50-works", `echo yes >> ${out}`);
+  writeFileSync(join(root, "elsewhere"), `#!/bin/sh\necho no >> ${out}\n`, { mode: 0o755 });
+  symlinkSync(join(root, "elsewhere"), join(folder, "60-link"));
+  const outlet = start();
+  outlet.hear({ all: false, alerts: [alert()] });
+  await outlet.settled(wait);
+  assert.equal(read(), "yes\n");
+  chmodSync(folder, 0o777);
+  outlet.hear({ all: false, alerts: [{ ...alert(), id: "another@x/guest/100#1" }] });
+  await outlet.settled(wait);
+  assert.equal(read(), "yes\n");
+  assert.ok(logged.includes("4 no alert hook was run: others than root can change the folder"));
 });
 
 test("at most four hooks run at once", async (t) => {

@@ -108,6 +108,10 @@ test("a line of the log can't be forged by what it holds", () => {
     formatLine("agent\nsays", { node: "pve1", text: 'a "b"\n<3>c', absent: undefined }),
     'agent says node=pve1 text="a \\"b\\" <3>c"',
   );
+  assert.equal(
+    formatLine("web\u001b[2J\u009b31m\r<0>gone\u202egnp.exe", { name: "a\u2066b" }),
+    'web [2J 31m <0>gone gnp.exe name="a b"',
+  );
 });
 
 test("only one hub works on a state directory, and the next may when it is gone", async (t) => {

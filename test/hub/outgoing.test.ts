@@ -57,6 +57,19 @@ test("outgoing: a name that resolves to a closed address is refused without a co
   assert.equal(requests, 0);
 });
 
+test("outgoing: a name is asked for once, and the connection goes to the address that was checked", async (t) => {
+  const port = await serve(t, (_, response) => response.end("checked"));
+  let asked = 0;
+  const rebinding: LookupFunction = (hostname, options, callback) =>
+    resolvesTo(asked++ === 0 ? "127.0.0.1" : "169.254.169.254")(hostname, options, callback);
+  const sender = client(t, open, { resolve: rebinding });
+  const first = await sender.send(ask(`http://rebinding.example:${port}/`));
+  assert.equal(first.ok && first.answer.body.toString(), "checked");
+  assert.equal(asked, 1);
+  const later = await sender.send(ask(`http://rebinding.example:${port + 1}/`));
+  assert.deepEqual([later.ok, !later.ok && later.reason], [false, "forbidden"]);
+});
+
 test("outgoing: of several addresses only an allowed one is connected to", async (t) => {
   const port = await serve(t, (request, response) => response.end(request.headers.host));
   const resolve = resolvesTo("169.254.169.254", "127.0.0.1");

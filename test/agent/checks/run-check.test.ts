@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, beforeEach, test } from "node:test";
@@ -215,6 +215,9 @@ test("a script of the node runs only when nobody but its owner could have change
   assert.equal(await reason(), 'failed: exit code 4: "3 orders are missing"');
   writeFileSync(file, "#!/bin/sh\nexit 77\n");
   assert.equal(await reason(), "skipped: the script skipped itself");
+  renameSync(file, `${folder}.elsewhere`);
+  symlinkSync(`${folder}.elsewhere`, file);
+  assert.equal(await reason(), "skipped: /etc/proven/checks.d/orders: not a file");
   chmodSync(folder, 0o777);
   assert.equal(await reason(), "skipped: /etc/proven/checks.d: others may change it (chmod go-w)");
 });

@@ -94,6 +94,8 @@ const urls: [url: string, problem: string | undefined][] = [
   ["https://user:pass@vm.example.org/", "credentials don't belong in the URL: use the settings for them"],
   // What a URL makes of other spellings of 127.0.0.1.
   ["http://0x7f.1/", "127.0.0.1 is this machine: set allow_loopback = true if that is meant"],
+  ["http://0177.0.0.1/", "127.0.0.1 is this machine: set allow_loopback = true if that is meant"],
+  ["https://[::ffff:0:0]/", "::ffff:0:0 is not the address of a single machine"],
   ["http://2130706433/", "127.0.0.1 is this machine: set allow_loopback = true if that is meant"],
   ["https://[::ffff:169.254.169.254]/", "::ffff:a9fe:a9fe is a cloud's metadata service: never allowed"],
 ];

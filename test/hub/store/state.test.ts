@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { open } from "lmdb";
@@ -8,6 +8,7 @@ import type { EpochMs } from "#protocol/ids.ts";
 import { describeEvent } from "../../../hub/core/events.ts";
 import { createKey, listKeys, revokeKey } from "../../../hub/keys.ts";
 import { verifyChain } from "../../../hub/store/audit.ts";
+import { envFileProblem } from "../../../hub/store/env-file.ts";
 import { StateStore } from "../../../hub/store/state.ts";
 import { StoreError } from "../../../hub/store/store-error.ts";
 import { temporaryDir } from "../../support/test-hub.ts";
@@ -107,6 +108,20 @@ test("a store of another version, or a file that is none, is refused with a reme
     () => openIn(other),
     /can't be opened as the hub's state store \(data.mdb is no LMDB file\)\. Restore it from a backup/,
   );
+});
+
+test("a store that another user has, or that everybody may change, is refused with what to do", async (t) => {
+  const dir = temporaryDir(t);
+  await openIn(dir).close();
+  const folder = join(dir, "state");
+  const [mine, other] = [process.getuid?.() ?? 0, 4242];
+  assert.equal(envFileProblem(folder), undefined);
+  assert.equal(
+    envFileProblem(folder, other),
+    `${folder} belongs to the user ${mine}, and this hub runs as ${other}: run it as that user, or chown it`,
+  );
+  chmodSync(join(folder, "data.mdb"), 0o666);
+  assert.throws(() => openIn(dir), /everybody may change .*data\.mdb: chmod o-w/);
 });
 
 test("a store file that was cut off is refused before it can end the process", async (t) => {
