@@ -72,8 +72,16 @@ export class Operations {
   connected(): void {
     for (const { id, state } of this.journals.all()) {
       if (state.result !== undefined && !state.seen) this.tellResult(id, state.result);
-      else if (this.running.has(id)) for (const step of state.steps) this.tellProgress(id, { step });
+      else if (this.running.has(id)) this.tellAgain(id, state);
     }
+  }
+
+  /** A hub that was started anew knows none of it. */
+  private tellAgain(id: string, { steps, intent, gone, keptUntil }: OperationState): void {
+    for (const step of steps) this.tellProgress(id, { step });
+    const testVmid = gone ? undefined : intent?.vmid;
+    if (testVmid === undefined) return;
+    this.tellProgress(id, { testVmid, ...(keptUntil === undefined ? {} : { keepUntil: keptUntil }) });
   }
 
   /** Finishes what a dead agent began, then looks for leftovers. At the start of the agent and every hour. */
@@ -261,6 +269,7 @@ export class Operations {
       .catch((error: unknown) => this.crashed(id, error))
       .finally(() => this.over(id));
     this.running.set(id, { run, cancel: (actor) => run.cancel(actor), done });
+    this.tellAgain(id, state);
     // A guest that is kept on is no reason to wait with the rest.
     if (state.keptUntil === undefined || state.keptUntil <= this.now()) await done;
   }

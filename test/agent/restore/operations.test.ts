@@ -126,6 +126,12 @@ test("a kept guest outlives its agent: the next one takes it away when its time 
   await node.drive(second.operations.tend());
   const guests = () => node.lab.world.guestsNow().some(({ life }) => life.spec.vmid === 990_000);
   assert.deepEqual([second.resultOf(id), guests()], [undefined, true]);
+  const toldOfGuest = () =>
+    second.said.flatMap(({ type, body }) => (type === "op.progress" && body.testVmid !== undefined ? [body] : []));
+  const [told] = toldOfGuest();
+  assert.deepEqual([told?.testVmid, typeof told?.keepUntil], [990_000, "number"], "the hub hears whom it keeps until when");
+  second.operations.connected();
+  assert.deepEqual(toldOfGuest(), [told, told], "and hears it again in each session");
   const report = await second.report(id);
   assert.deepEqual(
     [report.outcome, report.level, report.reason, guests()],
