@@ -26,7 +26,6 @@ export function matrixColumns(panel: Panel, test: (guest: GuestProofView) => voi
       id: "guest",
       title: t("Guest"),
       priority: 1,
-      width: "22%",
       sort: ({ guest }) => guest.vmid,
       cell: ({ guest }) => entityLink(panel, guest, `${guest.vmid} ${guest.name}`),
     },
@@ -34,6 +33,7 @@ export function matrixColumns(panel: Panel, test: (guest: GuestProofView) => voi
       id: "proof",
       title: t("Restore proof"),
       priority: 1,
+      width: "40%",
       sort: ({ look }) => matrixLooks.indexOf(look),
       cell: (row) =>
         row.run === undefined
@@ -95,7 +95,7 @@ const testColumn = (test: (guest: GuestProofView) => void): TableColumn<MatrixRo
   id: "test",
   title: t("Test"),
   priority: 1,
-  width: "92px",
+  width: "86px",
   whole: true,
   cell: ({ guest, run }) =>
     run !== undefined || guest.lastBackup === null

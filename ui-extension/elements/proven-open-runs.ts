@@ -23,6 +23,10 @@ const keepMaxSec = 86_400;
 export const longerBy = ({ keepUntil }: Pick<RunView, "keepUntil">, moreSec: number, now: number): number =>
   Math.min(keepMaxSec, Math.ceil(Math.max(0, (keepUntil ?? now) - now) / 1000) + moreSec);
 
+/** Its test guest stays for people; until when, somebody may not have said yet. */
+export const isKept = ({ step, keepUntil, cancelling }: Pick<RunView, "step" | "keepUntil" | "cancelling">): boolean =>
+  cancelling === null && (keepUntil !== null || step === "keep");
+
 /** The console of a kept test guest, in Proxmox VE. */
 export function testConsole(panel: Panel, run: RunView): TemplateResult | typeof nothing {
   const { guest, testVmid, node, cluster, keepUntil } = run;
@@ -95,7 +99,7 @@ export class ProvenOpenRuns extends PanelElement {
     const { proof } = this.panel.api;
     const forGuest = html`<span class="sr"> ${name}</span>`;
     const cancel = () => this.#act(() => proof.cancel(run.id), t("It is stopped, and what it made is removed."));
-    if (run.keepUntil === null) return html`<button type="button" @click=${cancel}>${t("Cancel")}${forGuest}</button>`;
+    if (!isKept(run)) return html`<button type="button" @click=${cancel}>${t("Cancel")}${forGuest}</button>`;
     const extend = (event: Event) => {
       if (!(event.target instanceof HTMLSelectElement) || event.target.value === "") return;
       const sec = Number(event.target.value);

@@ -67,7 +67,7 @@ export class ProvenProofs extends PanelElement {
       .sum button { background: var(--pv-panel); text-align: left; padding: 6px 10px; }
       .sum button[aria-pressed="true"] { background: var(--pv-select); }
       .sum strong { display: block; font-size: 20px; font-weight: 400; line-height: 1.2; }
-      header input { flex: 0 1 300px; min-width: 0; }
+      header input { flex: 1 1 180px; max-width: 300px; min-width: 0; }
     `,
   ];
   declare runs: Loaded<readonly RunView[]>;
@@ -126,7 +126,7 @@ export class ProvenProofs extends PanelElement {
     const look = verdictLooks[verdict.level];
     const test = (guest: GuestProofView) => this.#test(guest);
     return html`
-      <div class="line ${verdict.level} title" role="status"><span class=${look.tone}>${icon(look.shape)}</span><h1>${verdict.text}</h1></div>
+      <div class="line ${verdict.level}" role="status"><span class=${look.tone}>${icon(look.shape)}</span><h1>${verdict.text}</h1></div>
       ${this.#counts(all, filter)}
       ${said(this.result)}
       ${testing === undefined ? nothing : html`<section class="panel" aria-label=${t("Test this backup …")}><header><h2>${t("Test a backup of {guest}", { guest: `${testing.vmid} ${testing.name}` })}</h2></header><proven-test-form .panel=${panel} .guest=${testing} @started=${this.#onStarted} @closed=${this.#onClosed}></proven-test-form></section>`}

@@ -14,7 +14,7 @@ import { entityLink, link } from "./link.ts";
 import { type Loaded, loadedOf, loading } from "./loaded.ts";
 import { PanelElement } from "./panel-element.ts";
 import { runMark } from "./proof-mark.ts";
-import { longerBy, testConsole } from "./proven-open-runs.ts";
+import { isKept, longerBy, testConsole } from "./proven-open-runs.ts";
 import { factList, pageStyles } from "./proven-page.ts";
 import { shared } from "./styles.ts";
 
@@ -223,7 +223,7 @@ export class ProvenRun extends PanelElement {
       html`<button type="button" @click=${() => this.#act(ask, done)}>${words}</button>`;
     return [
       testConsole(panel, run),
-      run.keepUntil === null
+      !isKept(run)
         ? nothing
         : [
             act(
