@@ -4,8 +4,8 @@ import { agentBundle } from "./hub-process.ts";
 import { evictFile } from "./page-cache.ts";
 
 /** As the agent's systemd unit starts it. With fewer than libuv's four threads one hanging file system would hold up all others. */
-const nodeFlags = ["--max-semi-space-size=1", "--max-old-space-size=24", "--single-threaded", "--v8-pool-size=0"];
-const nodeEnv = { UV_THREADPOOL_SIZE: "4", MALLOC_ARENA_MAX: "1" };
+export const nodeFlags = ["--max-semi-space-size=1", "--max-old-space-size=24", "--single-threaded", "--v8-pool-size=0"];
+export const nodeEnv = { UV_THREADPOOL_SIZE: "4", MALLOC_ARENA_MAX: "1" };
 
 /** The real agent from its bundle, on its own copy of the Node binary: pages shared with other Nodes would halve its PSS. */
 export class AgentProcess {

@@ -5,6 +5,7 @@ import { type Context, type Measure, peerFinder } from "./context.ts";
 import { agentBundle, hubBundle, runsFromSource } from "./hub-process.ts";
 import { agent } from "./measures/agent.ts";
 import { alerts } from "./measures/alerts.ts";
+import { archive } from "./measures/archive.ts";
 import { bulk } from "./measures/bulk.ts";
 import { churn } from "./measures/churn.ts";
 import { history } from "./measures/history.ts";
@@ -14,7 +15,7 @@ import { type BenchOptions, type MeasureName, parseOptions, usage } from "./opti
 import { formatTable, missingRow, type Row } from "./row.ts";
 
 /** `npm run bench`: measures the built hub and agent, beside Debian's peers where asked, and prints a table. docs/BENCH.md explains it. */
-const measures: Record<MeasureName, Measure> = { bulk, pace, history, agent, kill, alerts, churn };
+const measures: Record<MeasureName, Measure> = { bulk, pace, history, agent, kill, alerts, churn, archive };
 
 function printPlan(options: BenchOptions): void {
   let total = 0;

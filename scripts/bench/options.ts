@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-export const measureNames = ["bulk", "pace", "history", "agent", "kill", "churn", "alerts"] as const;
+export const measureNames = ["bulk", "pace", "history", "agent", "kill", "churn", "alerts", "archive"] as const;
 export type MeasureName = (typeof measureNames)[number];
 
 export type BenchOptions = {
