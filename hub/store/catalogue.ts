@@ -3,6 +3,7 @@ import { type Metric, metricById, metricByName } from "#protocol/metrics.ts";
 import type { Schema, SchemaEntity } from "#protocol/records.ts";
 import { type Incarnation, resolveIncarnation } from "../core/incarnation.ts";
 import type { AgentId, SeriesInfo } from "../core/series.ts";
+import { columnFinder } from "./column-finder.ts";
 import { agentKey, currentKey, dayMs, entityDocKey, groupDocKey } from "./keys.ts";
 import type { SeriesEnv } from "./series-env.ts";
 
@@ -34,32 +35,6 @@ export type Layout = {
   columnOf(id: number): number;
 };
 
-/** Binary search instead of a map: a layout of 10,000 series costs 80 kB so. */
-function columnFinder(ids: Uint32Array): (id: number) => number {
-  const order = Uint32Array.from(ids, (_, column) => column);
-  // Ids of a new agent's series ascend already.
-  if (!ids.every((id, column) => column === 0 || id > (ids[column - 1] as number))) {
-    order.sort((a, b) => (ids[a] as number) - (ids[b] as number));
-  }
-  const sorted = Uint32Array.from(order, (column) => ids[column] as number);
-  const least = sorted[0] ?? 0;
-  const greatest = sorted[sorted.length - 1] ?? -1;
-  return (id) => {
-    // Ids of one agent's series are close together: most questions end here.
-    if (id < least || id > greatest) return -1;
-    let low = 0;
-    let high = sorted.length - 1;
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const found = sorted[middle] as number;
-      if (found === id) return order[middle] as number;
-      if (found < id) low = middle + 1;
-      else high = middle - 1;
-    }
-    return -1;
-  };
-}
-
 function statusesOf({ entities, series }: Schema): Layout["statuses"] {
   const status = metricByName("guest", "status")?.id;
   const columns = [...series.keys()].filter((column) => series[column]?.metric === status);
@@ -78,7 +53,8 @@ const incarnationsCompared = 16;
  */
 export class Catalogue {
   private readonly active = new Map<string, { doc: EntityDoc; users: number }>();
-  private readonly current = new Map<string, { incarnation: number; users: number }>();
+  /** `key`: of its EntityDoc. */
+  private readonly current = new Map<string, { incarnation: number; key: string; users: number }>();
   private readonly agents = new Map<string, AgentDoc>();
   private readonly dirty = new Map<string, unknown>();
   private changes = 0;
@@ -196,7 +172,7 @@ export class Catalogue {
     if (now !== found.number) this.dirty.set(currentKey(cluster, entity), found.number);
     this.changes++;
     const present = this.current.get(name);
-    this.current.set(name, { incarnation: found.number, users: (present?.users ?? 0) + 1 });
+    this.current.set(name, { incarnation: found.number, key, users: (present?.users ?? 0) + 1 });
     const entry = this.active.get(key);
     this.active.set(key, { doc, users: (entry?.users ?? 0) + 1 });
     return { key, doc };
@@ -283,23 +259,44 @@ export class Catalogue {
     return this.current.get(`${cluster} ${entity}`)?.incarnation ?? this.get<number>(currentKey(cluster, entity));
   }
 
-  /** Series of an incarnation (default: the present one) that `wanted` takes; default: all. */
-  seriesOf(
+  /** An incarnation's document; default: the present one's. */
+  private incarnation(cluster: ClusterId, entity: EntityKey, wanted?: number): { number: number; doc: EntityDoc } | undefined {
+    const present = this.current.get(`${cluster} ${entity}`);
+    const number = wanted ?? present?.incarnation ?? this.get<number>(currentKey(cluster, entity));
+    if (number === undefined) return undefined;
+    const doc = this.entityDoc(number === present?.incarnation ? present.key : entityDocKey(cluster, entity, number));
+    return doc && { number, doc };
+  }
+
+  /** The series of a metric's name and instance, of an incarnation (default: the present one). */
+  find(
     cluster: ClusterId,
     entity: EntityKey,
+    metric: string,
+    instance: string | undefined,
     incarnation?: number,
-    wanted?: (metric: Metric, instance: string | undefined) => boolean,
-  ): SeriesInfo[] {
-    const number = incarnation ?? this.incarnationOf(cluster, entity);
-    const doc = number === undefined ? undefined : this.entityDoc(entityDocKey(cluster, entity, number));
-    if (doc === undefined || number === undefined) return [];
-    const found: SeriesInfo[] = [];
+  ): SeriesInfo | undefined {
+    const found = this.incarnation(cluster, entity, incarnation);
+    if (found === undefined) return undefined;
+    const { number, doc } = found;
     for (const series of doc.series) {
-      const metric = metricById(series.metric);
+      if (series.instance !== instance) continue;
+      const row = metricById(series.metric);
+      if (row?.name !== metric) continue;
+      return { id: series.id, cluster, entity, incarnation: number, metric: row, instance, source: series.source };
+    }
+    return undefined;
+  }
+
+  /** Series of an incarnation (default: the present one). */
+  seriesOf(cluster: ClusterId, entity: EntityKey, incarnation?: number): SeriesInfo[] {
+    const known = this.incarnation(cluster, entity, incarnation);
+    if (known === undefined) return [];
+    const found: SeriesInfo[] = [];
+    for (const { id, metric: row, instance, source } of known.doc.series) {
+      const metric = metricById(row);
       // A metric that this program no longer knows: its samples stay, nothing can show them.
-      if (metric === undefined || (wanted && !wanted(metric, series.instance))) continue;
-      const { id, instance, source } = series;
-      found.push({ id, cluster, entity, incarnation: number, metric, instance, source });
+      if (metric !== undefined) found.push({ id, cluster, entity, incarnation: known.number, metric, instance, source });
     }
     return found;
   }

@@ -58,7 +58,7 @@ export class Reader implements SeriesReader, SeriesRanker {
 
   find(selector: Parameters<SeriesReader["find"]>[0]): SeriesInfo | undefined {
     const { cluster, entity, metric, instance, incarnation } = selector;
-    return this.catalogue.seriesOf(cluster, entity, incarnation, (row, named) => row.name === metric && named === instance)[0];
+    return this.catalogue.find(cluster, entity, metric, instance, incarnation);
   }
 
   seriesOf(cluster: ClusterId, entity: EntityKey, incarnation?: number): readonly SeriesInfo[] {
