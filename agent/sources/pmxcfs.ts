@@ -25,6 +25,7 @@ export class PmxcfsSource {
   /** The newest `.version`: a counter for each file, and pmxcfs' `starttime`. Empty until it was read. */
   counters: ReadonlyMap<string, number> = new Map();
 
+  private looking: Promise<void> | undefined;
   private seen = new Map<string, number>();
   private entries: readonly config.VmlistEntry[] = [];
   private pools: ReadonlyMap<Vmid, string> = new Map();
@@ -38,7 +39,15 @@ export class PmxcfsSource {
   /** False until .vmlist was read once: then nothing is known about guests, not even that there are none. */
   guestsKnown = false;
 
-  async refresh(): Promise<void> {
+  /** Who asks while a look is under way waits for the same one: at the start the link and the sampler do, and there is much to read. */
+  refresh(): Promise<void> {
+    this.looking ??= this.look().finally(() => {
+      this.looking = undefined;
+    });
+    return this.looking;
+  }
+
+  private async look(): Promise<void> {
     this.problem = undefined;
     const [version, members] = await Promise.all([
       this.readParsed("/etc/pve/.version", config.parseVersion),
