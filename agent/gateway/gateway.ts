@@ -6,7 +6,7 @@ import type { Clock, Log } from "../ports.ts";
 import { createUserApi } from "../pve/user-api.ts";
 import { HubClient } from "./hub-client.ts";
 import { Logins } from "./logins.ts";
-import { Gateway, type GatewayConfig } from "./server.ts";
+import { Gateway, type GatewayConfig, type GatewayPorts } from "./server.ts";
 import { Streams } from "./streams.ts";
 import { Viewers } from "./viewers.ts";
 
@@ -26,8 +26,9 @@ export function createGateway(ports: {
   clock: Clock;
   log: Log;
   self(): { node: NodeName; clusterId: ClusterId } | undefined;
+  times?: GatewayPorts["times"];
 }): GatewayParts {
-  const { config, root, apiUrl, hubFiles, identity, clock, log, self } = ports;
+  const { config, root, apiUrl, hubFiles, identity, clock, log, self, times = {} } = ports;
   const api = createUserApi(apiUrl);
   const viewers = new Viewers({ api, clock, cluster: () => self()?.clusterId });
   const hub = new HubClient({
@@ -41,7 +42,7 @@ export function createGateway(ports: {
   });
   const streams = new Streams({ clock, viewers, hub });
   return {
-    gateway: new Gateway({ config, root, clock, log, viewers, hub, streams }),
+    gateway: new Gateway({ config, root, clock, log, viewers, hub, streams, times }),
     logins: new Logins({ api, viewers, clock }),
     close: () => {
       api.close();

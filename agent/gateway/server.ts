@@ -26,6 +26,8 @@ export type GatewayPorts = {
   viewers: Viewers;
   hub: HubClient;
   streams: Streams;
+  /** Other times than usual, for tests. */
+  times?: Partial<typeof slowest>;
 };
 
 const bodyMaxBytes = 1 << 20;
@@ -80,8 +82,8 @@ export class Gateway {
   }
 
   private async listen(pair: { cert: string; key: string }): Promise<void> {
-    const { config, log } = this.ports;
-    const server = createServer({ ...pair, ...slowest, minVersion: "TLSv1.2" }, (request, response) => {
+    const { config, log, times } = this.ports;
+    const server = createServer({ ...pair, ...slowest, ...times, minVersion: "TLSv1.2" }, (request, response) => {
       this.answer(request, response).catch((error: unknown) => {
         log(3, "the gateway failed", { problem: error instanceof Error ? (error.stack ?? error.message) : String(error) });
         if (!response.headersSent)

@@ -81,7 +81,10 @@ export type BrowserAnswer = { status: number; headers: IncomingMessage["headers"
 export const cluster = "00000000000000aa" as ClusterId;
 
 /** The real gateway of node pve1 in front of the lab's API and a scripted hub. */
-export async function startGateway(t: TestContext, options: { pinned?: string } = {}) {
+export async function startGateway(
+  t: TestContext,
+  options: { pinned?: string; times?: Parameters<typeof createGateway>[0]["times"] } = {},
+) {
   const { lab, clock } = await startTestLab(t);
   const identity = loadIdentity(join(lab.dir, "gateway-state"));
   const hub = await startScriptedHub(t, identity.publicKey);
@@ -100,6 +103,7 @@ export async function startGateway(t: TestContext, options: { pinned?: string } 
     clock,
     log: (_, message) => logged.push(message),
     self: () => ({ node: "pve1" as NodeName, clusterId: cluster }),
+    ...(options.times === undefined ? {} : { times: options.times }),
   });
   const over = new AbortController();
   await parts.gateway.refresh();
