@@ -41,6 +41,7 @@ type Asked = PolicyGuest & { member: Member };
 const openLookMs = 30_000;
 const closedLookMs = 10 * 60_000;
 const nightsShown = 7;
+const refusedMs = 3_600_000;
 const nightsKeptMs = 60 * 86_400_000;
 const shipped = { actor: "hub", reason: "comes with Proven" };
 const observed = { actor: "hub", reason: "observed" };
@@ -216,7 +217,9 @@ export class VerifyLoop {
       return found;
     };
     const running = runs.filter(isOpen).length;
-    const begun = span.active ? runs.filter(({ createdAt }) => createdAt >= span.from).length : 0;
+    const begun = span.active
+      ? runs.filter(({ createdAt, outcome }) => createdAt >= span.from && outcome !== "refused").length
+      : 0;
     return { policy, guests, running, begun, place, span, nights };
   }
 
@@ -245,7 +248,7 @@ export class VerifyLoop {
   }
 
   private guestsOf(policy: Policy): Asked[] {
-    const tried = newestTries(this.ports.book.newest());
+    const tried = newestTries(this.ports.book.newest(), this.ports.clock.now());
     const since = this.sinceOf(policy);
     return this.members(policy).map((member): Asked => {
       const { facts, owned } = member;
@@ -322,11 +325,15 @@ export class VerifyLoop {
   }
 }
 
-/** The newest restore test of each guest that was meant; what somebody cancelled was not tried. */
-function newestTries(newestFirst: readonly Run[]): Map<string, Run> {
+/**
+ * The newest restore test of each guest that was meant; what somebody cancelled was not tried. Of a refused one nothing was begun, often since
+ * another test was in its way: it counts for a while only, so that the same night tries again.
+ */
+function newestTries(newestFirst: readonly Run[], now: EpochMs): Map<string, Run> {
   const found = new Map<string, Run>();
   for (const run of newestFirst) {
     if (run.kind !== "restore-test" || run.guest === null || run.outcome === "cancelled") continue;
+    if (run.outcome === "refused" && now - run.createdAt > refusedMs) continue;
     const key = `${run.cluster}/${run.guest.vmid}`;
     if (!found.has(key)) found.set(key, run);
   }

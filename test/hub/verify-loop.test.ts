@@ -23,9 +23,16 @@ function nights(t: TestContext, vmids: number[]) {
   const clock = new FakeClock(midnight);
   const agent = new OperatingAgent(
     () => clock.now(),
-    (test) => ({ kind: "restore-test", report: reportOf(test, { startedAt: clock.now(), endedAt: clock.now() + 60_000 }) }),
+    (test) => ({
+      kind: "restore-test",
+      report: reportOf(test, { startedAt: clock.now(), endedAt: clock.now() + 60_000, outcome: flags.outcome }),
+    }),
   );
-  const flags = { backsUp: false, maintenance: undefined as string | undefined };
+  const flags = {
+    backsUp: false,
+    maintenance: undefined as string | undefined,
+    outcome: "passed" as "passed" | "failed" | "refused",
+  };
   const open = () => {
     const state = StateStore.open({ dir, now: () => clock.now() });
     const picture = () =>
@@ -114,6 +121,22 @@ test("in the window guests are tested, a restart of the hub in between changes n
   await clock.advance(60_000);
   assert.deepEqual(look(), [100, 101, 102], "all are proven");
   assert.deepEqual([...agent.begun.values()], [1, 1, 1]);
+});
+
+test("a test that was refused, so that nothing was begun, is tried again in the same night; one that failed is not", async (t) => {
+  const { clock, flags, enable, look, agent } = nights(t, [100]);
+  enable();
+  flags.outcome = "refused";
+  await clock.advance(hour + 60_000);
+  assert.deepEqual(look(), [100]);
+  await clock.advance(50 * 60_000);
+  assert.deepEqual(look(), [100], "not the next minute");
+  flags.outcome = "failed";
+  await clock.advance(20 * 60_000);
+  assert.deepEqual(look(), [100, 100]);
+  await clock.advance(2 * hour);
+  assert.deepEqual(look(), [100, 100]);
+  assert.equal(agent.begun.size, 2);
 });
 
 test("why was 100 not tested? The night's record says it", async (t) => {
