@@ -6,21 +6,48 @@ import { test } from "node:test";
 const root = join(import.meta.dirname, "../..");
 
 const sources = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
-  .filter((name) => name.endsWith(".test.ts"))
+  .filter((name) => name.endsWith(".ts"))
   .map((name) => readFileSync(join(root, "test", name), "utf8"));
 
-/** Last cells of the tables' rows below "Attackers". */
-function namedTests(): string[] {
-  const rows = readFileSync(join(root, "docs/SECURITY.md"), "utf8").split("\n");
-  const cells = rows.filter((line) => /^\|.*\|$/.test(line)).map((line) => line.split("|").at(-2)?.trim() ?? "");
-  return cells.filter((cell) => cell !== "test" && cell !== "no test yet" && !/^-+$/.test(cell));
+/** Rows of the tables, their cells trimmed, without the headings. */
+function rows(): string[][] {
+  const lines = readFileSync(join(root, "docs/SECURITY.md"), "utf8").split("\n");
+  return lines
+    .filter((line, index) => /^\|.*\|$/.test(line) && !/^\| -/.test(line) && !/^\| -/.test(lines[index + 1] ?? ""))
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split("|")
+        .map((cell) => cell.trim()),
+    );
 }
 
-test("every test that the threat model names is there by that name", () => {
-  const named = namedTests();
-  assert.ok(named.length > 20, `${named.length} rows`);
+const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** Names that a file gives its tests as a template, `${name} is refused`: what is filled in must stand somewhere, too. */
+function fitsTemplate(source: string, name: string): boolean {
+  return [...source.matchAll(/\b(?:test|it)\(\s*`([^`]*\$\{[^`]*)`/g)].some(([, template = ""]) => {
+    const pattern = template
+      .split(/\$\{[^}]*\}/)
+      .map(escaped)
+      .join("(.+?)");
+    const filled = new RegExp(`^${pattern}$`).exec(name)?.slice(1);
+    return filled?.every((text) => sources.some((one) => one.includes(`"${text}"`)) || /^\d+$/.test(text)) === true;
+  });
+}
+
+const isThere = (name: string) => sources.some((source) => source.includes(`"${name}"`) || fitsTemplate(source, name));
+
+test("every row of the threat model names a test that is there by that name", () => {
+  const all = rows();
+  assert.ok(all.length > 60, `${all.length} rows`);
   assert.deepEqual(
-    named.filter((name) => !sources.some((source) => source.includes(`"${name}"`))),
+    all.filter((cells) => cells.some((cell) => cell === "")),
+    [],
+    "a cell is empty",
+  );
+  assert.deepEqual(
+    all.map((cells) => cells.at(-1) ?? "").filter((name) => !isThere(name)),
     [],
   );
 });

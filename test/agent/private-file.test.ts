@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { linkSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { writePrivate } from "../../agent/private-file.ts";
+
+test("a private file is written anew, whatever link somebody put in its place", (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "proven-private-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const foreign = join(dir, "foreign");
+  writeFileSync(foreign, "foreign", { mode: 0o644 });
+  const file = join(dir, "agent.key");
+  symlinkSync(foreign, `${file}.${process.pid}.tmp`);
+  writePrivate(file, "secret");
+  assert.equal(readFileSync(foreign, "utf8"), "foreign");
+  assert.equal(readFileSync(file, "utf8"), "secret");
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+
+  rmSync(file);
+  linkSync(foreign, file);
+  writePrivate(file, "secret");
+  rmSync(file);
+  symlinkSync(foreign, file);
+  writePrivate(file, "secret");
+  assert.equal(lstatSync(file).isSymbolicLink(), false);
+  assert.equal(readFileSync(foreign, "utf8"), "foreign");
+});
