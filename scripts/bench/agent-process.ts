@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { closeSync, copyFileSync, openSync } from "node:fs";
+import { agentUnit } from "./agent-unit.ts";
 import { agentBundle } from "./hub-process.ts";
 import { evictFile } from "./page-cache.ts";
 
-/** As the agent's systemd unit starts it. With fewer than libuv's four threads one hanging file system would hold up all others. */
-export const nodeFlags = ["--max-semi-space-size=1", "--max-old-space-size=24", "--single-threaded", "--v8-pool-size=0"];
-export const nodeEnv = { UV_THREADPOOL_SIZE: "4", MALLOC_ARENA_MAX: "1" };
+export const { flags: nodeFlags, env: nodeEnv } = agentUnit;
 
 /** The real agent from its bundle, on its own copy of the Node binary: pages shared with other Nodes would halve its PSS. */
 export class AgentProcess {

@@ -5,15 +5,13 @@ import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { agentUnit } from "../../scripts/bench/agent-unit.ts";
 import { type Lab, type LabOptions, startLab } from "../lab/lab.ts";
 import { Daemon } from "./daemon.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const bundles = { hub: join(root, "dist/hub.mjs"), agent: join(root, "dist/agent.mjs"), panel: join(root, "dist/panel") };
 const run = promisify(execFile);
-
-/** As the agent's systemd unit starts it. */
-const agentFlags = ["--max-semi-space-size=1", "--max-old-space-size=24", "--single-threaded"];
 
 export type SystemOptions = {
   /** Everything is written below. */
@@ -60,7 +58,8 @@ export class System {
         node,
         new Daemon({
           name: `agent ${node}`,
-          args: [...agentFlags, programs.agents?.[node] ?? bundles.agent, "--config", lab.agentConfig(node)],
+          args: [...agentUnit.flags, programs.agents?.[node] ?? bundles.agent, "--config", lab.agentConfig(node)],
+          env: { ...agentUnit.env },
           logFile: logFile(`agent-${node}`),
           ready: /connected to the hub|joined the hub/,
         }),
