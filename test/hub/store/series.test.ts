@@ -38,6 +38,28 @@ test("raw samples read back as sent, before and after they were compacted", asyn
   await store.hub.close();
 });
 
+test("rows whose records are not on the disk yet stay out of blocks, so that no start finds a row in both", async () => {
+  const store = newStore();
+  const agent = new TestAgent(store, agentOf("pve1"));
+  const frames = (from: number, to: number) => {
+    for (let i = from; i < to; i++) void agent.frame(day0 + i * 10_000, [i, i * 1000]);
+  };
+  void agent.declare(cpuAndNet);
+  frames(0, 710);
+  await store.commit();
+  frames(710, 730);
+  store.clock = day0 + 3 * hour;
+  await store.settle();
+  assert.equal((await store.hub.size()).headRows, 20);
+  await store.commit();
+  await store.crash();
+  const { headRows, blocks } = await store.hub.size();
+  assert.deepEqual([headRows, blocks.count > 0], [20, true]);
+  const range = { from: ms(day0), to: ms(day0 + 3 * hour), stepMs: undefined, aggregates: ["avg"] as const };
+  assert.equal(store.hub.reader.read([store.find(guest(100), "cpu")], range).series[0]?.at.length, 730);
+  await store.hub.close();
+});
+
 test("a counter is read as its rate per second, a step as the increase over its time", async () => {
   const store = newStore();
   await twoHours(store, new TestAgent(store, agentOf("pve1")));
