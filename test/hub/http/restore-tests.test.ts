@@ -3,6 +3,7 @@ import { type TestContext, test } from "node:test";
 import type { Backup } from "#protocol/backups.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { RunDetail } from "#protocol/proof.ts";
+import { notProven } from "../../../hub/core/proof.ts";
 import { RunBook } from "../../../hub/run-book.ts";
 import { reportOf } from "../../support/operating-agent.ts";
 import { orderOf, restoreTest } from "../../support/operations-world.ts";
@@ -163,6 +164,16 @@ test("what a test left out stands beside its proof, and what became slow", async
   assert.deepEqual(guest?.slower, [{ measure: "heartbeatMs", before: 20_000, now: 50_000, factor: 2.5 }]);
   const missing = (guest?.notProven ?? []) as string[];
   assert.ok(missing.includes("Check db was skipped: no address"), missing.join());
+});
+
+test("a step that nobody asked for leaves nothing out, where it proves nothing; a picture that wasn't taken does", () => {
+  const step = (name: "keep" | "benchmark" | "screenshot", state: "skipped" | "unknown" = "skipped") => ({
+    ...{ step: name, state, startedAt: 1, endedAt: 1, reason: "Not asked for", log: [] },
+  });
+  const report = reportOf(restoreTest(), {
+    steps: [step("keep"), step("benchmark"), step("screenshot"), step("keep", "unknown")],
+  });
+  assert.deepEqual(notProven(report), ["Step screenshot: skipped, Not asked for", "Step keep: unknown, Not asked for"]);
 });
 
 test("the copy that a test runs is no guest whose backups somebody has to prove; one that stays behind is", async (t) => {
