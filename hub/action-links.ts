@@ -24,6 +24,8 @@ export class ActionLinks {
   constructor(
     secrets: Secrets,
     private readonly base: string,
+    /** Links that were made until then act no more, ms since the Unix epoch. */
+    private readonly endedAt: () => number = () => 0,
   ) {
     if (!secrets.has(secretName)) secrets.change({ [secretName]: randomBytes(32).toString("base64") });
     this.key = Buffer.from(secrets.get(secretName), "base64");
@@ -52,7 +54,8 @@ export class ActionLinks {
     const [action = "", expires = "", ...id] = Buffer.from(claim, "base64url").toString("utf8").split("\n");
     if (!isLinkAction(action)) return { state: "forged" };
     const expiresAt = Number(expires) as EpochMs;
-    return { state: now < expiresAt ? "valid" : "expired", claim: { action, delivery: id.join("\n"), expiresAt } };
+    const isOver = now >= expiresAt || expiresAt - validMs <= this.endedAt();
+    return { state: isOver ? "expired" : "valid", claim: { action, delivery: id.join("\n"), expiresAt } };
   }
 
   private sign(claim: string): Buffer {

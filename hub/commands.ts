@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { type Scope, scopes } from "#protocol/api.ts";
 import { type Command, day, only, positive, UsageError } from "./command-line.ts";
 import { joinCommands } from "./join-commands.ts";
-import { createKey, listKeys, revokeKey } from "./keys.ts";
+import { createKey, endSessions, listKeys, revokeKey } from "./keys.ts";
 import { evidenceProblem } from "./run-book.ts";
 
 /** Verbs that read and change the state store. The hub may be running: it takes changes up within seconds. */
@@ -50,6 +50,14 @@ export const commands: Record<string, Command> = {
       if (!revokeKey(state, id, { actor: user, reason: "proven-hub key revoke" }, now))
         throw new UsageError(`there is no key ${id}`);
       say(`revoked ${id}`);
+    },
+  },
+  "session end-all": {
+    usage: "session end-all",
+    run(args, { state, now, user, say }) {
+      if (args.length > 0) throw new UsageError("session end-all");
+      endSessions(state, { actor: user, reason: "proven-hub session end-all" }, now);
+      say("every browser must sign in again, and links in messages act no more");
     },
   },
   ...joinCommands,

@@ -9,6 +9,7 @@ import { receiverRules, secretName } from "./core/receiver-check.ts";
 import { DeliveryDispatcher, type DispatcherPorts } from "./dispatcher.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Journal } from "./journal.ts";
+import { sessionsEndedAt } from "./keys.ts";
 import { OutgoingClient } from "./outgoing.ts";
 import type { Clock, Log } from "./ports.ts";
 import { Secrets } from "./secrets.ts";
@@ -60,7 +61,7 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
   secrets.prune("receiver/", (name) => receivers.has(name.split("/")[1] ?? ""));
   const vapid = loadVapidKeys(secrets);
   const base = (config.url ?? `https://${hostname()}:${config.port}`).replace(/\/+$/, "");
-  const links = new ActionLinks(secrets, base);
+  const links = new ActionLinks(secrets, base, () => sessionsEndedAt(state));
   const clients = [false, true].map((open) => new OutgoingClient(receiverRules(open), caOf(parts)));
   const unsubscribe = (id: string) => state.remove("pushSubscription", id, by);
   const send = openSender({

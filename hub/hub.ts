@@ -24,6 +24,7 @@ import type { HttpPorts } from "./http/ports.ts";
 import { createHubServer } from "./https-server.ts";
 import { tellIncidents } from "./incident-acknowledgement.ts";
 import { Journal } from "./journal.ts";
+import { sessionsEndedAt } from "./keys.ts";
 import { Gate } from "./link/gate.ts";
 import { LoginAsks } from "./link/login-asks.ts";
 import { LinkServer } from "./link/server.ts";
@@ -200,6 +201,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     pictures: () => fleet.pictures(),
     logins: {
       agents: () => connectedAgents(fleet.pictures()),
+      endedAt: () => sessionsEndedAt(state),
       ask: (agent, type, body) => loginAsks.ask(agent, type, body),
       end: (agent, session) => void link.sendLogin(agent, "login.end", { session }),
     },

@@ -77,3 +77,11 @@ export function revokeJoinToken(state: StateStore, id: string, by: Actor): boole
     return present !== undefined && present.usedAt === null && state.remove("joinToken", id, by);
   });
 }
+
+/** Every browser must sign in again, and no link in a message that is out acts any more. The running hub goes by it at once. */
+export function endSessions(state: StateStore, by: Actor, now: EpochMs): void {
+  state.put("sessionsEnded", "all", { at: now }, by);
+}
+
+/** What was handed out until then is over; 0: everything goes on. */
+export const sessionsEndedAt = (state: StateStore): number => state.get("sessionsEnded", "all")?.at ?? 0;

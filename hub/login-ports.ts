@@ -20,6 +20,8 @@ export interface LoginPorts {
   agents(): readonly { agent: AgentId; clusterName: string }[];
   /** Undefined: it can't be asked, or didn't answer in time. */
   ask<Q extends LoginQuestion>(agent: AgentId, type: Q, body: QuestionBody<Q>): Promise<AnswerBody<Q> | undefined>;
+  /** Sessions that began until then are over, ms since the Unix epoch. */
+  endedAt(): number;
   /** The agent may forget this session. */
   end(agent: AgentId, session: string): void;
 }

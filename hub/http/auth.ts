@@ -14,6 +14,7 @@ import {
 } from "../core/limits.ts";
 import { Refusal } from "../core/refusal.ts";
 import { everything, type Viewer } from "../core/viewer.ts";
+import { sessionsEndedAt } from "../keys.ts";
 import { hashSecret, sameSecret } from "../link/gate.ts";
 import { addressOf, type Caller, type HubContext, type HubEnv, type Standing } from "./env.ts";
 import { Gateways } from "./gateway.ts";
@@ -125,6 +126,7 @@ export class Authenticator {
       session === undefined ||
       key === undefined ||
       clock.now() >= session.expiresAt ||
+      session.createdAt <= sessionsEndedAt(state) ||
       keyProblem(key, clock.now()) !== undefined;
     if (ended) throw sessionEnded();
     return this.keyCaller({ ...key, expiresAt: session.expiresAt }, "cookie");

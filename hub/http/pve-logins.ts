@@ -187,7 +187,8 @@ export class PveLogins {
     const session = this.sessions.get(key);
     if (session === undefined) return undefined;
     const now = this.clock.monotonicMs();
-    if (now - session.startedAt < sessionMs && now - session.usedAt < idleMs) return session;
+    const ended = session.endsAt - sessionMs <= this.ports.endedAt();
+    if (!ended && now - session.startedAt < sessionMs && now - session.usedAt < idleMs) return session;
     this.close(key, session);
     return undefined;
   }

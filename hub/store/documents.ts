@@ -65,6 +65,8 @@ export const kinds = {
   ...alertKinds,
   ...receiverKinds,
   ...restoreKinds,
+  /** What browsers and messages were handed before `at` is good for nothing: sessions, links that act. One document, id `all`. */
+  sessionsEnded: { audited: true, schema: z.strictObject({ at: epochMs }) },
   /** What a user arranged in the panel; id: `key <id>` or `user <user@realm>`. */
   layout: { audited: false, schema: layoutSchema },
   /** An agent's last word, so that a restarted hub shows last facts as unknown instead of nothing; id: `<cluster>/<node>`. */

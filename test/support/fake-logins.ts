@@ -20,6 +20,8 @@ export class FakeLogins implements LoginPorts {
   readonly over = new Set<string>();
   readonly asked: string[] = [];
   readonly ended: string[] = [];
+  /** Sessions that began until then are over. */
+  endedAtMs = 0;
   viewOf: (user: string) => View = (user) => labView(user);
   /** How old the view is that an agent tells, ms. */
   viewAgeMs = 0;
@@ -37,6 +39,10 @@ export class FakeLogins implements LoginPorts {
     await this.gate;
     if (this.away) return undefined;
     return this.answer(type, body as Record<string, never>) as AnswerBody<Q> | undefined; // by the question's type
+  }
+
+  endedAt(): number {
+    return this.endedAtMs;
   }
 
   end(_: AgentId, session: string): void {

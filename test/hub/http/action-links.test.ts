@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import type { EpochMs } from "#protocol/ids.ts";
 import { newDelivery } from "../../../hub/core/delivery.ts";
 import { createApp } from "../../../hub/http/app.ts";
+import { endSessions } from "../../../hub/keys.ts";
 import { alertOf } from "../../support/alert-views.ts";
 import { FakeAlerting } from "../../support/fake-alerting.ts";
 import { noon, notificationOf } from "../../support/notifications.ts";
@@ -111,6 +113,14 @@ test("after three days, or once the message is forgotten, a link does nothing an
   const fresh = linkHub(t);
   fresh.hub.state.remove("delivery", fresh.message.id, by);
   assert.equal((await fresh.ask("POST")).status, 410);
+});
+
+test("after all sessions were ended a link that is out acts no more, and a new one does", async (t) => {
+  const { hub, ask, message } = linkHub(t);
+  endSessions(hub.state, by, message.at as EpochMs);
+  assert.equal((await ask("POST")).status, 410);
+  const [later] = hub.delivery.links.of({ ...message, at: (message.at + 1) as EpochMs });
+  assert.equal((await ask("GET", later?.url)).status, 200);
 });
 
 test("what ended and fires again was never seen by who got the link: the old link does not take it", async (t) => {

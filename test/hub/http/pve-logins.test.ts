@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { commands } from "../../../hub/commands.ts";
 import { createApp } from "../../../hub/http/app.ts";
+import { sessionsEndedAt } from "../../../hub/keys.ts";
 import { FakeLogins } from "../../support/fake-logins.ts";
 import { alertId, seenHub } from "../../support/seen-hub.ts";
 import { agentOf } from "../../support/test-hub.ts";
@@ -201,6 +203,27 @@ test("signing out ends the session, at the agent too", async (t) => {
   assert.equal((await ask("DELETE", "session", { cookie })).status, 204);
   assert.deepEqual(logins.ended, ["carol@pve"]);
   assert.equal((await ask("GET", "guests", { cookie })).status, 401);
+});
+
+test("when all sessions are ended, those of accounts and of keys are over at once, and new ones go on", async (t) => {
+  const { ask, signIn, logins, hub } = loginHub(t);
+  const byKey = () => ask("POST", "session", { body: { key: hub.newKey("read") } });
+  const before = [(await signIn("carol")).cookie, (await byKey()).cookie];
+  const statuses = (cookies: string[]) =>
+    Promise.all(cookies.map(async (cookie) => (await ask("GET", "guests", { cookie })).status));
+  assert.deepEqual(await statuses(before), [200, 200]);
+  await hub.clock.advance(1000);
+  await commands["session end-all"]?.run([], {
+    state: hub.state,
+    now: hub.clock.now(),
+    user: "root",
+    fingerprint: async () => "",
+    say: () => undefined,
+  });
+  logins.endedAtMs = sessionsEndedAt(hub.state);
+  assert.deepEqual(await statuses(before), [401, 401]);
+  await hub.clock.advance(1);
+  assert.deepEqual(await statuses([(await signIn("carol")).cookie, (await byKey()).cookie]), [200, 200]);
 });
 
 test("a session nobody uses for two hours is over, and one of twelve hours", async (t) => {
