@@ -68,7 +68,9 @@ export function placesOf(valued: readonly Valued[], count: number, lowest: boole
   const all = summed(valued);
   const sign = lowest ? 1 : -1;
   // Only what may have a place is put in order: few of many, as a rule.
-  const ordered = Float64Array.from(all, ({ value }) => sign * value).sort();
+  const ordered = new Float64Array(all.length);
+  for (let i = 0; i < all.length; i++) ordered[i] = sign * (all[i] as Valued).value;
+  ordered.sort();
   const last = ordered[count - 1] ?? Number.POSITIVE_INFINITY;
   const byName = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
   const places = all

@@ -25,6 +25,8 @@ type Field = {
   cluster: ClusterId | undefined;
   metric: Metric;
   all: Candidates;
+  /** Of guests that moved: the same sample may be with two agents. */
+  moved: readonly number[];
   groups: readonly { group: number; agent: number; indexes: readonly number[]; wanted: Wanted }[];
   layouts: WeakMap<Layout, LayoutColumns>;
 };
@@ -47,9 +49,9 @@ export class Ranking {
     const field = this.fieldOf(cluster, metric);
     const averages = this.averages(field, { from, to });
     const ranked: Ranked[] = [];
-    for (const [i, { series }] of field.all.entries()) {
+    for (let i = 0; i < averages.length; i++) {
       const value = (averages[i] as number) / metric.scale;
-      if (!Number.isNaN(value)) ranked.push({ series, value });
+      if (!Number.isNaN(value)) ranked.push({ series: (field.all[i] as Candidates[number]).series, value });
     }
     if (count === undefined) return ranked;
     ranked.sort((a, b) => (lowest ? a.value - b.value : b.value - a.value) || a.series.id - b.series.id);
@@ -61,7 +63,8 @@ export class Ranking {
     const known = this.fields.find((one) => one.metric === metric && one.cluster === cluster && one.version === version);
     if (known !== undefined) return known;
     const all = this.catalogue.activeSeries(cluster, metric);
-    const field = { version, cluster, metric, all, groups: groupsOf(all, metric), layouts: new WeakMap() };
+    const moved = [...all.keys()].filter((index) => (all[index]?.groups.length ?? 0) > 1);
+    const field = { version, cluster, metric, all, moved, groups: groupsOf(all, metric), layouts: new WeakMap() };
     const others = this.fields.filter((one) => one.version === version);
     this.fields = [field, ...others.slice(0, fieldsMax - 1)];
     return field;
@@ -70,8 +73,7 @@ export class Ranking {
   /** In scaled units; NaN: no sample. */
   private averages(field: Field, window: Window): Float64Array {
     const found = new WindowAverages(field.all.length, window.from);
-    // The same sample may be with two agents, where a guest moved.
-    for (const [index, { groups }] of field.all.entries()) if (groups.length > 1) found.markUnclear(index);
+    for (const index of field.moved) found.markUnclear(index);
     this.addBlocks(field, window, found);
     this.addMemory(field, window, found);
     const averages = new Float64Array(field.all.length);
