@@ -5,7 +5,8 @@ import * as z from "zod";
  * its API with these schemas; the panel imports their types only. Times are ms since the Unix epoch, UTC; durations end in `Sec`.
  */
 
-const epochMs = z.int().nonnegative();
+/** Up to the last instant that a Date can say (ECMA-262, 21.4.1.1): what is written into messages must be one. */
+const epochMs = z.int().nonnegative().max(8_639_999_999_999_999);
 const text = (max: number) => z.string().min(1).max(max);
 const list = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(1000);
 /** Ids that people choose and see in addresses. Documents are kept by them: what every object of JavaScript has by that name is none. */

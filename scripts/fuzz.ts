@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { agentTargets } from "../test/support/fuzz/agent-parsers.ts";
 import { openApi, propertyOf } from "../test/support/fuzz/api.ts";
 import { hubTargets } from "../test/support/fuzz/hub-parsers.ts";
+import { linkProperty, openLink } from "../test/support/fuzz/link.ts";
 
 /**
  * `npm run fuzz [-- --minutes N] [--only WORDS] [--seed S]`: what test/fuzz tries with one seed, with ever new ones. Prints what fails with its
@@ -17,6 +18,7 @@ if (!(minutes > 0)) throw new Error("--minutes: a number above 0");
 const endMs = performance.now() + minutes * 60_000;
 const runsOfText = 1000;
 const runsOfRequests = 60;
+const linkName = "conversations of an agent";
 
 let [tried, failed] = [0, 0];
 
@@ -41,7 +43,9 @@ async function round(seed: number): Promise<void> {
     if (wanted(name)) await check(name, property, seed, runsOfText);
   }
   const endings: (() => unknown)[] = [];
-  const api = await openApi({ after: (end: () => unknown) => void endings.unshift(end) } as Parameters<typeof openApi>[0]);
+  const scope = { after: (end: () => unknown) => void endings.unshift(end) } as Parameters<typeof openApi>[0];
+  if (wanted(linkName) && !isOver()) await check(linkName, linkProperty(openLink(scope)), seed, runsOfRequests * 5);
+  const api = await openApi(scope);
   for (const operation of api.operations) {
     const name = `${operation.method} ${operation.path}`;
     if (!isOver() && wanted(name)) await check(name, propertyOf(api, operation), seed, runsOfRequests);

@@ -7,8 +7,11 @@ import { describeError } from "../log.ts";
 import type { Log } from "../ports.ts";
 import type { HubContext, HubEnv } from "./env.ts";
 
+/** What was asked for may stand in it: cut, so that no long question comes back whole. */
+const textMax = 1000;
+
 const body = (code: string, message: string, field?: string): ApiError => ({
-  error: { code, message, ...(field === undefined ? {} : { field }) },
+  error: { code, message: message.slice(0, textMax), ...(field === undefined ? {} : { field: field.slice(0, textMax) }) },
 });
 
 export function answerRefusal(c: HubContext, refusal: Refusal): Response {

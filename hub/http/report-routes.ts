@@ -18,7 +18,8 @@ import { seenBy } from "./seen.ts";
 
 const tags = ["reports"];
 const params = z.object({ id: slugSchema });
-const time = z.coerce.number().int().nonnegative();
+/** Up to the last instant that a Date can say: the report writes it. */
+const time = z.coerce.number().int().nonnegative().max(8_639_999_999_999_999);
 const period = z.object({ from: time, to: time, lang: z.enum(reportLanguages).default("en") });
 type Period = z.output<typeof period>;
 
