@@ -25,7 +25,7 @@ export const formStyles = css`
   .buttons { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
   .said { display: flex; gap: 8px; align-items: baseline; padding: 7px 12px; border: 1px solid var(--pv-line); background: var(--pv-ok-tint); }
   .said.bad { background: var(--pv-crit-tint); }
-  a.button { display: inline-flex; align-items: center; background: var(--pv-head); border: 1px solid var(--pv-line); border-radius: 3px; padding: 3px 10px; min-height: 26px; color: var(--pv-text); }
+  a.button { display: inline-flex; align-items: center; gap: 5px; background: var(--pv-head); border: 1px solid var(--pv-line); border-radius: 3px; padding: 3px 10px; min-height: 26px; color: var(--pv-text); }
   a.button.primary { background: var(--pv-primary); border-color: var(--pv-primary); color: var(--pv-primary-text); }
   a.button:hover { background: var(--pv-hover); text-decoration: none; color: var(--pv-text); }
   .empty { padding: 12px 10px; color: var(--pv-dim); }

@@ -35,10 +35,7 @@ export function matrixColumns(panel: Panel, test: (guest: GuestProofView) => voi
       priority: 1,
       width: "40%",
       sort: ({ look }) => matrixLooks.indexOf(look),
-      cell: (row) =>
-        row.run === undefined
-          ? html`${matrixMark(row)}${row.why === "" ? nothing : html` <small class="dim" title=${row.why}>${row.why}</small>`}`
-          : link(panel, sectionRoute("proofs", row.run.id), html`${icon("running")} ${runWords(row.run, now, t)}`),
+      cell: (row) => html`${matrixMark(row)}${proofMore(panel, row)}`,
     },
     {
       id: "tested",
@@ -55,7 +52,7 @@ export function matrixColumns(panel: Panel, test: (guest: GuestProofView) => voi
       id: "took",
       title: t("Took"),
       priority: 2,
-      width: "108px",
+      width: "132px",
       sort: ({ guest }) => guest.proof.durationMs ?? undefined,
       cell: (row) => tookCell(row),
     },
@@ -80,6 +77,13 @@ export function matrixColumns(panel: Panel, test: (guest: GuestProofView) => voi
     },
     ...(panel.mayWrite ? [testColumn(test)] : []),
   ];
+}
+
+/** What goes on, else why it stands as it does. */
+function proofMore(panel: Panel, { run, why }: MatrixRow) {
+  if (run !== undefined)
+    return html` <small>${link(panel, sectionRoute("proofs", run.id), html`${icon("running")} ${runWords(run, panel.now.value, t)}`)}</small>`;
+  return why === "" ? nothing : html` <small class="dim" title=${why}>${why}</small>`;
 }
 
 function tookCell({ guest, slower }: MatrixRow) {

@@ -17,7 +17,7 @@ export const planStyles = css`
   .plan h3 { font-size: 13px; font-weight: 600; }
   .plan ol { list-style: none; margin: 4px 0 0; padding: 0; display: grid; gap: 4px; }
   .plan li { display: grid; grid-template-columns: 178px 76px minmax(0, 1fr); gap: 2px 10px; align-items: center; }
-  .plan .late li { grid-template-columns: minmax(90px, 200px) 96px minmax(0, 1fr); }
+  .plan .late li { grid-template-columns: minmax(90px, 200px) 156px minmax(0, 1fr); }
   .plan .names { overflow-wrap: anywhere; }
   .plan .bar { height: 8px; }
   .short { display: flex; gap: 8px; align-items: baseline; padding: 7px 10px; background: var(--pv-warn-tint); }

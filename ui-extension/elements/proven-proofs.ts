@@ -147,7 +147,7 @@ export class ProvenProofs extends PanelElement {
     const counts = countMatrix(rows);
     const words: Record<MatrixLook, [label: string, tone: string]> = {
       failed: [t("failed"), "crit"],
-      never: [t("never proven"), ""],
+      never: [t("never proven"), "warn"],
       old: [t("too old"), "warn"],
       unknown: [t("unknown"), "dim"],
       part: [t("proven in part"), ""],
