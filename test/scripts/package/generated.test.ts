@@ -12,6 +12,7 @@ import { newestRelease } from "../../../scripts/package/changelog.ts";
 import { configManual, configText, TextsError } from "../../../scripts/package/config-text.ts";
 import { copyrightText, LicenceError } from "../../../scripts/package/copyright.ts";
 import { generatedFiles } from "../../../scripts/package/generate.ts";
+import { nobody, publisherOf, signedBy } from "../../../scripts/package/publisher.ts";
 import { schemaKeys } from "../../../scripts/package/schema-keys.ts";
 
 const read = (path: string) => readFileSync(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), "utf8");
@@ -96,4 +97,24 @@ test("a bundled library with a licence that nobody has looked at stops the packa
 
 test("a changelog without an entry is no changelog", () => {
   assert.throws(() => newestRelease("nothing"), /does not begin with an entry/);
+});
+
+test("the sources name nobody as their publisher, and who builds with DEBFULLNAME and DEBEMAIL is named everywhere instead", () => {
+  const publisher = publisherOf({ DEBFULLNAME: "Anna & Co $1", DEBEMAIL: "packages@anna.example" }) ?? "";
+  assert.equal(publisher, "Anna & Co $1 <packages@anna.example>");
+  assert.equal(publisherOf({}), undefined);
+  for (const path of ["debian/control", "debian/changelog"]) {
+    const signed = signedBy(read(path), publisher);
+    assert.equal(signed.includes(nobody), false, path);
+    assert.ok(signed.includes(publisher), path);
+  }
+  assert.equal(newestRelease(signedBy(read("debian/changelog"), publisher)).version, softwareVersion);
+});
+
+test("half a publisher, or one that would break a field, is refused", () => {
+  assert.throws(() => publisherOf({ DEBFULLNAME: "Anna" }), /DEBEMAIL/);
+  assert.throws(() => publisherOf({ DEBEMAIL: "a@b.example" }), /DEBFULLNAME/);
+  assert.throws(() => publisherOf({ DEBFULLNAME: "A <b>", DEBEMAIL: "a@b.example" }), /DEBFULLNAME/);
+  assert.throws(() => publisherOf({ DEBFULLNAME: "A", DEBEMAIL: "a@b.example\nPackage: x" }), /DEBEMAIL/);
+  assert.throws(() => signedBy("Maintainer: Somebody", "Anna <a@b.example>"), /is to be replaced/);
 });
