@@ -38,7 +38,8 @@ export async function examine(config: HubConfig, now: number): Promise<Finding[]
 
 function owners(dir: string): Finding {
   const { uid } = statSync(dir);
-  const names = readdirSync(dir, { recursive: true, encoding: "utf8" });
+  // What deploy installs from is put there by root, and only read.
+  const names = readdirSync(dir, { recursive: true, encoding: "utf8" }).filter((name) => !/^packages(\/|$)/.test(name));
   const foreign = names.filter((name) => existsSync(join(dir, name)) && statSync(join(dir, name)).uid !== uid);
   return judgeOwners(dir, foreign, userName(uid));
 }

@@ -1,6 +1,5 @@
-import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import ssh2, { type Client, type ClientChannel, type ServerHostKeyAlgorithm } from "ssh2";
+import ssh2, { type Client, type ServerHostKeyAlgorithm } from "ssh2";
 import { type CredentialPorts, credentials } from "./credentials.ts";
 import { type HostKey, parseHostKey } from "./known-hosts.ts";
 import { DeployProblem, printable } from "./problem.ts";
@@ -141,21 +140,14 @@ function openTcp(host: string, port: number, withinMs: number): Promise<Socket> 
 
 function remote(client: Client, sock: Socket, host: string): Remote {
   let lost: string | undefined;
-  const ended = new AbortController();
+  const broken = () =>
+    new DeployProblem(`the connection to ${host} was lost${lost === undefined ? "" : ` (${printable(lost)})`}`);
   client.on("error", (error) => {
     lost = error.message;
   });
-  client.on("close", () => ended.abort());
-  const broken = () =>
-    new DeployProblem(`the connection to ${host} was lost${lost === undefined ? "" : ` (${printable(lost)})`}`);
-  const unlessBroken = <T>(work: Promise<T>): Promise<T> =>
-    Promise.race([
-      work,
-      new Promise<never>((_, reject) => {
-        if (ended.signal.aborted) reject(broken());
-        ended.signal.addEventListener("abort", () => reject(broken()), { once: true });
-      }),
-    ]);
+  const ended = new Promise<never>((_, reject) => client.on("close", () => reject(broken())));
+  ended.catch(() => undefined); // nobody waits when we close it ourselves
+  const unlessBroken = <T>(work: Promise<T>): Promise<T> => Promise.race([work, ended]);
   return {
     localAddress: (sock.localAddress ?? "").replace(/^::ffff:/, ""),
     async run(command, more = {}) {
@@ -168,34 +160,37 @@ function remote(client: Client, sock: Socket, host: string): Remote {
   };
 }
 
-async function runCommand(
+/** The end of a short command can come in the same packet as its beginning: whoever listens must do so at once. */
+function runCommand(
   client: Client,
   command: string,
   { input = "", withinMs = commandWithinMs }: { input?: string; withinMs?: number },
 ): Promise<Ran> {
-  const channel = await new Promise<ClientChannel>((resolve, reject) => {
-    client.exec(command, (error, opened) =>
-      error === undefined ? resolve(opened) : reject(new DeployProblem(printable(error.message))),
-    );
+  return new Promise((resolve, reject) => {
+    client.exec(command, (error, channel) => {
+      if (error !== undefined) return reject(new DeployProblem(printable(error.message)));
+      const ran: Ran = { code: undefined, signal: undefined, stdout: "", stderr: "" };
+      const collect = (to: "stdout" | "stderr") => (chunk: string) => {
+        if (ran[to].length < outputMax) ran[to] += printable(chunk);
+      };
+      channel.setEncoding("utf8").on("data", collect("stdout"));
+      channel.stderr.setEncoding("utf8").on("data", collect("stderr"));
+      channel.on("exit", (code: number | null, signal?: string) => {
+        ran.code = code ?? undefined;
+        ran.signal = signal;
+      });
+      channel.on("error", () => undefined); // "close" follows
+      const late = setTimeout(() => {
+        channel.destroy();
+        reject(new DeployProblem(`no end of a command within ${withinMs / 1000} s: ${command.slice(0, 80)}`));
+      }, withinMs);
+      channel.once("close", () => {
+        clearTimeout(late);
+        resolve(ran);
+      });
+      channel.end(input);
+    });
   });
-  const said = { stdout: "", stderr: "" };
-  const collect = (to: keyof typeof said) => (chunk: string) => {
-    if (said[to].length < outputMax) said[to] += printable(chunk);
-  };
-  channel.setEncoding("utf8").on("data", collect("stdout"));
-  channel.stderr.setEncoding("utf8").on("data", collect("stderr"));
-  let exit: { code: number | undefined; signal: string | undefined } = { code: undefined, signal: undefined };
-  channel.on("exit", (code: number | null, signal?: string) => {
-    exit = { code: code ?? undefined, signal };
-  });
-  channel.on("error", () => undefined); // "close" follows
-  channel.end(input);
-  const timeout = AbortSignal.timeout(withinMs);
-  await once(channel, "close", { signal: timeout }).catch(() => {
-    channel.destroy();
-    throw new DeployProblem(`no end of a command within ${withinMs / 1000} s: ${command.slice(0, 80)}`);
-  });
-  return { ...exit, ...said };
 }
 
 function copyFile(client: Client, bytes: Buffer, path: string): Promise<void> {

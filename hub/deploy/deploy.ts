@@ -60,7 +60,9 @@ export async function deploy(plan: DeployPlan, ports: DeployPorts): Promise<List
   try {
     await must(node.run("systemctl restart proven-agent"), "the agent does not start");
     const agent = await seenByHub(node, startedAt, ports);
-    say(`seen        ${agent.id}, ${agent.software ?? "agent"}, joined ${new Date(agent.joinedAt).toISOString().slice(0, 16)}Z`);
+    say(
+      `seen        ${agent.id}, version ${agent.software ?? "unknown"}, joined ${new Date(agent.joinedAt).toISOString().slice(0, 16)}Z`,
+    );
     return agent;
   } catch (error) {
     throw await blame(error, node, offered);

@@ -56,6 +56,9 @@ export type SshNodeOptions = {
   uid?: number;
 };
 
+/** A command that has ended before anybody could look. */
+export const atOnce = "at once";
+
 /** A node that a real SSH server lets in to: commands run in a shell with the programs above, files arrive by SFTP. Gone when the test ends. */
 export class SshNode {
   readonly dir = mkdtempSync(join(tmpdir(), "proven-node-"));
@@ -161,6 +164,11 @@ export class SshNode {
 
   private run(channel: ServerChannel, command: string): void {
     this.commands.push(command);
+    if (command === atOnce) {
+      channel.exit(3);
+      channel.end();
+      return;
+    }
     const inside = command
       .replaceAll("/var/lib/proven-agent/", `${this.dir}/`)
       .replaceAll("/etc/pve/proven/", `${this.dir}/pve/`)

@@ -14,7 +14,7 @@ import { choosePackages } from "../../../hub/deploy/packages.ts";
 import { openTerminal, type Terminal } from "../../../hub/deploy/terminal.ts";
 import { readKnownHosts, trustHostKey } from "../../../hub/deploy/trust.ts";
 import { systemClock } from "../../../hub/ports.ts";
-import { newKey, SshNode, type SshNodeOptions } from "../../support/ssh-node.ts";
+import { atOnce, newKey, SshNode, type SshNodeOptions } from "../../support/ssh-node.ts";
 import { agentOf, temporaryDir, testHub } from "../../support/test-hub.ts";
 
 const fingerprint = Array(32).fill("AB").join(":");
@@ -259,6 +259,19 @@ test("a connection that breaks while apt runs is named, apt runs to its end, and
   assert.equal(node.read("installed"), "installed 0.1.0");
   node.onCommand = () => undefined;
   assert.match((await run(person())).join("\n"), /0\.1\.0 is installed already/);
+});
+
+test("the end of a command is heard also when it comes with its beginning", async (t) => {
+  const { node, sshDir } = await setUp(t);
+  const remote = await connectSsh({
+    host: "127.0.0.1",
+    port: node.port,
+    preferredTypes: [],
+    checkHostKey: async () => undefined,
+    credentials: { user: "root", identity: undefined, sshDir, agentSocket: undefined, terminal: person() },
+  });
+  for (let round = 0; round < 20; round++) assert.equal((await remote.run(atOnce)).code, 3);
+  remote.close();
 });
 
 test("an agent that the hub does not see: its words are shown, and its token is withdrawn", async (t) => {
