@@ -12,6 +12,8 @@ const in_ =
 const link = in_("protocol/limits.ts");
 const server = in_("hub/https-server.ts");
 const gateway = in_("agent/gateway/server.ts");
+const gatewayBounds = in_("agent/gateway/bounds.ts");
+const gatewayPort = in_("agent/gateway/bounds.ts");
 const loginGuard = in_("hub/core/login-guard.ts");
 const ageing = in_("hub/core/tier.ts");
 
@@ -89,7 +91,7 @@ export const sections: readonly Section[] = [
     title: "Signing in",
     limits: [
       in_("hub/core/limits.ts")(
-        "wrong keys from one address within a minute",
+        "wrong keys, or refused hellos, from one address within a minute",
         "loginLock.failures",
         "count",
         "that address is locked",
@@ -207,9 +209,13 @@ export const sections: readonly Section[] = [
   {
     title: "The agent's gateway",
     limits: [
-      gateway("connections", "server.maxConnections", "count", "closed"),
-      gateway("time for a request's headers", "server.headersTimeout", "ms", "408, closed"),
-      gateway("time for a whole request", "server.requestTimeout", "ms", "408, closed"),
+      gatewayBounds("connections", "connectionsMax", "count", "closed"),
+      gatewayBounds("connections from one address", "connectionsPerAddress", "count", "closed before TLS; others are served on"),
+      gatewayBounds("time for the TLS handshake", "slowest.handshakeTimeout", "ms", "closed"),
+      gatewayPort("connections from one address", "connectionsPerAddress", "count", "closed before TLS; others are served on"),
+      gatewayPort("time for the TLS handshake", "slowest.handshakeTimeout", "ms", "closed"),
+      gatewayPort("time for a request's headers", "slowest.headersTimeout", "ms", "408, closed"),
+      gatewayPort("time for a whole request", "slowest.requestTimeout", "ms", "408, closed"),
       gateway("body of a request", "bodyMaxBytes", "bytes", "413"),
       gateway("requests from one address, lasting", "perAddress.perSec", "per second", "429 with Retry-After"),
       gateway("requests from one address, at once", "perAddress.burst", "count", "429 with Retry-After"),
