@@ -20,7 +20,7 @@ test("a constant is read as the program has it: through names, imports, objects 
   assert.equal(constantIn("protocol/limits.ts", "limits.spoolMaxBytes"), limits.spoolMaxBytes);
   assert.equal(constantIn("hub/link/session.ts", "inFlightMax"), limits.unackedRecords * 4);
   assert.equal(constantIn("hub/core/limits.ts", "requestRate.burst"), 300);
-  assert.equal(constantIn("agent/gateway/server.ts", "server.maxConnections"), 512);
+  assert.equal(constantIn("hub/https-server.ts", "server.maxHeadersCount"), 64);
   assert.equal(constantIn("hub/core/login-guard.ts", "backoffRules.user.maxMs"), 30_000);
   assert.equal(constantIn("systemd/proven-hub.service", "MemoryMax"), 2_147_483_648);
   assert.throws(() => constantIn("protocol/limits.ts", "limits.nothing"), ConstantError);
