@@ -6,7 +6,7 @@ import { connect } from "node:tls";
 import * as z from "zod";
 import { type Finding, judgeClock, judgeDisk, judgeService } from "#protocol/findings.ts";
 import type { HubConfig } from "./config.ts";
-import { judgeCertificate, judgeOwners, judgePort, judgeTold } from "./core/doctor.ts";
+import { judgeCertificate, judgeCopies, judgeOwners, judgePort, judgeTold } from "./core/doctor.ts";
 import { certificatePath, loadCertificate } from "./tls.ts";
 
 /** The store grows slowly; compaction and a backup need room beside it. */
@@ -26,6 +26,7 @@ export async function examine(config: HubConfig, now: number): Promise<Finding[]
   const { cert, fingerprint } = await loadCertificate(state, now);
   return [
     owners(state),
+    ...copies(state),
     judgeDisk(state, bavail * bsize, neededBytes),
     judgeClock(await output("timedatectl", "show", "--property=NTPSynchronized", "--value")),
     judgeService("proven-hub", await output("systemctl", "show", "--property=ActiveState", "--value", "proven-hub")),
@@ -42,6 +43,15 @@ function owners(dir: string): Finding {
   const names = readdirSync(dir, { recursive: true, encoding: "utf8" }).filter((name) => !/^packages(\/|$)/.test(name));
   const foreign = names.filter((name) => existsSync(join(dir, name)) && statSync(join(dir, name)).uid !== uid);
   return judgeOwners(dir, foreign, userName(uid));
+}
+
+function copies(dir: string): Finding[] {
+  const kept = readdirSync(dir).filter((name) => /^(state|series)\.(version|set-aside)-[\d.]+$/.test(name));
+  const bytesOf = (name: string) => statSync(join(dir, name, "data.mdb"), { throwIfNoEntry: false })?.size ?? 0;
+  return judgeCopies(
+    dir,
+    kept.sort().map((name) => ({ name, bytes: bytesOf(name) })),
+  );
 }
 
 function userName(uid: number): string {

@@ -54,3 +54,11 @@ export function judgeOwners(dir: string, foreign: readonly string[], owner: stri
   const says = `${foreign.slice(0, 3).join(", ")}${more} in ${dir} belong to somebody else than ${owner}`;
   return { about: "files", state: "trouble", says, remedy: `chown -R ${owner}: ${dir}, then systemctl restart proven-hub` };
 }
+
+/** What upgrades and rollbacks of the stores have left in the state directory, for whoever wants to go back. Nothing where there is nothing. */
+export function judgeCopies(dir: string, copies: readonly { name: string; bytes: number }[]): Finding[] {
+  if (copies.length === 0) return [];
+  const says = copies.map(({ name, bytes }) => `${name} (${Math.ceil(bytes / 1e6)} MB)`).join(", ");
+  const remedy = `when nobody wants to go back (proven-hub store rollback): cd ${dir} && rm -r ${copies.map(({ name }) => name).join(" ")}`;
+  return [{ about: "old stores", state: "ok", says: `kept from upgrades: ${says}`, remedy }];
+}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judgeCertificate, judgeOwners, judgePort, judgeTold } from "../../../hub/core/doctor.ts";
+import { judgeCertificate, judgeCopies, judgeOwners, judgePort, judgeTold } from "../../../hub/core/doctor.ts";
 
 const now = Date.UTC(2026, 0, 1);
 const day = 86_400_000;
@@ -40,4 +40,20 @@ test("files that aren't the hub's are named, the first three of them", () => {
     judgeOwners("/s", ["a", "b", "c", "d", "e"], "proven").says,
     "a, b, c and 2 more in /s belong to somebody else than proven",
   );
+});
+
+test("what upgrades have left is named with its size and how to be rid of it, and is no trouble", () => {
+  assert.deepEqual(judgeCopies("/s", []), []);
+  const kept = [
+    { name: "series.set-aside-3", bytes: 2_000_000 },
+    { name: "series.version-2", bytes: 1_200_000_001 },
+  ];
+  assert.deepEqual(judgeCopies("/s", kept), [
+    {
+      about: "old stores",
+      state: "ok",
+      says: "kept from upgrades: series.set-aside-3 (2 MB), series.version-2 (1201 MB)",
+      remedy: "when nobody wants to go back (proven-hub store rollback): cd /s && rm -r series.set-aside-3 series.version-2",
+    },
+  ]);
 });
