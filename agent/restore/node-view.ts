@@ -55,6 +55,15 @@ export class NodeView {
     return members.quorate ? undefined : "The cluster has no quorum: nothing can be changed";
   }
 
+  /** This node's place among those of its cluster, by name; the first of one when that can't be read. */
+  async place(): Promise<{ index: number; of: number }> {
+    const file = await this.read("/etc/pve/.members");
+    const members = (file.ok ? parseMembers(file.text)?.members : undefined) ?? [];
+    const names = members.map(({ node }) => String(node)).sort();
+    const index = names.indexOf(this.ports.node);
+    return index < 0 ? { index: 0, of: 1 } : { index, of: names.length };
+  }
+
   async availableMemoryMib(): Promise<number | undefined> {
     const file = await this.read("/proc/meminfo");
     return file.ok ? availableMib(file.text) : undefined;
