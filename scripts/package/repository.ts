@@ -33,7 +33,8 @@ export type RepositoryOptions = {
 const suite = "stable";
 const architectures = ["amd64", "arm64"] as const;
 const pool = "pool/main/p/proven";
-const keyring = "proven-archive-keyring.gpg";
+/** Its public key, by this name in the repository and below /usr/share/keyrings. */
+export const keyring = "proven-archive-keyring.gpg";
 
 type Packed = { path: string; name: string; version: string; architecture: string; stanza: string };
 

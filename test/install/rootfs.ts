@@ -17,6 +17,7 @@ export function hostProblem(): string | undefined {
     ["systemd-nspawn", "systemd-container"],
     ["debootstrap", "debootstrap"],
     ["dh", "debhelper"],
+    ["gpg", "gnupg"],
     ["ip", "iproute2"],
   ] as const) {
     if (spawnSync("which", [program]).status !== 0) return `needs ${program} (${name})`;
