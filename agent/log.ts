@@ -12,6 +12,12 @@ function field(value: string | number): string {
   return /^[^\s"=\p{Cc}]+$/u.test(text) ? clean(text) : clean(JSON.stringify(text));
 }
 
+const linesOf = (text: string) =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+
 /**
  * Lines for the journal (`<6>message key=value`, the level as sd-daemon(3) says) or, for a person, with time and the level's name. `maxLevel`
  * 7 shows debug lines. Never give it a secret.
@@ -25,12 +31,7 @@ export function createLog(options: {
   const { journal, write, now, maxLevel = 6 } = options;
   return (level, message, fields = {}) => {
     if (level > maxLevel) return;
-    const oneLine = clean(
-      message
-        .trim()
-        .split(/\s*\n\s*/)
-        .join("; "),
-    );
+    const oneLine = clean(linesOf(message).join("; "));
     const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${field(value)}`);
     const head = journal ? `<${level}>` : `${new Date(now()).toISOString()} ${names[level]} `;
     write(`${head}${oneLine}${pairs.join("")}\n`);

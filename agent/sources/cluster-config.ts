@@ -123,7 +123,7 @@ export function parsePools(text: string): Map<Vmid, string> {
 
 /** `totem { cluster_name: … }` of corosync.conf. */
 export function parseClusterName(text: string): string | undefined {
-  return /^\s*cluster_name:\s*(\S+)\s*$/m.exec(text)?.[1]?.slice(0, 100);
+  return /^[ \t]*cluster_name:[ \t]*(\S{1,100})/m.exec(text)?.[1];
 }
 
 /** See ClusterId. `name`: corosync's cluster name, or the node's when it stands alone. Undefined: that is no certificate. */

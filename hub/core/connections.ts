@@ -12,7 +12,7 @@ const ownMachine = "this machine";
 /** Where a connection comes from: an IPv4 address, or the /64 that one customer has of IPv6. Undefined: the socket is gone already. */
 export function placeOf(address: string | undefined): string | undefined {
   if (address === undefined) return undefined;
-  const text = address.replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/, "");
+  const [text = ""] = address.replace(/^::ffff:(?=\d+\.)/i, "").split("%", 1);
   const bytes = parseAddress(text);
   if (bytes === undefined) return address;
   if (bytes.length === 4) return bytes[0] === 127 ? ownMachine : text;

@@ -134,7 +134,9 @@ export class LinkServer {
     if (this.stopping) return "503 Service Unavailable";
     const path = (request.url ?? "").split("?")[0];
     if (path !== linkPath) return "404 Not Found";
-    const offered = String(request.headers["sec-websocket-protocol"] ?? "").split(/\s*,\s*/);
+    const offered = String(request.headers["sec-websocket-protocol"] ?? "")
+      .split(",")
+      .map((one) => one.trim());
     if (!offered.includes(linkSubprotocol)) return "400 Bad Request";
     return this.sessions.size >= sessionsMax ? "503 Service Unavailable" : undefined;
   }

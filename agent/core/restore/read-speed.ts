@@ -15,7 +15,7 @@ export const sequentialCommand = (device: string) => ["dd", `if=${device}`, "of=
 
 /** Bytes per second, from the last line of dd: `268435456 bytes (268 MB, 256 MiB) copied, 0.53 s, 506 MB/s`. */
 export function ddSpeed(stderr: string): number | undefined {
-  const match = /(\d+) bytes .*copied, ([\d.]+) s/.exec(stderr);
+  const match = /^(\d{1,18}) bytes .*copied, ([\d.]{1,20}) s/m.exec(stderr);
   const seconds = Number(match?.[2]);
   return match === null || !(seconds > 0) ? undefined : Math.round(Number(match[1]) / seconds);
 }
