@@ -230,7 +230,7 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
   test("after pve-cluster was restarted an agent sees the new /etc/pve: it finds the hub by it in the tests that follow", async () => {
     await remountClusterFiles(cluster, "pve2");
     const [hub, agent] = [await pssMib(cluster, "pve1", "proven-hub"), await pssMib(cluster, "pve2", "proven-agent")];
-    console.log(`# PSS: hub ${hub.toFixed(1)} MiB, agent ${agent.toFixed(1)} MiB`);
+    console.log(`# PSS after the upgrade under load: hub ${hub.toFixed(1)} MiB, agent ${agent.toFixed(1)} MiB`);
   });
 
   test("a hub that the kernel kills for want of memory is back by itself, with every sample", async (t) => {
