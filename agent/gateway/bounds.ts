@@ -5,13 +5,13 @@ import type { Socket } from "node:net";
 export const connectionsMax = 512;
 /** An office behind one address has some dozens of browsers with up to six each. */
 export const connectionsPerAddress = 200;
-/** How long somebody may take, ms, for the handshake, his headers, his body; and how often that is looked at. */
+/** How long somebody may take, ms, for the handshake, his headers, his body; and how often that is looked at, which wakes the agent each time. */
 export const slowest = {
   handshakeTimeout: 10_000,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   keepAliveTimeout: 15_000,
-  connectionsCheckingInterval: 5_000,
+  connectionsCheckingInterval: 30_000,
 };
 
 /** Connections of one address beyond these are dropped before TLS, so that nobody takes all of them. */
