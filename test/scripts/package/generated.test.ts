@@ -48,12 +48,14 @@ test("every command of the hub and the agent is in its manual page and in the co
     "setup",
     "certificate show",
     "certificate renew",
+    "join-key rotate",
+    "deploy",
   ]) {
     assert.ok(manual.includes(name), `proven-hub(8): ${name}`);
     for (const word of name.split(" ")) assert.match(completion, new RegExp(`\\b${word}\\b`), `completion: ${word}`);
   }
-  for (const word of ["join", "doctor"]) {
-    assert.match(read("debian/man/proven-agent.8"), new RegExp(`\\b${word}\\b`));
+  for (const word of ["join", "doctor", "key", "rotate", "restore-test"]) {
+    assert.match(read("debian/man/proven-agent.8").replaceAll("\\-", "-"), new RegExp(`\\b${word}\\b`));
     assert.match(read("debian/completion/proven-agent"), new RegExp(`\\b${word}\\b`));
   }
 });
