@@ -78,6 +78,7 @@ export class AgentSession {
   private minute = { startedAt: 0, messages: 0 };
   private inFlight = 0;
   private durableSeq = 0;
+  private offeredKey: string | undefined;
   private ackDue = false;
   private resyncing = false;
   private sawTasks = false;
@@ -259,9 +260,7 @@ export class AgentSession {
         events.operation(agent, message);
         return;
       case "key.next":
-        if (this.ports.takeNextKey(agent, this.nonce, message.body))
-          this.send("key.taken", { publicKey: message.body.publicKey });
-        else this.answerProblem("key.next", "this key is not taken", "bad-key");
+        this.hearNextKey(agent, message.body);
         return;
       case "backups":
         events.backups(agent, message.body);
@@ -274,6 +273,14 @@ export class AgentSession {
         this.answerProblem(message.type, "unexpected here", "out-of-order");
         return;
     }
+  }
+
+  /** One key in a session: each that is taken is a line in the audit log. */
+  private hearNextKey(agent: AgentId, offer: MessageOf<"key.next">["body"]): void {
+    this.offeredKey ??= offer.publicKey;
+    const taken = this.offeredKey === offer.publicKey && this.ports.takeNextKey(agent, this.nonce, offer);
+    if (taken) this.send("key.taken", { publicKey: offer.publicKey });
+    else this.answerProblem("key.next", "this key is not taken", "bad-key");
   }
 
   private receiveRecord(record: Uint8Array): void {
