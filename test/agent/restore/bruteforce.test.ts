@@ -9,7 +9,7 @@ const way = (index: number): Death => deaths[index % deaths.length] ?? "after";
 const samples: [scene: string, fates: Fate[][]][] = [
   ...["qemu from a file", "lxc from a file"].map((name): [string, Fate[][]] => [
     name,
-    [1, 20, 27, 30, 33, 36, 45, 52, 60, 68, 80, 95, 105, 115].map((at, index) => [{ at, death: way(index) }]),
+    [1, 20, 30, 33, 36, 52, 60, 68, 95, 110].map((at, index) => [{ at, death: way(index) }]),
   ]),
   [
     "qemu from a Backup Server",
