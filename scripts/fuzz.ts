@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { agentTargets } from "../test/support/fuzz/agent-parsers.ts";
 import { openApi, propertyOf } from "../test/support/fuzz/api.ts";
 import { hubTargets } from "../test/support/fuzz/hub-parsers.ts";
+import { talkProperty } from "../test/support/fuzz/hub-talk.ts";
 import { linkProperty, openLink } from "../test/support/fuzz/link.ts";
 
 /**
@@ -19,6 +20,7 @@ const endMs = performance.now() + minutes * 60_000;
 const runsOfText = 1000;
 const runsOfRequests = 60;
 const linkName = "conversations of an agent";
+const talkName = "conversations of a hub";
 
 let [tried, failed] = [0, 0];
 
@@ -45,6 +47,7 @@ async function round(seed: number): Promise<void> {
   const endings: (() => unknown)[] = [];
   const scope = { after: (end: () => unknown) => void endings.unshift(end) } as Parameters<typeof openApi>[0];
   if (wanted(linkName) && !isOver()) await check(linkName, linkProperty(openLink(scope)), seed, runsOfRequests * 5);
+  if (wanted(talkName) && !isOver()) await check(talkName, talkProperty(), seed, runsOfRequests);
   const api = await openApi(scope);
   for (const operation of api.operations) {
     const name = `${operation.method} ${operation.path}`;
