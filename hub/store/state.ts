@@ -184,7 +184,7 @@ export class StateStore {
       walk.take(
         [...this.audit.getRange({ start: walk.next, ...(limit === undefined ? {} : { limit }) })].map(({ value }) => value),
       );
-    for (let from = 0; from !== walk.next; ) {
+    for (let from = 0; walk.next - from >= entriesPerSlice || from === 0; ) {
       from = walk.next;
       const wrong = catchUp(entriesPerSlice);
       if (wrong !== undefined) return wrong;

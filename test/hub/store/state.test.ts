@@ -91,7 +91,38 @@ test("a document changed behind the hub's back is noticed", async (t) => {
   await raw.close();
   const again = openIn(dir);
   t.after(() => again.close());
-  assert.deepEqual(again.verifyAudit(), { ok: false, seq: 1, problem: `apiKey ${stored.id} was changed outside the audit log` });
+  const found = { ok: false, seq: 1, problem: `apiKey ${stored.id} was changed outside the audit log` };
+  assert.deepEqual(again.verifyAudit(), found);
+  assert.deepEqual(await again.verifyAuditInSlices(async () => true), found);
+});
+
+test("the audit log is followed in slices while documents come, change and go; nothing of that looks like a break", async (t) => {
+  const state = openIn(temporaryDir(t));
+  t.after(() => state.close());
+  const ids = Array.from({ length: 230 }, (_, n) => String(n).padStart(3, "0"));
+  const report = (id: string, name: string) => ({
+    ...{ id: `r${id}`, name, enabled: false, calendar: "daily", timezone: "UTC", receiver: "ops", language: "en" as const },
+  });
+  const put = (id: string, name: string) => state.put("report", `r${id}`, report(id, name), by);
+  state.together(() => {
+    for (const id of ids) put(id, "first");
+  });
+  let slices = 0;
+  const verdict = await state.verifyAuditInSlices(async () => {
+    slices++;
+    assert.ok(slices < 50, "it comes to an end though each slice brings new entries");
+    state.together(() => {
+      put("999", `slice ${slices}`);
+      put(ids[slices] ?? "", "changed");
+      state.remove("report", `r${ids[200 - slices]}`, by);
+      put(`a${slices}`, "new");
+    });
+    return true;
+  });
+  assert.ok(slices > 4, `${slices} slices`);
+  assert.deepEqual(verdict, state.verifyAudit());
+  assert.equal(verdict?.ok, true);
+  assert.equal(await state.verifyAuditInSlices(async () => false), undefined, "who says no has no verdict");
 });
 
 test("a store of another version, or a file that is none, is refused with a remedy and left as it is", async (t) => {
