@@ -22,7 +22,7 @@ const pages: [name: string, hash: string, ready: string][] = [
   ["policies", "#/policies/weekly", "proven-policy-form .tried p"],
   ["reports", "#/reports", "proven-report .line"],
   ["alerts", "#/alerts", "proven-alert-row h3"],
-  ["history", "#/alerts/history", "proven-alert-history"],
+  ["history", "#/alerts/history", "proven-alert-history tbody tr"],
   ["why", `#/alerts/${nfs}`, "proven-why h1"],
   ["rules", "#/rules", "proven-rules table, proven-rules li"],
   ["rule", "#/rules/node-cpu", "proven-rule form"],
