@@ -47,7 +47,9 @@ export class AuditWatch {
       return !this.stopped;
     };
     const verdict = await state.verifyAuditInSlices(goOn);
-    const problem = verdict?.ok ? await evidenceProblemInSlices(state, goOn) : verdict && `entry ${verdict.seq}: ${verdict.problem}`;
+    const problem = verdict?.ok
+      ? await evidenceProblemInSlices(state, goOn)
+      : verdict && `entry ${verdict.seq}: ${verdict.problem}`;
     if (verdict === undefined || this.stopped) return this.last;
     const checkedAt = clock.now();
     this.last =
