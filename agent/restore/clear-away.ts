@@ -153,8 +153,7 @@ async function destroyOnce(
 ): Promise<string | undefined> {
   const running = await guest.isRunning();
   if (running.ok && running.value) {
-    const locked = await freeOfLock(run, guest);
-    if (locked !== undefined) return locked;
+    await freeOfLock(run, guest); // another's lock stays, and PVE says whose
     const stopped = await guest.stop(stopMs);
     if (!stopped.ok) return stopped.problem;
   }
