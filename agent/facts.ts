@@ -1,6 +1,6 @@
 import type { EpochMs } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
-import type { Inventory, TaskReport } from "#protocol/messages.ts";
+import type { Inventory, RangeStranger, TaskReport } from "#protocol/messages.ts";
 import { fitInventory } from "./core/inventory-size.ts";
 import { RecentTasks } from "./core/recent-tasks.ts";
 import type { Collector } from "./ports.ts";
@@ -14,6 +14,7 @@ export class Facts {
   private clockProblem: string | undefined;
   /** What others than the collector have to say about this node, by source. */
   private readonly problems = new Map<string, string>();
+  private strangers: readonly RangeStranger[] | undefined;
   private problemsChanged = false;
   private readonly recent = new RecentTasks();
   /** The session's ears: a changed inventory, new or ended tasks. */
@@ -28,6 +29,13 @@ export class Facts {
     this.problemsChanged = true;
   }
 
+  /** Guests in the range of test guests that are none of ours; undefined: nobody could look. */
+  setStrangers(strangers: readonly RangeStranger[] | undefined): void {
+    if (JSON.stringify(this.strangers) === JSON.stringify(strangers)) return;
+    this.strangers = strangers;
+    this.problemsChanged = true;
+  }
+
   tasks(): TaskReport[] {
     return this.recent.all();
   }
@@ -39,7 +47,8 @@ export class Facts {
       this.clockProblem = clockProblem;
       this.problemsChanged = false;
       const all = clockProblem === undefined ? [...this.problems] : [["clock", clockProblem] as const, ...this.problems];
-      const whole = all.length === 0 ? inventory : withProblems(inventory, all);
+      const told = this.strangers === undefined ? inventory : withStrangers(inventory, this.strangers);
+      const whole = all.length === 0 ? told : withProblems(told, all);
       this.inventory = { version, inventory: fitInventory(whole, inventoryMaxBytes) };
       this.onInventory(this.inventory.inventory);
     }
@@ -48,6 +57,11 @@ export class Facts {
     this.recent.merge(tasks, now);
     this.onTasks(tasks);
   }
+}
+
+function withStrangers(inventory: Inventory, strangers: readonly RangeStranger[]): Inventory {
+  const rangeStrangers = strangers.slice(0, 64).map(({ vmid, why }) => ({ vmid, why: why.slice(0, 300) }));
+  return { ...inventory, node: { ...inventory.node, rangeStrangers } };
 }
 
 function withProblems(inventory: Inventory, problems: readonly (readonly [source: string, problem: string])[]): Inventory {

@@ -107,7 +107,9 @@ function operationsDoor(config: AgentConfig, { api, run, collector }: ReturnType
       const [{ loadOperations }, self] = await Promise.all([import("./restore/load.ts"), collector.identify()]);
       if (self === undefined) throw new Error("this node's name can't be read yet: is pmxcfs mounted?");
       const ports = { config, node: self.node, api, run, clock: systemClock, log };
-      return loadOperations(ports, send, (problems, strangers) => onProblem(problems.length === 0 ? undefined : problems.join("; "), strangers));
+      return loadOperations(ports, send, (problems, strangers) =>
+        onProblem(problems.length === 0 ? undefined : problems.join("; "), strangers),
+      );
     },
   });
 }

@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import type { Message } from "#protocol/messages.ts";
+import type { Message, RangeStranger } from "#protocol/messages.ts";
 import type { Clock, Log } from "./ports.ts";
 import type { SessionOperations } from "./session.ts";
 import { parseVmlist } from "./sources/cluster-config.ts";
@@ -12,9 +12,12 @@ export type LoadedOperations = {
   tend(): Promise<void>;
 };
 
+/** What is wrong on this node, and guests in the range of test guests that are none of ours; undefined: nothing, and nobody could look. */
+export type TellProblem = (problem: string | undefined, strangers: readonly RangeStranger[] | undefined) => void;
+
 export type DoorPorts = {
   /** Loads all of it: most agents hardly ever need that. */
-  load(send: (message: Message) => void, onProblem: (problem: string | undefined) => void): Promise<LoadedOperations>;
+  load(send: (message: Message) => void, onProblem: TellProblem): Promise<LoadedOperations>;
   /** Folder of the journals. */
   dir: string;
   root: string;
@@ -24,6 +27,8 @@ export type DoorPorts = {
 };
 
 const tendEveryMs = 3_600_000;
+/** A stranger in the range is noticed within so long. */
+const lookEveryMs = 300_000;
 /** Early in a boot the cluster's files aren't there yet. */
 const tryAgainMs = 30_000;
 const about = new Set<Message["type"]>(["op.start", "op.cancel", "op.keep", "op.seen"]);
@@ -31,7 +36,7 @@ const about = new Set<Message["type"]>(["op.start", "op.cancel", "op.keep", "op.
 /** Stands before the operations so that an agent that has none to do doesn't carry them. */
 export class OperationsDoor implements SessionOperations {
   /** Whoever tells the hub what is wrong here. */
-  onProblem: (problem: string | undefined) => void = () => undefined;
+  onProblem: TellProblem = () => undefined;
   private loaded: Promise<LoadedOperations> | undefined;
   private send: ((message: Message) => void) | undefined;
 
@@ -53,13 +58,25 @@ export class OperationsDoor implements SessionOperations {
     };
   }
 
-  /** At the start and every hour: finishes what a dead agent began, and looks for leftovers. */
+  /** At the start, every hour, and when other guests are in the range: finishes what a dead agent began, and looks for leftovers. */
   async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.ports;
+    let tended: { guests: string | undefined; atMs: number } | undefined;
     while (!signal.aborted) {
-      const needed = this.hasOpenJournals() || (await this.rangeHasGuests());
-      const problem = needed ? await this.use((operations) => operations.tend()) : undefined;
-      await this.ports.clock.sleep(problem === undefined ? tendEveryMs : tryAgainMs, signal);
+      const guests = await this.guestsInRange();
+      const nowMs = clock.monotonicMs();
+      const due = tended === undefined || tended.guests !== guests || nowMs - tended.atMs >= tendEveryMs;
+      const problem = due ? await this.tend(guests) : undefined;
+      if (due && problem === undefined) tended = { guests, atMs: nowMs };
+      await clock.sleep(problem === undefined ? lookEveryMs : tryAgainMs, signal);
     }
+  }
+
+  /** Undefined: it worked, or there was nothing to do. */
+  private async tend(guests: string | undefined): Promise<string | undefined> {
+    if (this.hasOpenJournals() || (guests !== undefined && guests !== "")) return this.use((operations) => operations.tend());
+    if (guests !== undefined) this.onProblem(undefined, []);
+    return undefined;
   }
 
   /** Nothing of it was begun: the hub may ask again. */
@@ -73,7 +90,7 @@ export class OperationsDoor implements SessionOperations {
     try {
       this.loaded ??= this.ports.load(
         (message) => this.send?.(message),
-        (problem) => this.onProblem(problem),
+        (...told) => this.onProblem(...told),
       );
       const loaded = await this.loaded.catch((error: unknown) => {
         this.loaded = undefined;
@@ -97,10 +114,11 @@ export class OperationsDoor implements SessionOperations {
     }
   }
 
-  private async rangeHasGuests(): Promise<boolean> {
+  /** Their numbers; undefined: the list can't be read. */
+  private async guestsInRange(): Promise<string | undefined> {
     const { first, last } = this.ports.vmids;
     const file = await readText(this.ports.root)("/etc/pve/.vmlist");
     const guests = file.ok ? parseVmlist(file.text) : undefined;
-    return guests?.some(({ vmid }) => vmid >= first && vmid <= last) ?? false;
+    return guests?.flatMap(({ vmid }) => (vmid >= first && vmid <= last ? [vmid] : [])).join(",");
   }
 }

@@ -8,6 +8,7 @@ import {
   type AgentInventory,
   guestChanges,
   guestTitle,
+  newStrangers,
   type OwnedGuest,
   type Owners,
   ownersOf,
@@ -166,11 +167,18 @@ export class Fleet {
     const now = this.ports.clock.now();
     const member = this.member(agent);
     const isNew = member.inventory === undefined;
+    const before = member.inventory?.inventory.node.rangeStrangers;
     member.inventory = stepInventory(member.inventory, agent, inventory, now);
     member.unsaved = true;
     this.touch(agent.cluster);
     const newcomers = new Set(isNew ? [agent.node] : []);
-    this.ports.journal.together(() => this.stepOwners(agent.cluster, newcomers, now));
+    this.ports.journal.together(() => {
+      this.stepOwners(agent.cluster, newcomers, now);
+      for (const { vmid, why } of newStrangers(before, inventory.node.rangeStrangers)) {
+        const place = { cluster: agent.cluster, node: agent.node, entity: guestKey(vmid as Vmid) };
+        this.ports.journal.emit("restore-range.stranger", { node: agent.node, vmid, why }, place);
+      }
+    });
   }
 
   /** The agent's clock was read: told once when it gets wrong, and when it is right again. */

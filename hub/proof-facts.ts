@@ -1,7 +1,9 @@
+import type { NodeName } from "#protocol/ids.ts";
 import type { AlertLoopPorts } from "./alert-loop.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
 import { backupState } from "./core/backup-catalogue.ts";
+import type { ClusterPicture } from "./core/cluster.ts";
 import { badgeOf } from "./core/proof.ts";
 import type { RunBook } from "./run-book.ts";
 import type { VerifyLoop } from "./verify-loop.ts";
@@ -12,6 +14,7 @@ export type ProofFactsParts = {
   verify: Pick<VerifyLoop, "dueOf">;
   /** The hub's address as people reach it. */
   base(): string;
+  picture(cluster: string): ClusterPicture | undefined;
 };
 
 /** An agent's outlet takes 1000 characters of an alert's text, the rule's own sentence among them. */
@@ -19,7 +22,7 @@ const noteMax = 800;
 const logLines = 5;
 
 /** What restore tests tell the rules, and what alerts about them say beside their sentence. */
-export function proofFacts({ book, catalogue, verify, base }: ProofFactsParts): NonNullable<AlertLoopPorts["proofs"]> {
+export function proofFacts({ book, catalogue, verify, base, picture }: ProofFactsParts): NonNullable<AlertLoopPorts["proofs"]> {
   return {
     proof: ({ cluster }, owned, now) => {
       const { vmid, identity } = owned.facts;
@@ -35,8 +38,19 @@ export function proofFacts({ book, catalogue, verify, base }: ProofFactsParts): 
       return backupState(backup, book.checked(cluster, set.storage, backup.volid)).state;
     },
     leftovers: ({ cluster }, node) => book.leftoversOn(cluster, node)?.length,
-    note: (record) => noteOf(book, base(), record),
+    note: (record) => (record.rule === "restore-range-stranger" ? strangersOf(picture, record) : noteOf(book, base(), record)),
   };
+}
+
+/** Which guests, and why they aren't ours, as their node's agent told. */
+function strangersOf(picture: ProofFactsParts["picture"], { subject }: AlertRecord): string | undefined {
+  const node = subject.entity.slice("node/".length) as NodeName;
+  const strangers = picture(subject.cluster)?.agents.get(node)?.inventory?.inventory.node.rangeStrangers ?? [];
+  if (strangers.length === 0) return undefined;
+  return strangers
+    .map(({ vmid, why }) => `${vmid}: ${why}`)
+    .join("; ")
+    .slice(0, noteMax);
 }
 
 /** Snapshot, verdict, the end of the log, and where to look; of the test that the alert is about. */

@@ -97,7 +97,7 @@ export function openRestore(parts: RestoreParts): RunningRestore {
     },
     ...knowledgeOf({ ...parts, book, catalogue, verify }),
     verify,
-    facts: proofFacts({ book, catalogue, verify, base: parts.base }),
+    facts: proofFacts({ book, catalogue, verify, base: parts.base, picture: parts.picture }),
     checksOf: ({ cluster }, owned) => verify.checksOf(cluster, owned),
     session: {
       operation: (agent, message) => operations.heard(agent, message),

@@ -101,7 +101,9 @@ export const updateFactsSchema = z.lazy(() =>
   }),
 );
 
-export const rangeStrangerSchema = z.lazy(() => z.strictObject({ vmid: int, why: text(300) }));
+export const rangeStrangerSchema = z.lazy(() =>
+  z.strictObject({ vmid: z.int().check(z.minimum(100), z.maximum(999_999_999)), why: text(300) }),
+);
 
 export const nodeFactsSchema = z.lazy(() =>
   z.strictObject({

@@ -88,8 +88,8 @@ export async function sweepRange(
     if (inUse(vmid)) continue;
     const swept = await sweepGuest(ports, journals, view, vmid);
     if (swept === "cleared") cleared.push(vmid);
+    else if ("notOurs" in swept) strangers.push({ vmid, why: swept.notOurs });
     else problems.push(swept.problem);
-    if (swept !== "cleared" && swept.notOurs !== undefined) strangers.push({ vmid, why: swept.notOurs });
   }
   return { cleared, problems, strangers };
 }
@@ -106,8 +106,8 @@ function closeJournals(journals: Journals, guests: ReadonlySet<number>, now: num
   }
 }
 
-/** `notOurs`: why it isn't; absent: it may be ours, and could not be told or cleared away. */
-type Swept = "cleared" | { problem: string; notOurs?: string };
+/** `notOurs`: why it isn't. `problem`: it may be ours, and could not be told or cleared away. */
+type Swept = "cleared" | { problem: string } | { notOurs: string };
 
 /** "cleared": it was ours and is gone. */
 async function sweepGuest(ports: RestorePorts, journals: Journals, view: NodeView, vmid: number): Promise<Swept> {
@@ -134,6 +134,5 @@ async function sweepGuest(ports: RestorePorts, journals: Journals, view: NodeVie
     const leftovers = await clearAway(run, { again: true });
     return leftovers.length === 0 ? "cleared" : { problem: leftovers.join("; ") };
   }
-  const problem = `The guest ${vmid} lies in the range of test guests and is not Proven's: ${why}. It was left alone`;
-  return { problem, notOurs: why };
+  return { notOurs: why };
 }

@@ -235,6 +235,15 @@ export const recoveryRules: readonly Row[] = [
     remedy: "The run names what is left; nothing that isn't ours was touched.",
   },
   {
+    id: "restore-range-stranger",
+    name: "Unknown guest among test guests",
+    entity: "node",
+    severity: "warning",
+    condition: above("range_strangers", 0, 0),
+    text: "On {name} there are guests with numbers of test guests that are not Proven's ({value})",
+    remedy: "Nothing touches them. Give them other numbers, or give restore tests another range in agent.toml.",
+  },
+  {
     id: "datastore-down",
     name: "Backup Server does not answer",
     entity: "datastore",

@@ -221,6 +221,11 @@ export const eventTypes = {
     { ...runShape, verdict: sentence, node: name, leftovers: z.array(z.string()) },
     (f) => `Restore test of ${f.subject} left something on ${f.node}: ${f.leftovers.join("; ")}`,
   ),
+  "restore-range.stranger": event(
+    "warning",
+    { node: name, vmid: z.int(), why: sentence },
+    (f) => `The guest ${f.vmid} on ${f.node} has a number of test guests and is not Proven's: ${f.why}. It was left alone`,
+  ),
   "backup.unverifiable": event(
     "critical",
     { ...runShape, verdict: sentence },

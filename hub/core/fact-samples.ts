@@ -65,6 +65,8 @@ export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
     if (leftovers !== undefined) tell(nodeKey(node), "restore_leftovers", leftovers, null);
     if (agent === undefined || agent.state === "revoked") continue;
     state(nodeKey(node), "agent_state", agent.state === "away" ? "away" : speaks(agent, sight.now) ? "connected" : "silent");
+    const strangers = agent.inventory?.inventory.node.rangeStrangers;
+    if (agent.state === "connected" && strangers !== undefined) tell(nodeKey(node), "range_strangers", strangers.length, null);
     if (agent.state !== "connected" || agent.clockSkewMs === null) continue;
     tell(nodeKey(node), "clock_skew", Math.abs(agent.clockSkewMs) / 1000, null);
   }

@@ -1,5 +1,5 @@
 import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
-import type { GuestFacts, Inventory } from "#protocol/messages.ts";
+import type { GuestFacts, Inventory, RangeStranger } from "#protocol/messages.ts";
 import type { AgentId } from "./series.ts";
 
 /** What one agent last said, and since when (the hub's time) it has claimed each guest without a pause. */
@@ -86,3 +86,12 @@ export function guestChanges(before: Owners, after: Owners, newcomers: ReadonlyS
 
 /** A vanished guest that nobody claims within this time was deleted: agents report every second, one after the other. */
 export const vanishedGraceMs = 15_000;
+
+/** Guests in a node's range of test guests that were not known to be there. */
+export function newStrangers(
+  before: readonly RangeStranger[] | undefined,
+  after: readonly RangeStranger[] | undefined,
+): readonly RangeStranger[] {
+  const known = new Set(before?.map(({ vmid }) => vmid));
+  return (after ?? []).filter(({ vmid }) => !known.has(vmid));
+}

@@ -61,6 +61,11 @@ export const factSignals = {
     help: "Whether somebody verified the bytes of the guest's newest backup",
   },
   restore_leftovers: { entity: "node", unit: "count", help: "Things that the node's newest restore test could not clear away" },
+  range_strangers: {
+    entity: "node",
+    unit: "count",
+    help: "Guests in the range of test guests that are none of Proven's: nobody touches them, and their numbers can't be used",
+  },
   snapshot_age: { entity: "guest", unit: "seconds", help: "Age of the guest's oldest snapshot" },
 } as const satisfies Record<string, { entity: EntityKind; values?: readonly string[]; unit?: Unit; help: string }>;
 

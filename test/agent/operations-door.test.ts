@@ -19,8 +19,7 @@ function openDoor(t: TestContext, vmids: readonly number[] = []) {
   t.after(() => rmSync(root, { recursive: true, force: true }));
   const dir = join(root, "operations");
   mkdirSync(join(root, "etc/pve"), { recursive: true });
-  const ids = Object.fromEntries(vmids.map((vmid) => [vmid, { node: "pve1", type: "qemu", version: 1 }]));
-  writeFileSync(join(root, "etc/pve/.vmlist"), JSON.stringify({ version: 1, ids }));
+  writeGuests(root, vmids);
   const clock = new FakeClock();
   const asked: string[] = [];
   const load: { problem: string | undefined } = { problem: undefined };
@@ -46,13 +45,21 @@ function openDoor(t: TestContext, vmids: readonly number[] = []) {
     mkdirSync(dir, { recursive: true });
     writeFileSync(join(dir, name), "");
   };
-  return { door, clock, asked, load, writeJournal };
+  return { door, root, clock, asked, load, writeJournal };
+}
+
+/** The guests that the cluster's list names from now on. */
+function writeGuests(root: string, vmids: readonly number[]): void {
+  const ids = Object.fromEntries(vmids.map((vmid) => [vmid, { node: "pve1", type: "qemu", version: 1 }]));
+  writeFileSync(join(root, "etc/pve/.vmlist"), JSON.stringify({ version: 1, ids }));
 }
 
 const turns = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
 
-async function pass(clock: FakeClock, asked: readonly string[], wanted: number, ms: number): Promise<void> {
-  for (let passed = 0; passed < ms && asked.length < wanted; passed += 1000) await clock.advance(1000);
+/** Time passes until that much is told, at most `ms`; then the disk gets the time it needs. */
+async function pass(clock: FakeClock, told: readonly unknown[], wanted: number, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms && told.length < wanted; passed += 1000) await clock.advance(1000);
+  for (let i = 0; i < 100_000 && told.length < wanted; i++) await turns();
 }
 
 test("an agent that has nothing to do loads nothing, neither at its start nor with a session", async (t) => {
@@ -75,7 +82,7 @@ test("an open journal is tended at the start and every hour, and told at each co
   const stop = new AbortController();
   const running = door.run(stop.signal);
   await pass(clock, asked, 2, 10_000);
-  await clock.advance(3_600_000);
+  await pass(clock, asked, 3, 3_900_000);
   door.attach(() => undefined);
   await turns();
   stop.abort();
@@ -92,6 +99,33 @@ test("guests in the range of test guests are looked at", async (t) => {
   await clock.advance(1);
   await running;
   assert.deepEqual(asked, ["load", "tend"]);
+});
+
+test("a guest that comes into the range is looked at within five minutes, and told to be gone when it left", async (t) => {
+  const { door, root, clock, asked } = openDoor(t, [100]);
+  const told: unknown[] = [];
+  door.onProblem = (...all) => told.push(all);
+  const stop = new AbortController();
+  const running = door.run(stop.signal);
+  await pass(clock, told, 1, 60_000);
+  writeGuests(root, [100, 990_005]);
+  await pass(clock, asked, 2, 301_000);
+  assert.deepEqual(asked, ["load", "tend"]);
+  writeGuests(root, [100]);
+  await pass(clock, told, 2, 301_000);
+  stop.abort();
+  await clock.advance(1);
+  await running;
+  assert.deepEqual(
+    [asked, told],
+    [
+      ["load", "tend"],
+      [
+        [undefined, []],
+        [undefined, []],
+      ],
+    ],
+  );
 });
 
 test("what can't be loaded refuses orders as unavailable, and is tried again soon", async (t) => {

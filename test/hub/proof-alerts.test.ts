@@ -71,6 +71,31 @@ test("a damaged backup, and what a test left on its node, fire too", async (t) =
   assert.equal(fired.get("restore-leftovers")?.entity, "node/pve1");
 });
 
+test("a guest under a test guest's number that is none of ours is told once, and fires by name until it is gone", async (t) => {
+  const { hub, agent, firing } = hubWithGuest(t);
+  const guests = [{ vmid: 100, name: "web" }];
+  const why = "no journal of ours names it";
+  const tell = (rangeStrangers: { vmid: number; why: string }[]) =>
+    hub.fleet.inventory(agent, inventoryOf({ guests, node: { zpools: [], sources: [], rangeStrangers } }));
+  tell([{ vmid: 990_005, why }]);
+  tell([{ vmid: 990_005, why }]);
+  const alert = (await firing(30_000)).get("restore-range-stranger");
+  assert.deepEqual([alert?.entity, alert?.severity], ["node/pve1", "warning"]);
+  assert.match(alert?.text ?? "", /On pve1 there are guests .* not Proven's \(1\).*990005: no journal of ours names it/s);
+  const events = hub.state.history.events({ type: "restore-range.stranger" }, { limit: 10, cursor: undefined }).items;
+  assert.deepEqual(
+    events.map(({ text, entity }) => [text, entity]),
+    [
+      [
+        "The guest 990005 on pve1 has a number of test guests and is not Proven's: no journal of ours names it. It was left alone",
+        "guest/990005",
+      ],
+    ],
+  );
+  tell([]);
+  assert.equal((await firing(30_000)).has("restore-range-stranger"), false);
+});
+
 test("a guest that its policy never got proven is overdue after the policy's first period", async (t) => {
   const { hub, firing } = hubWithGuest(t);
   hub.state.put("policy", "p", { ...defaultPolicy("UTC"), id: "p", enabled: true, everyDays: 1, order: 1 }, by);

@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Message } from "#protocol/messages.ts";
+import type { Message, RangeStranger } from "#protocol/messages.ts";
 import type { OperationResult } from "#protocol/operations.ts";
 import type { CheckRecord, RestoreReport, RestoreStep, RestoreTest, StepRecord } from "#protocol/restore.ts";
 import type { PveApi } from "../../agent/pve/api.ts";
@@ -222,6 +222,7 @@ export const newId = () => `00000000-0000-4000-8000-${String(++lastId).padStart(
 export function startOperations(node: RestoreNode, ports: Partial<RestorePorts> = {}, process = "1:1:boot") {
   const said: Message[] = [];
   const problems: string[][] = [];
+  const strangers: (readonly RangeStranger[] | undefined)[] = [];
   const steps = new Map<string, () => void>();
   let wake: () => void = () => undefined;
   let isUnheard = false;
@@ -237,8 +238,9 @@ export function startOperations(node: RestoreNode, ports: Partial<RestorePorts> 
       }
       wake();
     },
-    onProblems: (list) => {
+    onProblems: (list, others) => {
       problems.push([...list]);
+      strangers.push(others);
     },
     process,
   });
@@ -273,7 +275,7 @@ export function startOperations(node: RestoreNode, ports: Partial<RestorePorts> 
   const unheard = (now: boolean) => {
     isUnheard = now;
   };
-  return { operations, said, problems, start, result, resultOf, report, onStep, unheard };
+  return { operations, said, problems, strangers, start, result, resultOf, report, onStep, unheard };
 }
 
 /** States by step, of those that ran. */
