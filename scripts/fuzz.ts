@@ -1,11 +1,11 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import fc from "fast-check";
 import { agentTargets } from "../test/support/fuzz/agent-parsers.ts";
 import { openApi, propertyOf } from "../test/support/fuzz/api.ts";
 import { hubTargets } from "../test/support/fuzz/hub-parsers.ts";
 import { talkProperty } from "../test/support/fuzz/hub-talk.ts";
 import { linkProperty, openLink } from "../test/support/fuzz/link.ts";
+import { fc } from "../test/support/property.ts";
 
 /**
  * `npm run fuzz [-- --minutes N] [--only WORDS] [--seed S]`: what test/fuzz tries with one seed, with ever new ones. Prints what fails with its

@@ -3,12 +3,12 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import fc from "fast-check";
 import type { AgentAlert } from "#protocol/messages.ts";
 import { mailText, type Raised, stepRaised } from "../../agent/core/alert-memory.ts";
 import { createOutlet, type OutletPorts } from "../../agent/outlet.ts";
 import { createRunCommand } from "../../agent/pve/run-command.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { fc } from "../support/property.ts";
 
 const noon = Date.UTC(2026, 0, 5, 12);
 const alert = (overrides: Partial<AgentAlert> = {}): AgentAlert => ({

@@ -3,12 +3,12 @@ import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import fc from "fast-check";
 import type { EntityKey, EpochMs } from "#protocol/ids.ts";
 import { decodeFrame, decodeSchema, type FrameState, parseRecordHead, stateFor } from "#protocol/records.ts";
 import { type SpoolBounds, spoolBounds } from "../../agent/core/spool.ts";
 import { SpoolFiles, uncleanLeap } from "../../agent/spool-files.ts";
 import { type RecordReader, SpoolStore } from "../../agent/spool-store.ts";
+import { fc } from "../support/property.ts";
 
 const awayMs = 120_000;
 

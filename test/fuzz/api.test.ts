@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { openApi, propertyOf } from "../support/fuzz/api.ts";
+import { fc } from "../support/property.ts";
 
 /** Always the same requests: others are tried by `npm run fuzz`. */
 const seed = 20_260_105;

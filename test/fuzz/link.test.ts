@@ -1,7 +1,7 @@
 import { test } from "node:test";
-import fc from "fast-check";
 import { talkProperty } from "../support/fuzz/hub-talk.ts";
 import { linkProperty, openLink } from "../support/fuzz/link.ts";
+import { fc } from "../support/property.ts";
 
 /** Always the same conversations: others are tried by `npm run fuzz`. */
 const seed = 20_260_105;

@@ -1,7 +1,7 @@
 import { test } from "node:test";
-import fc from "fast-check";
 import { agentTargets } from "../support/fuzz/agent-parsers.ts";
 import { hubTargets } from "../support/fuzz/hub-parsers.ts";
+import { fc } from "../support/property.ts";
 
 /** Always the same inputs: others are tried by `npm run fuzz`. */
 const seed = 20_260_105;

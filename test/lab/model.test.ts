@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { metrics } from "#protocol/metrics.ts";
+import { fc } from "../support/property.ts";
 import { truthOf } from "./model.ts";
 import { buildSpec } from "./spec.ts";
 import { World } from "./world.ts";

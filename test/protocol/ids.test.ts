@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import {
   entityKind,
   parseClusterId,
@@ -11,6 +10,7 @@ import {
   parseUpid,
   parseVmid,
 } from "#protocol/ids.ts";
+import { fc } from "../support/property.ts";
 
 for (const [value, expected] of [
   [100, 100],

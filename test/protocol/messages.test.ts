@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { encodeMessage, helloBytes, joinProofBytes, messages, parseMessage, parseMessageText } from "#protocol/messages.ts";
+import { fc } from "../support/property.ts";
 
 const hello = {
   node: "pve1",

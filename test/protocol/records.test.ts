@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { EntityKey, EpochMs } from "#protocol/ids.ts";
 import {
   decodeFrame,
@@ -11,6 +10,7 @@ import {
   parseRecordHead,
   type Schema,
 } from "#protocol/records.ts";
+import { fc } from "../support/property.ts";
 
 const at = 1_767_600_000_000 as EpochMs;
 const schema: Schema = {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { ByteReader, ByteWriter, MalformedError } from "#protocol/varint.ts";
+import { fc } from "../support/property.ts";
 
 test("every integer of up to 2^53 comes back, and takes seven bits a byte", () => {
   fc.assert(

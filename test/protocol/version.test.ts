@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { negotiate, type VersionRange } from "#protocol/version.ts";
+import { fc } from "../support/property.ts";
 
 const cases: [name: string, hub: VersionRange, agent: VersionRange, expected: ReturnType<typeof negotiate>][] = [
   ["equal ends meet at their highest", { min: 1, max: 2 }, { min: 1, max: 2 }, { ok: true, version: 2 }],

@@ -1,5 +1,5 @@
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../support/property.ts";
 import { stories, Tale } from "./random-world.ts";
 
 /** Longer runs by hand: PROVEN_STORIES=500. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import type { Notification } from "#protocol/notifications.ts";
+import { fc } from "../support/property.ts";
 import { commands, type Scene } from "./commands.ts";
 import { check } from "./invariants.ts";
 import { World } from "./world.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { type Asked, nextAskMs, planRound } from "../../../agent/core/ask-plan.ts";
+import { fc } from "../../support/property.ts";
 
 const minute = 60_000;
 

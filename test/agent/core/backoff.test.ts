@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { backoffMs, hopelessDelayMs, restartDelayMs } from "../../../agent/core/backoff.ts";
+import { fc } from "../../support/property.ts";
 
 test("the bound doubles from 1 s to 60 s", () => {
   const bounds = [0, 1, 2, 3, 4, 5, 6, 7, 1_000].map((attempt) => backoffMs(attempt, 1));

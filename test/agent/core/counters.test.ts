@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { type CpuTicks, counterDelta, counterRate, cpuShares } from "../../../agent/core/counters.ts";
+import { fc } from "../../support/property.ts";
 
 const ticks = (busy: number, idle: number, iowait: number, steal = 0): CpuTicks => ({
   user: busy,

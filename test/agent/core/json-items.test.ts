@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { JsonItems } from "../../../agent/core/json-items.ts";
+import { fc } from "../../support/property.ts";
 
 function take(chunks: readonly string[]) {
   const items: unknown[] = [];

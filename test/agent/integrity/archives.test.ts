@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import fc from "fast-check";
 import { systemClock } from "../../../agent/clock.ts";
 import { readArchive } from "../../../agent/integrity/archive-reading.ts";
 import { archiveKindOf } from "../../../agent/integrity/compression.ts";
@@ -15,6 +14,7 @@ import { judgeReading, type KnownSum } from "../../../agent/integrity/judge.ts";
 import { createReadArchive } from "../../../agent/integrity/reading-process.ts";
 import { readVma } from "../../../agent/integrity/vma.ts";
 import { settle } from "../../support/fake-clock.ts";
+import { fc } from "../../support/property.ts";
 import { writeVma } from "../../support/vma-writer.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "proven-archives-"));

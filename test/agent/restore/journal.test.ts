@@ -3,9 +3,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import fc from "fast-check";
 import { foldJournal, type JournalEntry, owesCleaning, parseJournal, printEntry } from "../../../agent/core/restore/journal.ts";
 import { Journals } from "../../../agent/restore/journal.ts";
+import { fc } from "../../support/property.ts";
 
 const id = "00000000-0000-4000-8000-000000000001";
 const upid = "UPID:pve1:00002FB4:00096CD7:6B03AAEA:vzrestore:990000:root@pam:";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { splitBackups } from "../../../agent/core/backup-parts.ts";
 import { parseBackupContent, parseSnapshotBackup } from "../../../agent/sources/backup-answers.ts";
+import { fc } from "../../support/property.ts";
 
 const noon = Date.UTC(2026, 0, 5, 12);
 const sec = (at: number) => Math.floor(at / 1000);

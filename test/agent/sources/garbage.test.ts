@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import * as z from "zod/mini";
 import {
   backupJobSchema,
@@ -31,6 +30,7 @@ import { parseTaskLine } from "../../../agent/sources/tasks.ts";
 import { parseLvs } from "../../../agent/sources/thinpools.ts";
 import { parseUpdates } from "../../../agent/sources/updates.ts";
 import * as zpool from "../../../agent/sources/zpool-output.ts";
+import { fc } from "../../support/property.ts";
 import { recorded } from "../../support/recorded-node.ts";
 
 const kernelText =

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { guestFactsSchema } from "#protocol/messages.ts";
 import { parseGuestConfig } from "../../../agent/sources/guest-config.ts";
+import { fc } from "../../support/property.ts";
 
 test("a VM lies on the storages of its drives, EFI disk and TPM state, each named once", () => {
   const text = `efidisk0: nfs1:100/vm-100-disk-1.qcow2,efitype=4m,size=528K

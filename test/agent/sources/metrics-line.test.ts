@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { guestStatusCodes } from "#protocol/metrics.ts";
 import type { NumberRows } from "../../../agent/core/number-rows.ts";
 import { asFlag, asNumber, asObject, asText, type JsonObject, parseJsonObject } from "../../../agent/core/values.ts";
@@ -14,6 +13,7 @@ import {
   storageColumns,
   tapColumns,
 } from "../../../agent/sources/metrics-line.ts";
+import { fc } from "../../support/property.ts";
 import { recorded } from "../../support/recorded-node.ts";
 
 const recordedAt = 1_795_400_829_000;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { alertHistoryPage } from "../../../hub/core/alert-history.ts";
 import { parseAlertId } from "../../../hub/core/alert-id.ts";
 import { alertOf } from "../../support/alert-views.ts";
+import { fc } from "../../support/property.ts";
 
 const ended = (rule: string, resolvedAt: number) => alertOf({ rule, state: "resolved", resolvedAt });
 const rules = (page: ReturnType<typeof alertHistoryPage>) => [page.items.map(({ rule }) => rule).join(), page.next];

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { DamagedBlockError, openBlock, packSamples, readColumn, readTimes, unpackSamples } from "../../../hub/core/block.ts";
 import { readAhead } from "../../../hub/core/rice.ts";
+import { fc } from "../../support/property.ts";
 
 const absent = fc.constant(Number.NaN);
 const value = fc.oneof(fc.integer({ min: -1000, max: 1000 }), fc.integer({ min: 0, max: 2 ** 45 }), absent);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { columnCapacity, decodeColumn, encodeColumn } from "../../../hub/core/column.ts";
+import { fc } from "../../support/property.ts";
 
 /** Encodes into a room full of ones, so that a column which looks past its own end is noticed. */
 function roundTrip(values: readonly number[]): { back: number[]; bytes: number } {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { EpochMs } from "#protocol/ids.ts";
 import {
   afterAttempt,
@@ -12,6 +11,7 @@ import {
   stepHealth,
 } from "../../../hub/core/delivery.ts";
 import { noon, notificationOf } from "../../support/notifications.ts";
+import { fc } from "../../support/property.ts";
 
 const at = (ms: number) => (noon + ms) as EpochMs;
 const failed: SendResult = { ok: false, retry: true, problem: "no answer" };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { EpochMs, NodeName } from "#protocol/ids.ts";
 import { duties } from "#protocol/messages.ts";
 import { assignDuties, type DutyAgent, dutyGraceMs, type Holders } from "../../../hub/core/duties.ts";
+import { fc } from "../../support/property.ts";
 
 const node = (name: string) => name as NodeName;
 const at = (ms: number) => ms as EpochMs;

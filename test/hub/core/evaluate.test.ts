@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { Condition, Rule } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { type Change, Evaluator } from "../../../hub/core/evaluate.ts";
 import { RuleBook, type RuleSet } from "../../../hub/core/rule-set.ts";
 import type { EntityFacts } from "../../../hub/core/scope.ts";
+import { fc } from "../../support/property.ts";
 
 const at = (sec: number) => (1_700_000_000_000 + sec * 1000) as EpochMs;
 const subject = (entity: string) => ({ cluster: "0123456789abcdef", entity, incarnation: 1, instance: null });

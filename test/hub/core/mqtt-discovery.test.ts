@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import * as z from "zod";
 import type { ClusterId, EntityKey } from "#protocol/ids.ts";
 import { type DeviceKind, discoveryOf } from "../../../hub/core/mqtt-discovery.ts";
 import { nodeDocument } from "../../../hub/core/mqtt-state.ts";
 import { alertTopic, deviceId } from "../../../hub/core/mqtt-topics.ts";
+import { fc } from "../../support/property.ts";
 
 /**
  * Home Assistant's own schemas: DEVICE_DISCOVERY_SCHEMA of homeassistant/components/mqtt/schemas.py, and of its components the keys that are

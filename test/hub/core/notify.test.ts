@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Told } from "../../../hub/core/alert-record.ts";
 import { afterTelling, type Member, type Policy, tellingOf } from "../../../hub/core/notify.ts";
+import { fc } from "../../support/property.ts";
 
 const at = (sec: number) => (sec * 1000) as EpochMs;
 const policy: Policy = { waitMs: 0, intervalMs: 60_000, repeatMs: 3_600_000, holdsEndsOf: () => false };

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { type AddressClass, classifyAddress, parseAddress } from "../../../hub/core/ip-address.ts";
 import { addressProblem, redirectProblem, urlProblem } from "../../../hub/core/outgoing-url.ts";
+import { fc } from "../../support/property.ts";
 
 const classes: [address: string, expected: AddressClass | undefined][] = [
   ["93.184.216.34", "public"],

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { EpochMs } from "#protocol/ids.ts";
 import { metricByName } from "#protocol/metrics.ts";
 import { planQuery, planRange } from "../../../hub/core/query.ts";
@@ -10,6 +9,7 @@ import { Combined, groupMembers } from "../../../hub/core/query-groups.ts";
 import { placesOf, refuseSum, summaryOf, topWindow } from "../../../hub/core/query-top.ts";
 import { Refusal } from "../../../hub/core/refusal.ts";
 import { readsRollups } from "../../../hub/core/tier.ts";
+import { fc } from "../../support/property.ts";
 import { cluster, testPicture } from "../../support/test-cluster.ts";
 
 const day = 86_400_000;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { readNarrow, readWide, riceCapacity, writeNarrow, writeWide } from "../../../hub/core/rice.ts";
+import { fc } from "../../support/property.ts";
 
 test("narrow codes of any size come back with every parameter, and reading ends where writing did", () => {
   const codes = fc.array(fc.oneof(fc.nat(40), fc.nat(100_000), fc.integer({ min: 0, max: 0xffff_ffff })), {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import {
   decodeRollup,
   emptyRollup,
@@ -13,6 +12,7 @@ import {
   rollupDayMs,
 } from "../../../hub/core/rollup.ts";
 import { Track } from "../../../hub/core/sampling.ts";
+import { fc } from "../../support/property.ts";
 
 const day = 20_000 * rollupDayMs;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { ratesOf, Track } from "../../../hub/core/sampling.ts";
+import { fc } from "../../support/property.ts";
 
 function rates(samples: readonly (readonly [second: number, value: number])[], counter = true): number[] {
   const track = new Track();

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { EpochMs } from "#protocol/ids.ts";
 import { exampleNotification } from "../../../hub/core/example-notification.ts";
 import { cutLines, cutText, messageOf, plainText } from "../../../hub/core/message.ts";
 import { parseTemplate } from "../../../hub/core/template.ts";
 import { noon, notificationOf, resolvedOf } from "../../support/notifications.ts";
+import { fc } from "../../support/property.ts";
 
 const base = "https://hub.lan";
 const rendered = (template: string) => messageOf(exampleNotification(noon as EpochMs), base, template).body;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Policy } from "#protocol/policy.ts";
 import { checkPolicy, checksFor, defaultPolicy } from "../../../hub/core/policy-check.ts";
 import { openings, type Place, type PolicyGuest, planNights, stepPolicy } from "../../../hub/core/verify-policy.ts";
 import { recurrenceSpan } from "../../../hub/core/window.ts";
+import { fc } from "../../support/property.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;

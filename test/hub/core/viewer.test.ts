@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { EventView, TaskView } from "#protocol/api.ts";
 import type { EntityKey } from "#protocol/ids.ts";
 import { canonicalView, type View, viewJson } from "#protocol/viewer.ts";
@@ -19,6 +18,7 @@ import {
   type Viewer,
   withGranted,
 } from "../../../hub/core/viewer.ts";
+import { fc } from "../../support/property.ts";
 
 const [here, there] = ["00000000000000aa", "00000000000000bb"];
 const view = (given: Partial<View> = {}): View => ({

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { judgeHostKey, knownHostLine, knownTypes, parseHostKey, parseKnownHosts } from "../../../hub/deploy/known-hosts.ts";
+import { fc } from "../../support/property.ts";
 
 /** Made by ssh-keygen; its fingerprint and the hashed lines (`ssh-keygen -H`) are what that printed. */
 const key = "AAAAC3NzaC1lZDI1NTE5AAAAIMOMn3XvrzF3g+NVn8t3aKWb1yv5sgjGkF7DpAai3Xoz";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { groupAnswerSchema, topAnswerSchema } from "#protocol/class-queries.ts";
+import { fc } from "../../support/property.ts";
 import { guest, schemaOf, TestAgent, TestStore, temporaryDir } from "../../support/series-store.ts";
 import { agentOf, connect, inventoryOf, testHub } from "../../support/test-hub.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { packedType, toBinary } from "../../../hub/http/columns.ts";
 import { formOf } from "../../../hub/http/packed-columns.ts";
 import { parseColumns } from "../../../scripts/bench/columns.ts";
+import { fc } from "../../support/property.ts";
 
 const forms: [name: string, column: number[], form: ReturnType<typeof formOf>][] = [
   ["times every ten seconds take no bytes", [1000, 11_000, 21_000], { even: [1000, 10_000] }],

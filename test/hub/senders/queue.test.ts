@@ -4,9 +4,9 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import fc from "fast-check";
 import type { EpochMs } from "#protocol/ids.ts";
 import { DiskQueue } from "../../../hub/senders/remote-write/queue.ts";
+import { fc } from "../../support/property.ts";
 
 const limits = { maxBytes: 1 << 20, maxAgeMs: 3_600_000, segmentBytes: 4096 };
 const at = (ms: number) => ms as EpochMs;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import SnappyJS from "snappyjs";
 import { compressedMax, compressSnappy } from "../../../hub/senders/remote-write/snappy.ts";
+import { fc } from "../../support/property.ts";
 
 const roundTrip = (input: Uint8Array) => {
   const compressed = compressSnappy(input);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { encodeLabels, WriteRequest } from "../../../hub/senders/remote-write/write-request.ts";
+import { fc } from "../../support/property.ts";
 import { decodeWriteRequest } from "../../support/write-request.ts";
 
 test("write request: any labels, value and time are read back by an independent decoder", () => {

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import fc from "fast-check";
 import { open } from "lmdb";
 import type { EpochMs } from "#protocol/ids.ts";
 import { type EventFilter, matchesEvent, type NewEvent } from "../../../hub/core/events.ts";
 import type { History } from "../../../hub/store/history.ts";
 import { StateStore } from "../../../hub/store/state.ts";
+import { fc } from "../../support/property.ts";
 
 const dayMs = 86_400_000;
 const openIn = (dir: string) => StateStore.open({ dir, now: () => 0 as EpochMs });

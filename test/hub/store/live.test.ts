@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import fc from "fast-check";
 import { FrameState } from "#protocol/records.ts";
 import type { Layout } from "../../../hub/store/catalogue.ts";
 import { Lane } from "../../../hub/store/lane.ts";
 import { LaneIndex } from "../../../hub/store/lane-index.ts";
+import { fc } from "../../support/property.ts";
 import { agentOf, day0, guest, schemaOf, TestAgent, TestStore, temporaryDir } from "../../support/series-store.ts";
 
 const { dir, remove } = temporaryDir();

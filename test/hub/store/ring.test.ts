@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { MalformedError } from "#protocol/varint.ts";
 import { decodeRingValue, RingWriter } from "../../../hub/store/ring.ts";
+import { fc } from "../../support/property.ts";
 
 const record = fc.record(
   { lane: fc.constantFrom("1 a", "2 bé", "3 c"), record: fc.uint8Array({ maxLength: 300 }) },

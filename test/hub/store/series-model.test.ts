@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import fc from "fast-check";
 import type { MetricName } from "#protocol/metrics.ts";
+import { fc } from "../../support/property.ts";
 import {
   agentOf,
   cluster,

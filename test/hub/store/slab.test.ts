@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { OpenSlab, SealedSlab, slabRows } from "../../../hub/store/slab.ts";
+import { fc } from "../../support/property.ts";
 
 /** Values near each other at some distance and spacing, some absent. */
 const column = fc

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import SnappyJS from "snappyjs";
 import { WriteRequest } from "../../../scripts/bench/remote-write.ts";
 import { snappyCompress } from "../../../scripts/bench/snappy.ts";
+import { fc } from "../../support/property.ts";
 
 test("what snappyCompress writes another implementation reads", () => {
   const anyBytes = fc.uint8Array({ maxLength: 2000 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { limits } from "#protocol/limits.ts";
 import { ConstantError, constantIn, evaluate } from "../../../scripts/package/limits/constant.ts";
 import { sections } from "../../../scripts/package/limits/table.ts";
 import { written } from "../../../scripts/package/limits/text.ts";
+import { fc } from "../../support/property.ts";
 
 test("every bound of the link is on the page", () => {
   const named = new Set(sections.flatMap((section) => section.limits.map(({ name }) => name)));

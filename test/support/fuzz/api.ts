@@ -1,9 +1,9 @@
 import type { TestContext } from "node:test";
-import fc from "fast-check";
 import type { Scope } from "#protocol/api.ts";
 import { errorSchema } from "#protocol/api.ts";
 import { createApp } from "../../../hub/http/app.ts";
 import { writes } from "../api-writes.ts";
+import { fc } from "../property.ts";
 import { TestGateway } from "../pve-users.ts";
 import { seenHub } from "../seen-hub.ts";
 import { allowed, anyJson, bent, type JsonSchema, knownWords, oddTexts } from "./values.ts";

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import fc from "fast-check";
 import { toJSONSchema } from "zod";
 import type { ClusterId, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { guestKey, nodeKey, parseEntityKey, parseUpid } from "#protocol/ids.ts";
@@ -33,6 +32,7 @@ import { Secrets } from "../../../hub/secrets.ts";
 import { parseRetryAfter } from "../../../hub/senders/remote-write/delivery.ts";
 import { compressSnappy } from "../../../hub/senders/remote-write/snappy.ts";
 import { parseWebhookSecret } from "../../../hub/senders/webhook.ts";
+import { fc } from "../property.ts";
 import { expecting, ofBytes, ofText, ofValue, type Target } from "./target.ts";
 import { allowed, bent, type JsonSchema, oddTexts } from "./values.ts";
 

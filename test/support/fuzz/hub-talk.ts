@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { toJSONSchema } from "zod";
 import type { ClusterId, NodeName } from "#protocol/ids.ts";
 import { encodeMessage, type MessageType, messages } from "#protocol/messages.ts";
@@ -16,6 +15,7 @@ import { runSession } from "../../../agent/session.ts";
 import { SpoolFiles } from "../../../agent/spool-files.ts";
 import { SpoolStore } from "../../../agent/spool-store.ts";
 import { FakeClock } from "../fake-clock.ts";
+import { fc } from "../property.ts";
 import { allowed, bent, bentText, type JsonSchema } from "./values.ts";
 
 /** A hub that says anything, to an agent's session. */

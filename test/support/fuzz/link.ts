@@ -1,5 +1,4 @@
 import type { TestContext } from "node:test";
-import fc from "fast-check";
 import { toJSONSchema } from "zod";
 import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { guestKey, nodeKey } from "#protocol/ids.ts";
@@ -9,6 +8,7 @@ import { linkVersions } from "#protocol/version.ts";
 import { AgentSession } from "../../../hub/link/session.ts";
 import { sessionEvents } from "../../../hub/session-events.ts";
 import { Troubles } from "../../../hub/troubles.ts";
+import { fc } from "../property.ts";
 import { agentOf, clusterA, inventoryOf, testHub } from "../test-hub.ts";
 import { allowed, bent, bentBytes, type JsonSchema } from "./values.ts";
 

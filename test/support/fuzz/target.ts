@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { fc } from "../property.ts";
 import { bentBytes, bentText } from "./values.ts";
 
 /** One thing that takes what others wrote. `run` may only end well, or throw what its caller expects; anything else is a bug. */

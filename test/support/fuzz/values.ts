@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { fc } from "../property.ts";
 
 /** Values for fuzzing: what a JSON schema allows, and what it doesn't. */
 

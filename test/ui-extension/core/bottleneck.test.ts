@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { SeriesAnswer } from "#protocol/api.ts";
 import { type BottleneckFacts, findBottleneck, type Waits } from "../../../ui-extension/core/bottleneck.ts";
 import { waitSelectors, waitsOf } from "../../../ui-extension/core/recent.ts";
 import { inEnglish } from "../../../ui-extension/core/text.ts";
+import { fc } from "../../support/property.ts";
 
 const calm: Waits = {
   cpu: 0.2,

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { GuestView, NodeView } from "#protocol/api.ts";
 import type { ProtectionView } from "#protocol/panel.ts";
 import { consoleLink } from "../../../ui-extension/core/console-link.ts";
@@ -12,6 +11,7 @@ import { commandOf } from "../../../ui-extension/core/shortcuts.ts";
 import { inEnglish as t } from "../../../ui-extension/core/text.ts";
 import { pastVerdict } from "../../../ui-extension/core/verdict.ts";
 import { fakeCluster } from "../../support/fake-cluster.ts";
+import { fc } from "../../support/property.ts";
 
 const now = 1_800_000_000_000;
 const world = fakeCluster({ nodes: 3, guests: 3, silent: 0, trouble: false });

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { Policy } from "#protocol/policy.ts";
 import { policySchema } from "#protocol/policy.ts";
 import { restoreCheckSchema } from "#protocol/restore.ts";
@@ -24,6 +23,7 @@ import {
   wordsOf,
 } from "../../../ui-extension/core/restore-checks.ts";
 import { inEnglish as t } from "../../../ui-extension/core/text.ts";
+import { fc } from "../../support/property.ts";
 
 const policy = (change: Partial<Policy> = {}): Policy => ({ ...blankPolicy(10, "Europe/Rome"), name: "Weekly", ...change });
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { comparedMs } from "../../../ui-extension/core/comparison.ts";
 import { isLive, isRange, type Range, rangeBetween, typedRange, windowOf, zoomed } from "../../../ui-extension/core/range.ts";
+import { fc } from "../../support/property.ts";
 
 const now = 1_800_000_000_000;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { formatRoute, home, keyInHash, parseRoute, type Route, sections } from "../../../ui-extension/core/route.ts";
+import { fc } from "../../support/property.ts";
 
 const cases: [hash: string, route: Route][] = [
   ["", home],

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { retryDelayMs } from "../../../ui-extension/core/retry.ts";
 import { rowWindow } from "../../../ui-extension/core/row-window.ts";
 import { sortRows } from "../../../ui-extension/core/sort.ts";
+import { fc } from "../../support/property.ts";
 
 test("names sort as people count, and unknown goes last in either direction", () => {
   const rows = ["web10", undefined, "web2", "Web1"];

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { isDrive, isNet, parseBackedUpConfig } from "../../../../agent/core/restore/backed-up-config.ts";
 import {
   judgeContainer,
@@ -11,6 +10,7 @@ import {
 import { judgeVm, planVm, stripVmCall } from "../../../../agent/core/restore/isolate-vm.ts";
 import { type Isolation, isVolumeOf } from "../../../../agent/core/restore/isolation.ts";
 import { parsePropertyString } from "../../../../agent/core/restore/property-string.ts";
+import { fc } from "../../../support/property.ts";
 
 const operation = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 const vm: Isolation = {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { markerLine } from "../../../../agent/core/restore/marker.ts";
 import { type GuestSeen, type Intent, type Ownership, ownership } from "../../../../agent/core/restore/ours.ts";
+import { fc } from "../../../support/property.ts";
 
 const range = { first: 9200, last: 9299 };
 const upid = "UPID:pve1:00002FB4:00096CD7:6B03AAEA:vzrestore:9230:root@pam:";
