@@ -30,6 +30,16 @@ async function start(t: TestContext, dir: string, key: ReturnType<typeof newClie
   return { hub, client, state };
 }
 
+/** Time passes meanwhile: alerts on their way to an agent that says nothing are waited for some seconds. */
+async function stopped({ hub }: Awaited<ReturnType<typeof start>>, clock: FakeClock): Promise<void> {
+  let isOver = false;
+  const ending = hub.stop().finally(() => {
+    isOver = true;
+  });
+  while (!isOver) await clock.advance(1000);
+  await ending;
+}
+
 test("over the link: a policy orders a test, the hub restarts, the same order comes again, and the result is acknowledged", async (t) => {
   const [dir, key, clock, joinKey] = [temporaryDir(t), newClientKey(), new FakeClock(Date.UTC(2026, 0, 5)), randomBytes(32)];
   const first = await start(t, dir, key, clock, joinKey);
@@ -37,7 +47,7 @@ test("over the link: a policy orders a test, the hub restarts, the same order co
   assert.ok(shipped !== undefined);
   const enabled = { ...shipped.document, enabled: true, window: { ...shipped.document.window, timezone: "UTC" } };
   first.state.put("policy", shipped.id, enabled, { actor: "test", reason: "test" });
-  await first.hub.stop();
+  await stopped(first, clock);
 
   const second = await start(t, dir, key, clock, joinKey);
   const at = clock.now();
@@ -53,7 +63,7 @@ test("over the link: a policy orders a test, the hub restarts, the same order co
   assert.ok(start1 !== undefined, "a test was ordered within the window");
   assert.equal((start1.operation.params as RestoreTest).vmid, 100);
   assert.equal(start1.actor, "policy every-guest-monthly");
-  await second.hub.stop();
+  await stopped(second, clock);
 
   const third = await start(t, dir, key, clock, joinKey);
   const again = await third.client.next("op.start");
@@ -63,5 +73,5 @@ test("over the link: a policy orders a test, the hub restarts, the same order co
   assert.deepEqual(await third.client.next("op.seen"), { id: again.id });
   assert.equal(third.state.get("run", again.id)?.outcome, "passed");
   assert.equal(third.state.get("proof", `${clusterA}/100`)?.lastGood?.level, "works");
-  await third.hub.stop();
+  await stopped(third, clock);
 });
