@@ -6,11 +6,6 @@ export function counterDelta(before: number, after: number): number {
   return after >= before ? after - before : Number.NaN;
 }
 
-/** Change per second; NaN after a reset, without a reading before, or when no time has passed. */
-export function counterRate(before: number, after: number, elapsedMs: number): number {
-  return elapsedMs > 0 ? (counterDelta(before, after) * 1000) / elapsedMs : Number.NaN;
-}
-
 /** The `cpu` line of /proc/stat, in clock ticks since boot. Guest time is part of user and nice. */
 export type CpuTicks = {
   user: number;

@@ -144,16 +144,6 @@ function parseItem(item: string, what: string, min: number, max: number): number
 const span = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 const sorted = (values: readonly number[]) => [...new Set(values)].sort((a, b) => a - b);
 
-/** systemd's notation of the same event. */
-export function canonicalCalendar(event: CalendarEvent): string {
-  const { weekdays, years, months, days, hours, minutes, seconds } = event;
-  const join = (values: readonly number[], all: number, width = 2) =>
-    values.length === all ? "*" : values.map((value) => String(value).padStart(width, "0")).join(",");
-  const week = weekdays.length === 7 ? "" : `${weekdays.map((day) => weekdayNames[day - 1]?.slice(0, 3)).join(",")} `;
-  const date = `${years === null ? "*" : years.join(",")}-${join(months, 12)}-${join(days, 31)}`;
-  return `${week}${date} ${join(hours, 24)}:${join(minutes, 60)}:${join(seconds, 60)}`;
-}
-
 /** How far ahead an event is looked for: a Sunday the 29th of February may take 40 years. */
 const yearsAhead = 45;
 

@@ -1,4 +1,3 @@
-import type { GuestView } from "#protocol/api.ts";
 import type { ProofBadge, RunDetail, RunView, Slower } from "#protocol/proof.ts";
 import type { ProofLevel } from "#protocol/restore.ts";
 import { formatAge } from "./age.ts";
@@ -132,28 +131,4 @@ export function slowerWords({ measure, before, now, factor }: Slower, t: Transla
     now: show(now),
     before: show(before),
   });
-}
-
-export type ProofRow = { guest: GuestView; look: ProofLook; proof: ProofBadge | undefined };
-
-const order: Record<ProofLook, number> = { bad: 0, none: 1, old: 2, unknown: 3, good: 4 };
-
-/** Guests that should have a proof (templates have no need of one), what needs somebody first; `filter` is looked for in name, number and tags. */
-export function proofRows(guests: readonly GuestView[], filter: string): ProofRow[] {
-  const wanted = filter.trim().toLowerCase();
-  return guests
-    .filter(({ template }) => !template)
-    .filter(
-      ({ vmid, name, tags, node }) =>
-        wanted === "" || [String(vmid), name, node, ...tags].some((text) => text.toLowerCase().includes(wanted)),
-    )
-    .map((guest) => ({ guest, proof: guest.proof, look: lookOf(guest.proof) }))
-    .sort((a, b) => order[a.look] - order[b.look] || (a.proof?.at ?? 0) - (b.proof?.at ?? 0) || a.guest.vmid - b.guest.vmid);
-}
-
-/** How many of each; the sum is all. */
-export function countLooks(rows: readonly Pick<ProofRow, "look">[]): Record<ProofLook, number> {
-  const counts: Record<ProofLook, number> = { good: 0, bad: 0, old: 0, none: 0, unknown: 0 };
-  for (const { look } of rows) counts[look]++;
-  return counts;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import type { EpochMs } from "#protocol/ids.ts";
-import { type CalendarEvent, canonicalCalendar, nextInstants, parseCalendar } from "../../../hub/core/calendar.ts";
+import { type CalendarEvent, nextInstants, parseCalendar } from "../../../hub/core/calendar.ts";
 
 const at = (iso: string) => Date.parse(iso) as EpochMs;
 const iso = (instant: number) => new Date(instant).toISOString().replace(".000Z", "Z");
@@ -14,6 +14,17 @@ function eventOf(text: string): CalendarEvent {
 }
 const next = (text: string, after: string, timezone: string, count = 1) =>
   nextInstants(eventOf(text), at(after), timezone, count).map(iso);
+
+const weekdayNames = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/** systemd's notation of the same event. */
+function canonicalCalendar(event: CalendarEvent): string {
+  const { weekdays, years, months, days, hours, minutes, seconds } = event;
+  const join = (values: readonly number[], all: number, width = 2) =>
+    values.length === all ? "*" : values.map((value) => String(value).padStart(width, "0")).join(",");
+  const week = weekdays.length === 7 ? "" : `${weekdays.map((day) => weekdayNames[day - 1]).join(",")} `;
+  const date = `${years === null ? "*" : years.join(",")}-${join(months, 12)}-${join(days, 31)}`;
+  return `${week}${date} ${join(hours, 24)}:${join(minutes, 60)}:${join(seconds, 60)}`;
+}
 
 const canonical: [text: string, systemd: string][] = [
   ["daily", "*-*-* 00:00:00"],

@@ -1,20 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { GuestView } from "#protocol/api.ts";
 import type { ProofBadge, RunView } from "#protocol/proof.ts";
 import { italian } from "../../../ui-extension/catalogue-it.ts";
 import { italianAlerting } from "../../../ui-extension/catalogue-it-alerting.ts";
 import { italianProof } from "../../../ui-extension/catalogue-it-proof.ts";
-import {
-  allStepNames,
-  countLooks,
-  lookOf,
-  lookOfRun,
-  proofRows,
-  proofWords,
-  runWords,
-  slowerWords,
-} from "../../../ui-extension/core/proofs.ts";
+import { allStepNames, lookOf, lookOfRun, proofWords, runWords, slowerWords } from "../../../ui-extension/core/proofs.ts";
 import { inEnglish as t } from "../../../ui-extension/core/text.ts";
 
 const day = 86_400_000;
@@ -86,29 +76,6 @@ test("only a passed run looks good, only a failed one bad: cancelled, refused, i
     lookOfRun({ state: "finished", outcome }),
   );
   assert.deepEqual(looks, ["good", "bad", "unknown", "unknown", "unknown", "unknown"]);
-});
-
-test("guests that need somebody come first; templates need no proof", () => {
-  const guest = (vmid: number, proof: ProofBadge | undefined, change: Partial<GuestView> = {}) =>
-    ({ vmid, name: `g${vmid}`, node: "pve1", tags: [], template: false, proof, ...change }) as unknown as GuestView;
-  const guests = [
-    guest(100, badge()),
-    guest(101, undefined),
-    guest(102, badge({ state: "failed" })),
-    guest(103, badge({ state: "overdue" })),
-    guest(9000, undefined, { template: true }),
-  ];
-  const rows = proofRows(guests, "");
-  assert.deepEqual(
-    rows.map(({ guest: { vmid } }) => vmid),
-    [102, 101, 103, 100],
-  );
-  assert.deepEqual(countLooks(rows), { good: 1, bad: 1, old: 1, none: 1, unknown: 0 });
-  assert.deepEqual(proofRows(guests, "G10").length, 4);
-  assert.deepEqual(
-    proofRows(guests, "102").map(({ guest: { vmid } }) => vmid),
-    [102],
-  );
 });
 
 test("what got slower is said with both figures", () => {
