@@ -7,7 +7,9 @@ import type { AgentId } from "./core/series.ts";
 import type { StateStore } from "./store/state.ts";
 
 const by = { actor: "hub", reason: "observed" };
-const setKey = (cluster: string, entity: string) => `${cluster}/${entity}`;
+/** Two namespaces of one datastore may hold backups of the same names. */
+const setKey = ({ cluster, entity, foreign }: { cluster: string; entity: string; foreign?: string | undefined }) =>
+  `${cluster}/${entity}${foreign === undefined ? "" : `#${foreign}`}`;
 const backupKey = (set: string, volid: string) => createHash("sha256").update(`${set}\n${volid}`).digest("hex");
 
 type KnownSet = Omit<BackupSet, "cluster"> & { cluster: ClusterId; byGuest: ReadonlyMap<number, readonly Backup[]> };
@@ -21,7 +23,7 @@ export class Catalogue {
   constructor(private readonly state: StateStore) {
     const listed = new Map<string, Backup[]>();
     for (const { document } of state.list("backup")) {
-      const id = setKey(document.cluster, document.entity);
+      const id = setKey(document);
       const others = listed.get(id);
       if (others === undefined) listed.set(id, [document.backup]);
       else others.push(document.backup);
@@ -39,7 +41,8 @@ export class Catalogue {
   /** A part of a listing came; the last one that was missing replaces what was known. */
   take(agent: AgentId, listing: Backups): void {
     const entity = storageEntityOf(listing, agent.node);
-    const id = setKey(agent.cluster, entity);
+    const foreign = listing.foreign === true ? (listing.datastore?.namespace ?? "") : undefined;
+    const id = setKey({ cluster: agent.cluster, entity, foreign });
     const known = this.sets.get(id);
     if (listing.problem !== undefined) {
       if (known !== undefined && known.problem !== listing.problem)
@@ -55,6 +58,7 @@ export class Catalogue {
       storage: listing.storage,
       node: listing.shared ? null : agent.node,
       datastore: listing.datastore ?? null,
+      ...(foreign === undefined ? {} : { foreign }),
       listedAt: listing.at as EpochMs,
       problem: null,
     };
@@ -67,21 +71,25 @@ export class Catalogue {
 
   /** Nodes that hold this backup on a storage of their own; undefined: nobody listed it. */
   holders(cluster: string, storage: string, volid: string): NodeName[] | undefined {
-    const sets = this.allSets(cluster).filter((set) => set.storage === storage && set.backups.has(volid));
+    const sets = this.holding(cluster, storage, volid);
     return sets.length === 0 ? undefined : sets.flatMap(({ node }) => node ?? []);
   }
 
   find(cluster: string, storage: string, volid: string): Backup | undefined {
-    return this.allSets(cluster)
-      .find((set) => set.storage === storage && set.backups.has(volid))
-      ?.backups.get(volid);
+    return this.holding(cluster, storage, volid)[0]?.backups.get(volid);
+  }
+
+  private holding(cluster: string, storage: string, volid: string): KnownSet[] {
+    return [...this.sets.values()].filter(
+      (set) => set.cluster === cluster && set.foreign === undefined && set.storage === storage && set.backups.has(volid),
+    );
   }
 
   /** Backups of the guest that has the number now, newest first; those of which nobody can tell are among them. */
   ofGuest(cluster: string, guest: Pick<GuestFacts, "vmid" | "type" | "identity">): { set: BackupSet; backup: Backup }[] {
     const found: { set: BackupSet; backup: Backup }[] = [];
     for (const set of this.sets.values()) {
-      if (set.cluster !== cluster) continue;
+      if (set.cluster !== cluster || set.foreign !== undefined) continue;
       for (const backup of set.byGuest.get(guest.vmid) ?? []) {
         if (guestOfBackup(backup, guest) !== "other") found.push({ set, backup });
       }
@@ -89,14 +97,36 @@ export class Catalogue {
     return found.sort((a, b) => b.backup.at - a.backup.at);
   }
 
+  /**
+   * When the backups of this storage, as that node reaches it, were last listed to the end, agent's time; undefined: never, or it can't be listed now.
+   */
+  listedAt(cluster: string, storage: string, node: NodeName): EpochMs | undefined {
+    const set = [true, false]
+      .map((shared) => this.sets.get(setKey({ cluster, entity: storageEntityOf({ storage, shared }, node) })))
+      .find((one) => one !== undefined);
+    return set === undefined || set.problem !== null ? undefined : set.listedAt;
+  }
+
+  /** Begin of the newest and of the oldest backup of the guest that has the number now; undefined: none is known. */
+  spanOf(
+    cluster: string,
+    guest: Pick<GuestFacts, "vmid" | "type" | "identity">,
+  ): { newestAt: EpochMs; oldestAt: EpochMs } | undefined {
+    const times = this.ofGuest(cluster, guest).map(({ backup }) => backup.at as EpochMs);
+    const [newestAt, oldestAt] = [times[0], times.at(-1)];
+    return newestAt === undefined || oldestAt === undefined ? undefined : { newestAt, oldestAt };
+  }
+
   private save(id: string, set: KnownSet, before: ReadonlyMap<string, Backup>): void {
     this.state.together(() => {
       const { backups, byGuest: _, ...document } = set;
+      const { cluster, entity, foreign } = set;
+      const of = { cluster, entity, ...(foreign === undefined ? {} : { foreign }) };
       this.state.put("backupSet", id, document, by);
       for (const volid of before.keys()) if (!backups.has(volid)) this.state.remove("backup", backupKey(id, volid), by);
       for (const [volid, backup] of backups) {
         if (JSON.stringify(before.get(volid)) === JSON.stringify(backup)) continue;
-        this.state.put("backup", backupKey(id, volid), { cluster: set.cluster, entity: set.entity, backup }, by);
+        this.state.put("backup", backupKey(id, volid), { ...of, backup }, by);
       }
     });
     this.sets.set(id, set);

@@ -37,6 +37,8 @@ export const backupsSchema = z.strictObject({
   shared: z.boolean(),
   /** Where it lies on a Backup Server: the datastore's entity key and the namespace (empty: the root). */
   datastore: z.optional(z.strictObject({ key: text(128), namespace: z.string().check(z.maxLength(256)) })),
+  /** In another namespace than the storage's own: PVE can't restore these, and their names may be those of backups that it can. */
+  foreign: z.optional(z.literal(true)),
   at: int,
   part: z.int().check(z.minimum(1), z.maximum(1000)),
   parts: z.int().check(z.minimum(1), z.maximum(1000)),

@@ -91,8 +91,11 @@ export class BackupSource implements SlowSource {
   private async take(set: BackupSet, { node }: NodeSight, restorable: string | undefined): Promise<boolean> {
     const { guests, archives } = this.deps;
     // What lies in another namespace PVE has no name for: the same one names a backup in the storage's own.
-    const foreign = set.datastore !== undefined && set.datastore.namespace !== restorable;
-    if (!this.tell(foreign ? set : this.withKnowledge(set)) || foreign || set.problem !== undefined) return false;
+    if (set.datastore !== undefined && set.datastore.namespace !== restorable) {
+      this.tell({ ...set, foreign: true });
+      return false;
+    }
+    if (!this.tell(this.withKnowledge(set)) || set.problem !== undefined) return false;
     const volids = new Set(set.backups.map(({ volid }) => volid));
     guests.keepOnly(set.storage, volids);
     archives.keepOnly(set.storage, volids);

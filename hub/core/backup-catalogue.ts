@@ -13,6 +13,8 @@ export type BackupSet = {
   /** Null: shared. */
   node: NodeName | null;
   datastore: { key: string; namespace: string } | null;
+  /** Its namespace where that isn't the storage's own: nobody can say whose these are, and PVE can't restore them. */
+  foreign?: string | undefined;
   /** Of the newest complete listing, by the agent's clock. */
   listedAt: EpochMs;
   /** Why it could not be listed since. */

@@ -36,9 +36,15 @@ export const restoreKinds = {
   /** Id: SHA-256 of cluster, storage's entity and volid, which may be longer than a key. */
   backup: {
     audited: false,
-    schema: z.strictObject({ cluster, entity: z.string(), backup: backupSchema }),
+    schema: z.strictObject({
+      cluster,
+      entity: z.string(),
+      /** Namespace of a set that isn't the storage's own. */
+      foreign: z.string().optional(),
+      backup: backupSchema,
+    }),
   },
-  /** One storage's listing; id: `<cluster>/<entity>`. */
+  /** One listing; id: `<cluster>/<entity>` of a storage, with `#<namespace>` behind it where it isn't the storage's own. */
   backupSet: {
     audited: false,
     schema: z.strictObject({
@@ -47,6 +53,8 @@ export const restoreKinds = {
       storage: z.string(),
       node: node.nullable(),
       datastore: z.strictObject({ key: z.string(), namespace: z.string() }).nullable(),
+      /** Namespace of a set that isn't the storage's own. */
+      foreign: z.string().optional(),
       /** Of the newest complete listing, agent's time. */
       listedAt: epochMs,
       problem: z.string().nullable(),
