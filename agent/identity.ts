@@ -13,8 +13,10 @@ export type Identity = {
 
 /** The key pair that an agent has, and the one that shall follow it. */
 export type AgentIdentity = Identity & {
-  /** A key that `makeNextKey` made and the hub has not taken yet. */
+  /** A key that `prepare` or `makeNextKey` made and the hub has not taken yet. */
   next(): Identity | undefined;
+  /** Makes the key that shall follow, unless one waits. @throws when it can't be written. */
+  prepare(): void;
   /** From now on the next key is the key, if it is this one. False: it is not. */
   adopt(publicKey: string): boolean;
 };
@@ -32,6 +34,7 @@ export function loadIdentity(stateDir: string): AgentIdentity {
     },
     sign: (bytes) => present.sign(bytes),
     next: () => readUndamaged(nextPath(stateDir)),
+    prepare: () => void makeNextKey(stateDir),
     adopt(publicKey) {
       const next = readUndamaged(nextPath(stateDir));
       if (next?.publicKey !== publicKey) return false;

@@ -206,6 +206,9 @@ class Session {
       case "hub.pins":
         this.ports.hearPins(body.fingerprints);
         break;
+      case "key.renew":
+        this.renewKey();
+        break;
       case "key.taken":
         this.rekey(body.publicKey);
         break;
@@ -241,6 +244,15 @@ class Session {
   }
 
   /** Until the hub has taken it: it may have been told before, and its answer lost. */
+  private renewKey(): void {
+    try {
+      this.ports.identity.prepare();
+      this.offerNextKey();
+    } catch (error) {
+      this.ports.log(4, "the hub asked for a new key, and none can be made", { problem: String(error) });
+    }
+  }
+
   private offerNextKey(): void {
     const { identity, self } = this.ports;
     const next = this.version >= renewalSince ? identity.next() : undefined;

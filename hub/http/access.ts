@@ -133,6 +133,7 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   "POST /api/v1/keys": appoint,
   "DELETE /api/v1/keys/{id}": modify,
   "DELETE /api/v1/agents/{cluster}/{node}": acting,
+  "POST /api/v1/agents/{cluster}/{node}/renew-key": acting,
   "GET /api/v1/session": seen,
   "DELETE /api/v1/session": seen,
   "POST /api/v1/session": open,

@@ -6,7 +6,7 @@ import type { EventFacts, EventPlace, EventType } from "../core/events.ts";
 import type { LongRangeReader } from "../core/long-range.ts";
 import type { Row } from "../core/prometheus-series.ts";
 import type { BackupKnowledge } from "../core/protection.ts";
-import type { IngestCounters, LiveTable, SeriesRanker, SeriesReader } from "../core/series.ts";
+import type { AgentId, IngestCounters, LiveTable, SeriesRanker, SeriesReader } from "../core/series.ts";
 import type { ReceiverPorts } from "../delivery.ts";
 import type { LoginPorts } from "../login-ports.ts";
 import type { Clock, Log } from "../ports.ts";
@@ -42,6 +42,8 @@ export interface HttpPorts {
   ingest?: PveIngest | undefined;
   /** Proof that backups restore; without it nothing is tested. */
   restore?: RestorePorts | undefined;
+  /** Asks an agent for a new key; false: it has no session that can be asked. Without it none can. */
+  renewKey?(agent: AgentId): boolean;
   /** Whether the audit log is intact; without it nobody says. */
   audit?: Pick<AuditWatch, "state" | "check"> | undefined;
   /** Signing in with a Proxmox VE account; without it only with API keys. */

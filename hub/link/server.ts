@@ -83,6 +83,11 @@ export class LinkServer {
     for (const session of this.byAgent.values()) session.sendPins(fingerprints);
   }
 
+  /** Asks it for a new key. False: it has no session that can be asked. */
+  renewKey(agent: AgentId): boolean {
+    return this.byAgent.get(agentKey(agent))?.renewKey() ?? false;
+  }
+
   /** False: it has no session that can be asked. */
   sendTell(agent: AgentId, body: MessageOf<"outlet.tell">["body"]): boolean {
     return this.byAgent.get(agentKey(agent))?.sendTell(body) ?? false;

@@ -131,6 +131,13 @@ export class AgentSession {
     this.send("hub.pins", { fingerprints: [...fingerprints] });
   }
 
+  /** Asks the agent for a new key. False: this session can't be asked. */
+  renewKey(): boolean {
+    if (this.phase !== "open" || this.version < messages["key.renew"].since) return false;
+    this.send("key.renew", {});
+    return true;
+  }
+
   /** False: this session can't be asked. */
   sendTell(body: MessageOf<"outlet.tell">["body"]): boolean {
     if (this.phase !== "open" || this.version < messages["outlet.tell"].since) return false;

@@ -129,9 +129,12 @@ export class StateStore {
     this.update(kind, id, by, () => document);
   }
 
-  /** Writes into the audit log what somebody did that changes no audited document: signing in, sending a test message. */
+  /** Writes into the audit log what somebody did that changes no audited document: signing in, asking an agent for a new key. */
   note(action: AuditEntry["action"], kind: Kind, id: string, by: Actor): void {
-    this.root.transactionSync(() => this.record({ at: this.now(), ...by, action, kind, id }, undefined, undefined));
+    this.root.transactionSync(() => {
+      const present = kinds[kind].audited ? this.documents.get([kind, id]) : undefined;
+      this.record({ at: this.now(), ...by, action, kind, id }, present, present);
+    });
   }
 
   /** False: there was none. */

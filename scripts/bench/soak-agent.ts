@@ -75,7 +75,7 @@ export class SoakAgent {
         log(level, message, fields);
       },
       random: Math.random,
-      identity: { ...newIdentity(), next: () => undefined, adopt: () => false },
+      identity: { ...newIdentity(), next: () => undefined, prepare: () => undefined, adopt: () => false },
       store: this.store,
       facts,
       identify: async () => ({ node, clusterId: benchCluster, clusterName: "soak" }),

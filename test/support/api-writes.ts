@@ -284,6 +284,12 @@ export const writes: Write[] = [
   },
   { operation: "DELETE /api/v1/keys/{id}", path: "keys/{key}", status: 204, entries: [["update", "apiKey"]] },
   {
+    operation: "POST /api/v1/agents/{cluster}/{node}/renew-key",
+    path: `agents/${clusterA}/pve3/renew-key`,
+    status: 202,
+    entries: [["update", "agent"]],
+  },
+  {
     operation: "DELETE /api/v1/agents/{cluster}/{node}",
     path: `agents/${clusterA}/pve3`,
     status: 204,
@@ -321,7 +327,7 @@ export async function writtenHub(t: TestContext) {
     ...{ storage, type: storage === "pbs1" ? "pbs" : "nfs", shared: true, content: ["backup"], enabled: true, nodes: [] },
   }));
   hub.fleet.inventory(agent, inventoryOf({ guests: [{ vmid: 100, name: "web" }], storages }));
-  const app = createApp({ ...hub.httpPorts, logins: new FakeLogins(() => hub.clock.now()) });
+  const app = createApp({ ...hub.httpPorts, logins: new FakeLogins(() => hub.clock.now()), renewKey: () => true });
   hub.state.put("rule", "hot", hot, by);
   hub.state.put("window", "now", openWindow, by);
   hub.state.put("receiver", "mail", mail as never, by);

@@ -125,6 +125,7 @@ const endpoints: Record<string, [path: string, body: unknown, root: number, alic
   "POST /api/v1/keys": ["keys", { name: "k", scopes: ["read"], expiresInDays: 1 }, 201, 403, 403, 403],
   "DELETE /api/v1/keys/{id}": ["keys/none", undefined, 404, 403, 403, 403],
   "DELETE /api/v1/agents/{cluster}/{node}": ["agents/00000000000000aa/pve9", undefined, 404, 404, 404, 404],
+  "POST /api/v1/agents/{cluster}/{node}/renew-key": ["agents/00000000000000aa/pve9/renew-key", undefined, 404, 404, 404, 404],
   "GET /api/v1/session": ["session", undefined, 200, 200, 200, 200],
   "DELETE /api/v1/session": ["session", undefined, 204, 204, 204, 204],
 };

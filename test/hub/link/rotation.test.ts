@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:https";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { connect } from "node:tls";
@@ -15,7 +16,7 @@ import { SpoolStore } from "../../../agent/spool-store.ts";
 import { renewCertificate } from "../../../hub/certificate-commands.ts";
 import { parseConfig } from "../../../hub/config.ts";
 import { startHub } from "../../../hub/hub.ts";
-import { createJoinToken } from "../../../hub/keys.ts";
+import { createJoinToken, createKey } from "../../../hub/keys.ts";
 import { revokeAgent } from "../../../hub/link/gate.ts";
 import { StateStore } from "../../../hub/store/state.ts";
 import { loadCertificate, prepareCertificate } from "../../../hub/tls.ts";
@@ -84,6 +85,20 @@ async function setUp(t: TestContext) {
   return { dir, stateDir, clock, config, state, hub, certificate, identity, link, logged, sockets, sessions, until, accepts };
 }
 
+/** A POST with an API key. */
+function post(url: string, key: string): Promise<{ status: number | undefined; text: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${key}`, "content-length": 0 };
+    const asked = request(url, { method: "POST", headers, agent: false, rejectUnauthorized: false }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (part) => (text += part));
+      response.on("end", () => resolve({ status: response.statusCode, text }));
+    });
+    asked.on("error", reject);
+    asked.end();
+  });
+}
+
 /** Fingerprint of what a new connection is shown. */
 function shownBy(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -147,6 +162,32 @@ test("an agent's key is changed while it is connected, and the old key lets nobo
   assert.deepEqual([document?.publicKey, document?.revokedKeys, document?.nextKey], [next, [old], undefined]);
   assert.ok(logged.includes("the hub has taken this agent's new key"));
   assert.equal(state.verifyAudit().ok, true);
+});
+
+test("an administrator changes an agent's key from afar; an agent that isn't there is told apart", async (t) => {
+  const { hub, clock, state, identity, until, sessions } = await setUp(t);
+  const { key } = createKey(state, { name: "ops", scopes: ["read", "write", "admin"], expiresInDays: 1 }, by, clock.now());
+  const ask = (agent = agentId) => post(`${hub.url}/api/v1/agents/${agent}/renew-key`, key);
+  const old = rawPublicKey(identity);
+  assert.equal((await ask()).status, 202);
+  await until(() => sessions() >= 2 && state.get("agent", agentId)?.publicKey === rawPublicKey(identity), 100);
+  assert.deepEqual(state.get("agent", agentId)?.revokedKeys, [old]);
+  assert.deepEqual(
+    state
+      .auditOf("agent", agentId)
+      .map(({ actor, reason }) => `${actor}: ${reason}`)
+      .slice(-3),
+    ["ops: asked for a new key", `agent ${agentId}: offers a new key`, `agent ${agentId}: uses its new key`],
+  );
+  assert.equal(state.verifyAudit().ok, true);
+
+  const present = state.get("agent", agentId);
+  assert.ok(present);
+  state.put("agent", `${clusterA}/pve2`, { ...present, node: "pve2" as NodeName }, by);
+  const away = await ask(`${clusterA}/pve2`);
+  assert.deepEqual([away.status, /proven-agent key rotate/.test(away.text)], [503, true]);
+  revokeAgent(state, agentId, by, clock.now());
+  assert.equal((await ask()).status, 404);
 });
 
 test("an agent that never heard that its new key was taken goes on with the old one, and is asked again", async (t) => {

@@ -57,6 +57,8 @@ test("the audit log tells who changed what and why, and holds no secret", async 
     ],
   );
   assert.deepEqual(state.verifyAudit(), { ok: true, entries: 2, head: log[1]?.hash });
+  state.note("update", "apiKey", stored.id, { actor: "carl", reason: "asked about it" });
+  assert.deepEqual(state.verifyAudit(), { ok: true, entries: 3, head: state.auditLog()[2]?.hash });
   const secret = key.split("_")[2] ?? "";
   assert.equal(JSON.stringify(log).includes(secret) || JSON.stringify(log).includes(stored.secretHash), false);
 });
