@@ -22,7 +22,7 @@ restore-test needs no hub. It obeys [restore_test] of agent.toml: which numbers 
 Exit codes: 0 the backup was proven (or would be tried), 1 it was not, 2 the test was refused.
 `;
 
-export const defaultConfigPath = "/etc/proven/agent.toml";
+const defaultConfigPath = "/etc/proven/agent.toml";
 
 export type Command =
   | { do: "run" | "check" | "doctor" | "key-show" | "key-rotate"; configPath: string; configGiven: boolean }

@@ -5,7 +5,7 @@ import { StreamEncoder, type TickValues } from "./core/stream-encoder.ts";
 import type { Log } from "./ports.ts";
 import type { SpoolFiles } from "./spool-files.ts";
 
-export const spoolTiming = {
+const spoolTiming = {
   /** A hub away for less is waited for in memory. */
   patienceMs: 60_000,
   /** Time between two writes while it is away, ms. */

@@ -9,7 +9,7 @@ export type HubCertificate = { cert: string; key: string; fingerprint: string };
 const validYears = 10;
 
 /** SHA-256 of the certificate as agents pin it, `AA:BB:…`. */
-export const fingerprintOf = (cert: string) => new X509Certificate(cert).fingerprint256;
+const fingerprintOf = (cert: string) => new X509Certificate(cert).fingerprint256;
 
 /** Key and certificate as one PEM file. */
 export const certificatePath = (stateDir: string) => join(stateDir, "tls.pem");

@@ -102,7 +102,7 @@ export type Condition = z.infer<typeof conditionSchema>;
 export type ConditionKind = Condition["kind"];
 
 /** What an override may change for what its scope holds. `trigger` and `clear` also stand for `maxSec`, `absentSec`, `by`, `withinDays`: `trigger`. */
-export const overrideSchema = z.strictObject({
+const overrideSchema = z.strictObject({
   scope: scopeSchema,
   enabled: z.boolean().optional(),
   severity: severitySchema.optional(),
@@ -157,7 +157,7 @@ export type Suppression = z.infer<typeof suppressionSchema>;
  * What became of a firing alert: every one is in exactly one of these. `waiting`: its group or its receiver's turn comes within the minute.
  * `no-route`: no route takes it. Pending and resolved alerts have `null`.
  */
-export const dispositions = ["notified", "acknowledged", "waiting", "suppressed", "no-route"] as const;
+const dispositions = ["notified", "acknowledged", "waiting", "suppressed", "no-route"] as const;
 
 export const alertSubjectSchema = z.object({
   cluster: z.string(),

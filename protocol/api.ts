@@ -53,7 +53,7 @@ export const agentSchema = z.object({
 export type AgentView = z.infer<typeof agentSchema>;
 
 /** `online`: corosync sees it, or its own agent talks. `offline`: the other members say so. `unknown`: nobody can tell. */
-export const nodeStates = ["online", "offline", "unknown"] as const;
+const nodeStates = ["online", "offline", "unknown"] as const;
 
 export const nodeSchema = z.object({
   cluster: z.string(),
@@ -80,7 +80,7 @@ export const nodeSchema = z.object({
 export type NodeView = z.infer<typeof nodeSchema>;
 
 /** `unknown`: the node that would know has not spoken for limits.staleAfterMs. */
-export const guestStates = ["running", "stopped", "paused", "suspended", "prelaunch", "io-error", "other", "unknown"] as const;
+const guestStates = ["running", "stopped", "paused", "suspended", "prelaunch", "io-error", "other", "unknown"] as const;
 
 export const guestSchema = z.object({
   cluster: z.string(),
@@ -169,7 +169,7 @@ export type Aggregate = (typeof aggregates)[number];
 
 /** Points one answer may hold, over all its series. */
 export const pointsMax = 500_000;
-export const seriesPerQueryMax = 1000;
+const seriesPerQueryMax = 1000;
 
 export const seriesSelectorSchema = z.strictObject({
   cluster: z.string().optional(),

@@ -15,9 +15,9 @@ const epochMs = z.int().nonnegative();
 const hourMs = 3_600_000;
 
 /** Places one ranking may have. */
-export const topMax = 100;
+const topMax = 100;
 /** A ranking's window: one sample at least, a quarter at most. */
-export const topWindowMs = { min: 10_000, max: 92 * 24 * hourMs } as const;
+const topWindowMs = { min: 10_000, max: 92 * 24 * hourMs } as const;
 /** Groups one answer may have. */
 export const groupsMax = 200;
 

@@ -118,16 +118,7 @@ export const routeSchema = z.strictObject({
 });
 export type Route = z.infer<typeof routeSchema>;
 
-export const notificationKinds = [
-  "firing",
-  "resolved",
-  "repeat",
-  "escalation",
-  "catch-up",
-  "acknowledged",
-  "test",
-  "report",
-] as const;
+const notificationKinds = ["firing", "resolved", "repeat", "escalation", "catch-up", "acknowledged", "test", "report"] as const;
 /** Why it was sent; `kind` follows from it. */
 export const notifyReasons = [
   "first",

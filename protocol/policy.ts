@@ -44,7 +44,7 @@ export const policySchema = z.strictObject({
 export type Policy = z.infer<typeof policySchema>;
 
 /** Why a guest is, or isn't, tested now. `test`: it is begun. `later`: its turn comes within this night. All others: not this night. */
-export const policyDecisions = [
+const policyDecisions = [
   "test",
   "later",
   "running",

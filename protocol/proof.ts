@@ -28,7 +28,7 @@ export const proofBadgeSchema = z.object({
 });
 export type ProofBadge = z.infer<typeof proofBadgeSchema>;
 
-export const runKinds = ["restore-test", "restore-plan", "archive-check", "pbs-verify"] as const;
+const runKinds = ["restore-test", "restore-plan", "archive-check", "pbs-verify"] as const;
 export const runKindSchema = z.enum(runKinds);
 export type RunKind = z.infer<typeof runKindSchema>;
 
@@ -54,7 +54,7 @@ export type MeasuresView = z.infer<typeof measuresViewSchema>;
 export const slowerSchema = z.object({ measure: z.string(), before: z.number(), now: z.number(), factor: z.number() });
 export type Slower = z.infer<typeof slowerSchema>;
 
-export const runGuestSchema = z.object({ vmid, type: z.enum(["qemu", "lxc"]), name: z.string() });
+const runGuestSchema = z.object({ vmid, type: z.enum(["qemu", "lxc"]), name: z.string() });
 
 export const runViewSchema = z.object({
   id: z.string(),
@@ -109,7 +109,7 @@ export const runStepSchema = z.object({
 });
 export type RunStep = z.infer<typeof runStepSchema>;
 
-export const runCheckSchema = z.object({
+const runCheckSchema = z.object({
   name: z.string(),
   kind: z.string(),
   state: z.enum(["passed", "failed", "skipped"]),
@@ -224,7 +224,7 @@ export const backupViewSchema = z.object({
 export type BackupView = z.infer<typeof backupViewSchema>;
 
 /** One thing that keeps a guest from being protected, or from being known to be. */
-export const proofGaps = [
+const proofGaps = [
   "no-job",
   "no-backup",
   "backup-overdue",

@@ -69,7 +69,7 @@ export const restoreCheckSchema = z.discriminatedUnion("kind", [
 export type RestoreCheck = z.output<typeof restoreCheckSchema>;
 
 /** A VM's or container's backup, as its storage names it. */
-export const backupReferenceSchema = z.strictObject({ storage: text(100), volid: text(512) });
+const backupReferenceSchema = z.strictObject({ storage: text(100), volid: text(512) });
 
 /** What a test is asked. The node's own agent.toml bounds it: nothing here can widen that. */
 export const restoreTestSchema = z.strictObject({

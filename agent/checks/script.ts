@@ -5,7 +5,7 @@ import type { RunCommand } from "../ports.ts";
 import type { CheckTarget } from "../restore/ports.ts";
 import { failed, impossible, passed, quoted, type Verdict } from "./verdict.ts";
 
-export const checksFolder = "/etc/proven/checks.d";
+const checksFolder = "/etc/proven/checks.d";
 
 /** Why the node's administrator did not permit this script; undefined: it may run. What others could change would run as root. */
 async function whyNot(root: string, script: string): Promise<string | undefined> {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parse } from "smol-toml";
 import { asObject, asText } from "../core/values.ts";
 
-export const secretsPath = "/etc/proven/restore-secrets.toml";
+const secretsPath = "/etc/proven/restore-secrets.toml";
 
 /** As ssh2 takes it. */
 export type Secret = { password: string } | { privateKey: string; passphrase?: string };

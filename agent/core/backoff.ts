@@ -1,4 +1,4 @@
-export const reconnectCapMs = 60_000;
+const reconnectCapMs = 60_000;
 const baseMs = 1_000;
 
 /**

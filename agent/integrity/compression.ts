@@ -1,6 +1,6 @@
 import type { FormatReader } from "./feeder.ts";
 
-export const compressions = ["none", "zst", "gz", "lzo"] as const;
+const compressions = ["none", "zst", "gz", "lzo"] as const;
 export type Compression = (typeof compressions)[number];
 export type ArchiveKind = { container: "vma" | "tar"; compression: Compression };
 

@@ -24,7 +24,7 @@ export type LoadPorts = {
 export const operationsDir = (state: string) => join(state, "operations");
 
 /** The agent's own restore_test section as limits. */
-export function limitsOf({
+function limitsOf({
   vmid_first,
   vmid_last,
   memory_mib,

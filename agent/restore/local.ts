@@ -94,7 +94,7 @@ async function printPlan(order: RestoreTest, { restore, write }: LocalPorts): Pr
   return planned.plan.problems.length === 0 ? 0 : 2;
 }
 
-export function formatPlan(plan: RestorePlan): string {
+function formatPlan(plan: RestorePlan): string {
   const { vmid, type, backup, testVmid, storage, needsBytes, calls, removed, problems } = plan;
   const lines = [
     `Restore test of ${type === "qemu" ? "VM" : "CT"} ${vmid} from ${backup.volid}`,

@@ -167,7 +167,7 @@ export const configPath = (node: string, type: "qemu" | "lxc", vmid: number) =>
  * Description and tags of a configuration file's main section. PVE keeps the description as `#` lines with `%`-escapes at the top
  * (qemu-server `PVE/QemuServer.pm` parse_vm_config, pve-container `PVE/LXC/Config.pm` parse_pct_config).
  */
-export function marksIn(text: string): { description?: string; tags?: string } {
+function marksIn(text: string): { description?: string; tags?: string } {
   const section = text.split(/^\[/m)[0] ?? "";
   const comments = section
     .split("\n")

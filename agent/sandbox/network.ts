@@ -11,7 +11,7 @@ export const checkWord = "sandbox-check";
 export type Link = { name: string; alias: string | undefined };
 
 /** Devices of this host, or of a namespace; undefined: it isn't there. */
-export async function readLinks(commands: Commands, netns?: string): Promise<Link[] | undefined> {
+async function readLinks(commands: Commands, netns?: string): Promise<Link[] | undefined> {
   const text = await commands.try("ip", [...(netns === undefined ? [] : ["-n", netns]), "-j", "link", "show"]);
   if (text === undefined) return undefined;
   return asObjects(parseList(text)).flatMap((link) => {
@@ -21,7 +21,7 @@ export async function readLinks(commands: Commands, netns?: string): Promise<Lin
 }
 
 /** Names of all namespaces `ip netns` knows. */
-export async function readNamespaces(commands: Commands): Promise<string[]> {
+async function readNamespaces(commands: Commands): Promise<string[]> {
   const text = (await commands.try("ip", ["-j", "netns", "list"])) ?? "";
   return asObjects(parseList(text)).flatMap(({ name }) => asText(name) ?? []);
 }

@@ -30,7 +30,7 @@ const physicalDisk = /^(sd[a-z]+|hd[a-z]|nvme[0-9]+n[0-9]+)$/;
 const virtualModel = /QEMU|VBOX|VMware|Virtual Disk|LIO-ORG|VIRTUAL-DISK|iSCSI|TrueNAS|COMSTAR/i;
 
 /** Names of the node's disks that may know SMART, from /sys/block (no command). */
-export function listDisks(root: string, files: NowReader): string[] {
+function listDisks(root: string, files: NowReader): string[] {
   let names: string[];
   try {
     names = readdirSync(join(root, "/sys/block"));

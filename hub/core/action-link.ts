@@ -10,7 +10,7 @@ export const isLinkAction = (text: string): text is LinkAction => (linkActions a
 export type ActionLink = { action: LinkAction; label: string; url: string };
 
 const hourMs = 3_600_000;
-export const silenceByLinkMs = 4 * hourMs;
+const silenceByLinkMs = 4 * hourMs;
 export const actionLabels: Record<LinkAction, string> = { acknowledge: "Acknowledge", silence: "Silence 4 h" };
 
 /** Something in it fires that nobody has taken yet. */

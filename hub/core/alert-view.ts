@@ -4,7 +4,7 @@ import type { AlertRecord } from "./alert-record.ts";
 import type { Placement } from "./group.ts";
 
 /** What became of a firing alert: told, taken, held back, without a route, or on its way. */
-export function dispositionOf(record: AlertRecord, placement: Placement | undefined, now: EpochMs): AlertView["disposition"] {
+function dispositionOf(record: AlertRecord, placement: Placement | undefined, now: EpochMs): AlertView["disposition"] {
   if (record.alert.state !== "firing") return null;
   const { acknowledged } = record;
   if (acknowledged !== null && (acknowledged.until === null || now < acknowledged.until)) return "acknowledged";

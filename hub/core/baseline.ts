@@ -8,7 +8,7 @@ const hours = 168;
 const learnMs = 14 * 24 * hourMs;
 
 /** Hour of the week, UTC; 0 is Thursday midnight, where the epoch began. */
-export const hourOfWeek = (at: number) => Math.floor(at / hourMs) % hours;
+const hourOfWeek = (at: number) => Math.floor(at / hourMs) % hours;
 
 /** Undefined: less than two weeks are known. An hour that was seen less than twice has no baseline. */
 export function learnBaseline(points: readonly Point[]): Baseline | undefined {

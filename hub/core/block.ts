@@ -10,7 +10,7 @@ import { readAhead } from "./rice.ts";
  * `head`, where the columns begin; each column's is over the column and begins with the first, so that one from elsewhere is not taken.
  * Version 1 had neither sums nor `head`: stores from before are read, and their blocks written anew.
  */
-export const blockVersion = 2;
+const blockVersion = 2;
 const versionWithoutSums = 1;
 const wideOffsets = 1;
 const sumBytes = 4;

@@ -40,7 +40,7 @@ export function dependenciesOf(
 }
 
 /** Everything below, the nearest first. */
-export function standsOn(key: string, dependencies: Dependencies): ReadonlySet<string> {
+function standsOn(key: string, dependencies: Dependencies): ReadonlySet<string> {
   const found = new Set<string>();
   const open = [key];
   for (let next = open.shift(); next !== undefined; next = open.shift()) {

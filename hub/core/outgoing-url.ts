@@ -25,7 +25,7 @@ export function urlProblem(url: UrlParts, rules: OutgoingRules): string | undefi
 }
 
 /** The address a URL names itself, without IPv6's brackets. */
-export function literalAddress(url: UrlParts): string | undefined {
+function literalAddress(url: UrlParts): string | undefined {
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   return parseAddress(host) === undefined ? undefined : host;
 }

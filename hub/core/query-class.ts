@@ -20,7 +20,7 @@ export type Member = {
 };
 
 /** Series of a class that one request may be about. */
-export const classSeriesMax = 20_000;
+const classSeriesMax = 20_000;
 
 /** Guests as members by the owners they were made of: a picture has the same ones until an inventory says something else. */
 const guestMembers = new WeakMap<Owners, readonly Member[]>();

@@ -4,7 +4,7 @@ import { rollupDayMs, rollupRows } from "./rollup.ts";
 import { readsRollups } from "./tier.ts";
 
 /** What one request may have decoded, samples and steps of rollups alike: about a second of one core, where 20 million a second were measured. */
-export const decodedMax = 20_000_000;
+const decodedMax = 20_000_000;
 /** What is decoded in one go, about 50 ms: nothing is ingested and nobody answered meanwhile. */
 export const decodedAtOnce = 1_000_000;
 

@@ -24,7 +24,7 @@ export function stepFor(rangeMs: number, points: number): number {
 }
 
 /** History is kept for 400 days, by another engine perhaps longer; a longer range is a mistake, and walking its days is not free. */
-export const rangeMaxMs = 5 * 366 * day;
+const rangeMaxMs = 5 * 366 * day;
 
 export type QueryPlan = { from: number; to: number; stepMs: number | undefined; offsetMs: number };
 type AskedRange = Pick<SeriesQuery, "from" | "to" | "stepMs" | "points" | "offsetMs">;

@@ -69,7 +69,7 @@ const lacksOptional = (receiver: Receiver) =>
   (receiver.type === "alertmanager" && receiver.password === undefined);
 
 /** The server that gets a receiver's secret; null: the secret itself names it, or there is only one. */
-export function secretGoesTo(receiver: Receiver): string | null {
+function secretGoesTo(receiver: Receiver): string | null {
   if (receiver.type === "email") {
     const { smtp } = receiver;
     return smtp === undefined ? null : `${smtp.tls} ${smtp.host}:${smtp.port}`;

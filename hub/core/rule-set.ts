@@ -99,7 +99,7 @@ export class RuleBook {
 
 const triggerOf = (plan: Plan) => (plan.test.kind === "bound" ? plan.test.trigger : 0);
 
-export function setOf(plans: readonly Plan[]): RuleSet {
+function setOf(plans: readonly Plan[]): RuleSet {
   const plain = plans.filter((plan) => plan.window === undefined);
   const bounds = (direction: string) => plain.filter(({ test }) => test.kind === "bound" && test.direction === direction);
   return {

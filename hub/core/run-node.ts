@@ -4,7 +4,7 @@ import { backupOf } from "./run.ts";
 import type { Run } from "./run-record.ts";
 
 /** Operations one node is given at a time; its own limit may be lower. */
-export const perNodeMax = 4;
+const perNodeMax = 4;
 
 export type NodeQuestion = {
   picture: ClusterPicture | undefined;

@@ -1,6 +1,6 @@
 /** `tag=prod and not (name=test* or vmid=900..999)`: words, `and`, `or`, `not`, parentheses; `not` binds closest, then `and`. */
 
-export const expressionFields = ["tag", "pool", "node", "name", "type", "kind", "entity", "storage", "cluster", "vmid"] as const;
+const expressionFields = ["tag", "pool", "node", "name", "type", "kind", "entity", "storage", "cluster", "vmid"] as const;
 type Field = (typeof expressionFields)[number];
 
 export type Expression =

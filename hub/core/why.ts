@@ -6,7 +6,7 @@ import { readingOf } from "./reading.ts";
 import type { Plan } from "./rule.ts";
 
 /** One evaluation in words. `active`: the breach was on. */
-export function explain(plan: Plan, value: number, active: boolean, at: number): Decision {
+function explain(plan: Plan, value: number, active: boolean, at: number): Decision {
   const { test } = plan;
   const decision = (reason: string, text: string): Decision => ({
     at,

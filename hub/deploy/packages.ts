@@ -6,7 +6,7 @@ import { DeployProblem } from "./problem.ts";
 const debName = /^(?<name>[a-z0-9][a-z0-9+.-]+)_(?<version>[0-9][A-Za-z0-9.+~-]*)_(?<architecture>[a-z0-9-]+)\.deb$/;
 
 /** Reads one by its path; its name says what it is, as dpkg-deb names files. @throws DeployProblem */
-export function readDeb(path: string): DebFile {
+function readDeb(path: string): DebFile {
   const parts = debName.exec(basename(path))?.groups;
   if (parts === undefined) throw new DeployProblem(`${path} is not named like a package: NAME_VERSION_ARCHITECTURE.deb`);
   const bytes = readOrSay(path);

@@ -23,7 +23,7 @@ import { type PveLogins, pveCookieName } from "./pve-logins.ts";
 
 /** With this prefix browsers take it from this very host only, so that no neighbour in its domain can put another in its place (RFC 6265bis). */
 export const cookieName = "__Host-proven_session";
-export const csrfHeader = "X-Proven";
+const csrfHeader = "X-Proven";
 /** The key's last use is written at most so often. */
 const useEveryMs = 3_600_000;
 const rememberedMax = 10_000;
@@ -47,7 +47,7 @@ const readingPosts: ReadonlySet<string> = new Set(
 );
 
 /** Which scope a request needs: reading is `read`, also by POST; keys are `admin`, what Proxmox VE hands in is `ingest`; all else that writes is `write`. */
-export function neededScope(method: string, path: string): Scope {
+function neededScope(method: string, path: string): Scope {
   if (/^\/api\/v1\/(keys|agents)(\/|$)/.test(path)) return "admin";
   if (path.startsWith("/api/v1/ingest/")) return "ingest";
   // How the panel is arranged changes nothing that is watched.
@@ -189,7 +189,7 @@ const sessionEnded = () => new Refusal("unauthenticated", "the session has ended
  * A browser sends cookies with whatever page asks. SameSite=Strict holds most of it; another port of this host is the same site though, so
  * the Origin must be ours, and a write must carry a header that a foreign page can't set without asking first.
  */
-export function checkSameOrigin(c: HubContext): void {
+function checkSameOrigin(c: HubContext): void {
   checkOrigin(c);
   const reads = c.req.method === "GET" || c.req.method === "HEAD";
   if (!reads && c.req.header(csrfHeader) !== "1")

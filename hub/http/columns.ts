@@ -2,7 +2,7 @@ import * as z from "zod";
 import { commonErrors } from "./errors.ts";
 import { type ColumnForm, formOf, packColumn, packedLength } from "./packed-columns.ts";
 
-export const columnsType = "application/vnd.proven.columns";
+const columnsType = "application/vnd.proven.columns";
 export const packedType = "application/vnd.proven.packed-columns";
 
 /** Columns by name; `at[i]` belongs to every column's [i], NaN is nothing known. */

@@ -49,7 +49,7 @@ export function streamRoutes(app: HubApp, ports: HttpPorts): void {
  * One client's stream. It ends when the client goes or is too slow, and when its key, session or gateway's word is no longer good. What is
  * seen may change meanwhile: more is told at once; when something is hidden the stream ends, so that the client forgets it.
  */
-export function openStream(ports: HttpPorts, caller: Caller, onClose: () => void): ReadableStream<Uint8Array> {
+function openStream(ports: HttpPorts, caller: Caller, onClose: () => void): ReadableStream<Uint8Array> {
   let stop: () => void = () => undefined;
   const finish = once(() => {
     stop();

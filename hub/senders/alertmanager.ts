@@ -25,7 +25,7 @@ function labelsOf({ rule, severity, cluster, entity, incarnation, instance }: Al
 }
 
 /** Body of `POST /api/v2/alerts` (api/v2/openapi.yaml, `postableAlerts`). A test is an alert that lasts a minute. */
-export function formatAlertmanager(notification: Notification, base: string) {
+function formatAlertmanager(notification: Notification, base: string) {
   const iso = (at: number) => new Date(at).toISOString();
   if (notification.kind === "test") {
     const labels = { alertname: "proven-test", severity: notification.severity, receiver: notification.receiver };

@@ -23,7 +23,7 @@ const markdown = (text: string) =>
   text.replace(/https?:\/\/\S+|[\\*_~`|>#[\]()-]/g, (found) => (found.length > 1 ? found : `\\${found}`));
 const escapedLength = (text: string) => markdown(text).length;
 
-export function formatDiscord(notification: Notification, receiver: Discord, ports: MessagePorts) {
+function formatDiscord(notification: Notification, receiver: Discord, ports: MessagePorts) {
   const { verdict, body, link, actions } = messageFor(notification, receiver, ports);
   const color = colors[notification.kind === "resolved" ? "resolved" : notification.severity];
   const foot = [link, ...actions.map(({ label, url }) => `[${label}](${url})`)].join("\n");

@@ -8,7 +8,7 @@ type Gotify = ReceiverOf<"gotify">;
 /** Its app makes a sound from 4 on and pops up from 8 on. */
 const priorities = { info: 2, warning: 5, critical: 8 } as const;
 
-export function formatGotify(notification: Notification, receiver: Gotify, ports: MessagePorts) {
+function formatGotify(notification: Notification, receiver: Gotify, ports: MessagePorts) {
   const message = messageFor(notification, receiver, ports);
   return {
     title: message.verdict,

@@ -13,7 +13,7 @@ const bytes = (text: string) => Buffer.byteLength(text);
 const priorities = { info: 2, warning: 3, critical: 5 } as const;
 
 /** The JSON that is posted to the server's root, with the topic within. */
-export function formatNtfy(notification: Notification, receiver: Ntfy, ports: MessagePorts) {
+function formatNtfy(notification: Notification, receiver: Ntfy, ports: MessagePorts) {
   const { verdict, body, link, actions } = messageFor(notification, receiver, ports);
   const { severity, kind } = notification;
   const resolved = kind === "resolved";

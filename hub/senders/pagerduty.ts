@@ -17,14 +17,14 @@ function dedupKey(group: string): string {
 }
 
 /** All over: `resolve`. Somebody has taken all that fires: `acknowledge`. Else `trigger`. */
-export function actionOf({ kind, alerts }: Notification): "trigger" | "acknowledge" | "resolve" {
+function actionOf({ kind, alerts }: Notification): "trigger" | "acknowledge" | "resolve" {
   if (kind === "resolved") return "resolve";
   if (kind === "acknowledged") return "acknowledge";
   const firing = alerts.filter(({ state }) => state === "firing");
   return firing.length > 0 && firing.every(({ acknowledged }) => acknowledged !== null) ? "acknowledge" : "trigger";
 }
 
-export function formatPagerDuty(notification: Notification, receiver: PagerDuty, ports: MessagePorts, routingKey: string) {
+function formatPagerDuty(notification: Notification, receiver: PagerDuty, ports: MessagePorts, routingKey: string) {
   const { verdict, body, link } = messageFor(notification, receiver, ports);
   const event = { routing_key: routingKey, event_action: actionOf(notification), dedup_key: dedupKey(notification.group) };
   if (event.event_action !== "trigger") return event;

@@ -15,7 +15,7 @@ const escapedLength = (text: string) => mrkdwn(text).length;
 /** Text of a section that is shown as it is: plain_text knows no mentions and no markup. */
 const section = (text: string) => ({ type: "section", text: { type: "plain_text", text, emoji: false } });
 
-export function formatSlack(notification: Notification, receiver: Slack, ports: MessagePorts) {
+function formatSlack(notification: Notification, receiver: Slack, ports: MessagePorts) {
   const { verdict, body, link, actions } = messageFor(notification, receiver, ports);
   const bold = `*${mrkdwn(cutText(verdict.replaceAll("*", "∗"), sectionMax - 2, escapedLength))}*`;
   return {

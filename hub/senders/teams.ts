@@ -23,7 +23,7 @@ const run = (text: string, more: Record<string, string> = {}) => ({
  * What the template "Post to a channel when a webhook request is received" of Teams' workflows takes: a message with an adaptive card. Made
  * from Microsoft's documentation; never checked against a tenant.
  */
-export function formatTeams(notification: Notification, receiver: Teams, ports: MessagePorts) {
+function formatTeams(notification: Notification, receiver: Teams, ports: MessagePorts) {
   const { verdict, body, link, actions } = messageFor(notification, receiver, ports);
   const color = colors[notification.kind === "resolved" ? "resolved" : notification.severity];
   const head = cutText(verdict, verdictMaxBytes, jsonBytes);

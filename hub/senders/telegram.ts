@@ -20,7 +20,7 @@ const textMax = 4096;
 const verdictMax = 1000;
 const escapedLength = (text: string) => htmlEscape(text).length;
 
-export function formatTelegram(notification: Notification, receiver: Telegram, ports: MessagePorts) {
+function formatTelegram(notification: Notification, receiver: Telegram, ports: MessagePorts) {
   const { verdict, body, link, actions } = messageFor(notification, receiver, ports);
   const head = `<b>${htmlEscape(cutText(verdict, verdictMax, escapedLength))}</b>`;
   // Not an inline keyboard: Telegram refuses a whole message for a button whose host has no dot, and shows a link's text then.

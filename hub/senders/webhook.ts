@@ -14,11 +14,11 @@ export function parseWebhookSecret(text: string): Buffer | undefined {
 }
 
 /** Standard Webhooks 1.0.0 §signature scheme: HMAC-SHA256 over `id.timestamp.body`. */
-export const signWebhook = (key: Buffer, id: string, timestampSec: number, body: string): string =>
+const signWebhook = (key: Buffer, id: string, timestampSec: number, body: string): string =>
   `v1,${createHmac("sha256", key).update(`${id}.${timestampSec}.${body}`).digest("base64")}`;
 
 /** The payload: `type`, `timestamp` and `data` as Standard Webhooks recommends them; `data.notification` is protocol/notifications.ts. */
-export function formatWebhook(notification: Notification, receiver: Webhook, ports: MessagePorts): string {
+function formatWebhook(notification: Notification, receiver: Webhook, ports: MessagePorts): string {
   const message = messageFor(notification, receiver, ports);
   return JSON.stringify({
     type: `alert.${notification.kind}`,

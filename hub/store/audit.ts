@@ -21,7 +21,7 @@ export const auditEntrySchema = z.strictObject({
 export type AuditEntry = z.infer<typeof auditEntrySchema>;
 export type Change = { at: EpochMs; actor: string; action: AuditEntry["action"]; kind: string; id: string; reason: string };
 
-export const auditRoot = "0".repeat(64);
+const auditRoot = "0".repeat(64);
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 

@@ -6,7 +6,7 @@ export const dayMs = 86_400_000;
 /**
  * Hours of an agent begin at its own minute, so that a hub with many of them never compacts all at once. `agent`: the store's number.
  */
-export const phaseMs = (agent: number) => (agent * 37 * 60_000) % hourMs;
+const phaseMs = (agent: number) => (agent * 37 * 60_000) % hourMs;
 export const hourOf = (at: number, agent: number) => Math.max(0, Math.floor((at - phaseMs(agent)) / hourMs));
 export const hourStart = (hour: number, agent: number) => hour * hourMs + phaseMs(agent);
 

@@ -58,7 +58,7 @@ export function upgradeStore<Env>(
   for (const step of steps) runStep(store, step, copy);
 }
 
-export function newer(dir: string, version: number, known: number): StoreError {
+function newer(dir: string, version: number, known: number): StoreError {
   return new StoreError(
     `${dir} has version ${version}, this hub reads up to ${known}: install the newer proven-hub again, or go back with proven-hub store rollback to ${copyBefore(dir, known)}, the copy from before it was upgraded; what came since then is set aside`,
   );

@@ -168,7 +168,7 @@ export class Archives {
 export const archivePath = (volid: string) => `/mnt/pve/nfs1/dump/${volid.slice(volid.lastIndexOf("/") + 1)}`;
 
 /** `Mon Nov 23 03:13:06 2026`, as vma prints a time. */
-export function vmaTime(at: number): string {
+function vmaTime(at: number): string {
   const [day, date, month, year, time] = new Date(at).toUTCString().replace(",", "").split(" ");
   return `${day} ${month} ${String(Number(date)).padStart(2)} ${time} ${year}`;
 }

@@ -13,8 +13,8 @@ import { zfs, zpool } from "./zfs-commands.ts";
 /** A fake command: arguments in, output out, at a time of the lab. */
 export type Command = (context: { world: World; node: LabNode; at: number }, argv: readonly string[]) => CommandResult;
 
-export const ok = (stdout: string): CommandResult => ({ code: 0, stdout, stderr: "" });
-export const failed = (code: number, stderr: string): CommandResult => ({ code, stdout: "", stderr });
+const ok = (stdout: string): CommandResult => ({ code: 0, stdout, stderr: "" });
+const failed = (code: number, stderr: string): CommandResult => ({ code, stdout: "", stderr });
 
 const pveversion: Command = (_, argv) => {
   if (argv.length > 0) return failed(255, `Unknown option: ${argv[0]}\n400 unable to parse option\n`);

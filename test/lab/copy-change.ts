@@ -140,7 +140,7 @@ export class CopyChange {
   }
 }
 
-export const onlyRoot = (key: string) =>
+const onlyRoot = (key: string) =>
   new ApiError(400, "Parameter verification failed.", { [key]: "Only root may use this option." });
 
 function refuseNotRoot(user: string, params: Params, deletes: readonly string[]): void {

@@ -21,7 +21,7 @@ export type Behaviour = {
 };
 export type Service = { kind: "http" | "https" | "tcp"; status?: number; text?: string };
 
-export const usual: Behaviour = {
+const usual: Behaviour = {
   bootMs: 18_000,
   agent: undefined,
   network: true,

@@ -22,7 +22,7 @@ const pressureKeys = [
 ] as const;
 
 const nicNumber = (nic: string) => nic.slice("net".length);
-export const deviceOf = (guest: Guest, nic: string) =>
+const deviceOf = (guest: Guest, nic: string) =>
   `${guest.life.spec.type === "qemu" ? "tap" : "veth"}${guest.life.spec.vmid}i${nicNumber(nic)}`;
 
 function blockStats(reading: GuestReading): Json {

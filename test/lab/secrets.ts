@@ -100,7 +100,7 @@ export function verifiedUser(secrets: Secrets, ticket: string, at: number, aad?:
 const publicKeys = new Map<string, KeyObject>();
 
 /** Read once: that takes as long as a verification. */
-export function publicKeyOf({ authPublicPem }: Secrets): KeyObject {
+function publicKeyOf({ authPublicPem }: Secrets): KeyObject {
   const known = publicKeys.get(authPublicPem);
   if (known !== undefined) return known;
   const key = createPublicKey(authPublicPem);

@@ -14,7 +14,7 @@ export type DaemonOptions = {
 };
 
 /** The process ended, or never became ready: its last lines say why. */
-export class DaemonError extends Error {}
+class DaemonError extends Error {}
 
 /** One program of ours as a child process: started again after a kill with the same arguments, ended by its own pid only. */
 export class Daemon {

@@ -1,4 +1,4 @@
-import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
+import type { ClusterId, EpochMs } from "#protocol/ids.ts";
 import type { RestoreTest } from "#protocol/restore.ts";
 import { Operations, type OperationType, type Order } from "../../hub/operations.ts";
 import { RunBook } from "../../hub/run-book.ts";
@@ -141,5 +141,3 @@ export class OperationsWorld {
     });
   }
 }
-
-export const pve = (node: string) => node as NodeName;

@@ -15,7 +15,7 @@ import { type FakeClock, settle } from "./fake-clock.ts";
 import { startTestLab, type TestScope } from "./lab-client.ts";
 
 /** The usual limits of a node, with numbers that the lab's guests don't have. */
-export const testLimits: RestoreLimits = {
+const testLimits: RestoreLimits = {
   enabled: true,
   vmids: { first: 990_000, last: 990_009 },
   storages: [],
@@ -27,7 +27,7 @@ export const testLimits: RestoreLimits = {
 };
 
 /** Sandboxes without networks: bridges that the lab knows as isolated, and addresses that it knows of its guests. */
-export class LabSandboxes implements Sandboxes {
+class LabSandboxes implements Sandboxes {
   readonly open_ = new Map<string, Set<string>>();
   problem: string | undefined;
   /** As after an agent under systemd: only the bridges are left. */

@@ -52,7 +52,7 @@ function clearsWhen(rule: Rule, condition: Condition): string {
   }
 }
 
-export function rulesTable(): string {
+function rulesTable(): string {
   const rows = [heads, heads.map(() => "---"), ...defaultRules.map(ruleCells)];
   return rows.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }

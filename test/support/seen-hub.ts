@@ -8,8 +8,8 @@ import { clusterA, connect, inventoryOf, testHub } from "./test-hub.ts";
 
 const by = { actor: "test", reason: "test" };
 /** Stands in everything about guest 101 and about what only auditors see. */
-export const secretGuest = "hidden-payroll";
-export const secretNode = "hidden-node-fact";
+const secretGuest = "hidden-payroll";
+const secretNode = "hidden-node-fact";
 
 export const alertId = (entity: string, rule = "busy") => `${rule}@${clusterA}/${entity}#1`;
 

@@ -10,7 +10,7 @@ import { type Lab, type LabOptions, startLab } from "../lab/lab.ts";
 import { Daemon } from "./daemon.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-export const bundles = { hub: join(root, "dist/hub.mjs"), agent: join(root, "dist/agent.mjs"), panel: join(root, "dist/panel") };
+const bundles = { hub: join(root, "dist/hub.mjs"), agent: join(root, "dist/agent.mjs"), panel: join(root, "dist/panel") };
 const run = promisify(execFile);
 
 export type SystemOptions = {

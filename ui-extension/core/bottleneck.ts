@@ -150,11 +150,7 @@ const namesOf = (neighbours: readonly Neighbour[]) =>
   ].join(", ");
 
 /** Guests on the same storages that make a good part of the I/O there, the loudest first; of a node: its loudest guests. */
-export function noisyNeighbours({
-  kind,
-  storages,
-  neighbours,
-}: Pick<BottleneckFacts, "kind" | "storages" | "neighbours">): Neighbour[] {
+function noisyNeighbours({ kind, storages, neighbours }: Pick<BottleneckFacts, "kind" | "storages" | "neighbours">): Neighbour[] {
   const sharing =
     kind === "node" ? neighbours : neighbours.filter((one) => one.storages.some((storage) => storages.includes(storage)));
   const all = sharing.reduce((sum, { bytesPerSecond }) => sum + bytesPerSecond, 0);

@@ -125,7 +125,7 @@ export function latency(
   return [{ ...style, values: divideColumns(spent, operations, factor) }];
 }
 
-export const instancesIn = (grid: Grid, entity: string, metric: MetricName): readonly string[] =>
+const instancesIn = (grid: Grid, entity: string, metric: MetricName): readonly string[] =>
   grid.instances.get(`${entity} ${metric}`) ?? [];
 
 /** More than so many lines of one kind nobody can tell apart. */

@@ -22,7 +22,7 @@ export type MatrixRow = {
   run: RunView | undefined;
 };
 
-export function matrixLook({ proof }: Pick<GuestProofView, "proof">): MatrixLook {
+function matrixLook({ proof }: Pick<GuestProofView, "proof">): MatrixLook {
   switch (proof.state) {
     case "proven":
       return proof.level === "works" ? "works" : proof.level === "none" ? "unknown" : "part";

@@ -14,8 +14,8 @@ import { divideColumns, type Grid, sumColumns } from "./columns.ts";
 import type { Translate } from "./text.ts";
 
 /** Bridges, bonds and VLANs carry what physical NICs carried already; device mapper, md and zvols likewise for disks. */
-export const isPhysicalNic = (name: string) => !/^(vmbr|bond|br|vlan|ovs)|\./.test(name);
-export const isPhysicalDisk = (name: string) => !/^(dm-|md|zd|loop|ram|nbd)/.test(name);
+const isPhysicalNic = (name: string) => !/^(vmbr|bond|br|vlan|ovs)|\./.test(name);
+const isPhysicalDisk = (name: string) => !/^(dm-|md|zd|loop|ram|nbd)/.test(name);
 
 /** Charts of a node's page, the first ones those that are looked at first. */
 export function nodeCharts(entity: string, t: Translate): ChartSpec[] {

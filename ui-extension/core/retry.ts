@@ -1,5 +1,5 @@
 /** Longest wait between two attempts to get the live stream back, ms. */
-export const retryMaxMs = 15_000;
+const retryMaxMs = 15_000;
 
 /** Wait before attempt number `attempt` (from 0): doubling from a second, with full jitter so that panels don't return all at once. `random`: 0 … 1. */
 export function retryDelayMs(attempt: number, random: number): number {

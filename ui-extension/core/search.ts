@@ -28,7 +28,7 @@ function scoreOf({ title, words }: Findable, asked: readonly string[]): number {
 }
 
 /** How well a word fits a text: whole beats a word's beginning beats inside beats letters in order; 0: not at all. */
-export function matchScore(text: string, word: string): number {
+function matchScore(text: string, word: string): number {
   if (text === word) return 100;
   const at = text.indexOf(word);
   // Of equal ones the shorter title comes first: `100 web01` before what an alert says of it.

@@ -4,7 +4,7 @@ export type Sorting = { column: string; descending: boolean };
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
 /** Compares like people do (`web2` before `web10`). Undefined, that is unknown, goes last in either direction. */
-export function compareKeys(a: SortKey, b: SortKey, descending: boolean): number {
+function compareKeys(a: SortKey, b: SortKey, descending: boolean): number {
   if (a === undefined || b === undefined) return a === b ? 0 : a === undefined ? 1 : -1;
   const order = typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a), String(b));
   return descending ? -order : order;

@@ -5,7 +5,7 @@ export type TextValues = Readonly<Record<string, string | number>>;
 export type Translate = (english: string, values?: TextValues) => string;
 
 /** `{name}` becomes its value; a name without a value stays visible, so that the fault is seen. */
-export function fillText(text: string, values: TextValues = {}): string {
+function fillText(text: string, values: TextValues = {}): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => (Object.hasOwn(values, name) ? String(values[name]) : whole));
 }
 

@@ -21,7 +21,7 @@ const one: Scale = { divisor: 1, suffix: "" };
 const hundredth: Scale = { divisor: 0.01, suffix: "%" };
 
 /** The largest scale in which `size` is at least one, so that a whole axis is labelled in one unit. */
-export function scaleFor(unit: DisplayUnit, size: number): Scale {
+function scaleFor(unit: DisplayUnit, size: number): Scale {
   switch (unit) {
     case "percent":
       return hundredth;

@@ -48,7 +48,7 @@ const netModels =
   /^(e1000|e1000-82540em|e1000-82544gc|e1000-82545em|e1000e|i82551|i82557b|i82559er|ne2k_isa|ne2k_pci|pcnet|rtl8139|virtio|vmxnet3)$/;
 
 /** Model of a VM's NIC, `virtio=MAC,…` or `model=virtio,macaddr=…`; undefined when it names none. */
-export function netModel(value: string): string | undefined {
+function netModel(value: string): string | undefined {
   const net = parsePropertyString(value);
   const named = net.get("model") ?? net.get("");
   if (named !== undefined) return netModels.test(named) ? named : undefined;

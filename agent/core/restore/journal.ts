@@ -201,7 +201,7 @@ function change(id: string, state: OperationState, entry: JournalEntry): void {
 }
 
 /** Replaces the record of the same step, or adds it. */
-export function takeStep(steps: StepRecord[], record: StepRecord): void {
+function takeStep(steps: StepRecord[], record: StepRecord): void {
   const place = steps.findIndex(({ step }) => step === record.step);
   if (place < 0) steps.push(record);
   else steps[place] = record;

@@ -33,7 +33,7 @@ function volumeOf(type: "qemu" | "lxc", key: string, value: string, dumped: Read
 }
 
 /** Bytes that must be free before a restore of so many: PVE itself checks nothing and allows more than there is. */
-export const bytesWanted = (bytes: number) => Math.ceil(bytes * 1.1);
+const bytesWanted = (bytes: number) => Math.ceil(bytes * 1.1);
 
 /** Less than this free after a restore means that it may have run full: then its `OK` says nothing about the copy. */
 export const fullBelowBytes = 64 << 20;

@@ -13,7 +13,6 @@ const link = in_("protocol/limits.ts");
 const server = in_("hub/https-server.ts");
 const gateway = in_("agent/gateway/server.ts");
 const gatewayBounds = in_("agent/gateway/bounds.ts");
-const gatewayPort = in_("agent/gateway/bounds.ts");
 const loginGuard = in_("hub/core/login-guard.ts");
 const ageing = in_("hub/core/tier.ts");
 
@@ -212,10 +211,8 @@ export const sections: readonly Section[] = [
       gatewayBounds("connections", "connectionsMax", "count", "closed"),
       gatewayBounds("connections from one address", "connectionsPerAddress", "count", "closed before TLS; others are served on"),
       gatewayBounds("time for the TLS handshake", "slowest.handshakeTimeout", "ms", "closed"),
-      gatewayPort("connections from one address", "connectionsPerAddress", "count", "closed before TLS; others are served on"),
-      gatewayPort("time for the TLS handshake", "slowest.handshakeTimeout", "ms", "closed"),
-      gatewayPort("time for a request's headers", "slowest.headersTimeout", "ms", "408, closed"),
-      gatewayPort("time for a whole request", "slowest.requestTimeout", "ms", "408, closed"),
+      gatewayBounds("time for a request's headers", "slowest.headersTimeout", "ms", "408, closed"),
+      gatewayBounds("time for a whole request", "slowest.requestTimeout", "ms", "408, closed"),
       gateway("body of a request", "bodyMaxBytes", "bytes", "413"),
       gateway("requests from one address, lasting", "perAddress.perSec", "per second", "429 with Retry-After"),
       gateway("requests from one address, at once", "perAddress.burst", "count", "429 with Retry-After"),

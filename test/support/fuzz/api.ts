@@ -24,7 +24,7 @@ export type Case = {
   body: { kind: "none" } | { kind: "json"; value: unknown } | { kind: "raw"; text: string };
 };
 
-export function operationsOf(document: Document): Operation[] {
+function operationsOf(document: Document): Operation[] {
   return Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { parameters = [], requestBody }]) => {
       const body = requestBody?.content["application/json"]?.schema;
@@ -143,7 +143,7 @@ function bodyOf({ method, path, body }: Operation): Bodies {
   );
 }
 
-export function caseOf(operation: Operation): fc.Arbitrary<Case> {
+function caseOf(operation: Operation): fc.Arbitrary<Case> {
   return fc.record({
     role: fc.oneof(
       { weight: 5, arbitrary: fc.constant<Role>("all scopes") },
@@ -201,7 +201,7 @@ export async function openApi(t: Pick<TestContext, "after">) {
 }
 
 /** What is wrong with an answer; undefined: nothing. */
-export async function problemOf(operation: Operation, { body }: Case, response: Response): Promise<string | undefined> {
+async function problemOf(operation: Operation, { body }: Case, response: Response): Promise<string | undefined> {
   const { status } = response;
   if (status < 400) {
     await response.body?.cancel();

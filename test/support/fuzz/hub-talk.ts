@@ -45,7 +45,7 @@ const away: UserApi = {
 } as unknown as UserApi; // Proxmox VE answers nothing here
 
 /** @throws what the session rejects with. */
-export async function hearTalk({ greets, said }: { greets: boolean; said: readonly string[] }): Promise<void> {
+async function hearTalk({ greets, said }: { greets: boolean; said: readonly string[] }): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "proven-talk-"));
   const clock = new FakeClock();
   const log = () => undefined;

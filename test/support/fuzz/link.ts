@@ -46,7 +46,7 @@ const message: fc.Arbitrary<string> = fc.oneof(
   },
 );
 const record = fc.oneof(fc.constantFrom(...records), fc.constantFrom(...records).chain(bentBytes));
-export const conversation = fc.array(fc.oneof(message, record), { minLength: 1, maxLength: 8 });
+const conversation = fc.array(fc.oneof(message, record), { minLength: 1, maxLength: 8 });
 
 export function openLink(t: Pick<TestContext, "after">) {
   const hub = testHub(t as TestContext);

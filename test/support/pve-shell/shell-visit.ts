@@ -31,7 +31,7 @@ export async function shellFiles(minify = true): Promise<Map<string, Uint8Array>
 }
 
 /** What the fake hub knows, as `GET /cluster/resources` lists it. */
-export function resourcesOf(setup: { nodes: number; guests: number; firstName?: string }): Resource[] {
+function resourcesOf(setup: { nodes: number; guests: number; firstName?: string }): Resource[] {
   const world = fakeCluster({ silent: 0, trouble: false, ...setup });
   const now = Date.now();
   return [
