@@ -6,7 +6,7 @@ import type { LiveTable, SeriesReader } from "./core/series.ts";
 import type { Clock, Log } from "./ports.ts";
 import { readSecret } from "./senders/receiver.ts";
 import { RemoteRead } from "./senders/remote-read.ts";
-import { RemoteWrite } from "./senders/remote-write/remote-write.ts";
+import { RemoteWrite, type RemoteWritePorts } from "./senders/remote-write/remote-write.ts";
 
 export type ExchangePorts = {
   config: HubConfig;
@@ -16,6 +16,8 @@ export type ExchangePorts = {
   live: LiveTable;
   pictures(): ClusterPicture[];
   hubRows(): Row[];
+  /** What tests of backups have proven; absent: the hub tests none. */
+  proofs?: RemoteWritePorts["proofs"];
 };
 
 /** What the hub has in common with other time series engines, as far as it is configured. */
@@ -28,13 +30,13 @@ export type Exchange = {
 
 /** @throws ConfigError a file that a section names can't be read. */
 export function openExchange(ports: ExchangePorts): Exchange {
-  const { config, clock, log, reader, live, pictures, hubRows } = ports;
+  const { config, clock, log, reader, live, pictures, hubRows, proofs } = ports;
   const { metrics, remote_write, remote_read } = config;
   const token = metrics.token_file;
   const scrapeToken = token === undefined ? undefined : section("metrics", () => readSecret(token));
   const names = () => clusterNames(pictures(), clock.now());
   const remoteRead = remote_read === undefined ? undefined : section("remote_read", () => new RemoteRead(remote_read, names));
-  const writePorts = { reader, live, pictures, hubRows, clock, log, random: Math.random, stateDir: config.state };
+  const writePorts = { reader, live, pictures, hubRows, proofs, clock, log, random: Math.random, stateDir: config.state };
   const remoteWrite =
     remote_write === undefined ? undefined : section("remote_write", () => new RemoteWrite(remote_write, writePorts));
   return {

@@ -4,6 +4,7 @@ import type { Catalogue } from "./catalogue.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
 import { backupState } from "./core/backup-catalogue.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
+import type { ProofFacts } from "./core/fact-samples.ts";
 import { badgeOf } from "./core/proof.ts";
 import type { RunBook } from "./run-book.ts";
 import type { VerifyLoop } from "./verify-loop.ts";
@@ -12,6 +13,8 @@ export type ProofFactsParts = {
   book: RunBook;
   catalogue: Catalogue;
   verify: Pick<VerifyLoop, "dueOf">;
+  /** What a guest's tests measured last. */
+  figures: ProofFacts["figures"];
   /** The hub's address as people reach it. */
   base(): string;
   picture(cluster: string): ClusterPicture | undefined;
@@ -22,7 +25,14 @@ const noteMax = 800;
 const logLines = 5;
 
 /** What restore tests tell the rules, and what alerts about them say beside their sentence. */
-export function proofFacts({ book, catalogue, verify, base, picture }: ProofFactsParts): NonNullable<AlertLoopPorts["proofs"]> {
+export function proofFacts({
+  book,
+  catalogue,
+  verify,
+  figures,
+  base,
+  picture,
+}: ProofFactsParts): NonNullable<AlertLoopPorts["proofs"]> {
   return {
     proof: ({ cluster }, owned, now) => {
       const { vmid, identity } = owned.facts;
@@ -37,6 +47,7 @@ export function proofFacts({ book, catalogue, verify, base, picture }: ProofFact
       const { set, backup } = newest;
       return backupState(backup, book.checked(cluster, set.storage, backup.volid)).state;
     },
+    figures,
     leftovers: ({ cluster }, node) => book.leftoversOn(cluster, node)?.length,
     note: (record) => (record.rule === "restore-range-stranger" ? strangersOf(picture, record) : noteOf(book, base(), record)),
   };

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { EpochMs } from "#protocol/ids.ts";
+import type { ClusterId, EpochMs } from "#protocol/ids.ts";
 import type { OperationResult, SnapshotVerdict } from "#protocol/operations.ts";
 import type { RunDetail, RunView } from "#protocol/proof.ts";
 import type { CheckedBackup } from "./core/backup-catalogue.ts";
@@ -12,6 +12,7 @@ import type { Actor, StateStore } from "./store/state.ts";
 
 const proofKey = (cluster: string, vmid: number) => `${cluster}/${vmid}`;
 const checkKey = (cluster: string, storage: string, volid: string) => `${cluster}\n${storage}\n${volid}`;
+const noTests: readonly Run[] = [];
 const hubActor = (reason: string): Actor => ({ actor: "hub", reason });
 
 /** Runs are kept as long as the history; evidence of the newest is what an audit asks for. */
@@ -29,6 +30,9 @@ export class RunBook {
   private readonly checks = new Map<string, CheckedBackup>();
   /** The newest restore test that made a guest, by cluster and node. */
   private readonly ofNode = new Map<string, Run>();
+  /** Restore tests that measured something, by guest and run. */
+  private readonly tests = new Map<string, Map<string, Run>>();
+  private readonly testLists = new Map<string, readonly Run[]>();
   private readonly listeners = new Set<(run: Run) => void>();
 
   constructor(private readonly state: StateStore) {
@@ -52,6 +56,26 @@ export class RunBook {
 
   proof(cluster: string, vmid: number): ProofRecord | undefined {
     return this.proofs.get(proofKey(cluster, vmid));
+  }
+
+  /** Ended restore tests of this number that measured something, in no order; the same list until there is another one. */
+  testsOf(cluster: string, vmid: number): readonly Run[] {
+    const key = proofKey(cluster, vmid);
+    const known = this.testLists.get(key);
+    if (known !== undefined) return known;
+    const tests = this.tests.get(key);
+    if (tests === undefined) return noTests;
+    const list = [...tests.values()];
+    this.testLists.set(key, list);
+    return list;
+  }
+
+  /** Whose tests measured something. */
+  *testedGuests(): Iterable<{ cluster: ClusterId; vmid: number }> {
+    for (const tests of this.tests.values()) {
+      const [test] = tests.values();
+      if (test?.guest != null) yield { cluster: test.cluster, vmid: test.guest.vmid };
+    }
   }
 
   /**
@@ -143,7 +167,10 @@ export class RunBook {
         for (const kind of ["run", "runEvidence", "runScreenshot"] as const) this.state.remove(kind, id, by);
       }
     });
-    for (const { id } of old.slice(0, 200)) this.runs.delete(id);
+    for (const run of old.slice(0, 200)) {
+      this.runs.delete(run.id);
+      this.forgetTest(run);
+    }
   }
 
   onRun(listener: (run: Run) => void): () => void {
@@ -167,6 +194,7 @@ export class RunBook {
     const place = `${run.cluster}/${run.node}`;
     if (run.testVmid !== null && finishedAt !== null && (this.ofNode.get(place)?.finishedAt ?? 0) <= finishedAt)
       this.ofNode.set(place, run);
+    if (run.kind === "restore-test") this.rememberTest(run);
     if (operation.kind !== "archive-check" && operation.kind !== "pbs-verify") return;
     if (finishedAt === null) return;
     const { storage, volid } = operation.params;
@@ -179,6 +207,23 @@ export class RunBook {
       }
     } else if (outcome === "passed" || outcome === "failed")
       keep({ storage, volid }, outcome === "passed" ? "verified" : "failed");
+  }
+
+  private rememberTest(run: Run): void {
+    if (run.guest === null || run.finishedAt === null || run.measures === null) return;
+    const key = proofKey(run.cluster, run.guest.vmid);
+    const tests = this.tests.get(key) ?? new Map<string, Run>();
+    this.tests.set(key, tests.set(run.id, run));
+    this.testLists.delete(key);
+  }
+
+  private forgetTest({ id, cluster, guest }: Run): void {
+    if (guest === null) return;
+    const key = proofKey(cluster, guest.vmid);
+    const tests = this.tests.get(key);
+    if (tests?.delete(id) !== true) return;
+    this.testLists.delete(key);
+    if (tests.size === 0) this.tests.delete(key);
   }
 
   /** Of a verification of many backups. */

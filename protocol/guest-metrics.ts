@@ -12,6 +12,67 @@ import {
   seconds,
 } from "./metric-kinds.ts";
 
+const finely = { unit: "seconds", kind: "gauge", scale: 1000 } as const;
+const byteSpeed = { unit: "bytes/s", kind: "gauge", scale: 1 } as const;
+
+/**
+ * What restore tests of a guest's backups measured, one value a test. The hub makes these series of the tests' records; no agent samples them. They
+ * stay true until the next test, however old they are.
+ */
+export const restoreMetrics = [
+  {
+    id: 78,
+    name: "restore_duration",
+    entity: "guest",
+    ...finely,
+    prometheus: "proven_restore_duration_seconds",
+    help: "How long a restore test that passed took, from its order's begin to the end of its clearing away, time it was kept left out",
+  },
+  {
+    id: 79,
+    name: "restore_speed",
+    entity: "guest",
+    ...byteSpeed,
+    prometheus: "proven_restore_speed_bytes_per_second",
+    help: "How fast a restore test got the guest's disks back",
+  },
+  {
+    id: 80,
+    name: "restore_heartbeat",
+    entity: "guest",
+    ...finely,
+    prometheus: "proven_restore_heartbeat_seconds",
+    help: "Time from the test guest's start to its first sign of life",
+  },
+  {
+    id: 81,
+    name: "restore_service",
+    entity: "guest",
+    ...finely,
+    prometheus: "proven_restore_service_seconds",
+    help: "Time from the test guest's start to the last check that it passed",
+  },
+  {
+    id: 82,
+    name: "restore_sequential_read",
+    entity: "guest",
+    ...byteSpeed,
+    prometheus: "proven_restore_sequential_read_bytes_per_second",
+    help: "How fast the test guest read its disk in one go",
+  },
+  {
+    id: 83,
+    name: "restore_random_read",
+    entity: "guest",
+    unit: "operations/s",
+    kind: "gauge",
+    scale: 1,
+    prometheus: "proven_restore_random_reads_per_second",
+    help: "Reads of 4 KiB a second in the test guest, at random places",
+  },
+] as const satisfies readonly Metric[];
+export type RestoreMetricName = (typeof restoreMetrics)[number]["name"];
+
 /** Metrics of a guest. */
 export const guestMetrics = [
   {
@@ -221,4 +282,5 @@ export const guestMetrics = [
     ...code,
     help: "haStateCodes: the guest's state as HA resource; absent: it is none",
   },
+  ...restoreMetrics,
 ] as const satisfies readonly Metric[];

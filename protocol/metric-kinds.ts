@@ -4,12 +4,14 @@ import type { EntityKind } from "./ids.ts";
 
 /**
  * Units as stored. `ratio`: 0 … 1 (a guest's cpu: of its own cores, may exceed 1). `percent`: 0 … 100, as the kernel's PSI says it.
- * `code`: a number of the table named in the help text.
+ * `code`: a number of the table named in the help text. What ends in `/s` was measured as a speed: a counter's rate is made when reading.
  */
 export type Unit =
   | "ratio"
   | "percent"
   | "bytes"
+  | "bytes/s"
+  | "operations/s"
   | "seconds"
   | "milliseconds"
   | "nanoseconds"
@@ -36,7 +38,7 @@ export type Metric = {
   kind: "gauge" | "counter";
   /** The store holds integers: value × scale, rounded. */
   scale: number;
-  /** Name in the Prometheus exposition where prometheus-pve-exporter has one; else `proven_<entity>_<name>` with its base unit (hub/core/prometheus-names.ts). */
+  /** Name in the Prometheus exposition where prometheus-pve-exporter has one, or ours of old; else `proven_<entity>_<name>` with its base unit (hub/core/prometheus-names.ts). */
   prometheus?: string;
   help: string;
 };

@@ -1,3 +1,4 @@
+import type { RestoreMetricName } from "#protocol/guest-metrics.ts";
 import type { EntityKey, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { clusterKey, guestKey, nodeKey } from "#protocol/ids.ts";
 import type { BackupJobFacts } from "#protocol/messages.ts";
@@ -5,12 +6,13 @@ import { backupFacts, type DueTimes, includesGuest } from "./backup-due.ts";
 import { type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, spokesman } from "./cluster.ts";
 import { isFresh } from "./freshness.ts";
 import type { OwnedGuest } from "./inventory.ts";
+import type { RestoreFigure } from "./restore-figures.ts";
 import { type FactName, factCode } from "./signals.ts";
 import type { TaskMemory } from "./task-memory.ts";
 import { guestState, type Sight } from "./views.ts";
 
-/** Takes one fact, as a number: see factSignals. Unknown ones are not told. */
-export type TellFact = (entity: EntityKey, name: FactName, value: number, instance: string | null) => void;
+/** Takes one fact, as a number: see factSignals; or a figure of a restore test. Unknown ones are not told. */
+export type TellFact = (entity: EntityKey, name: FactName | RestoreMetricName, value: number, instance: string | null) => void;
 
 export type FactSources = {
   sight: Sight;
@@ -31,6 +33,8 @@ export interface ProofFacts {
   backupBytes(picture: ClusterPicture, owned: OwnedGuest): string | undefined;
   /** Of the newest test there; undefined: there was none. */
   leftovers(picture: ClusterPicture, node: NodeName): number | undefined;
+  /** What its tests measured last. */
+  figures(picture: ClusterPicture, owned: OwnedGuest): readonly RestoreFigure[];
 }
 
 /** By cluster, vmid and incarnation. `stopped` is told once when a guest no longer runs, so that a restarted hub knows that it did. */
@@ -96,6 +100,8 @@ function tellProof({ proofs, picture, sight }: FactSources, owned: OwnedGuest, e
   tell(entity, "proof", factCode("proof", proofs.proof(picture, owned, sight.now)), null);
   const bytes = proofs.backupBytes(picture, owned);
   if (bytes !== undefined) tell(entity, "backup_bytes", factCode("backup_bytes", bytes), null);
+  // No frame brings them, and they count until the next test, so rules hear of them as of facts.
+  for (const { metric, value } of proofs.figures(picture, owned)) tell(entity, metric, value, null);
 }
 
 /** A run that takes some minutes is not overdue. PVE's default schedule is every 15 minutes (pve-docs, pvesr). */
@@ -152,7 +158,7 @@ const isGood = (state: string) => state === "ok" || state === "warnings";
  * Whether a guest runs, and if not whether somebody wanted that. A guest is missed only where it should run: it starts with its node, or HA
  * keeps it. Undefined: nobody can tell.
  */
-export function guestRun(sources: FactSources, owned: OwnedGuest): string | undefined {
+function guestRun(sources: FactSources, owned: OwnedGuest): string | undefined {
   const { facts, owner } = owned;
   const { picture, sight, ran } = sources;
   const incarnation = sight.reader.incarnationOf(picture.cluster, guestKey(facts.vmid as Vmid)) ?? 1;

@@ -2,13 +2,15 @@ import type { GuestView, Health, NodeView, StorageView } from "#protocol/api.ts"
 import type { EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
 import { parseNodeName } from "#protocol/ids.ts";
 import type { Member } from "#protocol/messages.ts";
+import { metricByName } from "#protocol/metrics.ts";
 import { proofStates } from "#protocol/proof.ts";
 import { proofLevels } from "#protocol/restore.ts";
 import { nodesOf, quorumOf, speaks } from "./cluster.ts";
 import type { OwnedGuest } from "./inventory.ts";
-import type { Family, Labels } from "./prometheus-names.ts";
+import { expressionsOf, type Family, type Labels } from "./prometheus-names.ts";
 import { type ClusterNames, type Row, sharedStorageIds } from "./prometheus-series.ts";
 import { haRows, replicationRows } from "./prometheus-services.ts";
+import type { RestoreFigure } from "./restore-figures.ts";
 import { guestView, nodeViews, type Sight, storageViews } from "./views.ts";
 
 const gauge = (name: string, help: string): Family => ({ name, type: "gauge", help });
@@ -55,7 +57,6 @@ const restoreLevel = gauge(
   "What the guest's newest restore test reached: 0 nothing, 1 bytes verified, 2 boots, 3 works",
 );
 const restoreAge = gauge("proven_restore_age_seconds", "Age of the guest's newest restore test");
-const restoreDuration = gauge("proven_restore_duration_seconds", "How long the guest's newest restore test took");
 
 const flag = (value: boolean) => (value ? 1 : 0);
 
@@ -141,7 +142,7 @@ function guestRows(sight: Sight, { picture }: ClusterNames, owned: OwnedGuest): 
   if (view.state !== "unknown") rows.push({ family: up, labels: id, value: flag(view.state === "running") });
   if (view.memUsed.state === "fresh" && view.memSource !== null)
     rows.push({ family: memorySource, labels: [...id, ["source", view.memSource]], value: 1 });
-  rows.push(...proofRows(view, id, sight.now));
+  rows.push(...proofRows(view, id, sight.now), ...figureRows(sight.figuresOf?.(picture, owned) ?? [], id));
   const agent = picture.agents.get(owned.owner.agent.node);
   if (!configured || agent === undefined || !speaks(agent, sight.now)) return rows;
   const place: Labels = [...id, ["node", view.node], ["type", view.type]];
@@ -160,9 +161,16 @@ function proofRows({ proof }: GuestView, id: Labels, now: EpochMs): Row[] {
   if (proof.at === null) return rows;
   rows.push({ family: restoreLevel, labels: id, value: proofLevels.indexOf(proof.level) });
   rows.push({ family: restoreAge, labels: id, value: Math.max(0, now - proof.at) / 1000 });
-  if (proof.durationMs !== null) rows.push({ family: restoreDuration, labels: id, value: proof.durationMs / 1000 });
   return rows;
 }
+
+/** Of each the newest test that measured it, however old that is: `proven_restore_age_seconds` says so. */
+const figureRows = (figures: readonly RestoreFigure[], id: Labels): Row[] =>
+  figures.flatMap(({ metric, value }) => {
+    const known = metricByName("guest", metric);
+    const [expression] = known === undefined ? [] : expressionsOf(known);
+    return expression === undefined ? [] : [{ family: expression.family, labels: id, value }];
+  });
 
 /** Tags are written as PVE writes them, with semicolons. Without a readable configuration they and `template` are not known. */
 function guestLabels(view: GuestView, configured: boolean): Labels {

@@ -48,6 +48,8 @@ const baseUnits: Readonly<Record<Unit, { suffix: string; divisor: number }>> = {
   ratio: { suffix: "_ratio", divisor: 1 },
   percent: { suffix: "_ratio", divisor: 100 },
   bytes: { suffix: "_bytes", divisor: 1 },
+  "bytes/s": { suffix: "_bytes_per_second", divisor: 1 },
+  "operations/s": { suffix: "_per_second", divisor: 1 },
   seconds: { suffix: "_seconds", divisor: 1 },
   milliseconds: { suffix: "_seconds", divisor: 1e3 },
   nanoseconds: { suffix: "_seconds", divisor: 1e9 },

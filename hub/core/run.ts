@@ -22,7 +22,7 @@ export function backupOf(operation: Operation): { storage: string; volid: string
 }
 
 /** Time an operation may take once begun, what is kept after it included, ms. A check's end nobody can tell: a large archive takes hours. */
-export function longestMs(operation: Operation): number {
+function longestMs(operation: Operation): number {
   if (operation.kind === "restore-test") return (operation.params.timeoutSec + operation.params.keepSec) * 1000;
   return operation.kind === "restore-plan" ? 10 * 60_000 : dayMs;
 }
@@ -115,7 +115,7 @@ function resultOfTest(report: RestoreReport, lastGood: ProofRecord["lastGood"]):
     outcome: report.outcome,
     level: report.level,
     verdict: report.reason,
-    durationMs: Math.max(0, report.endedAt - report.startedAt),
+    durationMs: Math.max(0, report.endedAt - report.startedAt - keptMs(report)),
     measures,
     slower: lastGood === null ? [] : slowerThan(lastGood.measures, measures),
     leftovers: report.leftovers,
@@ -124,7 +124,13 @@ function resultOfTest(report: RestoreReport, lastGood: ProofRecord["lastGood"]):
   };
 }
 
-export function measuresOf({ measures }: Pick<RestoreReport, "measures">): MeasuresView {
+/** Time for which somebody wanted to look at the test guest: it says nothing of how long a restore takes. */
+function keptMs({ steps }: Pick<RestoreReport, "steps">): number {
+  const kept = steps.find(({ step }) => step === "keep");
+  return kept?.endedAt === undefined ? 0 : Math.max(0, kept.endedAt - kept.startedAt);
+}
+
+function measuresOf({ measures }: Pick<RestoreReport, "measures">): MeasuresView {
   const { restoreBytes, restoreMs, heartbeatMs, serviceMs, sequentialRead, randomRead } = measures;
   return {
     restoreBytes: restoreBytes ?? null,
@@ -144,7 +150,7 @@ export const restoreSpeed = ({ restoreBytes, restoreMs }: MeasuresView): number 
   restoreBytes === null || restoreMs === null || restoreMs === 0 ? null : (restoreBytes * 1000) / restoreMs;
 
 /** What got more than twice as bad. Restores are compared by speed, because guests grow. */
-export function slowerThan(before: MeasuresView, now: MeasuresView): Slower[] {
+function slowerThan(before: MeasuresView, now: MeasuresView): Slower[] {
   const rows: [measure: string, before: number | null, now: number | null, more: "worse" | "better"][] = [
     ["restoreSpeed", restoreSpeed(before), restoreSpeed(now), "better"],
     ["heartbeatMs", before.heartbeatMs, now.heartbeatMs, "worse"],
@@ -166,7 +172,7 @@ export function withStep(steps: readonly StepRecord[], step: StepRecord): StepRe
 }
 
 /** How long a run may be without an end before the hub gives it up: an agent whose node burnt down never says anything. */
-export const patienceMs = dayMs;
+const patienceMs = dayMs;
 
 /**
  * What time alone does to an open run. `ask`: its agent is there and says nothing, so it is sent again, which is harmless: an id runs once.

@@ -7,6 +7,7 @@ import type { ProofBadge } from "#protocol/proof.ts";
 import { type AgentStatus, type ClusterPicture, nodeState, nodesOf, speaks, storagesOf } from "./cluster.ts";
 import { absentReading, isFresh, readingOf } from "./freshness.ts";
 import { guestName, type OwnedGuest } from "./inventory.ts";
+import type { RestoreFigure } from "./restore-figures.ts";
 import type { Latest, LiveTable, SeriesInfo, SeriesReader } from "./series.ts";
 
 /** Where views take numbers from, at one instant. */
@@ -16,7 +17,21 @@ export type Sight = {
   now: EpochMs;
   /** What tests of its backups have proven; absent: the hub tests none. */
   proofOf?: ((picture: ClusterPicture, owned: OwnedGuest) => ProofBadge) | undefined;
+  /** What its tests measured last. */
+  figuresOf?: ((picture: ClusterPicture, owned: OwnedGuest) => readonly RestoreFigure[]) | undefined;
 };
+
+/** What a hub that tests backups can say of them. */
+export type ProofSight = {
+  badge(picture: ClusterPicture, owned: OwnedGuest, now: EpochMs): ProofBadge;
+  figures(picture: ClusterPicture, owned: OwnedGuest): readonly RestoreFigure[];
+};
+
+/** The part of a sight that is about proofs. */
+export const proofSight = (proofs: ProofSight | undefined, now: EpochMs): Pick<Sight, "proofOf" | "figuresOf"> =>
+  proofs === undefined
+    ? {}
+    : { proofOf: (...guest) => proofs.badge(...guest, now), figuresOf: (...guest) => proofs.figures(...guest) };
 
 type Sampled = { info: SeriesInfo; latest: Latest | undefined };
 

@@ -3,7 +3,7 @@ import type { EntityKey, NodeName } from "#protocol/ids.ts";
 import { parseNodeName, parseStorageId } from "#protocol/ids.ts";
 import type { ClusterPicture } from "../core/cluster.ts";
 import { Refusal } from "../core/refusal.ts";
-import type { Sight } from "../core/views.ts";
+import { proofSight, type Sight } from "../core/views.ts";
 import type { HttpPorts } from "./ports.ts";
 
 export const clusterQuery = z.object({
@@ -12,7 +12,7 @@ export const clusterQuery = z.object({
 
 export function sightOf({ reader, live, clock, restore }: Pick<HttpPorts, "reader" | "live" | "clock" | "restore">): Sight {
   const now = clock.now();
-  return { reader, live, now, proofOf: restore && ((picture, owned) => restore.badge(picture, owned, now)) };
+  return { reader, live, now, ...proofSight(restore, now) };
 }
 
 /** The pictures a list is about. @throws Refusal for a cluster there is none of. */

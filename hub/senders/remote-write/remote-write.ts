@@ -5,6 +5,7 @@ import { factRows } from "../../core/prometheus-facts.ts";
 import type { Family } from "../../core/prometheus-names.ts";
 import { type ClusterNames, clusterNames, type Labelled, type Row } from "../../core/prometheus-series.ts";
 import type { AgentId, LiveTable, SeriesReader } from "../../core/series.ts";
+import { type ProofSight, proofSight } from "../../core/views.ts";
 import type { Clock, Log } from "../../ports.ts";
 import { openReceiver } from "../receiver.ts";
 import type { RemoteWriteConfig } from "./config.ts";
@@ -20,6 +21,8 @@ export type RemoteWritePorts = {
   pictures(): ClusterPicture[];
   /** The hub's rows about itself (hubRows). */
   hubRows(): Row[];
+  /** What tests of backups have proven; absent: the hub tests none. */
+  proofs?: ProofSight | undefined;
   clock: Clock;
   log: Log;
   random(): number;
@@ -119,7 +122,8 @@ export class RemoteWrite {
   /** Takes states and facts as they are now. Called by itself every half minute. */
   takeFacts(): void {
     const now = this.ports.clock.now();
-    const sight = { reader: this.ports.reader, live: this.ports.live, now };
+    const { reader, live, proofs } = this.ports;
+    const sight = { reader, live, now, ...proofSight(proofs, now) };
     const rows = this.clusterNames().flatMap((names) => factRows(sight, names));
     this.facts.take([...rows, ...this.ports.hubRows(), ...this.rows()], now, this.sink);
     this.feed.sweep(this.sink);
