@@ -113,6 +113,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     base: () => delivery.base,
     timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     state,
+    store: series.reader,
     clock,
     journal,
     picture: (cluster) => fleet.pictures().find((picture) => picture.cluster === cluster),
@@ -169,7 +170,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   const delivery = openDelivery({ config, state, clock, log, journal, outlet: nodes });
   const alerting: Alerting = new Alerting({
     state,
-    reader: series.reader,
+    reader: restore.series,
     live: series.live,
     clock,
     pictures: () => fleet.pictures(),
@@ -196,7 +197,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     journal,
     alerting,
     restore,
-    reader: series.reader,
+    reader: restore.series,
     live: series.live,
     pictures: () => fleet.pictures(),
     logins: {
@@ -222,13 +223,14 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     panelDir: config.panel,
     backups,
   } satisfies HttpPorts;
-  const { reader, live, pictures } = ports;
+  const { live, pictures } = ports;
+  const { reader } = series;
   const onEvent = ports.journal.onEvent.bind(ports.journal);
   const outlets = openOutlets({ config, clock, log, reader, live, pictures, link, onEvent });
   tellAcknowledgements(outlets.alerts, journal);
   tellIncidents(outlets.alerts, { state, dispatcher: delivery.dispatcher, clock });
   outlets.alerts.attach(alerting);
-  const exchange = openExchange({ config, clock, log, reader, live, pictures, hubRows: () => hubMetricRows(ports) });
+  const exchange = openExchange({ config, clock, log, reader, live, pictures, hubRows: () => hubMetricRows(ports), proofs: restore });
   const httpPorts: HttpPorts = { ...ports, ...exchange };
   const app = createApp(httpPorts);
   return {

@@ -10,15 +10,17 @@ import { type ClusterPicture, spokesman } from "./core/cluster.ts";
 import { guestProofView } from "./core/guest-proof.ts";
 import type { OwnedGuest } from "./core/inventory.ts";
 import { badgeOf } from "./core/proof.ts";
+import { newestFigures, type RestoreFigure } from "./core/restore-figures.ts";
 import type { Run } from "./core/run-record.ts";
 import { type EntityFacts, matcherOf } from "./core/scope.ts";
-import type { AgentId } from "./core/series.ts";
+import type { AgentId, SeriesRanker, SeriesReader } from "./core/series.ts";
 import { windowSpan } from "./core/window.ts";
 import type { Journal } from "./journal.ts";
 import type { SessionEvents } from "./link/session.ts";
 import { type OperationPorts, Operations } from "./operations.ts";
 import { after, type Clock } from "./ports.ts";
 import { proofFacts } from "./proof-facts.ts";
+import { RestoreSeries } from "./restore-series.ts";
 import { RunBook, runsKeptMs } from "./run-book.ts";
 import type { StateStore } from "./store/state.ts";
 import { maintenanceOf, VerifyLoop, type VerifyPorts } from "./verify-loop.ts";
@@ -43,6 +45,8 @@ export type RestorePorts = {
   proofs(picture: ClusterPicture, now: EpochMs): GuestProofView[];
   /** Checks that policies define for this guest. */
   checksOf(picture: ClusterPicture, owned: OwnedGuest): RestoreCheck[];
+  /** What its tests measured last. */
+  figures(picture: ClusterPicture, owned: OwnedGuest): RestoreFigure[];
 };
 
 export type RestoreParts = Pick<OperationPorts, "picture" | "takes" | "send" | "problem"> &
@@ -52,6 +56,8 @@ export type RestoreParts = Pick<OperationPorts, "picture" | "takes" | "send" | "
     /** Windows that facts opened just now. */
     automaticWindows(): readonly { id: string; text: string }[];
     state: StateStore;
+    /** Series that agents' samples make. */
+    store: SeriesReader & SeriesRanker;
     clock: Clock;
     /** How guests stand by the calendars of their jobs. */
     protections(picture: ClusterPicture, now: EpochMs): ProtectionView[];
@@ -59,6 +65,8 @@ export type RestoreParts = Pick<OperationPorts, "picture" | "takes" | "send" | "
   };
 
 export type RunningRestore = RestorePorts & {
+  /** All series: of samples, and of what tests measured. */
+  series: SeriesReader & SeriesRanker;
   session: Pick<SessionEvents, "operation" | "backups">;
   welcomed(agent: AgentId): void;
   prune(now: EpochMs): void;
@@ -72,6 +80,13 @@ export function openRestore(parts: RestoreParts): RunningRestore {
   const { state, clock } = parts;
   const book = new RunBook(state);
   const catalogue = new Catalogue(state);
+  const series = new RestoreSeries({
+    store: parts.store,
+    book,
+    identityOf: (cluster, vmid) => parts.picture(cluster)?.owners.get(vmid)?.facts.identity,
+  });
+  const figures: RestorePorts["figures"] = ({ cluster }, { facts }) =>
+    newestFigures(series.historyOf(cluster, facts.vmid as Vmid));
   const operations = new Operations({ ...parts, book, holders: (...backup) => catalogue.holders(...backup) });
   const verify = new VerifyLoop({
     ...parts,
@@ -83,6 +98,8 @@ export function openRestore(parts: RestoreParts): RunningRestore {
   });
   return {
     book,
+    series,
+    figures,
     operations,
     catalogue,
     onRuns: gathered(book, clock),
@@ -97,7 +114,7 @@ export function openRestore(parts: RestoreParts): RunningRestore {
     },
     ...knowledgeOf({ ...parts, book, catalogue, verify }),
     verify,
-    facts: proofFacts({ book, catalogue, verify, base: parts.base, picture: parts.picture }),
+    facts: proofFacts({ book, catalogue, verify, figures, base: parts.base, picture: parts.picture }),
     checksOf: ({ cluster }, owned) => verify.checksOf(cluster, owned),
     session: {
       operation: (agent, message) => operations.heard(agent, message),
