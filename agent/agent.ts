@@ -1,6 +1,7 @@
 import type { ClusterId, NodeName } from "#protocol/ids.ts";
 import type { Message } from "#protocol/messages.ts";
 import { backoffMs } from "./core/backoff.ts";
+import { errorTrace } from "./core/error.ts";
 import { SampleTable } from "./core/table.ts";
 import { Facts } from "./facts.ts";
 import { findHub, type HubFiles, readJoined, writeJoined, writePins } from "./hub-place.ts";
@@ -140,7 +141,7 @@ async function runForEver(
       await run();
     } catch (error) {
       log(3, `${name} failed, starting it anew`, {
-        problem: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        problem: errorTrace(error),
       });
       await clock.sleep(backoffMs(attempt, random()), signal);
     }

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { parseVmid } from "#protocol/ids.ts";
+import { errorMessage } from "./core/error.ts";
 import type { LocalTest } from "./restore/local.ts";
 
 export const usage = `proven-agent [--config FILE]            sample this node and send to the hub
@@ -69,7 +70,7 @@ export function parseCommand(args: readonly string[]): Command {
     }
     return { do: "join", ...config, url, token, fingerprint };
   } catch (error) {
-    return { do: "refuse", problem: error instanceof Error ? error.message : String(error) };
+    return { do: "refuse", problem: errorMessage(error) };
   }
 }
 

@@ -1,10 +1,11 @@
 import { clusterKey, type EpochMs, type NodeName, nodeKey, parseNodeName } from "#protocol/ids.ts";
 import type { Duty, Inventory, TaskReport } from "#protocol/messages.ts";
+import { errorCode } from "./core/error.ts";
 import type { SampleTable } from "./core/table.ts";
 import type { BackupFeed, Collector, Log, SourceReport } from "./ports.ts";
 import { checkSources } from "./sources/check-sources.ts";
 import { ClusterFiles } from "./sources/cluster-files.ts";
-import { errorCode, fileProblem, NowReader, readText } from "./sources/files.ts";
+import { fileProblem, NowReader, readText } from "./sources/files.ts";
 import { type Space, statSpace } from "./sources/filesystems.ts";
 import { GuestFeed } from "./sources/guest-feed.ts";
 import { HostSource } from "./sources/host.ts";

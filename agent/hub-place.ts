@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod/mini";
+import { errorMessage } from "./core/error.ts";
 import { readIfThere, writePrivate } from "./private-file.ts";
 import { fileProblem, readText } from "./sources/files.ts";
 
@@ -67,7 +68,7 @@ async function lookForHub({ root, stateDir, configured }: HubFiles): Promise<Pla
     }
     return placeAt(hubFile.parse(JSON.parse(cluster)), join(root, hubFilePath), await readJoinKey(root), stateDir);
   } catch (error) {
-    return { ok: false, problem: `where the hub is can't be read: ${error instanceof Error ? error.message : String(error)}` };
+    return { ok: false, problem: `where the hub is can't be read: ${errorMessage(error)}` };
   }
 }
 

@@ -8,6 +8,7 @@ import { type Command, parseCommand, usage } from "./cli.ts";
 import { systemClock } from "./clock.ts";
 import { type CollectorDeps, createCollector } from "./collector.ts";
 import { type AgentConfig, ConfigError, parseConfig } from "./config.ts";
+import { errorTrace } from "./core/error.ts";
 import { checkHub } from "./hub-check.ts";
 import { type HubFiles, storeJoin } from "./hub-place.ts";
 import { type Identity, loadIdentity, makeNextKey, rawPublicKey } from "./identity.ts";
@@ -238,6 +239,6 @@ try {
 } catch (error) {
   const known = error instanceof ConfigError && "configPath" in command;
   if (known) for (const line of error.message.split("\n")) log(3, `${command.configPath}: ${line}`);
-  else log(3, "proven-agent can't go on", { problem: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  else log(3, "proven-agent can't go on", { problem: errorTrace(error) });
   process.exitCode = known ? 2 : 1;
 }

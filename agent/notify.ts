@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { errorMessage } from "./core/error.ts";
 import type { Log } from "./ports.ts";
 
 export type ServiceManager = {
@@ -24,7 +25,7 @@ export function createServiceManager(
     try {
       write(fd, message);
     } catch (error) {
-      log(4, "systemd was not told", { message, problem: error instanceof Error ? error.message : String(error) });
+      log(4, "systemd was not told", { message, problem: errorMessage(error) });
     }
   };
   return {

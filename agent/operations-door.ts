@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import type { Message, RangeStranger } from "#protocol/messages.ts";
+import { errorMessage, errorTrace } from "./core/error.ts";
 import type { Clock, Log } from "./ports.ts";
 import type { SessionOperations } from "./session.ts";
 import { parseVmlist } from "./sources/cluster-config.ts";
@@ -99,9 +100,9 @@ export class OperationsDoor implements SessionOperations {
       await work(loaded);
       return undefined;
     } catch (error) {
-      const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      const problem = errorTrace(error);
       this.ports.log(3, "operations failed", { problem });
-      return error instanceof Error ? error.message : String(error);
+      return errorMessage(error);
     }
   }
 

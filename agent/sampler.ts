@@ -1,4 +1,5 @@
 import { limits } from "#protocol/limits.ts";
+import { errorTrace } from "./core/error.ts";
 import type { SampleTable } from "./core/table.ts";
 import type { Facts } from "./facts.ts";
 import type { Clock, Collector, Log } from "./ports.ts";
@@ -42,7 +43,7 @@ export class Sampler {
       await this.ports.facts.refresh(this.ports.collector, clock.now(), store.clockProblem);
       this.failing = "";
     } catch (error) {
-      const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      const problem = errorTrace(error);
       if (problem !== this.failing) this.ports.log(3, "a tick failed", { problem });
       this.failing = problem;
     }

@@ -3,6 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Say, UsageError } from "./command-line.ts";
+import { errorMessage } from "./core/error.ts";
 import { checkStore, sizeByMetric, sizeOf } from "./store/inspection.ts";
 import { readSeriesEnv, type SeriesEnv } from "./store/series-env.ts";
 import { StoreError } from "./store/store-error.ts";
@@ -100,7 +101,7 @@ async function backUp(dir: string, path: string): Promise<void> {
       await env.root.backup(path, false);
     } catch (cause) {
       await rm(path, { recursive: true, force: true });
-      const problem = cause instanceof Error ? cause.message : String(cause);
+      const problem = errorMessage(cause);
       throw new StoreError(`the series store can't be saved to ${path} (${problem}): is there room?`, { cause });
     }
   });

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "smol-toml";
+import { errorCode } from "../core/error.ts";
 import { asObject, asText } from "../core/values.ts";
 
 const secretsPath = "/etc/proven/restore-secrets.toml";
@@ -42,7 +43,7 @@ async function readOwn(path: string): Promise<{ ok: true; text: string } | { ok:
     if ((mode & 0o077) !== 0) return { ok: false, problem: `${secretsPath} can be read by others: chmod 600` };
     return { ok: true, text: await file.readFile("utf8") };
   } catch (error) {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    const missing = errorCode(error) === "ENOENT";
     return { ok: false, problem: `${secretsPath}: ${missing ? "not there" : "not readable"}` };
   } finally {
     await file?.close();

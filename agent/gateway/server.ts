@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import { type AddressInfo, isIPv6 } from "node:net";
 import { join } from "node:path";
+import { errorTrace } from "../core/error.ts";
 import { type Bucket, take } from "../core/gateway/bucket.ts";
 import { allowedRequestHeaders, forwardedHeaders, originAllowed, returnedHeaders } from "../core/gateway/origin.ts";
 import { ticketOfCookies } from "../core/gateway/ticket.ts";
@@ -85,7 +86,7 @@ export class Gateway {
     const { config, log, times } = this.ports;
     const server = createServer({ ...pair, ...slowest, ...times, minVersion: "TLSv1.2" }, (request, response) => {
       this.answer(request, response).catch((error: unknown) => {
-        log(3, "the gateway failed", { problem: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+        log(3, "the gateway failed", { problem: errorTrace(error) });
         if (!response.headersSent)
           this.refuse(request, response, {
             status: 500,

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { open } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
+import { errorMessage } from "../core/error.ts";
 import type { Clock } from "../ports.ts";
 import { type ArchiveKind, type ChecksumFacts, decompressors, readGzip, readLzopHeader, readZstdFrames } from "./compression.ts";
 import { Feeder, type FormatReader } from "./feeder.ts";
@@ -51,7 +52,7 @@ export async function readArchive(
     facts.sha256 = hash.digest("hex");
   } catch (error) {
     work?.abandon();
-    facts.unreadable = error instanceof Error ? error.message : String(error);
+    facts.unreadable = errorMessage(error);
   }
   return facts;
 }

@@ -1,10 +1,10 @@
 import { type IncomingMessage, request } from "node:http";
 import { isIP } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
+import { errorCode } from "../core/error.ts";
 import { JsonItems } from "../core/json-items.ts";
 import { asObject, asText, type JsonObject, parseJsonObject } from "../core/values.ts";
 import type { Clock } from "../ports.ts";
-import { errorCode } from "../sources/files.ts";
 
 /** `status`: 0 when there was no answer. */
 export type PbsError = { status: number; problem: string };

@@ -1,7 +1,8 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import { parseUpid } from "#protocol/ids.ts";
+import { errorCode } from "../core/error.ts";
 import type { Clock } from "../ports.ts";
-import { errorCode, fileProblem, readText } from "../sources/files.ts";
+import { fileProblem, readText } from "../sources/files.ts";
 import { type ApiResult, noAnswer, parseAnswer, parseTaskStatus } from "./answer.ts";
 import { mintTicket, ticketMaxAgeMs } from "./ticket.ts";
 

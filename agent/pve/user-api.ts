@@ -1,5 +1,5 @@
 import { Agent, request } from "node:http";
-import { errorCode } from "../sources/files.ts";
+import { errorCode } from "../core/error.ts";
 import { type ApiResult, noAnswer, parseAnswer } from "./answer.ts";
 import { type ApiParams, collectBody, encodeParams } from "./api.ts";
 

@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { errorMessage } from "../core/error.ts";
 import { type Intent, type Ownership, ownership, whyNotOurs } from "../core/restore/ours.ts";
 import type { ApiParams } from "../pve/api.ts";
 import { rewriteContainer } from "./container-file.ts";
@@ -147,7 +148,7 @@ function removed(path: string): string | undefined {
     rmSync(path, { force: true });
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return errorMessage(error);
   }
 }
 

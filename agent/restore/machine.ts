@@ -1,4 +1,5 @@
 import type { RestoreReport } from "#protocol/restore.ts";
+import { errorMessage, errorTrace } from "../core/error.ts";
 import { restoreReport } from "../core/restore/report.ts";
 import { passedReason, proofLevel } from "../core/restore/verdict.ts";
 import { clearAway } from "./clear-away.ts";
@@ -35,9 +36,9 @@ async function judged(run: TestRun, work: () => Promise<void>): Promise<Verdict 
     return undefined;
   } catch (error) {
     if (error instanceof TestEnd) return { outcome: error.outcome, reason: error.message };
-    const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const problem = errorTrace(error);
     run.ports.log(3, "a restore test ended unexpectedly", { operation: run.id, problem });
-    return { outcome: "failed", reason: `The agent made a mistake: ${error instanceof Error ? error.message : String(error)}` };
+    return { outcome: "failed", reason: `The agent made a mistake: ${errorMessage(error)}` };
   }
 }
 

@@ -2,6 +2,7 @@ import * as z from "zod/mini";
 import type { Message, MessageOf, RangeStranger } from "#protocol/messages.ts";
 import { type Operation, type OperationResult, operationSchema } from "#protocol/operations.ts";
 import type { RestoreTest } from "#protocol/restore.ts";
+import { errorTrace } from "../core/error.ts";
 import { type OperationState, owesCleaning } from "../core/restore/journal.ts";
 import { restoreReport } from "../core/restore/report.ts";
 import { checkBytes } from "./bytes-report.ts";
@@ -199,7 +200,7 @@ export class Operations {
 
   /** A bug: what it left is cleared away like that of a dead agent. */
   private crashed(id: string, error: unknown): void {
-    const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const problem = errorTrace(error);
     this.ports.restore.log(3, "an operation failed unexpectedly", { id, problem });
   }
 

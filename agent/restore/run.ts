@@ -1,4 +1,5 @@
 import type { Measures, RestoreReport, RestoreStep, RestoreTest, StepRecord } from "#protocol/restore.ts";
+import { errorMessage, errorTrace } from "../core/error.ts";
 import type { JournalEntry } from "../core/restore/journal.ts";
 import type { Journal } from "./journal.ts";
 import { NodeView } from "./node-view.ts";
@@ -151,9 +152,9 @@ export class TestRun {
     try {
       return await work();
     } catch (error) {
-      const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      const problem = errorTrace(error);
       this.ports.log(3, "a step of a restore test failed unexpectedly", { operation: this.id, problem });
-      return { failed: error instanceof Error ? error.message : String(error) };
+      return { failed: errorMessage(error) };
     }
   }
 

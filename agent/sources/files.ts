@@ -1,12 +1,7 @@
 import { close, closeSync, open, openSync, read, readSync } from "node:fs";
+import { errorCode } from "../core/error.ts";
 import { parseJsonObject } from "../core/values.ts";
 import type { ReadText } from "../ports.ts";
-
-/** The error code of Node's file functions (`ENOENT`, `EACCES` …). */
-export function errorCode(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === "string" ? code : "EIO";
-}
 
 /** Why a file could not be read, as a person would say it. */
 export function fileProblem(path: string, code: string): string {

@@ -1,9 +1,10 @@
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { nodeKey } from "#protocol/ids.ts";
+import { errorCode } from "../core/error.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { Clock } from "../ports.ts";
-import { errorCode, fileProblem, type NowReader } from "./files.ts";
+import { fileProblem, type NowReader } from "./files.ts";
 import { Lane } from "./lane.ts";
 import { idsOf } from "./metric-ids.ts";
 import { counted, instanceName, minuteMs, type NodeSight, type SlowSource } from "./slow-source.ts";

@@ -1,7 +1,8 @@
 import type { EntityKey } from "#protocol/ids.ts";
 import { type CpuTicks, cpuShares } from "../core/counters.ts";
+import { errorCode } from "../core/error.ts";
 import type { SampleTable } from "../core/table.ts";
-import { errorCode, fileProblem, type NowReader } from "./files.ts";
+import { fileProblem, type NowReader } from "./files.ts";
 import { idsOf } from "./metric-ids.ts";
 import * as proc from "./proc.ts";
 

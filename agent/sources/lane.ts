@@ -1,3 +1,4 @@
+import { errorMessage } from "../core/error.ts";
 import type { Clock } from "../ports.ts";
 
 /** Turning in the event loop costs CPU time, so it must not last. */
@@ -28,7 +29,7 @@ export class Lane {
     this.bug = undefined;
     this.current = this.work()
       .catch((error: unknown) => {
-        this.bug = error instanceof Error ? error.message : String(error);
+        this.bug = errorMessage(error);
       })
       .finally(() => {
         this.finishedMs = this.clock.monotonicMs();

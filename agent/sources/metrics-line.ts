@@ -1,9 +1,10 @@
 import { guestStatusCodes } from "#protocol/metrics.ts";
 import { MalformedError } from "#protocol/varint.ts";
+import { errorCode } from "../core/error.ts";
 import { JsonCursor, Names } from "../core/json-cursor.ts";
 import { NumberRows } from "../core/number-rows.ts";
 import { WordTable } from "../core/word-table.ts";
-import { errorCode, fileProblem, type NowReader } from "./files.ts";
+import { fileProblem, type NowReader } from "./files.ts";
 
 /**
  * pvestatd's whole status, written every ~10 s: `/run/pve/metrics`, line-delimited JSON, newest line first, half an hour of them (PullMetric.pm

@@ -1,9 +1,10 @@
 import { readdir, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { nodeKey } from "#protocol/ids.ts";
+import { errorCode } from "../core/error.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { Clock, ReadText } from "../ports.ts";
-import { errorCode, fileProblem } from "./files.ts";
+import { fileProblem } from "./files.ts";
 import { idsOf } from "./metric-ids.ts";
 import { counted, instanceName, minuteMs, type NodeSight, type SlowSource } from "./slow-source.ts";
 

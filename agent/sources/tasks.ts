@@ -3,7 +3,8 @@ import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseUpid } from "#protocol/ids.ts";
 import type { TaskReport } from "#protocol/messages.ts";
-import { errorCode, fileProblem } from "./files.ts";
+import { errorCode } from "../core/error.ts";
+import { fileProblem } from "./files.ts";
 
 const folder = "/var/log/pve/tasks";
 const dayMs = 24 * 3_600_000;

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ssh2, { type AnyAuthMethod, type ParsedKey } from "ssh2";
+import { errorMessage } from "../core/error.ts";
 import { DeployProblem, printable } from "./problem.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -84,6 +85,6 @@ function readKey(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new DeployProblem(`${path} can't be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new DeployProblem(`${path} can't be read: ${errorMessage(error)}`, { cause: error });
   }
 }

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { errorMessage } from "../core/error.ts";
 import type { DebFile } from "./deploy.ts";
 import { DeployProblem } from "./problem.ts";
 
@@ -37,6 +38,6 @@ function readOrSay(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new DeployProblem(`${path} can't be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new DeployProblem(`${path} can't be read: ${errorMessage(error)}`, { cause: error });
   }
 }

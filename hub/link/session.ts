@@ -3,6 +3,7 @@ import { limits } from "#protocol/limits.ts";
 import type { Duty, Inventory, Message, MessageOf, MessageType, RefusalCode, TaskReport } from "#protocol/messages.ts";
 import { encodeMessage, messages, parseMessageText, refusalCodes } from "#protocol/messages.ts";
 import { linkVersions, softwareVersion } from "#protocol/version.ts";
+import { errorMessage } from "../core/error.ts";
 import type { AgentId, RecordSink, RecordStream } from "../core/series.ts";
 import type { LoginQuestion } from "../login-ports.ts";
 import type { OperationType } from "../operations.ts";
@@ -342,7 +343,7 @@ export class AgentSession {
   private refusedByStore(error: unknown): void {
     this.inFlight--;
     if (this.phase === "closed") return;
-    this.ports.events.ingestRefused(error instanceof Error ? error.message : String(error));
+    this.ports.events.ingestRefused(errorMessage(error));
     this.refuse("overloaded", "The hub can't store samples now");
   }
 

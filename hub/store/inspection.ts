@@ -2,6 +2,7 @@ import { limits } from "#protocol/limits.ts";
 import { metricById } from "#protocol/metrics.ts";
 import { decodeSchema, parseRecordHead } from "#protocol/records.ts";
 import { type BlockLayout, openBlock, unpackSamples } from "../core/block.ts";
+import { errorMessage } from "../core/error.ts";
 import { emptyRollup, readRollup } from "../core/rollup.ts";
 import type { EntityDoc } from "./catalogue.ts";
 import { nameBlock, nameSeries, type Tier } from "./damage.ts";
@@ -26,7 +27,7 @@ export function checkStore(env: SeriesEnv): CheckReport {
     try {
       read();
     } catch (cause) {
-      report.problems.push(`${what()}: ${cause instanceof Error ? cause.message : String(cause)}`);
+      report.problems.push(`${what()}: ${errorMessage(cause)}`);
     }
   };
   const groups = checkCatalogue(env, report);

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
+import { errorMessage } from "../core/error.ts";
 import type { Log } from "../ports.ts";
 import { migrate, seriesSchema } from "./migration.ts";
 import { pageSize, walkPages } from "./page-walk.ts";
@@ -90,7 +91,7 @@ function openEnv(dir: string, readOnly: boolean): SeriesEnv {
       schemas: root.openDB("schemas", bytes),
     };
   } catch (cause) {
-    throw refusal(dir, cause instanceof Error ? cause.message : String(cause), cause);
+    throw refusal(dir, errorMessage(cause), cause);
   }
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import type { EpochMs } from "#protocol/ids.ts";
+import { errorMessage } from "../core/error.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "../core/series.ts";
 import type { Log } from "../ports.ts";
 import { Catalogue } from "./catalogue.ts";
@@ -76,7 +77,7 @@ export function openSeries(options: SeriesOptions): SeriesHub {
   } catch (cause) {
     void env.root.close();
     if (cause instanceof StoreError) throw cause;
-    const problem = cause instanceof Error ? cause.message : String(cause);
+    const problem = errorMessage(cause);
     throw new StoreError(
       `${options.dir}: the series store is damaged (${problem}). Restore it from a backup, or move it away to start with an empty one`,
       { cause },
@@ -171,7 +172,7 @@ class Store implements SeriesHub {
         this.sink.forgetSilent(now);
         return { due };
       } catch (cause) {
-        const problem = cause instanceof Error ? cause.message : String(cause);
+        const problem = errorMessage(cause);
         this.log(3, "background work of the series store failed, it will be done again", { problem });
         return { due: false, problem };
       }

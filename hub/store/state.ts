@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { EpochMs } from "#protocol/ids.ts";
+import { errorMessage } from "../core/error.ts";
 import { BoundedMap } from "../core/limits.ts";
 import { type AuditEntry, type AuditVerdict, auditEntrySchema, ChainWalk, type Change, chain, verifyChain } from "./audit.ts";
 import { type DocumentOf, type Kind, kinds } from "./documents.ts";
@@ -70,7 +71,7 @@ export class StateStore {
       settleVersion({ root, documents, audit }, path, options);
       return new StateStore(root, documents, audit, History.open(root), options.now);
     } catch (cause) {
-      throw cause instanceof StoreError ? cause : unusable(path, cause instanceof Error ? cause.message : String(cause), cause);
+      throw cause instanceof StoreError ? cause : unusable(path, errorMessage(cause), cause);
     }
   }
 

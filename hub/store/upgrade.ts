@@ -1,6 +1,7 @@
 import { constants, copyFileSync, mkdirSync, renameSync, rmSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { RootDatabase } from "lmdb";
+import { errorMessage } from "../core/error.ts";
 import type { Log } from "../ports.ts";
 import { StoreError } from "./store-error.ts";
 import { syncPath } from "./sync-path.ts";
@@ -92,7 +93,7 @@ function makeCopy(dir: string, version: number, freeBytes: (dir: string) => numb
     syncPath(join(copy, ".."));
   } catch (cause) {
     rmSync(partial, { recursive: true, force: true });
-    const problem = cause instanceof Error ? cause.message : String(cause);
+    const problem = errorMessage(cause);
     throw new StoreError(
       `${dir} must be brought from version ${version} to this hub's, and the copy before that can't be made (${problem}): make room beside it and start again`,
       { cause },
@@ -122,7 +123,7 @@ function runStep<Env>(store: UpgradedStore<Env>, { from, what, run }: Migration<
       store.writeVersion(from + 1);
     });
   } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : String(cause);
+    const problem = errorMessage(cause);
     throw new StoreError(
       `${store.dir} stays at version ${from}: "${what}" failed (${problem}). The store as it was before is in ${copy}; the proven-hub that wrote it reads it`,
       { cause },
