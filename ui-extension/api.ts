@@ -16,6 +16,7 @@ import type {
 } from "#protocol/api.ts";
 import type { TopAnswer, TopQuery } from "#protocol/class-queries.ts";
 import type { Layout, ProtectionView } from "#protocol/panel.ts";
+import { AgentsApi } from "./agents-api.ts";
 import { AlertingApi } from "./alerting-api.ts";
 import { EntityApi } from "./entity-api.ts";
 import { ProofApi } from "./proof-api.ts";
@@ -43,6 +44,7 @@ export const ownOrigin: Access = { credentials: "same-origin", writeHeaders: () 
 export class Api {
   readonly alerting = new AlertingApi((path, options) => this.#request(path, options));
   readonly entities = new EntityApi((path, options) => this.#request(path, options));
+  readonly agents = new AgentsApi((path, options) => this.#request(path, options));
   readonly proof: ProofApi;
 
   /** `base`: where `/api/v1` is, without a slash at its end; empty for the page's own origin. */

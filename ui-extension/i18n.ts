@@ -1,4 +1,5 @@
 import { italian } from "./catalogue-it.ts";
+import { italianAgents } from "./catalogue-it-agents.ts";
 import { italianAlerting } from "./catalogue-it-alerting.ts";
 import { italianEmbedded } from "./catalogue-it-embedded.ts";
 import { italianEntities } from "./catalogue-it-entities.ts";
@@ -15,6 +16,7 @@ const translators: Record<Language, Translate> = {
   en: inEnglish,
   it: translator({
     ...italian,
+    ...italianAgents,
     ...italianAlerting,
     ...italianEmbedded,
     ...italianEntities,

@@ -7,7 +7,7 @@ const gib = 2 ** 30;
 const dayMs = 86_400_000;
 type Named = Pick<EntityView, "entity" | "kind" | "name" | "title" | "node"> & Partial<EntityView>;
 
-/** Entities of the generated cluster: its guests, and the disks and pools of pve1. */
+/** Entities of the generated cluster: its nodes and guests, and the disks and pools of pve1. */
 function entitiesOf(world: FakeCluster, now: number): EntityView[] {
   const { cluster } = world;
   const filled = (one: Named): EntityView => ({
@@ -35,8 +35,10 @@ function entitiesOf(world: FakeCluster, now: number): EntityView[] {
       ...{ entity: `disk/pve1/${serial}`, kind: "disk", name, title: name, node: "pve1" },
       disk: { model: "MZQL23T8", serial, sizeBytes: 3_840_755_982_336, smart },
     });
+  const nodes = world.nodes(now).map(({ entity, node }) => filled({ entity, kind: "node", name: node, title: node, node }));
   return [
     ...guests,
+    ...nodes,
     disk("nvme0n1", "S64HNE0", "read"),
     disk("sdb", "sdb", "none"),
     filled({ entity: "zpool/pve1/tank", kind: "zpool", name: "tank", title: "tank on pve1", node: "pve1" }),

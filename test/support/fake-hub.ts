@@ -7,6 +7,7 @@ import type { Scope, SeriesQuery, StreamEvents } from "#protocol/api.ts";
 import type { TopQuery } from "#protocol/class-queries.ts";
 import type { Layout } from "#protocol/panel.ts";
 import { bundleStandalone } from "../../scripts/panel-build.ts";
+import { addAgentsApi } from "./fake-agents-api.ts";
 import { fakeAlertApi } from "./fake-alert-api.ts";
 import { type ClusterSetup, fakeCluster } from "./fake-cluster.ts";
 import { addEntityApi } from "./fake-entity-api.ts";
@@ -154,6 +155,7 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
         )
       : undefined;
   addEntityApi(app, world, options.alerting === true);
+  addAgentsApi(app, writes);
   app.get("/api/v1/tasks", (c) => c.json(page(world.tasks(Date.now()))));
   app.get("/api/v1/events", (c) => c.json(page(world.events(Date.now()))));
   app.get("/api/v1/nodes/:node/metrics", (c) => c.json(fakeMetrics(world.cluster, `node/${c.req.param("node")}`)));

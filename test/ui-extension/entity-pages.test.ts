@@ -78,6 +78,43 @@ test("a node's page leads to its disks, pools, certificates and updates", async 
   await close();
 });
 
+test("the agents' page names each one's certificate, and revokes or rotates only after a yes that names the node", async () => {
+  const from = await startHub({ silent: 1, scopes: ["read", "write"] });
+  const { page, complaints, close } = await openPage("#/", { from });
+  await page.locator("proven-nodes").getByRole("link", { name: "Agents" }).click();
+  const agents = page.locator("proven-agents");
+  await agents.locator("tr", { hasText: "pve1" }).getByText("ends in 10 d").waitFor();
+  await agents.locator("tr", { hasText: "pve3" }).getByText("away").waitFor();
+  assert.equal(await agents.getByRole("button", { name: "Rotate pve3" }).count(), 0, "who is away can't be asked");
+
+  await agents.getByRole("button", { name: "Revoke pve2" }).click();
+  await agents.getByText(/^Revoke the agent of pve2\? Its connection ends/).waitFor();
+  await page.keyboard.press("Enter"); // No is what has the focus
+  await agents.getByRole("alertdialog").waitFor({ state: "detached" });
+  assert.deepEqual(from.writes, []);
+  await agents.getByRole("button", { name: "Rotate pve1" }).click();
+  await agents.getByRole("button", { name: "Rotate the key of pve1" }).click();
+  await agents.getByText("The agent of pve1 was asked for a new key: the audit log says when it is used.").waitFor();
+  await agents.getByRole("button", { name: "Revoke pve2" }).click();
+  await agents.getByRole("button", { name: "Revoke pve2" }).first().click();
+  await agents.getByText("The agent of pve2 is revoked.").waitFor();
+  const cluster = "0123456789abcdef";
+  assert.deepEqual(
+    from.writes.map(({ method, path }) => `${method} ${path}`),
+    [`POST /api/v1/agents/${cluster}/pve1/renew-key`, `DELETE /api/v1/agents/${cluster}/pve2`],
+  );
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("who may only read sees the agents and no button", async () => {
+  const { page, complaints, close } = await openPage("#/agents");
+  await page.locator("proven-agents tr", { hasText: "pve1" }).getByText("connected").waitFor();
+  assert.equal(await page.locator("proven-agents tbody").getByRole("button").count(), 0);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 const pools: [hash: string, title: string, verdict: string, projection: RegExp][] = [
   ["#/zpool/pve1/tank", "tank on pve1", "ONLINE, no known data errors", /grows by 1 GiB a day: full in about 7 months/],
   [

@@ -29,6 +29,7 @@ const pages: [name: string, hash: string, ready: string][] = [
   ["silences", "#/silences", "proven-silences li"],
   ["routes", "#/routes", "proven-routes li"],
   ["events", "#/events", "proven-event-log li"],
+  ["agents", "#/agents", "proven-agents tbody tr"],
   ["browser", "#/browser", "proven-browser h2"],
   ["node", "#/node/pve1", "proven-node h1"],
   ["guest", "#/guest/102", "proven-guest h1"],

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { italian as italianPages } from "../../ui-extension/catalogue-it.ts";
+import { italianAgents } from "../../ui-extension/catalogue-it-agents.ts";
 import { italianAlerting } from "../../ui-extension/catalogue-it-alerting.ts";
 import { italianEmbedded } from "../../ui-extension/catalogue-it-embedded.ts";
 import { italianEntities } from "../../ui-extension/catalogue-it-entities.ts";
@@ -16,6 +17,7 @@ import { themeOf } from "../../ui-extension/theme-choice.ts";
 
 const italian = {
   ...italianPages,
+  ...italianAgents,
   ...italianAlerting,
   ...italianEmbedded,
   ...italianEntities,

@@ -18,6 +18,7 @@ export function sectionName(section: Section, t: Translate): string {
     silences: () => t("Silences"),
     routes: () => t("Routes"),
     events: () => t("Events"),
+    agents: () => t("Agents"),
     browser: () => t("This browser"),
     screen: () => t("Wall screen"),
   };
@@ -72,7 +73,7 @@ export function placesOf(picture: Picture, isOwnPage: boolean, t: Translate): Pl
 
 function pages(isOwnPage: boolean, t: Translate): Place[] {
   const own: readonly Section[] = isOwnPage ? ["browser"] : [];
-  const sections: Section[] = [...menuSections, "policies", "reports", "screen", ...own];
+  const sections: Section[] = [...menuSections, "policies", "reports", "agents", "screen", ...own];
   return [
     { key: "overview", kind: "page", title: t("Overview"), words: "", detail: "", page: { kind: "overview" } },
     ...sections.map((section): Place => {

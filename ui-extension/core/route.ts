@@ -17,6 +17,7 @@ export const sections = [
   "silences",
   "routes",
   "events",
+  "agents",
   "browser",
   "screen",
 ] as const;

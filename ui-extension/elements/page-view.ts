@@ -61,6 +61,7 @@ const views: Record<Section, (panel: Panel, item: string) => View> = {
   }),
   routes: (panel) => ({ piece: "alerting", content: () => html`<proven-routes .panel=${panel}></proven-routes>` }),
   events: (panel) => ({ piece: "alerting", content: () => html`<proven-event-log .panel=${panel}></proven-event-log>` }),
+  agents: (panel) => ({ piece: "entities", content: () => html`<proven-agents .panel=${panel}></proven-agents>` }),
   browser: (panel) => ({
     piece: "tools",
     content: () => html`<proven-browser .panel=${panel} .app=${panel.app}></proven-browser>`,

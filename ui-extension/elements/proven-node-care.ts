@@ -67,7 +67,8 @@ export class ProvenNodeCare extends AskedElement<EntityMetrics> {
 }
 customElements.define("proven-node-care", ProvenNodeCare);
 
-function certificateText(left: number | undefined) {
+/** `left`: seconds until it ends; undefined: unknown. */
+export function certificateText(left: number | undefined) {
   if (left === undefined) return dash(t("no value now"));
   if (left <= 0) return html`<span class="crit">${icon("critical")} ${t("has ended")}</span>`;
   const words = t("ends in {time}", { time: formatDuration(left) });

@@ -1,10 +1,11 @@
 import { html } from "lit";
 import type { NodeView } from "#protocol/api.ts";
 import { ratioReading, sortValue } from "../core/reading.ts";
+import { sectionRoute } from "../core/route.ts";
 import { t } from "../i18n.ts";
 import { brief, meter, nodeState } from "./figures.ts";
 import { icon } from "./icon.ts";
-import { entityLink } from "./link.ts";
+import { entityLink, link } from "./link.ts";
 import { PanelElement } from "./panel-element.ts";
 import "./proven-age.ts";
 import "./proven-table.ts";
@@ -25,7 +26,8 @@ export class ProvenNodes extends PanelElement {
   protected override render() {
     const { nodes } = this.panel.store.picture.value;
     return html`<section class="panel" aria-label=${t("Nodes")}>
-      <header><h2>${t("Nodes")} <span class="dim num">${nodes.length}</span></h2></header>
+      <header><h2>${t("Nodes")} <span class="dim num">${nodes.length}</span></h2>
+        <span class="end">${link(this.panel, sectionRoute("agents"), t("Agents"))}</span></header>
       <proven-table
         .caption=${t("Nodes")}
         .columns=${this.#columns()}
