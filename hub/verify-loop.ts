@@ -1,5 +1,6 @@
 import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
 import { nodeKey } from "#protocol/ids.ts";
+import { byText } from "#protocol/order.ts";
 import type { Policy, PolicyDecision, PolicyPlan, PolicyView } from "#protocol/policy.ts";
 import type { RestoreCheck } from "#protocol/restore.ts";
 import type { Catalogue } from "./catalogue.ts";
@@ -78,7 +79,7 @@ export class VerifyLoop {
     this.known = state
       .list("policy")
       .map(({ document }) => document)
-      .sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1));
+      .sort((a, b) => a.order - b.order || byText(a.id, b.id));
     this.spans.clear();
     this.nights.clear();
     for (const { id, enabled } of this.known) {

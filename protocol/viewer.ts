@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { byText } from "./order.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
 /**
@@ -112,7 +113,6 @@ export type Precondition =
 /** Repetitions of one request after 428; a hub that asks further is broken. */
 export const preconditionRounds = 4;
 
-const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 const sorted = (names: readonly string[]) => [...new Set(names)].sort(byText);
 
 /** The same view with every list in its one order, whatever the order Proxmox VE answered in (its hashes are random). */

@@ -1,6 +1,7 @@
 import type { Backup } from "#protocol/backups.ts";
 import { datastoreKey, type NodeName } from "#protocol/ids.ts";
 import type { StorageFacts } from "#protocol/messages.ts";
+import { byText } from "#protocol/order.ts";
 import type { BackupSet } from "../core/backup-parts.ts";
 import type { PbsApi } from "../pbs/client.ts";
 import type { Clock, ReadText } from "../ports.ts";
@@ -67,7 +68,7 @@ export async function listDatastore(
 }
 
 /** A list's order is chance in PVE: sorted, it changes only when a backup does. */
-const inOrder = (backups: Backup[]) => backups.sort((a, b) => (a.volid < b.volid ? -1 : 1));
+const inOrder = (backups: Backup[]) => backups.sort((a, b) => byText(a.volid, b.volid));
 
 async function connect(
   { read, clock, connect: open }: ListingDeps,

@@ -1,6 +1,7 @@
 import { clusterKey } from "#protocol/ids.ts";
 import type { CephFacts } from "#protocol/messages.ts";
 import { cephHealthCodes } from "#protocol/metrics.ts";
+import { byText } from "#protocol/order.ts";
 import type { SampleTable } from "../core/table.ts";
 import { asNumber, asObject, asText } from "../core/values.ts";
 import type { PveApi } from "../pve/api.ts";
@@ -43,7 +44,7 @@ export function parseCephStatus(data: unknown): CephStatus | undefined {
       ...(text === undefined ? {} : { text: text.slice(0, 500) }),
     };
   });
-  checks.sort((a, b) => (a.code < b.code ? -1 : 1));
+  checks.sort((a, b) => byText(a.code, b.code));
   return {
     facts: { health: word.slice(0, 32), checks: checks.slice(0, 64) },
     osds: asNumber(osdmap?.num_osds),

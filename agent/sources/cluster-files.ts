@@ -1,6 +1,7 @@
 import type { NodeName, Vmid } from "#protocol/ids.ts";
 import { parseNodeName, parseVmid } from "#protocol/ids.ts";
 import type { BackupJobFacts, HaFacts, StorageFacts } from "#protocol/messages.ts";
+import { byText } from "#protocol/order.ts";
 import { asFlag, asNumber, asObject, asText, parseJsonObject, splitList } from "../core/values.ts";
 import type { ReadText } from "../ports.ts";
 import { parseSectionConfig, parseStorageConfig } from "./cluster-config.ts";
@@ -76,7 +77,7 @@ export function parseHaStatus(text: string): HaStatus | undefined {
     if (vmid !== undefined && state !== undefined) services.set(vmid, state);
   }
   const master: NodeName | undefined = parseNodeName(json.master_node);
-  nodes.sort((a, b) => (a.node < b.node ? -1 : 1));
+  nodes.sort((a, b) => byText(a.node, b.node));
   return { facts: { nodes: nodes.slice(0, 256), ...present({ master }) }, services, atSec: asNumber(json.timestamp) };
 }
 

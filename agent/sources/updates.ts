@@ -1,5 +1,6 @@
 import { nodeKey } from "#protocol/ids.ts";
 import type { UpdateFacts } from "#protocol/messages.ts";
+import { byText } from "#protocol/order.ts";
 import type { SampleTable } from "../core/table.ts";
 import { asObject, asText } from "../core/values.ts";
 import type { PveApi } from "../pve/api.ts";
@@ -57,7 +58,7 @@ export class UpdateSource implements SlowSource {
     const updates = result.ok ? parseUpdates(result.data) : undefined;
     if (updates !== undefined) {
       this.problem = undefined;
-      updates.sort((a, b) => (a.package < b.package ? -1 : 1));
+      updates.sort((a, b) => byText(a.package, b.package));
       this.told.set({ total: updates.length, packages: updates.slice(0, 200) });
     } else this.problem = result.ok ? "the list of updates was not understood" : apiProblem(result.error);
   }

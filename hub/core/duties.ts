@@ -1,5 +1,6 @@
 import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
 import { type Duty, duties } from "#protocol/messages.ts";
+import { byText } from "#protocol/order.ts";
 
 /** An agent as far as duties go. `awaySince` null: its session lives. */
 export type DutyAgent = { node: NodeName; awaySince: EpochMs | null };
@@ -26,7 +27,7 @@ export function assignDuties(holders: Holders, agents: readonly DutyAgent[], now
   const load = (node: NodeName) => Object.values(next).filter((holder) => holder === node).length;
   for (const duty of duties) {
     if (next[duty] !== undefined) continue;
-    const [chosen] = [...present].sort((a, b) => load(a) - load(b) || (a < b ? -1 : 1));
+    const [chosen] = [...present].sort((a, b) => load(a) - load(b) || byText(a, b));
     if (chosen !== undefined) next[duty] = chosen;
   }
   return next;

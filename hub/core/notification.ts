@@ -2,6 +2,7 @@ import type { AlertView } from "#protocol/alerting.ts";
 import { severities } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Notification, NotifyReason } from "#protocol/notifications.ts";
+import { byText } from "#protocol/order.ts";
 import type { AlertGroup } from "./alert-record.ts";
 import { severityOf, verdictOf } from "./alert-verdict.ts";
 
@@ -22,9 +23,7 @@ const kinds: Record<NotifyReason, Notification["kind"]> = {
 };
 
 const worstFirst = (a: AlertView, b: AlertView) =>
-  severities.indexOf(b.severity) - severities.indexOf(a.severity) ||
-  (a.firedAt ?? 0) - (b.firedAt ?? 0) ||
-  (a.id < b.id ? -1 : 1);
+  severities.indexOf(b.severity) - severities.indexOf(a.severity) || (a.firedAt ?? 0) - (b.firedAt ?? 0) || byText(a.id, b.id);
 
 /** One message. `fresh`: ids of the alerts its receiver did not know. Its id and group are the same whenever the same decision is made again. */
 export function notificationOf(

@@ -10,6 +10,7 @@ import {
   thinpoolKey,
   zpoolKey,
 } from "#protocol/ids.ts";
+import { byText } from "#protocol/order.ts";
 import { type ClusterPicture, nodesOf, spokesman, storagesOf } from "./cluster.ts";
 import { isFresh } from "./freshness.ts";
 import { expressionsOf, type Family, instanceLabels, type Labels } from "./prometheus-names.ts";
@@ -136,7 +137,7 @@ export function entitiesOf(picture: ClusterPicture, now: EpochMs): Place[] {
   return [
     { entity: clusterKey, node: undefined },
     ...nodes.map((node) => ({ entity: nodeKey(node), node })),
-    ...guests.sort((a, b) => (a.entity < b.entity ? -1 : 1)),
+    ...guests.sort((a, b) => byText(a.entity, b.entity)),
     ...storages,
     ...nodes.flatMap((node) => partsOf(picture, node)),
     ...[...new Set(datastores.map(({ key }) => key as EntityKey))].map((entity) => ({ entity, node: undefined })),

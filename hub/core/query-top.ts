@@ -1,5 +1,6 @@
 import type { Aggregate } from "#protocol/api.ts";
 import type { Metric } from "#protocol/metrics.ts";
+import { byText } from "#protocol/order.ts";
 import type { Member } from "./query-class.ts";
 import { Refusal } from "./refusal.ts";
 import { rollupDayMs, rollupStepMs } from "./rollup.ts";
@@ -72,9 +73,8 @@ export function placesOf(valued: readonly Valued[], count: number, lowest: boole
   for (let i = 0; i < all.length; i++) ordered[i] = sign * (all[i] as Valued).value;
   ordered.sort();
   const last = ordered[count - 1] ?? Number.POSITIVE_INFINITY;
-  const byName = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
   const places = all
     .filter(({ value }) => sign * value <= last)
-    .sort((a, b) => sign * (a.value - b.value) || byName(a.info.entity, b.info.entity));
+    .sort((a, b) => sign * (a.value - b.value) || byText(a.info.entity, b.info.entity));
   return { places: places.slice(0, count), ranked: all.length };
 }

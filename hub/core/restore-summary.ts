@@ -1,3 +1,4 @@
+import { byText } from "#protocol/order.ts";
 import type { ReportLanguage, RestoreReportView } from "#protocol/report.ts";
 import type { Sheet, SheetBlock } from "#protocol/sheet.ts";
 import type { Run } from "./run-record.ts";
@@ -81,7 +82,7 @@ export function restoreSummary(runs: readonly Run[], from: number, to: number, l
       ({ kind, finishedAt, guest }) =>
         kind === "restore-test" && guest !== null && finishedAt !== null && finishedAt >= from && finishedAt < to,
     )
-    .sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0) || (a.id < b.id ? -1 : 1));
+    .sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0) || byText(a.id, b.id));
   const judged = ended.filter(({ outcome }) => outcome === "passed" || outcome === "failed");
   const newest = new Map(judged.map((run) => [`${run.cluster}/${run.guest?.vmid}`, run]));
   const levels = { none: 0, bytes: 0, boots: 0, works: 0 };

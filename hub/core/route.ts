@@ -1,5 +1,6 @@
 import { type FieldProblem, type Recurrence, severities } from "#protocol/alerting.ts";
 import type { GroupLabel, Receiver, Route } from "#protocol/notifications.ts";
+import { byText } from "#protocol/order.ts";
 import type { AlertRecord } from "./alert-record.ts";
 import { checkScope } from "./rule.ts";
 import { type EntityFacts, matcherOf } from "./scope.ts";
@@ -32,7 +33,7 @@ export function routesFor(
   isOn: (times: Recurrence) => boolean,
 ): Route[] {
   const taken: Route[] = [];
-  for (const route of [...routes].sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1))) {
+  for (const route of [...routes].sort((a, b) => a.order - b.order || byText(a.id, b.id))) {
     if (!route.enabled || !matches(record, facts, route, isOn)) continue;
     const chosen = insteadOf(route, record, routes, isOn);
     if (!taken.includes(chosen)) taken.push(chosen);

@@ -1,4 +1,5 @@
 import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
+import { byText } from "#protocol/order.ts";
 import { type ClusterPicture, spokesman } from "./cluster.ts";
 import { backupOf } from "./run.ts";
 import type { Run } from "./run-record.ts";
@@ -31,7 +32,7 @@ export function chooseNode(run: Pick<Run, "operation" | "guest" | "nodes">, ques
   const free = there.filter((node) => busy(node) < perNodeMax);
   if (free.length === 0) return no(`${there.join(", ")}: ${perNodeMax} operations run there already`);
   const own = run.guest === null ? undefined : picture.owners.get(run.guest.vmid as Vmid)?.owner.agent.node;
-  const [best] = [...free].sort((a, b) => Number(b === own) - Number(a === own) || busy(a) - busy(b) || (a < b ? -1 : 1));
+  const [best] = [...free].sort((a, b) => Number(b === own) - Number(a === own) || busy(a) - busy(b) || byText(a, b));
   return best === undefined ? no("no node is free") : { ok: true, node: best };
 }
 

@@ -1,4 +1,5 @@
 import type { EpochMs } from "#protocol/ids.ts";
+import { byText } from "#protocol/order.ts";
 import type { Policy, PolicyDecision, PolicyNight, PolicyPlan } from "#protocol/policy.ts";
 import { nextInstant, parseCalendar } from "./calendar.ts";
 import type { Span } from "./window.ts";
@@ -59,7 +60,8 @@ function byAge(a: PolicyGuest, b: PolicyGuest): number {
   return (
     (a.provenAt ?? 0) - (b.provenAt ?? 0) ||
     (a.triedAt ?? 0) - (b.triedAt ?? 0) ||
-    (a.cluster < b.cluster ? -1 : a.cluster > b.cluster ? 1 : a.vmid - b.vmid)
+    byText(a.cluster, b.cluster) ||
+    a.vmid - b.vmid
   );
 }
 

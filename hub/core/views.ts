@@ -3,6 +3,7 @@ import type { EntityKey, EpochMs, NodeName, StorageId, Vmid } from "#protocol/id
 import { guestKey, nodeKey, storageKey } from "#protocol/ids.ts";
 import type { StorageFacts } from "#protocol/messages.ts";
 import { guestStatusCodes, type MetricName } from "#protocol/metrics.ts";
+import { byText } from "#protocol/order.ts";
 import type { ProofBadge } from "#protocol/proof.ts";
 import { type AgentStatus, type ClusterPicture, nodeState, nodesOf, speaks, storagesOf } from "./cluster.ts";
 import { absentReading, isFresh, readingOf } from "./freshness.ts";
@@ -211,10 +212,8 @@ function storageState(facts: StorageFacts, active: Reading): StorageView["state"
   return active.value === 1 ? "available" : "inactive";
 }
 
-const byName = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-
 export function nodeViews(sight: Sight, picture: ClusterPicture): NodeView[] {
-  const names = [...nodesOf(picture, sight.now).keys()].sort(byName);
+  const names = [...nodesOf(picture, sight.now).keys()].sort(byText);
   return names.flatMap((node) => nodeView(sight, picture, node) ?? []);
 }
 
@@ -225,7 +224,7 @@ export function guestViews(sight: Sight, picture: ClusterPicture): GuestView[] {
 
 export function storageViews(sight: Sight, picture: ClusterPicture): StorageView[] {
   const views = storagesOf(picture, sight.now).map(({ facts, node }) => storageView(sight, picture, facts, node));
-  return views.sort((a, b) => byName(a.entity, b.entity));
+  return views.sort((a, b) => byText(a.entity, b.entity));
 }
 
 /** Newest values of everything an entity is sampled for, instances included. */
@@ -243,6 +242,6 @@ export function entityMetrics(
     unit: info.metric.unit,
     source: info.source,
   }));
-  metrics.sort((a, b) => byName(a.metric, b.metric) || byName(a.instance ?? "", b.instance ?? ""));
+  metrics.sort((a, b) => byText(a.metric, b.metric) || byText(a.instance ?? "", b.instance ?? ""));
   return { cluster: picture.cluster, entity, metrics };
 }

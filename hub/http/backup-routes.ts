@@ -1,6 +1,7 @@
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { page } from "#protocol/api.ts";
+import { byText } from "#protocol/order.ts";
 import { backupStates, backupViewSchema, guestProofSchema, proofStates } from "#protocol/proof.ts";
 import type { RestorePorts } from "../restore.ts";
 import { clusterQuery, picturesOf } from "./clusters.ts";
@@ -60,7 +61,7 @@ export function backupRoutes(app: HubApp, ports: HttpPorts, restore: RestorePort
           seen.entity(view.cluster, `guest/${view.vmid}`) &&
           seen.entity(view.cluster, view.entity),
       )
-      .sort((a, b) => b.at - a.at || (a.volid < b.volid ? -1 : 1));
+      .sort((a, b) => b.at - a.at || byText(a.volid, b.volid));
     // Many storages hold tens of thousands, and times repeat: the cursor is a position in a list that seldom changes.
     const from = cursor ?? 0;
     const items = all.slice(from, from + limit);

@@ -4,6 +4,7 @@ import { page } from "#protocol/api.ts";
 import { type EntityView, entityKinds, entityViewSchema, outlookSchema } from "#protocol/entities.ts";
 import { parseEntityKey } from "#protocol/ids.ts";
 import type { DiskFacts } from "#protocol/messages.ts";
+import { byText } from "#protocol/order.ts";
 import type { ClusterPicture } from "../core/cluster.ts";
 import { entitiesOf } from "../core/entity-facts.ts";
 import type { OwnedGuest } from "../core/inventory.ts";
@@ -69,7 +70,7 @@ export function entityRoutes(app: HubApp, ports: HttpPorts): void {
       throw new Refusal("too-large", `${found.length} entities: ask for values by kind and node`, { field: "values" });
     }
     const items = found.map(({ picture, facts }) => entityView(seen, picture, facts, values === "1"));
-    items.sort((a, b) => (a.entity < b.entity ? -1 : 1));
+    items.sort((a, b) => byText(a.entity, b.entity));
     return c.json({ items, next: null }, 200);
   });
   app.openapi(routes.outlook, (c) => {

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { slugSchema } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
 import { type Route, routeSchema } from "#protocol/notifications.ts";
+import { byText } from "#protocol/order.ts";
 import type { AlertingPorts } from "../alerting-ports.ts";
 import { Refusal } from "../core/refusal.ts";
 import { checkRoute } from "../core/route.ts";
@@ -58,7 +59,7 @@ export function routeRoutes(app: HubApp, { state }: HttpPorts, alerting: Alertin
     refuseProblems(checkRoute(route, others, receivers));
   };
   app.openapi(routes.list, (c) =>
-    c.json({ items: all().sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1)), next: null }, 200),
+    c.json({ items: all().sort((a, b) => a.order - b.order || byText(a.id, b.id)), next: null }, 200),
   );
   app.openapi(routes.create, (c) => {
     const route = c.req.valid("json");

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import type { EpochMs } from "#protocol/ids.ts";
+import { byText } from "#protocol/order.ts";
 
 /** Who changed what, when and why. Documents stand in it as digests only, so that no secret can get into it. */
 export const auditEntrySchema = z.strictObject({
@@ -35,7 +36,7 @@ export function digest(document: unknown): string | null {
 
 const isPlain = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
-const byKey = ([a]: [string, unknown], [b]: [string, unknown]) => (a < b ? -1 : 1);
+const byKey = ([a]: [string, unknown], [b]: [string, unknown]) => byText(a, b);
 
 function hashOf(entry: Omit<AuditEntry, "hash">): string {
   const { seq, at, actor, action, kind, id, reason, before, after, prev } = entry;

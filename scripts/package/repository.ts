@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
+import { byText } from "#protocol/order.ts";
 import { newestRelease } from "./changelog.ts";
 
 /**
@@ -39,7 +40,6 @@ export const keyring = "proven-archive-keyring.gpg";
 type Packed = { path: string; name: string; version: string; architecture: string; stanza: string };
 
 const sha256 = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
-const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 /** @throws RepositoryError */
 export function writeRepository({ dir, debs, at, key, url, env = process.env }: RepositoryOptions): void {

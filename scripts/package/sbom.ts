@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { byText } from "#protocol/order.ts";
 import type { Contents } from "./contents.ts";
 import type { Library } from "./libraries.ts";
 
@@ -25,7 +26,6 @@ export type Locked = { version: string; integrity?: string; dependencies?: Recor
 export class BillError extends Error {}
 
 const purl = (name: string, version: string) => `pkg:npm/${name.replace(/^@/, "%40")}@${version}`;
-const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 /** A single licence by its SPDX identifier, or an expression of several. */
 const licences = (licence: string) => [/^[\w.+-]+$/.test(licence) ? { license: { id: licence } } : { expression: licence }];

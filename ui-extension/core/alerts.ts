@@ -1,4 +1,5 @@
 import type { AlertView, Severity } from "#protocol/alerting.ts";
+import { byText } from "#protocol/order.ts";
 import { formatAge, formatMoment } from "./age.ts";
 import { formatFigure } from "./alert-figures.ts";
 import { plural, type Translate } from "./text.ts";
@@ -47,7 +48,7 @@ export function compareAlerts(a: AlertView, b: AlertView): number {
     Number(isOpen(b)) - Number(isOpen(a)) ||
     rank[a.severity] - rank[b.severity] ||
     sinceOf(b) - sinceOf(a) ||
-    (a.id < b.id ? -1 : 1)
+    byText(a.id, b.id)
   );
 }
 

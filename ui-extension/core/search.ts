@@ -1,3 +1,5 @@
+import { byText } from "#protocol/order.ts";
+
 /** Something that can be found. `words` are looked in beside the title; `weight` puts pages before things of an equal name. */
 export type Findable = { key: string; title: string; words: string };
 export type Found<T> = { item: T; score: number };
@@ -11,7 +13,7 @@ export function search<T extends Findable>(items: readonly T[], question: string
     const score = scoreOf(item, words);
     if (score > 0) found.push({ item, score });
   }
-  found.sort((a, b) => b.score - a.score || a.item.title.length - b.item.title.length || (a.item.key < b.item.key ? -1 : 1));
+  found.sort((a, b) => b.score - a.score || a.item.title.length - b.item.title.length || byText(a.item.key, b.item.key));
   return found.slice(0, limit).map(({ item }) => item);
 }
 

@@ -1,3 +1,4 @@
+import { byText } from "#protocol/order.ts";
 import type { Labels } from "../../core/prometheus-names.ts";
 
 /**
@@ -30,7 +31,7 @@ function textField(field: number, value: string): number[] {
 /** A series' labels as they stand in each of its TimeSeries: sorted by name, empty ones left out (remote write 1.0 §labels). Made once a series. */
 export function encodeLabels(name: string, labels: Labels): Uint8Array {
   const all = [["__name__", name] as const, ...labels].filter(([, value]) => value !== "");
-  all.sort(([a], [b]) => (a < b ? -1 : 1));
+  all.sort(([a], [b]) => byText(a, b));
   const fields = all.flatMap(([label, value]) => {
     const body = [...textField(1, label), ...textField(2, value)];
     return [lengthDelimited(1), ...varint(body.length), ...body];
