@@ -87,4 +87,14 @@ export const italianProof: Readonly<Record<string, string>> = {
   "{n} leftovers": "{n} residui",
   "{what} is {factor}× worse than in the last good test: {now}, was {before}":
     "{what}: {factor}× peggio dell'ultima prova riuscita: {now}, era {before}",
+  "How long a restore test took": "Durata delle prove di ripristino",
+  "the whole test": "l'intera prova",
+  "from start to the first sign of life": "dall'avvio al primo segno di vita",
+  "from start to working services": "dall'avvio ai servizi funzionanti",
+  "Restore speed, and sequential reads inside": "Velocità di ripristino e letture sequenziali all'interno",
+  "sequential reads": "letture sequenziali",
+  "Random reads inside, 4 KiB": "Letture casuali all'interno, 4 KiB",
+  "random reads": "letture casuali",
+  restore: "ripristino",
+  "Restore tests": "Prove di ripristino",
 };

@@ -5,13 +5,13 @@ import { groupBy } from "./group.ts";
 import type { DisplayUnit } from "./units.ts";
 
 /**
- * One drawn line. `band`: minimum and maximum within each step, where the answer has them. `colour`: place in the theme's list of line colours.
+ * One drawn line; `dots`: of single values with nothing between them. `band`: minimum and maximum within each step, where the answer has them. `colour`: place in the theme's list of line colours.
  * `before`: a line of an earlier time.
  */
 export type ChartLine = {
   label: string;
   colour: number;
-  style: "area" | "line" | "dashed" | "before";
+  style: "area" | "line" | "dashed" | "before" | "dots";
   values: Column;
   band?: { min: Column; max: Column };
 };

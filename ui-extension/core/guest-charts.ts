@@ -1,4 +1,5 @@
 import type { GuestView } from "#protocol/api.ts";
+import type { MetricName } from "#protocol/metrics.ts";
 import { type ChartLine, type ChartSpec, gauge, latency, rate, shownInstances, withoutBand } from "./charts.ts";
 import { columnKey, type Grid, meanOf } from "./columns.ts";
 import { memorySourceText } from "./guests.ts";
@@ -6,9 +7,9 @@ import type { Translate } from "./text.ts";
 
 type Guest = Pick<GuestView, "entity" | "type" | "memSource">;
 
-/** Charts of a guest's page. Latency and operations appear where its drives report them. */
+/** Charts of a guest's page. What tests of its backups measured comes last, in ranges that hold a test. Latency and operations appear where its drives report them. */
 export function guestCharts(guest: Guest, t: Translate): ChartSpec[] {
-  return [...computing(guest, t), ...disks(guest, t), ...network(guest, t)];
+  return [...computing(guest, t), ...disks(guest, t), ...network(guest, t), ...restoreTests(guest, t)];
 }
 
 function computing({ entity, memSource }: Guest, t: Translate): ChartSpec[] {
@@ -171,6 +172,46 @@ function network({ entity }: Guest, t: Translate): ChartSpec[] {
           ),
         ]);
       },
+    },
+  ];
+}
+
+/** One value a test, so dots; the mean of several within a step. */
+function restoreTests({ entity }: Guest, t: Translate): ChartSpec[] {
+  const group = t("Restore tests");
+  const dots = (grid: Grid, metric: MetricName, label: string, colour: number) =>
+    gauge(grid, entity, metric, { label, colour, style: "dots" }).map(withoutBand);
+  return [
+    {
+      id: "restore-time",
+      group,
+      title: t("How long a restore test took"),
+      unit: "seconds",
+      metrics: ["restore_duration", "restore_heartbeat", "restore_service"],
+      lines: (grid) => [
+        ...dots(grid, "restore_duration", t("the whole test"), 0),
+        ...dots(grid, "restore_heartbeat", t("from start to the first sign of life"), 1),
+        ...dots(grid, "restore_service", t("from start to working services"), 2),
+      ],
+    },
+    {
+      id: "restore-speed",
+      group,
+      title: t("Restore speed, and sequential reads inside"),
+      unit: "bytesPerSecond",
+      metrics: ["restore_speed", "restore_sequential_read"],
+      lines: (grid) => [
+        ...dots(grid, "restore_speed", t("restore"), 0),
+        ...dots(grid, "restore_sequential_read", t("sequential reads"), 1),
+      ],
+    },
+    {
+      id: "restore-random",
+      group,
+      title: t("Random reads inside, 4 KiB"),
+      unit: "perSecond",
+      metrics: ["restore_random_read"],
+      lines: (grid) => dots(grid, "restore_random_read", t("random reads"), 0),
     },
   ];
 }

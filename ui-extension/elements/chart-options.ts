@@ -101,13 +101,16 @@ function lineSeries(host: Element, line: ChartLine): uPlot.Series {
   return {
     label: line.label,
     stroke: line.style === "before" ? `${stroke}c0` : stroke,
-    width: line.style === "before" ? 1 : 1.5,
+    width: line.style === "before" ? 1 : line.style === "dots" ? 0 : 1.5,
     spanGaps: false,
     ...(line.style === "dashed" ? { dash: [5, 4] } : {}),
     ...(line.style === "before" ? { dash: [2, 2] } : {}),
     ...(line.style === "area" && line.band === undefined ? { fill: `${stroke}2e` } : {}),
     ...(line.style === "area" && line.band !== undefined ? { fill: `${stroke}1f` } : {}),
-    points: { show: true, size: 3, filter: () => isolatedPoints(line.values) },
+    points:
+      line.style === "dots"
+        ? { show: true, size: 6, fill: stroke }
+        : { show: true, size: 3, filter: () => isolatedPoints(line.values) },
   };
 }
 
