@@ -4,9 +4,14 @@ import type { GuestView } from "#protocol/api.ts";
 export type PowerAction = "start" | "shutdown" | "reboot";
 export type Told = { ok: true } | { ok: false; problem: string };
 
+const actionsByState: Partial<Record<GuestView["state"], readonly PowerAction[]>> = {
+  stopped: ["start"],
+  running: ["shutdown", "reboot"],
+};
+
 /** Which of them a guest's state leaves open. */
 export const powerActionsOf = ({ state, template }: GuestView): readonly PowerAction[] =>
-  template ? [] : state === "stopped" ? ["start"] : state === "running" ? ["shutdown", "reboot"] : [];
+  (template ? undefined : actionsByState[state]) ?? [];
 
 /**
  * Proxmox VE's API, asked by the page of Proxmox VE that the panel is in, with its user's own ticket: Proxmox VE judges, does and logs it. The hub has

@@ -3,6 +3,7 @@ import type { StreamEvents } from "#protocol/api.ts";
 import type { RunView } from "#protocol/proof.ts";
 import { type LiveRuns, noRuns, withRuns } from "./core/live-runs.ts";
 import type { Picture } from "./core/problems.ts";
+import { byText } from "./core/sort.ts";
 import { Observable } from "./observable.ts";
 import type { StreamSink } from "./stream.ts";
 
@@ -83,9 +84,11 @@ type Changes = {
 };
 
 const changes: Changes = {
-  nodes: ({ nodes }, data, complete) => ({ nodes: merged(nodes, data, complete, (node) => node.node) }),
-  guests: ({ guests }, data, complete) => ({ guests: merged(guests, data, complete, (guest) => guest.vmid) }),
-  storages: ({ storages }, data, complete) => ({ storages: merged(storages, data, complete, (storage) => storage.storage) }),
+  nodes: ({ nodes }, data, complete) => ({ nodes: merged(nodes, data, complete, (a, b) => byText(a.node, b.node)) }),
+  guests: ({ guests }, data, complete) => ({ guests: merged(guests, data, complete, (a, b) => a.vmid - b.vmid) }),
+  storages: ({ storages }, data, complete) => ({
+    storages: merged(storages, data, complete, (a, b) => byText(a.storage, b.storage)),
+  }),
   gone: (picture, data) => {
     const gone = new Set(data.map(keyOf));
     const stays = (item: Keyed) => !gone.has(keyOf(item));
@@ -104,11 +107,11 @@ function merged<T extends Keyed>(
   known: readonly T[],
   changed: readonly T[],
   complete: boolean,
-  order: (item: T) => string | number,
+  order: (a: T, b: T) => number,
 ): T[] {
   const byKey = new Map(complete ? [] : known.map((item) => [keyOf(item), item]));
   for (const item of changed) byKey.set(keyOf(item), item);
-  return [...byKey.values()].sort((a, b) => (order(a) < order(b) ? -1 : order(a) > order(b) ? 1 : keyOf(a) < keyOf(b) ? -1 : 1));
+  return [...byKey.values()].sort((a, b) => order(a, b) || byText(keyOf(a), keyOf(b)));
 }
 
 /** What is over is no longer among them. */

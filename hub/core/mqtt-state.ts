@@ -30,17 +30,24 @@ const uptime = (reading: Reading) => {
   return value === null ? null : Math.floor(value / 60) * 60;
 };
 
+type Standing = "bad" | "good" | "unknown";
+
+function standingOf<S extends string>(state: S | "unknown", bad: S): Standing {
+  if (state === "unknown") return "unknown";
+  return state === bad ? "bad" : "good";
+}
+
 /** What a binary sensor of class `problem` shows. Information is no problem, and what is not seen is neither. */
-function problemOf(alerts: FiringAlerts, key: string, state: "bad" | "good" | "unknown"): StateDocument {
+function problemOf(alerts: FiringAlerts, key: string, standing: Standing): StateDocument {
   const firing = alerts?.get(key)?.filter(({ severity }) => severity !== "info") ?? [];
-  const problem = firing.length > 0 || state === "bad" ? "ON" : state === "unknown" || alerts === undefined ? null : "OFF";
-  return { problem, alerts: firing.map(({ text }) => text).slice(0, 20) };
+  const texts = firing.map(({ text }) => text).slice(0, 20);
+  if (firing.length > 0 || standing === "bad") return { problem: "ON", alerts: texts };
+  return { problem: standing === "unknown" || alerts === undefined ? null : "OFF", alerts: texts };
 }
 
 const known = <S extends string>(state: S | "unknown") => (state === "unknown" ? null : state);
 
 export function nodeDocument(node: NodeView, alerts: FiringAlerts): StateDocument {
-  const state = node.state === "offline" ? "bad" : node.state === "unknown" ? "unknown" : "good";
   return {
     state: known(node.state),
     cpu: round(fresh(node.cpu) === null ? null : 100 * (fresh(node.cpu) ?? 0), 1),
@@ -48,12 +55,11 @@ export function nodeDocument(node: NodeView, alerts: FiringAlerts): StateDocumen
     disk: percent(fresh(node.rootUsed), fresh(node.rootTotal)),
     uptime: uptime(node.uptime),
     guests_running: node.state === "online" && node.guests.unknown === 0 ? node.guests.running : null,
-    ...problemOf(alerts, `${node.cluster} ${node.entity}`, state),
+    ...problemOf(alerts, `${node.cluster} ${node.entity}`, standingOf(node.state, "offline")),
   };
 }
 
 export function guestDocument(guest: GuestView, alerts: FiringAlerts): StateDocument {
-  const state = guest.state === "io-error" ? "bad" : guest.state === "unknown" ? "unknown" : "good";
   const cpu = fresh(guest.cpu);
   return {
     state: known(guest.state),
@@ -63,20 +69,24 @@ export function guestDocument(guest: GuestView, alerts: FiringAlerts): StateDocu
     memory_used: gib(fresh(guest.memUsed)),
     disk: percent(fresh(guest.diskUsed), fresh(guest.diskMax)),
     uptime: uptime(guest.uptime),
-    ...problemOf(alerts, `${guest.cluster} ${guest.entity}`, state),
+    ...problemOf(alerts, `${guest.cluster} ${guest.entity}`, standingOf(guest.state, "io-error")),
   };
 }
 
 export function storageDocument(storage: StorageView, alerts: FiringAlerts): StateDocument {
-  const state = storage.state === "inactive" ? "bad" : storage.state === "unknown" ? "unknown" : "good";
   return {
     state: known(storage.state),
     usage: percent(fresh(storage.used), fresh(storage.total)),
     used: gib(fresh(storage.used)),
     total: gib(fresh(storage.total)),
-    ...problemOf(alerts, `${storage.cluster} ${storage.entity}`, state),
+    ...problemOf(alerts, `${storage.cluster} ${storage.entity}`, standingOf(storage.state, "inactive")),
   };
 }
+
+const quorumWords = new Map<boolean | undefined, "quorate" | "no-quorum">([
+  [true, "quorate"],
+  [false, "no-quorum"],
+]);
 
 /** `problem` of a cluster is about anything in it: it is the one sensor to look at. */
 export function clusterDocument(
@@ -86,20 +96,20 @@ export function clusterDocument(
   alerts: FiringAlerts,
   now: EpochMs,
 ): StateDocument {
-  const quorate = quorumOf(picture, now);
+  const quorum = quorumWords.get(quorumOf(picture, now)) ?? "unknown";
   const running = guests.some(({ state, template }) => state === "unknown" && !template)
     ? null
     : guests.filter(({ state }) => state === "running").length;
   const all = [...(alerts ?? [])].filter(([key]) => key.startsWith(`${picture.cluster} `)).flatMap(([, list]) => list);
   const ownAlerts = alerts === undefined ? undefined : new Map([[picture.cluster as string, all]]);
   return {
-    state: quorate === undefined ? null : quorate ? "quorate" : "no-quorum",
+    state: known(quorum),
     nodes: nodes.length,
     nodes_online: nodes.some(({ state }) => state === "unknown") ? null : nodes.filter(({ state }) => state === "online").length,
     guests_running: running,
     alerts_firing: alerts === undefined ? null : all.length,
     alerts_critical: alerts === undefined ? null : all.filter(({ severity }) => severity === "critical").length,
-    ...problemOf(ownAlerts, picture.cluster, quorate === undefined ? "unknown" : quorate ? "good" : "bad"),
+    ...problemOf(ownAlerts, picture.cluster, standingOf(quorum, "no-quorum")),
   };
 }
 

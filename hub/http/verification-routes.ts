@@ -66,12 +66,8 @@ const runGuest = ({ facts }: OwnedGuest) => ({
 });
 
 function operationOf({ storage, datastore, outdatedDays }: StartVerification, owned: OwnedGuest | undefined): Operation {
-  const extent =
-    owned !== undefined
-      ? { group: { type: owned.facts.type, vmid: owned.facts.vmid } }
-      : datastore
-        ? { datastore: true as const }
-        : {};
+  const group = owned && { type: owned.facts.type, vmid: owned.facts.vmid };
+  const extent = group === undefined ? datastore && { datastore } : { group };
   return { kind: "pbs-verify", params: { storage, ...extent, ...(outdatedDays !== null && { outdatedDays }) } };
 }
 

@@ -1,7 +1,7 @@
 import type { AlertView, Severity } from "#protocol/alerting.ts";
-import { byText } from "#protocol/order.ts";
 import { formatAge, formatMoment } from "./age.ts";
 import { formatFigure } from "./alert-figures.ts";
+import { byText } from "./sort.ts";
 import { plural, type Translate } from "./text.ts";
 
 const rank: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };

@@ -121,6 +121,12 @@ export type ReceiverForm = {
   values: Readonly<Record<string, string | boolean>>;
 };
 
+/** What a new one's fields say at first, where that is not nothing. */
+const usualValues: Partial<Record<ReceiverType, ReceiverForm["values"]>> = {
+  node: { journal: true, hooks: true, mail: false },
+  email: { "smtp.port": "587", "smtp.tls": "starttls" },
+};
+
 export const blankReceiver = (type: ReceiverType): ReceiverForm => ({
   id: "",
   name: "",
@@ -130,12 +136,7 @@ export const blankReceiver = (type: ReceiverType): ReceiverForm => ({
   privateAddress: false,
   actions: true,
   template: "",
-  values:
-    type === "node"
-      ? { journal: true, hooks: true, mail: false }
-      : type === "email"
-        ? { "smtp.port": "587", "smtp.tls": "starttls" }
-        : {},
+  values: { ...usualValues[type] },
 });
 
 /** The form of a receiver that is there. Secrets stay empty: the hub never says them, and an empty one stays as it is. */
@@ -145,7 +146,7 @@ export function receiverForm(receiver: Receiver): ReceiverForm {
   for (const field of receiverFields[type]) {
     const value = field.kind === "secret" ? undefined : valueAt(receiver, field.name);
     if (value === undefined) continue;
-    values[field.name] = typeof value === "boolean" ? value : Array.isArray(value) ? value.join(", ") : String(value);
+    values[field.name] = typeof value === "boolean" ? value : [value].flat().join(", ");
   }
   const { actions = true, template = "" } = receiver;
   return { id, name, type, enabled, resolved, privateAddress, actions, template, values };

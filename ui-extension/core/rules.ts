@@ -60,16 +60,17 @@ export function unitOf(rule: Pick<Rule, "entity" | "condition">, signals: readon
   return signal?.counter === true ? `${unit}/s` : unit;
 }
 
+/** What it looks at, and in parts of what; empty where its kind says it. */
+function signalName(condition: Condition): string {
+  if (!("signal" in condition)) return "";
+  return "per" in condition && condition.per ? `${condition.signal} / ${condition.per}` : condition.signal;
+}
+
 /** A condition in one line. */
 export function conditionText(rule: Pick<Rule, "entity" | "condition">, signals: readonly SignalView[], t: Translate): string {
   const { condition } = rule;
   const figure = (value: number) => formatFigure(value, unitOf(rule, signals));
-  const name =
-    "signal" in condition
-      ? "per" in condition && condition.per
-        ? `${condition.signal} / ${condition.per}`
-        : condition.signal
-      : "";
+  const name = signalName(condition);
   switch (condition.kind) {
     case "threshold": {
       const values = { name, trigger: figure(condition.trigger), clear: figure(condition.clear) };

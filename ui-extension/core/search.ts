@@ -1,4 +1,4 @@
-import { byText } from "#protocol/order.ts";
+import { byText } from "./sort.ts";
 
 /** Something that can be found. `words` are looked in beside the title; `weight` puts pages before things of an equal name. */
 export type Findable = { key: string; title: string; words: string };

@@ -3,9 +3,12 @@ export type Sorting = { column: string; descending: boolean };
 
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
+/** Order of keys nobody reads. */
+export const byText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
+
 /** Compares like people do (`web2` before `web10`). Undefined, that is unknown, goes last in either direction. */
 function compareKeys(a: SortKey, b: SortKey, descending: boolean): number {
-  if (a === undefined || b === undefined) return a === b ? 0 : a === undefined ? 1 : -1;
+  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
   const order = typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a), String(b));
   return descending ? -order : order;
 }

@@ -58,7 +58,8 @@ export function formatNumber(value: number): string {
 /** `0.417` → `41.7 %`. Whole percents from ten upwards: nobody acts on a tenth there. */
 export function formatPercent(ratio: number): string {
   const percent = ratio * 100;
-  return `${percent >= 9.95 ? Math.round(percent) : percent === 0 ? "0" : percent.toFixed(1)} %`;
+  const digits = percent === 0 || percent >= 9.95 ? 0 : 1;
+  return `${percent.toFixed(digits)} %`;
 }
 
 /** A value in its unit; `percent` takes a ratio, `milliseconds` milliseconds, bytes bytes. */

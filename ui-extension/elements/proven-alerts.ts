@@ -61,7 +61,7 @@ export class ProvenAlerts extends PanelElement {
       ${
         alerts === undefined
           ? said({ ok: false, text: t("This hub has not said which alerts there are: nothing is known.") })
-          : html`<div class="line ${verdict.level}" role="status"><span class=${verdict.level === "fine" ? "ok" : verdict.level === "critical" ? "crit" : "warn"}>${icon(verdict.level === "fine" ? "ok" : verdict.level)}</span><h1>${verdict.text}</h1></div>`
+          : html`<div class="line ${verdict.level}" role="status">${verdictSign(verdict.level)}<h1>${verdict.text}</h1></div>`
       }
       <div class="bar">
         <nav class="tabs" aria-label=${t("Alerts")}>
@@ -120,3 +120,14 @@ export class ProvenAlerts extends PanelElement {
   }
 }
 customElements.define("proven-alerts", ProvenAlerts);
+
+const verdictLooks = {
+  critical: { level: "crit", shape: "critical" },
+  warning: { level: "warn", shape: "warning" },
+  fine: { level: "ok", shape: "ok" },
+} as const;
+
+function verdictSign(verdict: keyof typeof verdictLooks) {
+  const { level, shape } = verdictLooks[verdict];
+  return html`<span class=${level}>${icon(shape)}</span>`;
+}

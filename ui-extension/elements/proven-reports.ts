@@ -101,7 +101,8 @@ export class ProvenReports extends PanelElement {
         ${panel.mayWrite && canMail ? html`<span class="end"><button type="button" @click=${() => add("week")}>${t("Each week …")}</button><button type="button" @click=${() => add("month")}>${t("Each month …")}</button></span>` : nothing}</header>
       ${canMail ? nothing : html`<p class="empty">${t("No receiver mails: make one of type email first, on the page")} ${link(panel, sectionRoute("routes"), t("Routes"))}.</p>`}
       ${editing === undefined ? nothing : keyed(editing.report, html`<proven-report-form .panel=${panel} .initial=${editing.report} .isNew=${editing.isNew} .receivers=${receivers} .taken=${reports.map(({ id }) => id)} @saved=${this.#onSaved} @cancelled=${() => this.#edit(undefined)}></proven-report-form>`)}
-      ${reports.length === 0 ? (canMail ? html`<p class="empty">${t("No report is mailed.")}</p>` : nothing) : html`<ul class="list">${reports.map((report) => this.#report(report))}</ul>`}
+      ${canMail && reports.length === 0 ? html`<p class="empty">${t("No report is mailed.")}</p>` : nothing}
+      ${reports.length === 0 ? nothing : html`<ul class="list">${reports.map((report) => this.#report(report))}</ul>`}
     </section>`;
   }
 

@@ -113,7 +113,7 @@ export class ProvenRoutes extends PanelElement {
     const busy = this.testing === receiver.id;
     return html`<li class=${receiver.enabled ? "" : "off"}>
       <span>
-        <span class=${problem === null ? "ok" : "crit"}>${icon(problem === null ? (lastDeliveredAt === null ? "unknown" : "ok") : "critical", problem === null ? (lastDeliveredAt === null ? t("never used") : t("works")) : t("fails"))}</span>
+        ${healthOf(view)}
         <span class="name">${receiver.name}</span> <span class="tag">${receiver.type}</span>
         <br /><span class="more">${receiver.id} · ${lastDeliveredAt === null ? t("nothing was delivered yet") : html`${t("last delivered")} ${moment(lastDeliveredAt, this.panel.now.value)}`}${counts.length === 0 ? "" : ` · ${counts.join(" · ")}`}</span>
         ${problem === null ? nothing : html`<br /><span class="problem">${problem}</span>`}
@@ -185,3 +185,10 @@ export class ProvenRoutes extends PanelElement {
   }
 }
 customElements.define("proven-routes", ProvenRoutes);
+
+/** How it stands with a receiver, by what became of its last delivery. */
+function healthOf({ problem, lastDeliveredAt }: ReceiverView) {
+  if (problem !== null) return html`<span class="crit">${icon("critical", t("fails"))}</span>`;
+  if (lastDeliveredAt === null) return html`<span class="ok">${icon("unknown", t("never used"))}</span>`;
+  return html`<span class="ok">${icon("ok", t("works"))}</span>`;
+}

@@ -134,7 +134,7 @@ export class ProvenScreen extends PanelElement {
       <main>${slide(this)}</main>
       <footer>
         <strong class="num">${formatMoment(now, now, timeZone)}</strong>
-        <span>${lost === undefined ? (age === null ? t("no samples yet") : t("newest sample {age} old", { age: formatAge(age) })) : t("last heard {age} ago", { age: lost })}</span>
+        <span>${lost === undefined ? ageText(age) : t("last heard {age} ago", { age: lost })}</span>
         ${this.awake ? "" : html`<span>${t("This browser lets the screen sleep.")}</span>`}
         <span class="end" aria-hidden="true">${slides.map((_, index) => html`<i class=${index === this.slide ? "here" : ""}></i>`)}</span>
         <button type="button" @click=${() => this.#leave()}>${t("Leave (Esc)")}</button>
@@ -142,6 +142,9 @@ export class ProvenScreen extends PanelElement {
   }
 }
 customElements.define("proven-screen", ProvenScreen);
+
+const ageText = (ageMs: number | null) =>
+  ageMs === null ? t("no samples yet") : t("newest sample {age} old", { age: formatAge(ageMs) });
 
 type Slide = (screen: ProvenScreen) => TemplateResult;
 const more = (n: number) =>

@@ -47,9 +47,11 @@ export function storageCandidates(
   allowed: readonly string[],
   from: readonly string[],
 ): { storages: string[]; problem?: string } {
-  if (asked !== undefined && allowed.length > 0 && !allowed.includes(asked))
+  if (asked !== undefined) {
+    if (allowed.length === 0 || allowed.includes(asked)) return { storages: [asked] };
     return { storages: [], problem: `This node does not allow restore tests on the storage ${asked}` };
-  const storages = asked !== undefined ? [asked] : allowed.length > 0 ? [...allowed] : [...from];
+  }
+  const storages = allowed.length > 0 ? [...allowed] : [...from];
   if (storages.length === 0) return { storages, problem: "No storage is known that may take the disks: name one" };
   return { storages };
 }
