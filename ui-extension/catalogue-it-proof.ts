@@ -1,6 +1,7 @@
 /** Italian texts of the pages about restore proofs, by their English ones. */
 export const italianProof: Readonly<Record<string, string>> = {
   "0: it is removed at once": "0: viene rimosso subito",
+  "no percent told": "percentuale non indicata",
   "All restore proofs": "Tutte le prove di ripristino",
   "Backup of": "Backup del",
   Benchmark: "Misura",
@@ -51,7 +52,6 @@ export const italianProof: Readonly<Record<string, string>> = {
   "Read its configuration": "Leggi la sua configurazione",
   "Refused: nothing was begun": "Rifiutata: nulla è iniziato",
   "Remove now": "Rimuovi ora",
-  Restore: "Ripristino",
   "Restore speed": "Velocità di ripristino",
   "Restore test of {guest}": "Prova di ripristino di {guest}",
   "Restore, locked": "Ripristina, bloccato",

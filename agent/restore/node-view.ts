@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseUpid } from "#protocol/ids.ts";
 import type { GuestSeen } from "../core/restore/ours.ts";
 import { availableMib, type StorageState } from "../core/restore/resources.ts";
+import type { LogLine } from "../core/restore/task-progress.ts";
 import { asFlag, asNumber, asObject, asObjects, asText, splitList } from "../core/values.ts";
 import type { ApiError } from "../pve/answer.ts";
 import { parseMembers, parseVmlist } from "../sources/cluster-config.ts";
@@ -149,6 +150,15 @@ export class NodeView {
       volumes.push(...found.map(({ volid }) => String(volid)));
     }
     return good(volumes);
+  }
+
+  /** Lines of a task's log behind the first `known` ones; empty also where nobody can say. */
+  async logBehind(upid: string, known: number): Promise<LogLine[]> {
+    const answer = await this.ask(`/tasks/${encodeURIComponent(upid)}/log`, { start: known, limit: 500 });
+    if (!answer.ok) return [];
+    return asObjects(answer.value).flatMap(({ n, t }) =>
+      Number.isFinite(asNumber(n)) ? [{ n: asNumber(n), t: String(t ?? "") }] : [],
+    );
   }
 
   /** Last lines of a task's log. */

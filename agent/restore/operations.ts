@@ -44,7 +44,8 @@ export class Operations {
   private readonly process: string;
   /** A test that begins meanwhile waits for it: its sandbox would look like a dead one's. */
   private reaping: Promise<string[]> = Promise.resolve([]);
-  private fractionToldMs = Number.NEGATIVE_INFINITY;
+  /** When it was last said how far the running ones are. */
+  private readonly fractionToldMs = new Map<string, number>();
 
   constructor(private readonly ports: OperationsPorts) {
     this.journals = new Journals(ports.dir);
@@ -289,8 +290,8 @@ export class Operations {
 
   private tellProgress(id: string, { step, fraction, testVmid, keepUntil }: Progress): void {
     const nowMs = this.ports.restore.clock.monotonicMs();
-    if (fraction !== undefined && nowMs - this.fractionToldMs < fractionEveryMs) return;
-    if (fraction !== undefined) this.fractionToldMs = nowMs;
+    if (fraction !== undefined && nowMs - (this.fractionToldMs.get(id) ?? Number.NEGATIVE_INFINITY) < fractionEveryMs) return;
+    if (fraction !== undefined) this.fractionToldMs.set(id, nowMs);
     const body = {
       id,
       ...(step !== undefined && { step }),
@@ -302,6 +303,7 @@ export class Operations {
   }
 
   private tellResult(id: string, result: OperationResult): void {
+    this.fractionToldMs.delete(id);
     this.ports.send({ type: "op.result", body: { id, result } });
   }
 

@@ -85,9 +85,7 @@ export class TestRun {
     this.onKeep();
   }
 
-  progress(progress: Progress): void {
-    this.tell(progress);
-  }
+  readonly progress = (progress: Progress): void => this.tell(progress);
 
   /** Runs one step and records it; what it found is its value. Throws TestEnd when it failed, or when the test is over. */
   async step<T>(step: RestoreStep, work: () => Promise<StepResult<T>>): Promise<T> {

@@ -41,7 +41,7 @@ function badgeOf({ vmid }: GuestView, now: number): ProofBadge {
 
 function proofOf(guest: GuestView, now: number): GuestProofView {
   const { cluster, entity, vmid, type, name, node, tags, pool } = guest;
-  const slower = [{ measure: "restoreMs", before: 20_000, now: 70_000, factor: 3.5 }];
+  const slower = [{ measure: "restoreSpeed", before: 210_000_000, now: 60_000_000, factor: 3.5 }];
   return {
     ...{ cluster, entity, vmid, type, name, node, tags: [...tags], pool, protected: "yes", gaps: [], backups: 3 },
     lastBackup: { at: now - 9 * hourMs, storage: "nfs1", volid: `nfs1:backup/vzdump-${type}-${vmid}.zst`, bytes: 2 ** 33 },

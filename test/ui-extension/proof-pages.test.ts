@@ -109,7 +109,10 @@ test("a kept test guest counts down, is kept longer from what is left, is reache
 test("a run's page follows the stream from step to step, and tells how its evidence is checked", async () => {
   await goTo("#/proofs/run-106", "proven-run ol li");
   await hub.send("runs", [fakeRun(106, Date.now())]);
-  await page.getByRole("status").filter({ hasText: "Restore, locked" }).waitFor();
+  await page.getByRole("status").filter({ hasText: "Restore, locked 42 %" }).waitFor();
+  assert.equal(await page.getByRole("progressbar", { name: "Restore, locked" }).getAttribute("aria-valuenow"), "42");
+  await hub.send("runs", [fakeRun(106, Date.now(), { fraction: null })]);
+  await page.getByText("no percent told").waitFor();
   await hub.send("runs", [fakeRun(106, Date.now(), { step: "heartbeat", fraction: null })]);
   await page.getByRole("status").filter({ hasText: "First sign of life" }).waitFor();
   await page.evaluate(() => location.assign("#/proofs/run-100"));

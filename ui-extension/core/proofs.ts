@@ -110,7 +110,7 @@ export function lookOfRun({ state, outcome }: Pick<RunView, "state" | "outcome">
 /** What a measure of a test is called. */
 export function slowerName(measure: string, t: Translate): string {
   const names: Record<string, string> = {
-    restoreMs: t("Restore"),
+    restoreSpeed: t("Restore speed"),
     heartbeatMs: t("First sign of life"),
     serviceMs: t("Services"),
     sequentialRead: t("Sequential read"),

@@ -48,8 +48,8 @@ export class ProvenRun extends PanelElement {
       .step > .why { grid-column: 2 / -1; color: var(--pv-dim); overflow-wrap: anywhere; }
       pre { margin: 6px 0 2px 28px; padding: 8px; background: var(--pv-head); overflow: auto; max-height: 260px; font: 12px/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
       summary { margin-left: 28px; cursor: pointer; color: var(--pv-link); }
-      .far { padding: 0 12px 8px; }
-      .far .bar { height: 6px; }
+      .far { display: inline-block; width: min(160px, 30vw); margin-left: 8px; vertical-align: middle; }
+      .far .bar { height: 4px; }
       .check { padding: 8px 12px; display: grid; gap: 6px; }
       .check code { font: 12px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
       img { display: block; max-width: 100%; height: auto; }
@@ -112,11 +112,11 @@ export class ProvenRun extends PanelElement {
         <span class="end">${this.#buttons(run)}</span>
       </div>
       ${said(this.result)}
-      <section class="panel" aria-label=${t("Verdict")}><p class="verdict" role="status">${runMark(run)} <span>${this.#words(run)}</span></p>${run.fraction === null ? nothing : html`<p class="far">${bar(run.fraction)}</p>`}${this.#facts(run)}</section>
+      <section class="panel" aria-label=${t("Verdict")}><p class="verdict" role="status">${runMark(run)} <span>${this.#words(run)}</span></p>${this.#facts(run)}</section>
       ${this.#proven(run)}
       <section class="panel" aria-label=${t("Steps")}>
         <header><h2>${t("Steps")}</h2></header>
-        ${run.steps.length === 0 ? html`<p class="empty">${t("It has not begun.")}</p>` : html`<ol>${run.steps.map((step) => this.#step(step))}</ol>`}
+        ${run.steps.length === 0 ? html`<p class="empty">${t("It has not begun.")}</p>` : html`<ol>${run.steps.map((step) => this.#step(step, run))}</ol>`}
       </section>
       ${this.#checks(run)}
       ${run.state === "finished" ? this.#verify(run) : nothing}
@@ -168,18 +168,26 @@ export class ProvenRun extends PanelElement {
     return html`<section class="panel" aria-label=${t("To know")}><header><h2>${t("To know")}</h2></header><ul class="list">${lines.map((line) => html`<li><span>${icon("info")} ${line}</span></li>`)}</ul></section>`;
   }
 
-  #step({ step, state, startedAt, endedAt, reason, log }: RunStep) {
+  #step({ step, state, startedAt, endedAt, reason, log }: RunStep, run: RunDetail) {
     const { shape, tone, name } = stepLooks[state];
     const end = endedAt ?? this.panel.now.value;
     return html`<li>
       <div class="step">
         <span class=${tone}>${icon(shape, name())}</span>
-        <span>${stepWords(step, t)}</span>
+        <span>${stepWords(step, t)}${state === "running" ? this.#far(step, run) : nothing}</span>
         <span class="dim num nowrap">${state === "skipped" ? t("skipped") : formatDuration((end - startedAt) / 1000)}</span>
         ${reason === null ? nothing : html`<span class="why">${reason}</span>`}
       </div>
       ${log.length === 0 ? nothing : html`<details ?open=${state === "failed"}><summary>${t("Log")}</summary><pre tabindex="0">${log.join("\n")}</pre></details>`}
     </li>`;
+  }
+
+  /** How far a step is that takes its time. What says nothing of its way gets no invented figure. */
+  #far(step: RunStep["step"], { fraction, state }: RunDetail) {
+    if (state === "finished" || (step !== "restore" && step !== "integrity")) return nothing;
+    if (fraction === null) return html` <span class="dim">${t("no percent told")}</span>`;
+    const percent = Math.floor(fraction * 100);
+    return html` <span class="num">${percent} %</span><span class="far" role="progressbar" aria-label=${stepWords(step, t)} aria-valuenow=${percent} aria-valuemin="0" aria-valuemax="100">${bar(fraction)}</span>`;
   }
 
   #checks({ checks }: RunDetail) {

@@ -3,6 +3,7 @@ import { judgeContainer, stripContainerFile, unlockContainerFile } from "../../c
 import { judgeVm, stripVmCall } from "../../core/restore/isolate-vm.ts";
 import type { Isolation, IsolationPlan, JudgedPhase, Mismatch } from "../../core/restore/isolation.ts";
 import { fullBelowBytes, gib } from "../../core/restore/resources.ts";
+import { restoreFraction } from "../../core/restore/task-progress.ts";
 import { commandEnded, TestGuest } from "../guest.ts";
 import { tellError } from "../node-view.ts";
 import type { SandboxHandle } from "../ports.ts";
@@ -14,6 +15,7 @@ export type Made = { guest: TestGuest; plan: IsolationPlan; isolation: Isolation
 /** How long a lost answer may still turn into a task, ms. */
 const lostAnswerMs = 20_000;
 const lookEveryMs = 500;
+const progressEveryMs = 2000;
 /** A task that was told to end gets so long, ms. */
 const endMs = 60_000;
 
@@ -80,15 +82,31 @@ export async function findLostTask(
   }
 }
 
-async function awaitRestore({ ports, signal, test, view }: TestRun, upid: string): Promise<StepResult<undefined>> {
+async function awaitRestore(run: TestRun, upid: string): Promise<StepResult<undefined>> {
+  const { ports, signal, test, view } = run;
+  const over = new AbortController();
+  void tellProgress(run, upid, over.signal);
   // The test's own time ends it by the signal; this is for a clock that doesn't.
   const ended = await ports.api.awaitTask(upid, { timeoutMs: test.timeoutSec * 1000 + endMs, signal });
+  over.abort();
   if (!ended.ok) await stopTask(ports, upid);
   const log = await view.taskLog(upid, 100);
   if (!ended.ok) return { failed: `The restore was ended: ${tellError(ended.error)}`, upid, log };
   const status = String(ended.data);
   if (!commandEnded(status)) return { failed: `The restore failed: ${status}`, upid, log };
   return { value: undefined, upid, log };
+}
+
+/** Tells how far the restore is whenever its task says something of it, until it is over. */
+async function tellProgress({ ports, view, progress }: TestRun, upid: string, over: AbortSignal): Promise<void> {
+  for (let known = 0; !over.aborted; ) {
+    await ports.clock.sleep(progressEveryMs, over);
+    const lines = over.aborted ? [] : await view.logBehind(upid, known);
+    const fraction = restoreFraction(lines);
+    known = lines.at(-1)?.n ?? known;
+    // What comes late would stand beside the next step.
+    if (fraction !== undefined && !over.aborted) progress({ fraction });
+  }
 }
 
 /** Ends a task and waits for its end. Undefined: it is over. */

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Message } from "#protocol/messages.ts";
+import { restoreFraction } from "../../../agent/core/restore/task-progress.ts";
 import { newId, plantTest, startOperations, startRestoreNode, statesOf } from "../../support/restore-node.ts";
 
 for (const type of ["qemu", "lxc"] as const) {
@@ -41,6 +43,38 @@ for (const type of ["qemu", "lxc"] as const) {
       });
       assert.deepEqual(node.lab.restores.inventory(), before);
       assert.deepEqual([node.lab.restores.safety.violations, node.lab.misuses], [[], []]);
+      const told = fractionsIn(agent.said, "restore");
+      // A container's task says nothing of its way, so nothing is told.
+      assert.equal(told.length > 0, type === "qemu", `${told}`);
+      assert.deepEqual(
+        told,
+        told.toSorted((a, b) => a - b),
+      );
+      assert.deepEqual(fractionsIn(agent.said, "compare"), []);
     });
   }
 }
+
+/** How far that step was said to be, in the order in which it was said. */
+function fractionsIn(said: readonly Message[], wanted: string): number[] {
+  let step: unknown;
+  return said.flatMap((message) => {
+    if (message.type !== "op.progress") return [];
+    step = message.body.step?.step ?? step;
+    return message.body.fraction === undefined || step !== wanted ? [] : [message.body.fraction];
+  });
+}
+
+const line = (t: string, n: number) => ({ n, t });
+
+test("how far a restore is comes from what its task printed, and is not known where it prints nothing", () => {
+  const vm = ["restore vma archive: zstd -q -d -c /mnt/a.vma.zst", "progress 1% (read 13421772 bytes, duration 0 sec)"];
+  assert.equal(restoreFraction(vm.map(line)), 0.01);
+  assert.equal(
+    restoreFraction([...vm, "progress 42% (read 563740672 bytes, duration 5 sec)", "rescan volumes..."].map(line)),
+    0.42,
+  );
+  const container = ["extracting archive '/mnt/a.tar.zst'", "Total bytes read: 174766080 (167MiB, 197MiB/s)"];
+  assert.equal(restoreFraction(container.map(line)), undefined);
+  assert.equal(restoreFraction([]), undefined);
+});
