@@ -42,13 +42,15 @@ export class AgentClient {
   private readonly inbox: Message[] = [];
   private readonly waiting: (() => void)[] = [];
   readonly closed: Promise<number>;
+  /** Version of the link that it understands: anything newer from the hub ends the test. */
+  private speaks: number = linkVersions.max;
   /** How often the hub asked whether this agent lives. */
   pings = 0;
 
   private constructor(private readonly socket: WebSocket) {
     socket.on("message", (data) => {
-      const parsed = parseMessageText(String(data), "hub", linkVersions.max);
-      if (!parsed.ok) throw new Error(`the hub sent ${parsed.problem}`);
+      const parsed = parseMessageText(String(data), "hub", this.speaks);
+      if (!parsed.ok) throw new Error(`the hub sent ${parsed.about}: ${parsed.problem}`);
       this.inbox.push(parsed.message);
       for (const wake of this.waiting.splice(0)) wake();
     });
@@ -87,6 +89,7 @@ export class AgentClient {
 
   async hello(options: HelloOptions): Promise<void> {
     const { key, fingerprint, now, node = "pve1", min = 1, max = 1 } = options;
+    this.speaks = Math.min(Math.max(max, linkVersions.min), linkVersions.max);
     const challenge = await this.next("challenge");
     const nonce = options.nonce ?? challenge.nonce;
     const self = { node, clusterId: clusterA, stream, publicKey: key.publicKey, sentAt: now };

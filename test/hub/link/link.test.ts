@@ -10,12 +10,13 @@ import type { EpochMs } from "#protocol/ids.ts";
 import { nodeKey } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import { encodeFrame, encodeSchema, FrameState, type Schema } from "#protocol/records.ts";
+import { linkVersions } from "#protocol/version.ts";
 import { parseConfig } from "../../../hub/config.ts";
 import { startHub } from "../../../hub/hub.ts";
 import { createJoinToken } from "../../../hub/keys.ts";
 import { revokeAgent } from "../../../hub/link/gate.ts";
 import { StateStore } from "../../../hub/store/state.ts";
-import { loadCertificate } from "../../../hub/tls.ts";
+import { loadCertificate, prepareCertificate } from "../../../hub/tls.ts";
 import { AgentClient, type HelloOptions, newClientKey } from "../../support/agent-client.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { FakeSeries } from "../../support/fake-series.ts";
@@ -82,6 +83,21 @@ test("an agent with the cluster's join key is welcomed, remembered, and needs no
 
   assert.equal((await again.next("welcome")).version, 1);
   again.close();
+});
+
+test("an agent one version behind hands its samples in and hears nothing that it doesn't know; one of this version does", async (t) => {
+  const hub = await startTestHub(t);
+  const { client: older } = await hub.welcomed();
+  const { client: newer, welcome } = await hub.welcomed({ key: newClientKey(), node: "pve2", max: linkVersions.max });
+  assert.deepEqual([welcome.version, (await newer.next("hub.pins")).fingerprints], [2, [hub.certificate.fingerprint]]);
+  await prepareCertificate(hub.dir, hub.clock.now() + 3_600_000, Date.now());
+  await hub.clock.advance(10_000);
+  assert.equal((await newer.next("hub.pins")).fingerprints.length, 2);
+  older.send("inventory", inventoryOf());
+  older.sendRaw(encodeSchema(1, schema));
+  assert.deepEqual(await older.next("ack"), { seq: 1 });
+  older.sendRaw(frame(2, 10_000, 2500));
+  assert.deepEqual(await older.next("ack"), { seq: 2 });
 });
 
 test("after the join key was rotated a connected agent stays, a known one comes back, and the old key lets nobody new in", async (t) => {
