@@ -1,17 +1,15 @@
 import type { ClusterId, EntityKey, EpochMs, Vmid } from "#protocol/ids.ts";
-import type { DueTimes } from "./core/backup-due.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
 import type { FactSources, ProofFacts, RunMemory } from "./core/fact-samples.ts";
 import { tellClusterFacts, tellGuestFacts } from "./core/fact-samples.ts";
 import type { OwnedGuest } from "./core/inventory.ts";
+import type { BackupKnowledge } from "./core/protection.ts";
 import type { FrameNews, LiveTable, SeriesReader } from "./core/series.ts";
-import type { TaskMemory } from "./core/task-memory.ts";
 
 export type AlertFactsPorts = {
   reader: SeriesReader;
   live: LiveTable;
-  tasks: TaskMemory;
-  due: DueTimes;
+  backups: BackupKnowledge;
   ran: RunMemory;
   proofs?: ProofFacts | undefined;
   /** The hub can't store samples now. */
@@ -41,16 +39,17 @@ export class AlertFacts {
 
   /** `changed`: who and what there is, or what the rules are about, may be another than at the last call. */
   tell(pictures: readonly ClusterPicture[], changed: boolean, now: EpochMs, monotonicMs: number): void {
-    const { reader, live, tasks, due, ran, proofs, sample } = this.ports;
-    const all = changed || tasks.version !== this.knownTasks || monotonicMs - this.allAt >= guestsAtLeastMs;
+    const { reader, live, backups, ran, proofs, sample } = this.ports;
+    const { version } = backups.tasks;
+    const all = changed || version !== this.knownTasks || monotonicMs - this.allAt >= guestsAtLeastMs;
     if (all) {
       this.allAt = monotonicMs;
-      this.knownTasks = tasks.version;
+      this.knownTasks = version;
     }
     const refusing = this.ports.refusing();
     for (const picture of pictures) {
       const { cluster, owners } = picture;
-      const sources: FactSources = { sight: { reader, live, now }, picture, tasks, due, refusing, ran, proofs };
+      const sources: FactSources = { ...backups, sight: { reader, live, now }, picture, refusing, ran, proofs };
       const told = (entity: EntityKey, name: string, value: number, instance: string | null) =>
         sample(cluster, entity, name, instance, value, now);
       tellClusterFacts(sources, told);

@@ -13,19 +13,18 @@ import type { AlertRecord } from "./core/alert-record.ts";
 import { changeRecord, currentRecord, endRecord, withAcknowledgement } from "./core/alert-steps.ts";
 import { sameFigure } from "./core/alert-text.ts";
 import { alertView } from "./core/alert-view.ts";
-import { DueTimes } from "./core/backup-due.ts";
 import { type ClusterPicture, nodesSeenOffline } from "./core/cluster.ts";
 import { datastoreBehind, entitiesOf } from "./core/entity-facts.ts";
 import { type Change, type Check, Evaluator } from "./core/evaluate.ts";
 import type { ProofFacts } from "./core/fact-samples.ts";
 import { isFresh } from "./core/freshness.ts";
 import { dependenciesOf } from "./core/inhibit.ts";
+import type { BackupKnowledge } from "./core/protection.ts";
 import type { Source } from "./core/rule.ts";
 import { RuleBook } from "./core/rule-set.ts";
 import type { EntityFacts } from "./core/scope.ts";
 import type { FrameNews, LiveTable, SeriesReader } from "./core/series.ts";
 import { SkewCorrection } from "./core/skew-correction.ts";
-import type { TaskMemory } from "./core/task-memory.ts";
 import type { Clock } from "./ports.ts";
 import { StoredRunMemory } from "./run-memory.ts";
 import type { Actor, StateStore } from "./store/state.ts";
@@ -36,7 +35,8 @@ export type AlertLoopPorts = {
   live: LiveTable;
   clock: Clock;
   pictures(): ClusterPicture[];
-  tasks: TaskMemory;
+  /** What tasks and storages tell of backups. */
+  backups: BackupKnowledge;
   /** What restore tests tell, and what an alert about one should say of it beside its sentence. */
   proofs?: (ProofFacts & { note(record: AlertRecord): string | undefined }) | undefined;
   /** The hub can't store samples now. */
@@ -44,8 +44,6 @@ export type AlertLoopPorts = {
   dispatcher: Dispatcher;
   /** Tells the event history: an alert began or ended. */
   tell(what: "firing" | "resolved", record: AlertRecord): void;
-  /** Of the nodes, for calendars that are theirs. */
-  timezone: string;
   /** Counts changes of who and what there is. Absent: nobody counts. */
   version?: () => number;
 };
@@ -79,7 +77,7 @@ export class AlertLoop {
   private readonly stopFrames: () => void;
 
   constructor(private readonly ports: AlertLoopPorts) {
-    const { state, clock, reader, live, timezone, tasks } = ports;
+    const { state, clock, reader, live } = ports;
     this.book = new AlertBook(state, clock.now());
     this.ran = new StoredRunMemory(state);
     this.clocks = { wall: clock.now(), monotonic: clock.monotonicMs() };
@@ -94,8 +92,7 @@ export class AlertLoop {
     this.facts = new AlertFacts({
       reader,
       live,
-      tasks,
-      due: new DueTimes(timezone),
+      backups: ports.backups,
       ran: this.ran,
       proofs: ports.proofs,
       refusing: () => ports.refusing(),

@@ -3,6 +3,7 @@ import type { Backup, Backups } from "#protocol/backups.ts";
 import type { ClusterId, EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
 import type { GuestFacts } from "#protocol/messages.ts";
 import { type BackupSet, guestOfBackup, PartCollector, storageEntityOf } from "./core/backup-catalogue.ts";
+import type { CataloguedBackups } from "./core/backup-due.ts";
 import type { AgentId } from "./core/series.ts";
 import type { StateStore } from "./store/state.ts";
 
@@ -97,24 +98,23 @@ export class Catalogue {
     return found.sort((a, b) => b.backup.at - a.backup.at);
   }
 
-  /**
-   * When the backups of this storage, as that node reaches it, were last listed to the end, agent's time; undefined: never, or it can't be listed now.
-   */
-  listedAt(cluster: string, storage: string, node: NodeName): EpochMs | undefined {
+  /** When this storage, as that node reaches it, was last listed to the end; undefined: never, or it can't be listed now. */
+  private listedAt(cluster: string, storage: string, node: NodeName): EpochMs | undefined {
     const set = [true, false]
       .map((shared) => this.sets.get(setKey({ cluster, entity: storageEntityOf({ storage, shared }, node) })))
       .find((one) => one !== undefined);
     return set === undefined || set.problem !== null ? undefined : set.listedAt;
   }
 
-  /** Begin of the newest and of the oldest backup of the guest that has the number now; undefined: none is known. */
-  spanOf(
-    cluster: string,
-    guest: Pick<GuestFacts, "vmid" | "type" | "identity">,
-  ): { newestAt: EpochMs; oldestAt: EpochMs } | undefined {
-    const times = this.ofGuest(cluster, guest).map(({ backup }) => backup.at as EpochMs);
-    const [newestAt, oldestAt] = [times[0], times.at(-1)];
-    return newestAt === undefined || oldestAt === undefined ? undefined : { newestAt, oldestAt };
+  /** What storages hold of the guest that has the number now, as its node reaches them. */
+  ofPresent(cluster: string, guest: Pick<GuestFacts, "vmid" | "type" | "identity">, node: NodeName): CataloguedBackups {
+    const found = this.ofGuest(cluster, guest);
+    const [newest, oldest] = [found[0], found.at(-1)];
+    const span =
+      newest === undefined || oldest === undefined
+        ? undefined
+        : { newestAt: newest.backup.at as EpochMs, newestOn: newest.set.storage, oldestAt: oldest.backup.at as EpochMs };
+    return { span, listedAt: (storage) => this.listedAt(cluster, storage, node) };
   }
 
   private save(id: string, set: KnownSet, before: ReadonlyMap<string, Backup>): void {

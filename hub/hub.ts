@@ -11,9 +11,9 @@ import { Alerting, rememberTasks } from "./alerting.ts";
 import { AuditWatch, auditCheckMs } from "./audit-watch.ts";
 import { Certificates } from "./certificates.ts";
 import type { HubConfig } from "./config.ts";
-import { DueTimes } from "./core/backup-due.ts";
+import { DueTimes, JobMemory } from "./core/backup-due.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
-import { protectionsOf } from "./core/protection.ts";
+import { type BackupKnowledge, protectionsOf } from "./core/protection.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "./core/series.ts";
 import { openDelivery } from "./delivery.ts";
 import { openExchange } from "./exchange.ts";
@@ -34,7 +34,7 @@ import { openOutlets } from "./outlets.ts";
 import type { Clock, Log } from "./ports.ts";
 import { PveIngest } from "./pve-ingest.ts";
 import { mailReports } from "./report-mail.ts";
-import { openRestore } from "./restore.ts";
+import { openRestore, type RunningRestore } from "./restore.ts";
 import { sessionEvents } from "./session-events.ts";
 import { readJoinKey } from "./setup.ts";
 import type { StateStore } from "./store/state.ts";
@@ -80,6 +80,7 @@ const maintainMs = 30_000;
 const certificateEveryMs = 5_000;
 /** After the start, which has enough to do. */
 const auditFirstMs = 5 * 60_000;
+const documentsFirstMs = 60_000;
 /** What is kept for weeks and months needs no more than this; ended sessions are refused wherever they are used. */
 const pruneMs = 10 * 60_000;
 const drainMs = 5000;
@@ -105,8 +106,14 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   });
   const loginAsks: LoginAsks = new LoginAsks({ clock, send: (agent, type, body) => link.sendLogin(agent, type, body) });
   const taskMemory = rememberTasks(state.history, clock.now());
-  const backups = { tasks: taskMemory, due: new DueTimes(Intl.DateTimeFormat().resolvedOptions().timeZone) };
-  const restore = openRestore({
+  const backups: BackupKnowledge = {
+    tasks: taskMemory,
+    due: new DueTimes(Intl.DateTimeFormat().resolvedOptions().timeZone),
+    jobs: new JobMemory(),
+    catalogued: (cluster, guest, node) => restore.catalogue.ofPresent(cluster, guest, node),
+    testGuests: (cluster, now) => restore.book.testGuests(cluster, now),
+  };
+  const restore: RunningRestore = openRestore({
     protections: (picture, now) => protectionsOf(picture, backups, now),
     pictures: () => fleet.pictures(),
     automaticWindows: () => alerting.automaticWindows(),
@@ -174,7 +181,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     live: series.live,
     clock,
     pictures: () => fleet.pictures(),
-    tasks: taskMemory,
+    backups,
     proofs: restore.facts,
     refusing: () => troubles.problems().length > 0,
     dispatcher: delivery.dispatcher,
@@ -182,7 +189,6 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
       const place = { cluster: subject.cluster, entity: subject.entity, ...(node === null ? {} : { node }) };
       journal.emit(what === "firing" ? "alert.firing" : "alert.resolved", { text, rule: ruleName }, place);
     },
-    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     version: () => fleet.version,
   });
   const ingest = new PveIngest({ journal, clock, pictures: () => fleet.pictures() });
@@ -230,7 +236,16 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   tellAcknowledgements(outlets.alerts, journal);
   tellIncidents(outlets.alerts, { state, dispatcher: delivery.dispatcher, clock });
   outlets.alerts.attach(alerting);
-  const exchange = openExchange({ config, clock, log, reader, live, pictures, hubRows: () => hubMetricRows(ports), proofs: restore });
+  const exchange = openExchange({
+    config,
+    clock,
+    log,
+    reader,
+    live,
+    pictures,
+    hubRows: () => hubMetricRows(ports),
+    proofs: restore,
+  });
   const httpPorts: HttpPorts = { ...ports, ...exchange };
   const app = createApp(httpPorts);
   return {
@@ -271,6 +286,7 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
   await listen(server, config);
   journal.emit("hub.started", { version: softwareVersion });
   delivery.start();
+  state.started();
 
   const agenda = new Agenda({ clock, log });
   const watching = agenda.add("watching what changes", firstTickMs, () => watch.tick());
@@ -296,6 +312,12 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     const { problem } = await audit.check();
     if (problem !== null) log(3, `the audit log can't be trusted: ${problem}`);
     return auditCheckMs;
+  });
+  let isStopping = false;
+  const checking = agenda.add("checking what is stored", documentsFirstMs, async () => {
+    const problem = await state.checkInSlices(() => setImmediate(!isStopping));
+    if (problem !== undefined) log(4, `of what is stored, ${problem}`);
+    return Number.POSITIVE_INFINITY;
   });
   certificates.onPins = (fingerprints) => link.sendPinsToAll(fingerprints);
   certificates.onSwitch = ({ cert, key, fingerprint }) => {
@@ -327,6 +349,8 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     await pruning.stop();
     await audit.stop();
     await auditing.stop();
+    isStopping = true;
+    await checking.stop();
     watch.close();
     journal.emit("hub.stopped", {});
     ingest.stop();

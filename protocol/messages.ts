@@ -47,6 +47,11 @@ export const guestFactsSchema = z.lazy(() =>
     ha: z.optional(text(64)),
     /** Storages of its volumes; absent while nobody could say. */
     storages: z.optional(list(text(100), 64)),
+    /**
+     * Disks and mount points that its backups leave out. `off`: a drive's `backup=0`, a mount point without `backup=1`; `no-volume`: a directory or device
+     * of the node, mounted into a container. Absent while nobody could say.
+     */
+    unprotected: z.optional(list(z.strictObject({ disk: text(32), why: z.enum(["off", "no-volume"]) }), 64)),
     /** Its snapshots (`snaptime` of each section of the configuration); absent while nobody could say. */
     snapshots: z.optional(list(z.strictObject({ name: text(64), at: int }), 500)),
     /** How many of them the message had no room for; the oldest one is always there. */

@@ -7,18 +7,28 @@ const name = z.string().min(1).max(80);
 
 /**
  * How a guest stands by the calendars of its own backup jobs. `current`: every run that was due was made. `overdue`: one wasn't. `failed`: the
- * newest one failed. `none`: no enabled job takes it. `unknown`: nobody can say, as where the jobs or the tasks since a run are not known.
+ * newest one failed. `partial`: every run was made, but they leave out a disk. `none`: no enabled job takes it. `unknown`: nobody can say, as where
+ * the jobs, the guest's disks or what became of a run are not known.
  */
-export const protectionStates = ["current", "overdue", "failed", "none", "unknown"] as const;
+export const protectionStates = ["current", "overdue", "failed", "partial", "none", "unknown"] as const;
 export type ProtectionState = (typeof protectionStates)[number];
+
+/** `off`: the disk has `backup=0`, the mount point has no `backup=1`. `no-volume`: a directory or device of the node, which PVE never backs up. */
+const unprotectedDiskSchema = z.object({ disk: z.string(), why: z.enum(["off", "no-volume"]) });
 
 export const protectionSchema = z.object({
   cluster: z.string(),
   entity: z.string(),
   vmid: z.int(),
   state: z.enum(protectionStates),
+  /** Those that take it. `schedule`: a calendar event of Proxmox. */
+  jobs: z.array(z.object({ id: z.string(), schedule: z.string().nullable() })),
+  /** Disks that no backup of it holds, with the reason; null: nobody can say. */
+  unprotected: z.array(unprotectedDiskSchema).nullable(),
   /** When the newest backup that ended well began; null: none is known. */
   backedUpAt: epochMs.nullable(),
+  /** The storage that holds it; null: no storage was seen to. */
+  backupStorage: z.string().nullable(),
   /** Since when a backup is missing; null: none is. */
   overdueSince: epochMs.nullable(),
   /** The next run of its jobs; null: there is none. */

@@ -228,6 +228,8 @@ const proofGaps = [
   "no-job",
   "no-backup",
   "backup-overdue",
+  "disk-left-out",
+  "disks-unknown",
   "backup-failed",
   "backup-unverifiable",
   "backup-stale",

@@ -1,7 +1,10 @@
+import type { GuestFacts } from "#protocol/messages.ts";
 import { asFlag, asText, parsePropertyString, splitList } from "../core/values.ts";
 
 /** `at`: when it was taken, ms since 1970. */
 export type GuestSnapshot = { name: string; at: number };
+
+type UnprotectedDisk = NonNullable<GuestFacts["unprotected"]>[number];
 
 /** What Proven needs of a guest's configuration. */
 export type GuestConfig = {
@@ -16,6 +19,8 @@ export type GuestConfig = {
   rootfsStorage?: string;
   /** Ids of the storages that its drives or mount points lie on, each once, in the order of the file. */
   storages: readonly string[];
+  /** What backups leave out, in the order of the file. */
+  unprotected: readonly UnprotectedDisk[];
   /** The oldest first. */
   snapshots: readonly GuestSnapshot[];
   /** The guest's own agent is enabled. Says nothing about whether it answers. Virtual machines only. */
@@ -31,6 +36,9 @@ const snaptimePattern = /^snaptime:\s*([1-9][0-9]{0,11})\s*$/;
 const volumeKeys = { qemu: /^(?:scsi|virtio|ide|sata|efidisk|tpmstate)[0-9]+$/, lxc: /^(?:rootfs|mp[0-9]+)$/ } as const;
 const maxStorages = 64;
 const maxSnapshots = 500;
+/** A boolean's words in a property string: pve-common `PVE/JSONSchema.pm` parse_boolean. */
+const [trueWords, falseWords] = [/^(?:1|on|yes|true)$/i, /^(?:0|off|no|false)$/i];
+const maxUnprotected = 64;
 const macPattern = /^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/;
 
 /**
@@ -55,6 +63,7 @@ export function parseGuestConfig(text: string, type: "qemu" | "lxc"): GuestConfi
     onboot: keys.get("onboot") === "1",
     ...(rootfsStorage === undefined ? {} : { rootfsStorage }),
     storages: storagesOf(keys, type),
+    unprotected: unprotectedOf(keys, type),
     snapshots: parseSnapshots(text),
     ...(type === "qemu" && enablesAgent(keys.get("agent")) ? { guestAgent: true } : {}),
   };
@@ -101,6 +110,26 @@ function storagesOf(keys: ReadonlyMap<string, string>, type: "qemu" | "lxc"): st
     found.add(storage);
   }
   return [...found].slice(0, maxStorages);
+}
+
+/**
+ * A drive is left out by `backup=0`; a mount point is unless it says `backup=1`, and is never taken when it is no volume (a directory or device of the
+ * node); the root disk always is taken. `get_backup_volumes` in qemu-server `PVE/QemuConfig.pm`, `mountpoint_backup_enabled` in pve-container
+ * `PVE/LXC/Config.pm`.
+ */
+function unprotectedOf(keys: ReadonlyMap<string, string>, type: "qemu" | "lxc"): UnprotectedDisk[] {
+  const found: UnprotectedDisk[] = [];
+  for (const [disk, value] of keys) {
+    if (!volumeKeys[type].test(disk) || disk === "rootfs") continue;
+    const properties = parsePropertyString(value);
+    const [backup, volume] = [properties.get("backup") ?? "", volumeOf(properties) ?? "none"];
+    if (type === "qemu") {
+      const isDisk = properties.get("media") !== "cdrom" && volume !== "none";
+      if (isDisk && falseWords.test(backup)) found.push({ disk, why: "off" });
+    } else if (!volumePattern.test(volume)) found.push({ disk, why: "no-volume" });
+    else if (!trueWords.test(backup)) found.push({ disk, why: "off" });
+  }
+  return found.slice(0, maxUnprotected);
 }
 
 /** The volume usually stands without its key, which is `file` for a VM's drive and `volume` for a container's mount point. */

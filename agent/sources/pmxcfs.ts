@@ -104,7 +104,9 @@ export class PmxcfsSource {
         onboot: known?.onboot ?? false,
         ...(pool === undefined ? {} : { pool }),
         configured: known !== undefined,
-        ...(known === undefined ? {} : { storages: [...known.storages], snapshots: [...known.snapshots] }),
+        ...(known === undefined
+          ? {}
+          : { storages: [...known.storages], unprotected: [...known.unprotected], snapshots: [...known.snapshots] }),
         ...more(guest),
       };
     });

@@ -51,34 +51,103 @@ export class DueTimes {
   }
 }
 
+/** Since when each job takes each guest. A run that was due before somebody put the guest into the job is not missing. */
+export class JobMemory {
+  private readonly known = new Map<string, Map<string, number>>();
+
+  /** `jobs`: all that take this guest now. Those of the first look took it before, nobody knows how long: 0. */
+  look(cluster: string, vmid: number, jobs: readonly BackupJobFacts[], now: EpochMs): (job: BackupJobFacts) => number {
+    const guest = `${cluster}/${vmid}`;
+    const before = this.known.get(guest);
+    const since = new Map(jobs.map((job) => [keyOf(job), before === undefined ? 0 : (before.get(keyOf(job)) ?? now)]));
+    this.known.set(guest, since);
+    return (job) => since.get(keyOf(job)) ?? now;
+  }
+}
+
+const keyOf = ({ id, schedule }: BackupJobFacts) => `${id} ${schedule ?? ""}`;
+
 export type BackupFacts = {
-  /** Ms past the newest run that was due; 0: it was made, or runs; undefined: no job, or nobody can say. */
+  /** Ms past the first run that was due and is missing; 0: every due one was made, or runs; undefined: no job, or nobody can say. */
   overdueMs: number | undefined;
   /** The newest that says something about this guest: a job that failed does not say of whom. */
   newest: BackupTask | undefined;
 };
 
-/** What tasks tell of a guest's backups. `knownSince`: before it tasks are unknown; `guestSince`: the guest is there since. */
+/** What storages hold of one guest. */
+export type CataloguedBackups = {
+  /** Begin of its newest backup, the storage that holds it, and begin of its oldest one; undefined: none is known. */
+  span: { newestAt: EpochMs; newestOn: string; oldestAt: EpochMs } | undefined;
+  /** When this storage was last listed to the end; undefined: never, or it can't be listed now. */
+  listedAt(storage: string): EpochMs | undefined;
+};
+
+/** Where nobody listed any storage. */
+export const nothingCatalogued: CataloguedBackups = { span: undefined, listedAt: () => undefined };
+
+export type BackupTimes = {
+  newestDue(schedule: string): EpochMs | undefined;
+  /** The first instant after that time. */
+  dueAfter(schedule: string, at: EpochMs): EpochMs | undefined;
+  /** Before it tasks are unknown. */
+  knownSince: number;
+  /** The guest is there since, as far as the hub saw. */
+  guestSince: number;
+  /** This job takes it since, as far as the hub saw. */
+  jobSince(job: BackupJobFacts): number;
+  now: EpochMs;
+};
+
+/**
+ * How a guest stands by the calendars of the jobs that take it. Two witnesses: tasks, which say that a run ended well, and the catalogue, which says
+ * what is there. A backup in any storage counts, whoever made it; of a run that ended before its storage was listed only the catalogue's word counts.
+ */
 export function backupFacts(
   jobs: readonly BackupJobFacts[],
   tasks: readonly BackupTask[],
-  times: { newestDue(schedule: string): EpochMs | undefined; knownSince: number; guestSince: number; now: EpochMs },
+  times: BackupTimes,
+  catalogued: CataloguedBackups,
 ): BackupFacts {
+  let overdueMs: number | undefined;
+  for (const job of jobs) {
+    const overdue = overdueOf(job, tasks, times, catalogued);
+    if (overdue !== undefined) overdueMs = Math.max(overdueMs ?? 0, overdue);
+  }
+  return { overdueMs, newest: newestOf(tasks, catalogued) };
+}
+
+function newestOf(tasks: readonly BackupTask[], { span }: CataloguedBackups): BackupTask | undefined {
   const ended = tasks.filter((task) => task.state !== "running" && !isMixed(task));
   const newest = ended.reduce<BackupTask | undefined>(
     (best, task) => (best === undefined || task.at > best.at ? task : best),
     undefined,
   );
-  let overdueMs: number | undefined;
-  for (const { schedule } of jobs) {
-    const due = schedule === undefined ? undefined : times.newestDue(schedule);
-    if (due === undefined || due < times.knownSince || due < times.guestSince) continue;
-    const since = tasks.filter((task) => task.at >= due - startSlackMs);
-    const made = since.some((task) => task.state === "running" || isGood(task));
-    if (!made && since.some(isMixed)) continue;
-    overdueMs = Math.max(overdueMs ?? 0, made ? 0 : times.now - due);
-  }
-  return { overdueMs, newest };
+  // One that a job of several guests made before it failed, or a task that nobody told of. Never one that the newest task itself left.
+  if (span === undefined || span.newestAt <= (newest?.endedAt ?? newest?.at ?? 0)) return newest;
+  return { at: span.newestAt, endedAt: span.newestAt, state: "ok", ofJob: false };
+}
+
+function overdueOf(
+  job: BackupJobFacts,
+  tasks: readonly BackupTask[],
+  { newestDue, dueAfter, knownSince, guestSince, jobSince, now }: BackupTimes,
+  { span, listedAt }: CataloguedBackups,
+): number | undefined {
+  const { schedule, storage } = job;
+  const due = schedule === undefined ? undefined : newestDue(schedule);
+  const bornAt = Math.max(jobSince(job), Math.min(guestSince, span?.oldestAt ?? guestSince));
+  if (schedule === undefined || due === undefined || due < bornAt) return undefined;
+  const seenAt = (storage === undefined ? undefined : listedAt(storage)) ?? 0;
+  const open = tasks.filter(({ endedAt }) => endedAt === null || endedAt + startSlackMs > seenAt);
+  const since = due - startSlackMs;
+  const made = open.filter((task) => isGood(task)).map(({ at }) => at);
+  const madeAt = Math.max(span?.newestAt ?? 0, ...made);
+  const inTime = open.filter(({ at }) => at >= since);
+  if (madeAt >= since || inTime.some(({ state }) => state === "running")) return 0;
+  if (inTime.some(isMixed) || (due < knownSince && due > seenAt)) return undefined;
+  // Counted from the first run that was missed: the next one that is missed must not begin it anew.
+  const from = Math.max(bornAt, madeAt > 0 ? madeAt + startSlackMs : seenAt > 0 ? 0 : knownSince);
+  return now - Math.min(due, dueAfter(schedule, (from - 1) as EpochMs) ?? due);
 }
 
 /** A job of several guests ended badly: some of them have their backup, and nobody says which. Its node's alert tells. */

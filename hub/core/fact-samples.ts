@@ -2,23 +2,20 @@ import type { RestoreMetricName } from "#protocol/guest-metrics.ts";
 import type { EntityKey, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { clusterKey, guestKey, nodeKey } from "#protocol/ids.ts";
 import type { BackupJobFacts } from "#protocol/messages.ts";
-import { backupFacts, type DueTimes, includesGuest } from "./backup-due.ts";
 import { type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, spokesman } from "./cluster.ts";
 import { isFresh } from "./freshness.ts";
 import type { OwnedGuest } from "./inventory.ts";
+import { type BackupKnowledge, backupStanding } from "./protection.ts";
 import type { RestoreFigure } from "./restore-figures.ts";
 import { type FactName, factCode } from "./signals.ts";
-import type { TaskMemory } from "./task-memory.ts";
 import { guestState, type Sight } from "./views.ts";
 
 /** Takes one fact, as a number: see factSignals; or a figure of a restore test. Unknown ones are not told. */
 export type TellFact = (entity: EntityKey, name: FactName | RestoreMetricName, value: number, instance: string | null) => void;
 
-export type FactSources = {
+export type FactSources = BackupKnowledge & {
   sight: Sight;
   picture: ClusterPicture;
-  tasks: TaskMemory;
-  due: DueTimes;
   /** What restore tests tell; absent: the hub tests none. */
   proofs?: ProofFacts | undefined;
   /** The hub can't store what agents send. */
@@ -79,10 +76,16 @@ export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
 /** What is known now of these guests of the cluster. Templates have no facts. */
 export function tellGuestFacts(sources: FactSources, guests: Iterable<OwnedGuest>, tell: TellFact): void {
   const jobs = spokesman(sources.picture, sources.sight.now)?.inventory?.inventory.backupJobs;
-  for (const owned of guests) if (!owned.facts.template) tellGuest(sources, owned, jobs, tell);
+  const tests = sources.testGuests?.(sources.picture.cluster, sources.sight.now);
+  for (const owned of guests) {
+    if (owned.facts.template) continue;
+    tellGuest(sources, owned, tell);
+    // Nobody has to protect our own test guests.
+    if (tests?.has(owned.facts.vmid) !== true) tellSafety(sources, owned, jobs, tell);
+  }
 }
 
-function tellGuest(sources: FactSources, owned: OwnedGuest, jobs: readonly BackupJobFacts[] | undefined, tell: TellFact): void {
+function tellGuest(sources: FactSources, owned: OwnedGuest, tell: TellFact): void {
   const { facts } = owned;
   const { now } = sources.sight;
   const entity = guestKey(facts.vmid as Vmid);
@@ -90,6 +93,11 @@ function tellGuest(sources: FactSources, owned: OwnedGuest, jobs: readonly Backu
   if (run !== undefined) tell(entity, "guest_run", factCode("guest_run", run), null);
   const oldest = facts.snapshots && Math.min(...facts.snapshots.map(({ at }) => at));
   if (oldest !== undefined) tell(entity, "snapshot_age", Number.isFinite(oldest) ? Math.max(0, now - oldest) / 1000 : 0, null);
+}
+
+/** What could bring the guest back. */
+function tellSafety(sources: FactSources, owned: OwnedGuest, jobs: readonly BackupJobFacts[] | undefined, tell: TellFact): void {
+  const entity = guestKey(owned.facts.vmid as Vmid);
   if (jobs !== undefined) tellBackups(sources, owned, jobs, entity, tell);
   tellReplication(sources, owned, entity, tell);
   tellProof(sources, owned, entity, tell);
@@ -131,21 +139,14 @@ function tellReplication(
 
 function tellBackups(
   sources: FactSources,
-  { facts, owner }: OwnedGuest,
+  owned: OwnedGuest,
   all: readonly BackupJobFacts[],
   entity: EntityKey,
   tell: TellFact,
 ): void {
-  const { tasks, due, picture } = sources;
   const { now } = sources.sight;
-  const { node } = owner.agent;
-  const jobs = all.filter((job) => includesGuest(job, facts, node));
-  const { overdueMs, newest } = backupFacts(jobs, tasks.backupsOf(picture.cluster, node, facts.vmid), {
-    newestDue: (schedule) => due.newest(schedule, owner.inventory.node.timezone, now),
-    knownSince: tasks.knownSince(picture.cluster, node) ?? now,
-    guestSince: owner.claims[facts.vmid] ?? owner.receivedAt,
-    now,
-  });
+  const { jobs, stands } = backupStanding(sources.picture.cluster, owned, all, sources, now);
+  const { overdueMs, newest } = stands;
   if (overdueMs !== undefined) tell(entity, "backup_overdue", overdueMs / 1000, null);
   if (newest === undefined || jobs.length === 0) return;
   tell(entity, "backup_age", (now - newest.at) / 1000, null);

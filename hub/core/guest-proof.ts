@@ -35,7 +35,7 @@ export function guestProofView(cluster: ClusterId, { facts, owner }: OwnedGuest,
   const { backups, record, policy, now } = known;
   const proof = badgeOf(record, facts.identity, policy?.everyDays, now);
   const good = record !== undefined && isOfGuest(record, facts.identity) ? record.lastGood : null;
-  const gaps = [...scheduleGaps(known, facts, owner.agent.node), ...backupGaps(known), ...proofGapsOf(proof)];
+  const gaps = [...scheduleGaps(known, facts, owner.agent.node), ...diskGaps(facts), ...backupGaps(known), ...proofGapsOf(proof)];
   const [newest] = backups;
   const verified = backups.find(({ set, backup }) => backupState(backup, known.checked(set, backup)).state === "verified");
   return {
@@ -73,6 +73,16 @@ function scheduleGaps({ jobs, schedule }: GuestKnowledge, facts: OwnedGuest["fac
   }
   if (schedule === "overdue") return [{ gap: "backup-overdue", means: "no", text: "A backup that was due was not made" }];
   return schedule === "failed" ? [{ gap: "backup-failed", means: "no", text: "Its newest backup failed" }] : [];
+}
+
+function diskGaps({ unprotected }: OwnedGuest["facts"]): Gap[] {
+  if (unprotected === undefined)
+    return [{ gap: "disks-unknown", means: "unknown", text: "No agent told which of its disks backups take" }];
+  return unprotected.map(({ disk, why }) => ({
+    gap: "disk-left-out",
+    means: "no",
+    text: why === "off" ? `Backups leave out ${disk}` : `${disk} is no volume: PVE never backs it up`,
+  }));
 }
 
 function backupGaps(known: GuestKnowledge): Gap[] {

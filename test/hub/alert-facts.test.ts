@@ -4,7 +4,7 @@ import type { TaskView } from "#protocol/api.ts";
 import type { ClusterId, EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
 import { guestStatusCodes } from "#protocol/metrics.ts";
 import { AlertFacts } from "../../hub/alert-facts.ts";
-import { DueTimes } from "../../hub/core/backup-due.ts";
+import { DueTimes, JobMemory } from "../../hub/core/backup-due.ts";
 import type { AgentStatus, ClusterPicture } from "../../hub/core/cluster.ts";
 import { ownersOf } from "../../hub/core/inventory.ts";
 import { TaskMemory } from "../../hub/core/task-memory.ts";
@@ -57,8 +57,7 @@ function setUp() {
   const facts = new AlertFacts({
     reader: series.reader,
     live: series.live,
-    tasks,
-    due: new DueTimes("UTC"),
+    backups: { tasks, due: new DueTimes("UTC"), jobs: new JobMemory() },
     ran,
     refusing: () => false,
     sample: (_, entity, name, instance, value) => told.push(`${entity} ${name}${instance ?? ""} ${value}`),

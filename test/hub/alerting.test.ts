@@ -5,6 +5,7 @@ import type { EntityKey } from "#protocol/ids.ts";
 import { guestKey, nodeKey, type Vmid } from "#protocol/ids.ts";
 import type { Notification } from "#protocol/notifications.ts";
 import { Alerting } from "../../hub/alerting.ts";
+import { DueTimes, JobMemory } from "../../hub/core/backup-due.ts";
 import { TaskMemory } from "../../hub/core/task-memory.ts";
 import { agentOf, clusterA, connect, inventoryOf, type TestHub, testHub } from "../support/test-hub.ts";
 
@@ -39,11 +40,10 @@ function engine(t: TestContext, rules: readonly Rule[] = [hot]): { hub: TestHub;
     live: hub.series.live,
     clock: hub.clock,
     pictures: () => hub.fleet.pictures(),
-    tasks: new TaskMemory(),
+    backups: { tasks: new TaskMemory(), due: new DueTimes("UTC"), jobs: new JobMemory() },
     refusing: () => false,
     dispatcher: { enqueue: (notification) => sent.push(notification), committed: () => undefined },
     tell: () => undefined,
-    timezone: "UTC",
   });
   for (const { id, document } of hub.state.list("rule")) {
     if (!rules.some((rule) => rule.id === id)) hub.state.put("rule", id, { ...document, enabled: false }, by);

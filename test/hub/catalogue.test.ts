@@ -55,7 +55,8 @@ test("another namespace of the same datastore replaces nothing of the storage's 
       known.ofGuest(cluster, web).map(({ backup }) => backup),
       [backupAt(5)],
     );
-    assert.deepEqual(known.spanOf(cluster, web), { newestAt: 5, oldestAt: 5 });
+    const seen = known.ofPresent(cluster, web, pve1);
+    assert.deepEqual(seen.span, { newestAt: 5, newestOn: "pbs1", oldestAt: 5 });
     assert.equal(known.find(cluster, "pbs1", "pbs1:backup/vm/100/5")?.encrypted, false);
     assert.equal(known.find(cluster, "pbs1", "pbs1:backup/vm/100/9"), undefined, "PVE has no name for it");
     assert.deepEqual(
@@ -65,22 +66,22 @@ test("another namespace of the same datastore replaces nothing of the storage's 
         ["other", 2],
       ],
     );
-    assert.equal(known.listedAt(cluster, "pbs1", pve1), 10, "a listing of the other one says nothing of this one");
+    assert.equal(seen.listedAt("pbs1"), 10, "a listing of the other one says nothing of this one");
   }
 });
 
 test("a storage that can't be listed now says nothing of what is missing, but keeps what it had", (t) => {
   const { catalogue } = open(t);
-  assert.equal(catalogue.listedAt(clusterA, "pbs1", pve1), undefined);
+  assert.equal(catalogue.ofPresent(clusterA, web, pve1).listedAt("pbs1"), undefined);
   catalogue.take(agent, listing(10, [backupAt(5), backupAt(7, { guest: ["uuid:stranger"] })]));
   catalogue.take(agent, listing(20, [], { problem: "timeout" }));
-  assert.equal(catalogue.listedAt(clusterA, "pbs1", pve1), undefined);
-  assert.deepEqual(catalogue.spanOf(clusterA, web), { newestAt: 5, oldestAt: 5 });
+  assert.equal(catalogue.ofPresent(clusterA, web, pve1).listedAt("pbs1"), undefined);
+  assert.deepEqual(catalogue.ofPresent(clusterA, web, pve1).span, { newestAt: 5, newestOn: "pbs1", oldestAt: 5 });
 });
 
 test("a storage of each node's own is another one on each node", (t) => {
   const { catalogue } = open(t);
   catalogue.take(agent, { storage: "local", shared: false, at: 10, part: 1, parts: 1, backups: [] });
-  assert.equal(catalogue.listedAt(clusterA, "local", pve1), 10);
-  assert.equal(catalogue.listedAt(clusterA, "local", "pve2" as NodeName), undefined);
+  assert.equal(catalogue.ofPresent(clusterA, web, pve1).listedAt("local"), 10);
+  assert.equal(catalogue.ofPresent(clusterA, web, "pve2" as NodeName).listedAt("local"), undefined);
 });

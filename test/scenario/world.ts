@@ -7,6 +7,7 @@ import type { BackupJobFacts, GuestFacts, Inventory, StorageFacts } from "#proto
 import { guestStatusCodes } from "#protocol/metrics.ts";
 import type { Notification } from "#protocol/notifications.ts";
 import { AlertLoop } from "../../hub/alert-loop.ts";
+import { DueTimes, JobMemory } from "../../hub/core/backup-due.ts";
 import type { AgentStatus, ClusterPicture } from "../../hub/core/cluster.ts";
 import { ownersOf } from "../../hub/core/inventory.ts";
 import { TaskMemory } from "../../hub/core/task-memory.ts";
@@ -205,7 +206,7 @@ export class World {
       live: series.live,
       clock: { now: this.now, monotonicMs: () => this.monotonic, sleep: () => Promise.resolve() },
       pictures: () => [this.picture()],
-      tasks: this.memory,
+      backups: { tasks: this.memory, due: new DueTimes(this.timezone), jobs: new JobMemory() },
       refusing: () => this.refusing,
       dispatcher: {
         enqueue: (notification) => {
@@ -218,7 +219,6 @@ export class World {
         },
       },
       tell: () => undefined,
-      timezone: this.timezone,
     });
   }
 

@@ -23,8 +23,10 @@ export function addOverviewApi(app: Hono, guests: (now: number) => GuestView[], 
 const hourMs = 3_600_000;
 
 function protectionOf({ cluster, entity, vmid }: GuestView, now: number, trouble: boolean): ProtectionView {
-  const guest = { cluster, entity, vmid };
-  if (vmid % 7 === 3) return { ...guest, state: "none", backedUpAt: null, overdueSince: null, nextAt: null };
+  const job = { id: "backup-nightly", schedule: "21:00" };
+  const guest = { cluster, entity, vmid, jobs: [job], unprotected: [], backupStorage: "pbs1" };
+  if (vmid % 7 === 3)
+    return { ...guest, jobs: [], backupStorage: null, state: "none", backedUpAt: null, overdueSince: null, nextAt: null };
   const nextAt = now + 5 * hourMs;
   if (trouble && vmid === 107) return { ...guest, state: "failed", backedUpAt: now - 55 * hourMs, overdueSince: null, nextAt };
   if (trouble && vmid === 112)

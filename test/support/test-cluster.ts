@@ -53,6 +53,7 @@ export function testPicture({
         tags: [],
         onboot: false,
         configured: true,
+        unprotected: [],
         ...guest,
       })),
       storages: storages.map((storage) => ({ type: "dir", shared: false, content: [], enabled: true, nodes: [], ...storage })),

@@ -74,6 +74,7 @@ export function inventoryOf(
       tags: [],
       onboot: false,
       configured: true,
+      unprotected: [],
       ...guest,
     })),
   };

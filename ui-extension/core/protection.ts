@@ -9,7 +9,12 @@ export type Protections = ReadonlyMap<string, ProtectionView> | undefined;
 export const protectionKey = ({ cluster, entity }: { cluster: string; entity: string }) => `${cluster} ${entity}`;
 
 /** A guest that isn't protected, or that nobody can tell it of. The worst first. */
-export type Gap = { guest: GuestView; state: Exclude<ProtectionState, "current">; since: number | undefined };
+export type Gap = {
+  guest: GuestView;
+  state: Exclude<ProtectionState, "current">;
+  since: number | undefined;
+  disks: readonly string[];
+};
 
 /** What tests of backups say, by number of guests. `none`: never restored, or the hub tests nothing. */
 export type ProofCounts = { proven: number; failed: number; overdue: number; none: number; unknown: number };
@@ -17,10 +22,10 @@ export type ProofCounts = { proven: number; failed: number; overdue: number; non
 /** How all guests stand; templates are left out. */
 export type ProtectionSummary = { total: number; counts: Record<ProtectionState, number>; proofs: ProofCounts; gaps: Gap[] };
 
-const worstFirst: readonly ProtectionState[] = ["failed", "overdue", "none", "unknown"];
+const worstFirst: readonly ProtectionState[] = ["failed", "overdue", "none", "partial", "unknown"];
 
 export function summarizeProtection(guests: readonly GuestView[], protections: Protections): ProtectionSummary {
-  const counts: Record<ProtectionState, number> = { current: 0, overdue: 0, failed: 0, none: 0, unknown: 0 };
+  const counts: Record<ProtectionState, number> = { current: 0, overdue: 0, failed: 0, partial: 0, none: 0, unknown: 0 };
   const proofs: ProofCounts = { proven: 0, failed: 0, overdue: 0, none: 0, unknown: 0 };
   const gaps: Gap[] = [];
   const real = guests.filter((guest) => !guest.template);
@@ -30,7 +35,9 @@ export function summarizeProtection(guests: readonly GuestView[], protections: P
     counts[state]++;
     const proof = guest.proof?.state ?? "never";
     proofs[proof === "never" ? "none" : proof]++;
-    if (state !== "current") gaps.push({ guest, state, since: view?.overdueSince ?? view?.backedUpAt ?? undefined });
+    if (state === "current") continue;
+    const disks = (view?.unprotected ?? []).map(({ disk }) => disk);
+    gaps.push({ guest, state, since: view?.overdueSince ?? view?.backedUpAt ?? undefined, disks });
   }
   gaps.sort((a, b) => worstFirst.indexOf(a.state) - worstFirst.indexOf(b.state) || (a.since ?? 0) - (b.since ?? 0));
   return { total: real.length, counts, proofs, gaps };
@@ -46,6 +53,11 @@ export function protectionVerdict({ total, counts, proofs }: ProtectionSummary, 
     return { level: "critical", text: plural(t, missed, "{n} guest missed its backup", "{n} guests missed their backup") };
   if (counts.none > 0)
     return { level: "warning", text: plural(t, counts.none, "{n} guest is in no backup job", "{n} guests are in no backup job") };
+  if (counts.partial > 0)
+    return {
+      level: "warning",
+      text: plural(t, counts.partial, "Of {n} guest a disk is in no backup", "Of {n} guests a disk is in no backup"),
+    };
   if (counts.unknown > 0)
     return { level: "unknown", text: plural(t, counts.unknown, "Of {n} guest nobody can tell", "Of {n} guests nobody can tell") };
   if (proofs.failed > 0)
@@ -68,7 +80,7 @@ export function proofWords({ total, proofs }: ProtectionSummary, t: Translate): 
 }
 
 /** A guest's gap in words. `age`: of what `since` says. */
-export function gapWords({ state, since }: Gap, age: (at: number) => string, t: Translate): string {
+export function gapWords({ state, since, disks }: Gap, age: (at: number) => string, t: Translate): string {
   switch (state) {
     case "failed":
       return since === undefined
@@ -76,6 +88,8 @@ export function gapWords({ state, since }: Gap, age: (at: number) => string, t: 
         : t("the newest backup failed, the last good one {age} ago", { age: age(since) });
     case "overdue":
       return since === undefined ? t("backup overdue") : t("backup overdue for {age}", { age: age(since) });
+    case "partial":
+      return t("in no backup: {disks}", { disks: disks.join(", ") });
     case "none":
       return t("no backup job takes it");
     case "unknown":

@@ -17,6 +17,10 @@ export function protectionWord(view: ProtectionView | undefined, now: number): T
       return html`<span class="crit nowrap">${icon("critical", t("overdue"))} ${age}</span>`;
     case "failed":
       return html`<span class="crit nowrap">${icon("critical", t("the newest backup failed"))} ${age}</span>`;
+    case "partial": {
+      const disks = (view.unprotected ?? []).map(({ disk }) => disk).join(", ");
+      return html`<span class="warn nowrap" title=${t("in no backup: {disks}", { disks })}>${icon("warning")} ${t("without {disks}", { disks })}</span>`;
+    }
     case "none":
       return html`<span class="warn nowrap">${icon("warning")} ${t("no job")}</span>`;
     case "unknown":

@@ -39,6 +39,7 @@ const protectionLooks: Record<ProtectionVerdict["level"], { icon: IconName; leve
 const gapLooks: Record<Gap["state"], { icon: IconName; level: string; word: string }> = {
   failed: { icon: "critical", level: "crit", word: "critical" },
   overdue: { icon: "critical", level: "crit", word: "critical" },
+  partial: { icon: "warning", level: "warn", word: "warning" },
   none: { icon: "warning", level: "warn", word: "warning" },
   unknown: { icon: "unknown", level: "dim", word: "unknown" },
 };

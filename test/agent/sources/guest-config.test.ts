@@ -132,3 +132,36 @@ test("a guest on more storages than the inventory takes is told with as many as 
   const text = Array.from({ length: 100 }, (_, index) => `mp${index}: store${index}:v,mp=/m${index}\n`).join("");
   assert.equal(parseGuestConfig(text, "lxc").storages.length, 64);
 });
+
+test("backups leave out a VM's drives with backup=0, and nothing else", () => {
+  const text = `efidisk0: nfs1:100/vm-100-disk-1.qcow2,size=528K
+ide2: none,media=cdrom
+sata0: local:iso/debian.iso,backup=0,media=cdrom
+scsi0: local-lvm:vm-100-disk-0,size=32G
+scsi1: local-lvm:vm-100-disk-2,backup=0,size=8G
+scsi2: local-lvm:vm-100-disk-3,backup=1,size=8G
+unused0: local-lvm:vm-100-disk-9,backup=0
+virtio1: /dev/disk/by-id/ata-1,backup=no,size=1T
+
+[before]
+scsi2: local-lvm:vm-100-disk-3,backup=0,size=8G
+`;
+  assert.deepEqual(parseGuestConfig(text, "qemu").unprotected, [
+    { disk: "scsi1", why: "off" },
+    { disk: "virtio1", why: "off" },
+  ]);
+});
+
+test("backups leave out a container's mount points unless they say backup=1, and directories and devices of the node always", () => {
+  const text = `mp0: nfs1:200/vm-200-disk-1.raw,mp=/data,size=8G
+mp1: /srv/shared,mp=/shared,backup=1
+mp2: tank:subvol-200-disk-2,mp=/more,backup=1
+mp3: tank:subvol-200-disk-3,mp=/less,backup=0
+rootfs: local-zfs:subvol-200-disk-0,size=4G
+`;
+  assert.deepEqual(parseGuestConfig(text, "lxc").unprotected, [
+    { disk: "mp0", why: "off" },
+    { disk: "mp1", why: "no-volume" },
+    { disk: "mp3", why: "off" },
+  ]);
+});

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { BackupJobFacts } from "#protocol/messages.ts";
-import { backupFacts, DueTimes, includesGuest } from "../../../hub/core/backup-due.ts";
+import { backupFacts, DueTimes, includesGuest, JobMemory, nothingCatalogued } from "../../../hub/core/backup-due.ts";
 import type { BackupTask } from "../../../hub/core/task-memory.ts";
 
 const at = (iso: string) => Date.parse(iso) as EpochMs;
@@ -26,15 +26,17 @@ const task = (iso: string, state: BackupTask["state"], ofJob = true): BackupTask
 });
 const now = at("2026-03-03T02:00:00Z");
 const due = new DueTimes("UTC");
-const overdueHours = (jobs: BackupJobFacts[], tasks: BackupTask[], knownSince = 0, guestSince = 0) => {
-  const { overdueMs } = backupFacts(jobs, tasks, {
-    newestDue: (schedule) => due.newest(schedule, undefined, now),
-    knownSince,
-    guestSince,
-    now,
-  });
-  return overdueMs === undefined ? undefined : overdueMs / hour;
-};
+const times = (knownSince = 0, guestSince = 0, jobSince = 0) => ({
+  newestDue: (schedule: string) => due.newest(schedule, undefined, now),
+  dueAfter: (schedule: string, after: EpochMs) => due.after(schedule, undefined, after),
+  knownSince,
+  guestSince,
+  jobSince: () => jobSince,
+  now,
+});
+const hours = (ms: number | undefined) => (ms === undefined ? undefined : ms / hour);
+const overdueHours = (jobs: BackupJobFacts[], tasks: BackupTask[], knownSince = 0, guestSince = 0) =>
+  hours(backupFacts(jobs, tasks, times(knownSince, guestSince), nothingCatalogued).overdueMs);
 
 const cases: [
   name: string,
@@ -47,17 +49,79 @@ const cases: [
   ["made last night", 0, [job()], [task("2026-03-02T21:00:02Z", "ok")]],
   ["under way", 0, [job()], [task("2026-03-02T21:00:02Z", "running")]],
   ["only the night before", 5, [job()], [task("2026-03-01T21:00:02Z", "ok")]],
-  ["its own one failed", 5, [job()], [task("2026-03-02T21:00:02Z", "failed", false)]],
+  ["its own one failed", 5, [job()], [task("2026-03-02T21:00:02Z", "failed", false)], at("2026-03-02T12:00:00Z")],
   ["a job of several failed: nobody can say", undefined, [job()], [task("2026-03-02T21:00:02Z", "failed")]],
   ["a weekly one, due on Saturday, made then", 0, [job({ schedule: "sat 1:00" })], [task("2026-02-28T01:00:01Z", "ok")]],
   ["nothing was planned", undefined, [], []],
   ["no calendar", undefined, [{ ...job(), schedule: undefined as never }], []],
   ["due before tasks are known", undefined, [job()], [], at("2026-03-03T00:00:00Z")],
   ["due before the guest was there", undefined, [job()], [], 0, at("2026-03-03T00:00:00Z")],
+  ["since the night before last: counted from the first that is missing", 29, [job()], [task("2026-02-28T21:00:02Z", "ok")]],
+  ["never one since the guest is there", 29, [job()], [], 0, at("2026-02-28T22:00:00Z")],
 ];
 for (const [name, overdue, jobs, tasks, known, guest] of cases) {
   test(`a backup: ${name}`, () => assert.equal(overdueHours(jobs, tasks, known, guest), overdue));
 }
+
+type Held = [newestAt: string | undefined, listedAt: string | undefined];
+const held = ([newest, listed]: Held, oldest = newest) => ({
+  span: newest === undefined ? undefined : { newestAt: at(newest), newestOn: "nfs1", oldestAt: at(oldest ?? newest) },
+  listedAt: (storage: string) => (storage === "pbs1" && listed !== undefined ? at(listed) : undefined),
+});
+const toPbs = [job({ storage: "pbs1" })];
+const lastNight = "2026-03-02T21:04:00Z";
+const morning = "2026-03-03T01:00:00Z";
+const mixed = { ...task("2026-03-02T21:00:02Z", "failed"), endedAt: at("2026-03-02T22:00:00Z") };
+const good = { ...task("2026-03-02T21:00:02Z", "ok"), endedAt: at("2026-03-02T22:00:00Z") };
+
+const catalogued: [name: string, overdue: number | undefined, tasks: BackupTask[], held: Held, known?: number][] = [
+  ["a job of several failed, and its backup is there", 0, [mixed], [lastNight, morning]],
+  ["a job of several failed, and its backup isn't there", 5, [mixed], ["2026-03-01T21:04:00Z", morning]],
+  ["a job of several failed, and its storage was listed before that", undefined, [mixed], ["2026-03-01T21:04:00Z", lastNight]],
+  ["no task is known of that time, and its backup is there, in any storage", 0, [], [lastNight, undefined], now],
+  ["no task is known of that time, and its storage shows none since", 5, [], ["2026-03-01T21:04:00Z", morning], now],
+  [
+    "no task is known of that time, nor was its storage listed since",
+    undefined,
+    [],
+    ["2026-03-01T21:04:00Z", "2026-03-02T20:00:00Z"],
+    now,
+  ],
+  ["the job says OK, and its storage shows none since", 5, [good], ["2026-03-01T21:04:00Z", morning]],
+  ["the job says OK, and its storage can't be listed", 0, [good], ["2026-03-01T21:04:00Z", undefined]],
+  ["the job ended just before its storage was listed", 0, [good], ["2026-03-01T21:04:00Z", "2026-03-02T22:00:30Z"]],
+  ["it runs, and isn't there yet", 0, [task("2026-03-02T21:00:02Z", "running")], ["2026-03-01T21:04:00Z", morning]],
+];
+for (const [name, overdue, tasks, what, known] of catalogued) {
+  test(`a backup by the catalogue: ${name}`, () =>
+    assert.equal(hours(backupFacts(toPbs, tasks, times(known), held(what)).overdueMs), overdue));
+}
+
+test("a guest with an old backup was there before the hub was: its missing backup is told at once", () => {
+  const born = times(now, now);
+  assert.equal(hours(backupFacts(toPbs, [], born, held(["2026-02-20T21:04:00Z", morning])).overdueMs), 221);
+  assert.equal(backupFacts(toPbs, [], born, held([undefined, morning])).overdueMs, undefined, "it may be new");
+});
+
+test("a run that was due before the guest was put into the job is not missing", () => {
+  const tasks = [task("2026-02-20T21:00:02Z", "ok", false)];
+  assert.equal(backupFacts([job()], tasks, times(0, 0, at("2026-03-02T23:00:00Z")), nothingCatalogued).overdueMs, undefined);
+  const memory = new JobMemory();
+  const [first, then] = [at("2026-03-01T00:00:00Z"), at("2026-03-02T23:00:00Z")];
+  assert.equal(memory.look("c", 100, [job()], first)(job()), 0);
+  const weekly = job({ id: "weekly", schedule: "sat 1:00" });
+  assert.equal(memory.look("c", 100, [job(), weekly], then)(weekly), then);
+  assert.equal(memory.look("c", 100, [job(), weekly], now)(weekly), then);
+  assert.equal(memory.look("c", 100, [job({ schedule: "22:00" })], now)(job({ schedule: "22:00" })), now, "another calendar");
+});
+
+test("the newest backup: the failed task that was last, until a backup is there that is newer", () => {
+  const failed = { ...task("2026-03-02T21:00:02Z", "failed", false), endedAt: at("2026-03-02T21:10:00Z") };
+  const newest = (what: Held) => backupFacts(toPbs, [failed], times(), held(what)).newest?.state;
+  assert.equal(newest([undefined, morning]), "failed");
+  assert.equal(newest(["2026-03-02T21:05:00Z", morning]), "failed", "what the failed task itself left");
+  assert.equal(newest(["2026-03-02T23:00:00Z", morning]), "ok");
+});
 
 test("a job takes what it names, or all but what it excludes, on its node", () => {
   const guest = { vmid: 100, pool: "shop" };

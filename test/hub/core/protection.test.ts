@@ -27,5 +27,18 @@ const cases: [
   ["no run was due since tasks are known: unknown, not current", jobs, undefined, task("ok"), "unknown"],
 ];
 for (const [name, known, overdueMs, newest, state] of cases) {
-  test(`protection: ${name}`, () => assert.equal(protectionState(known, { overdueMs, newest }), state));
+  const standing = known && { jobs: known, stands: { overdueMs, newest } };
+  test(`protection: ${name}`, () => assert.equal(protectionState(standing, []), state));
 }
+
+test("protection: a disk that backups leave out makes it partial, one that nobody knows of unknown; what is worse counts more", () => {
+  const disks = [{ disk: "scsi1", why: "off" }];
+  const [inTime, missed] = [
+    { jobs, stands: { overdueMs: 0, newest: task("ok") } },
+    { jobs, stands: { overdueMs: 1, newest: task("ok") } },
+  ];
+  assert.equal(protectionState(inTime, disks), "partial");
+  assert.equal(protectionState(inTime, undefined), "unknown");
+  assert.equal(protectionState(missed, disks), "overdue");
+  assert.equal(protectionState({ jobs, stands: { overdueMs: undefined, newest: undefined } }, disks), "partial");
+});

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Layout, layoutSchema, type ProtectionView } from "#protocol/panel.ts";
+import type { GuestProofView } from "#protocol/proof.ts";
+import { orderOf } from "../../support/operations-world.ts";
 import { seenHub } from "../../support/seen-hub.ts";
 import { inventoryOf } from "../../support/test-hub.ts";
 
@@ -35,16 +37,55 @@ test("a layout beyond its bounds, or with a field nobody knows, is refused and n
   assert.deepEqual(kept, { widgets: [], filters: [], guestColumns: [] });
 });
 
-test("protection follows the guest's own jobs; who doesn't see a guest isn't told of its backups", async (t) => {
+test("protection follows the guest's own jobs; who doesn't see a guest isn't told of its backups; our test guests are nobody's to protect", async (t) => {
   const { gateway, hub, agent } = seenHub(t);
-  const guests = [{ vmid: 100, name: "web" }, { vmid: 101 }, { vmid: 102, template: true }];
+  const guests = [{ vmid: 100, name: "web" }, { vmid: 101 }, { vmid: 102, template: true }, { vmid: 990_000 }];
   const job = { id: "nightly", type: "vzdump", enabled: true, schedule: "21:00", all: false, exclude: [], repeatMissed: false };
   hub.fleet.inventory(agent, inventoryOf({ guests, backupJobs: [{ ...job, vmids: [100] }] }));
+  const test = hub.restore.operations.start(orderOf(hub.clock.now()));
+  hub.restore.book.tellLive(test, { testVmid: 990_000 });
   const of = async (user: string) => {
     const { items } = (await (await gateway.ask(user, "GET", "/api/v1/protection")).json()) as { items: ProtectionView[] };
-    return items.map(({ vmid, state, overdueSince, nextAt }) => ({ vmid, state, overdueSince, hasNext: nextAt !== null }));
+    return items.map(({ vmid, state, jobs, overdueSince, nextAt }) => ({
+      vmid,
+      state,
+      jobs,
+      overdueSince,
+      hasNext: nextAt !== null,
+    }));
   };
-  const web = { vmid: 100, state: "unknown", overdueSince: null, hasNext: true };
-  assert.deepEqual(await of("root@pam"), [web, { vmid: 101, state: "none", overdueSince: null, hasNext: false }]);
+  const web = { vmid: 100, state: "unknown", jobs: [{ id: "nightly", schedule: "21:00" }], overdueSince: null, hasNext: true };
+  assert.deepEqual(await of("root@pam"), [web, { vmid: 101, state: "none", jobs: [], overdueSince: null, hasNext: false }]);
   assert.deepEqual(await of("bob@pve"), [web]);
+});
+
+test("a backup in a storage and a disk that it leaves out: protected in part, by name", async (t) => {
+  const { gateway, hub, agent } = seenHub(t);
+  const day = 86_400_000;
+  await hub.clock.advance(60 * day);
+  const now = hub.clock.now();
+  const unprotected = [{ disk: "scsi1", why: "off" as const }];
+  const job = { id: "nightly", type: "vzdump", enabled: true, schedule: "21:00", storage: "nfs1" };
+  const backupJobs = [{ ...job, all: true, vmids: [], exclude: [], repeatMissed: false }];
+  hub.fleet.inventory(agent, inventoryOf({ guests: [{ vmid: 100, unprotected }, { vmid: 101 }, { vmid: 103 }], backupJobs }));
+  const backup = { type: "qemu" as const, format: "vma.zst", protected: false, encrypted: false };
+  const backups = [
+    { ...backup, volid: "nfs1:backup/100", vmid: 100, at: now - 1000 },
+    { ...backup, volid: "nfs1:backup/101", vmid: 101, at: now - 1000 },
+    { ...backup, volid: "nfs1:backup/103", vmid: 103, at: now - 4 * day },
+  ];
+  hub.restore.catalogue.take(agent, { storage: "nfs1", shared: true, at: now, part: 1, parts: 1, backups });
+  const { items } = (await (await gateway.ask("root@pam", "GET", "/api/v1/protection")).json()) as { items: ProtectionView[] };
+  assert.deepEqual(
+    items.map(({ vmid, state, unprotected, backedUpAt, backupStorage }) => [vmid, state, unprotected, backedUpAt, backupStorage]),
+    [
+      [100, "partial", unprotected, now - 1000, "nfs1"],
+      [101, "current", [], now - 1000, "nfs1"],
+      [103, "overdue", [], now - 4 * day, "nfs1"],
+    ],
+  );
+  const proof = (await (await gateway.ask("root@pam", "GET", "/api/v1/proof?guest=100")).json()) as { items: GuestProofView[] };
+  const [view] = proof.items;
+  assert.equal(view?.protected, "no");
+  assert.deepEqual(view?.gaps[0], { gap: "disk-left-out", text: "Backups leave out scsi1" });
 });

@@ -16,11 +16,13 @@ import { fc } from "../../support/property.ts";
 const now = 1_800_000_000_000;
 const world = fakeCluster({ nodes: 3, guests: 3, silent: 0, trouble: false });
 const guests = world.guests(now);
+const blank = { jobs: [], backedUpAt: null, backupStorage: null, overdueSince: null, nextAt: null };
 const stands = (...states: ProtectionView["state"][]) =>
   new Map(
     states.map((state, index): [string, ProtectionView] => {
+      const unprotected = state === "partial" ? [{ disk: "scsi1", why: "off" as const }] : [];
       const { cluster = "", entity = "", vmid = 0 } = guests[index] ?? {};
-      return [`${cluster} ${entity}`, { cluster, entity, vmid, state, backedUpAt: null, overdueSince: null, nextAt: null }];
+      return [`${cluster} ${entity}`, { cluster, entity, vmid, ...blank, state, unprotected }];
     }),
   );
 const proven = (state: "proven" | "failed" | "overdue"): GuestView[] =>
@@ -57,6 +59,13 @@ const verdicts: [name: string, GuestView[], ReturnType<typeof stands> | undefine
   ],
   ["one missed: critical", guests, stands("current", "overdue", "none"), "critical", "1 guest missed its backup"],
   ["one in no job: a warning", guests, stands("current", "none", "unknown"), "warning", "1 guest is in no backup job"],
+  [
+    "one disk in no backup: a warning",
+    guests,
+    stands("current", "partial", "unknown"),
+    "warning",
+    "Of 1 guest a disk is in no backup",
+  ],
   ["one unknown: unknown", guests, stands("current", "unknown", "current"), "unknown", "Of 1 guest nobody can tell"],
   ["the hub has not said yet: unknown", guests, undefined, "unknown", "Of 3 guests nobody can tell"],
   ["no guest: unknown", [], stands(), "unknown", "No guest is known"],
