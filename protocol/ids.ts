@@ -81,9 +81,9 @@ export const diskKey = (node: NodeName, id: string) => `disk/${node}/${id}` as E
 export const thinpoolKey = (node: NodeName, vg: string, lv: string) => `thinpool/${node}/${vg}/${lv}` as EntityKey;
 /** `server`: first 16 hex digits of the pinned certificate's SHA-256; where none is pinned, of the SHA-256 of `host:port`. */
 export const datastoreKey = (server: string, store: string) => `datastore/${server}/${store}` as EntityKey;
-/** A shared storage exists once per cluster, a local one once per node. */
-export const storageKey = (storage: StorageId, node: NodeName, shared: boolean) =>
-  (shared ? `storage/${storage}` : `storage/${node}/${storage}`) as EntityKey;
+/** A local storage exists once per node, a shared one (`node` undefined) once per cluster. */
+export const storageKey = (storage: StorageId, node: NodeName | undefined) =>
+  (node === undefined ? `storage/${storage}` : `storage/${node}/${storage}`) as EntityKey;
 export const clusterKey = "cluster" as EntityKey;
 
 export type ParsedUpid = {

@@ -103,7 +103,7 @@ export class GuestFeed {
       if (storage === undefined || storages.get(row, ofStorage.enabled) !== 1) continue;
       const isShared = storages.get(row, ofStorage.shared) === 1;
       if (isShared && !shared) continue;
-      const entity = table.entity(storageKey(storage, node, isShared));
+      const entity = table.entity(storageKey(storage, isShared ? undefined : node));
       const active = storages.get(row, ofStorage.active) === 1;
       table.put(entity, storageIds.active, "pve-metrics", active ? 1 : 0);
       if (!active) continue;
@@ -242,7 +242,7 @@ function putStoragesFromRrd(
     const facts = pmxcfs.storages.find(({ storage }) => storage === entry.storage);
     if (entry.node !== node || facts === undefined || Math.abs(now - entry.atMs) > feedMaxAgeMs) continue;
     if (facts.shared && !shared) continue;
-    const entity = table.entity(storageKey(entry.storage, node, facts.shared));
+    const entity = table.entity(storageKey(entry.storage, facts.shared ? undefined : node));
     table.put(entity, storageIds.active, "rrd", 1);
     table.put(entity, storageIds.total, "rrd", entry.total);
     table.put(entity, storageIds.used, "rrd", entry.used);

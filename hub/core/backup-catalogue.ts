@@ -23,7 +23,7 @@ export type BackupSet = {
 };
 
 export const storageEntityOf = ({ storage, shared }: Pick<Backups, "storage" | "shared">, node: NodeName): EntityKey =>
-  storageKey(storage as StorageId, node, shared);
+  storageKey(storage as StorageId, shared ? undefined : node);
 
 /** Parts of one listing may come in any order; another `at` begins a new one. */
 export class PartCollector {

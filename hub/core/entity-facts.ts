@@ -43,7 +43,7 @@ export function entitiesOf(
   }
   for (const { facts, node } of storagesOf(picture, now)) {
     if (!facts.enabled) continue;
-    const entity = storageKey(facts.storage as StorageId, node ?? ("" as NodeName), facts.shared);
+    const entity = storageKey(facts.storage as StorageId, node);
     const title = node === undefined ? facts.storage : `${facts.storage} on ${node}`;
     found.push(plain(entity, node, facts.storage, { type: facts.type, title, storages: [facts.storage] }));
   }

@@ -130,7 +130,7 @@ export function entitiesOf(picture: ClusterPicture, now: EpochMs): Place[] {
   const nodes = [...nodesOf(picture, now).keys()];
   const guests = [...picture.owners].map(([vmid, { owner }]) => ({ entity: guestKey(vmid), node: owner.agent.node }));
   const storages = storagesOf(picture, now).map(({ facts, node }) => ({
-    entity: storageKey(facts.storage as StorageId, node ?? ("" as NodeName), facts.shared),
+    entity: storageKey(facts.storage as StorageId, node),
     node,
   }));
   const datastores = [...picture.agents.values()].flatMap(({ inventory }) => inventory?.inventory.datastores ?? []);

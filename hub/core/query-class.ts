@@ -52,7 +52,7 @@ const everyone: Record<SeriesClass, (picture: ClusterPicture, now: EpochMs) => r
   storages: (picture, now) =>
     storagesOf(picture, now).map(({ facts, node }) => ({
       cluster: picture.cluster,
-      entity: storageKey(facts.storage as StorageId, node ?? ("" as NodeName), facts.shared),
+      entity: storageKey(facts.storage as StorageId, node),
       name: facts.storage,
       node,
       tags: [],

@@ -184,9 +184,8 @@ export function guestView(sight: Sight, picture: ClusterPicture, owned: OwnedGue
   };
 }
 
-/** A local storage's key needs some node; a shared one's ignores it. */
 export const storageEntity = ({ storage, shared }: StorageFacts, node: NodeName | undefined): EntityKey =>
-  storageKey(storage as StorageId, node ?? ("" as NodeName), shared);
+  storageKey(storage as StorageId, shared ? undefined : node);
 
 export function storageView(sight: Sight, picture: ClusterPicture, facts: StorageFacts, node: NodeName | undefined): StorageView {
   const entity = storageEntity(facts, node);

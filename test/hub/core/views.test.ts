@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { guestKey, type NodeName, nodeKey, type StorageId, storageKey, type Vmid } from "#protocol/ids.ts";
+import { guestKey, nodeKey, type StorageId, storageKey, type Vmid } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import { nodeState } from "../../../hub/core/cluster.ts";
 import { guestViews, nodeViews, storageViews } from "../../../hub/core/views.ts";
@@ -140,7 +140,7 @@ for (const [name, enabled, active, state] of storageStates) {
     const agent = connect(hub, "pve1");
     const storage = { storage: "nfs1", type: "nfs", shared: true, content: [], enabled, nodes: [] };
     hub.fleet.inventory(agent, inventoryOf({ storages: [storage] }));
-    const entity = storageKey("nfs1" as StorageId, "pve1" as NodeName, true);
+    const entity = storageKey("nfs1" as StorageId, undefined);
     for (const value of active === undefined ? [] : [active]) hub.series.put(agent, entity, "active", hub.clock.now(), value);
     assert.deepEqual(
       storageViews(sight(hub), picture(hub)).map((view) => view.state),
