@@ -1,5 +1,6 @@
 import { ConfigError, type HubConfig } from "./config.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
+import { errorMessage } from "./core/error.ts";
 import type { LongRangeReader } from "./core/long-range.ts";
 import { clusterNames, type Row } from "./core/prometheus-series.ts";
 import type { LiveTable, SeriesReader } from "./core/series.ts";
@@ -54,6 +55,6 @@ function section<T>(name: string, open: () => T): T {
   try {
     return open();
   } catch (error) {
-    throw new ConfigError(`${name}: ${(error as Error).message}`, { cause: error });
+    throw new ConfigError(`${name}: ${errorMessage(error)}`, { cause: error });
   }
 }

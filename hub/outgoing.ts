@@ -8,6 +8,7 @@ import {
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
+import { errorMessage } from "./core/error.ts";
 import { addressProblem, type OutgoingRules, redirectProblem, urlProblem } from "./core/outgoing-url.ts";
 
 export type OutgoingRequest = {
@@ -86,7 +87,7 @@ export class OutgoingClient {
       return { ok: true, answer };
     } catch (error) {
       if (error instanceof ForbiddenError) return { ok: false, reason: "forbidden", problem: error.message };
-      const problem = signal.aborted ? `no answer within ${request.timeoutMs} ms` : (error as Error).message;
+      const problem = signal.aborted ? `no answer within ${request.timeoutMs} ms` : errorMessage(error);
       return { ok: false, reason: "unreachable", problem };
     }
   }

@@ -3,6 +3,7 @@ import { AgentOutlet } from "./agent-outlet.ts";
 import { AlertRelay } from "./alert-feed.ts";
 import { ConfigError, type HubConfig } from "./config.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
+import { errorMessage } from "./core/error.ts";
 import type { LiveTable, SeriesReader } from "./core/series.ts";
 import type { LinkServer } from "./link/server.ts";
 import { MqttService } from "./mqtt/mqtt.ts";
@@ -47,6 +48,6 @@ function openMqtt(ports: Omit<OutletPorts, "link">, alerts: AlertRelay): MqttSer
   try {
     return new MqttService(config.mqtt, { ...ports, alerts, random: Math.random, stateDir: config.state });
   } catch (error) {
-    throw new ConfigError(`mqtt: ${(error as Error).message}`, { cause: error });
+    throw new ConfigError(`mqtt: ${errorMessage(error)}`, { cause: error });
   }
 }

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import type { createTransport, SendMailOptions } from "nodemailer";
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
+import { errorMessage } from "../core/error.ts";
 import { htmlEscape } from "../core/html.ts";
 import { plainText } from "../core/message.ts";
 import { addressProblem, type OutgoingRules } from "../core/outgoing-url.ts";
@@ -121,7 +122,7 @@ async function resolve(host: string, rules: OutgoingRules): Promise<{ address: s
     if (allowed !== undefined) return { address: allowed.address };
     return { problem: `${host}: ${problems[0] ?? "no address"}`, retry: false };
   } catch (error) {
-    return { problem: `${host}: ${(error as Error).message}`, retry: true };
+    return { problem: `${host}: ${errorMessage(error)}`, retry: true };
   }
 }
 

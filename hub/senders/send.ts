@@ -1,5 +1,6 @@
 import type { Notification, Receiver } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
+import { errorMessage } from "../core/error.ts";
 import { MissingSecret } from "../secrets.ts";
 import { sendAlertmanager } from "./alertmanager.ts";
 import type { ReceiverOf } from "./channel.ts";
@@ -41,7 +42,7 @@ export function openSender(ports: SenderPorts): Send {
       return withoutSecrets(await sendBy({ ...ports, secret }, push, notification, receiver), used);
     } catch (error) {
       // A secret that is missing will be set; anything else here is a bug, and a message must not be lost by one.
-      const problem = error instanceof MissingSecret ? error.message : `could not be sent: ${(error as Error).message}`;
+      const problem = error instanceof MissingSecret ? error.message : `could not be sent: ${errorMessage(error)}`;
       return withoutSecrets({ ok: false, retry: true, problem }, used);
     }
   };

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { EntityKey, EpochMs } from "#protocol/ids.ts";
 import type { ClusterPicture } from "../../core/cluster.ts";
+import { errorMessage } from "../../core/error.ts";
 import { factRows } from "../../core/prometheus-facts.ts";
 import type { Family } from "../../core/prometheus-names.ts";
 import { type ClusterNames, clusterNames, type Labelled, type Row } from "../../core/prometheus-series.ts";
@@ -175,7 +176,7 @@ export class RemoteWrite {
       this.diskTrouble = false;
     } catch (error) {
       this.sender.counters.lost += samples;
-      if (!this.diskTrouble) this.ports.log(4, `remote write can't queue: ${(error as Error).message}`, { samples });
+      if (!this.diskTrouble) this.ports.log(4, `remote write can't queue: ${errorMessage(error)}`, { samples });
       this.diskTrouble = true;
     }
     this.sender.wake();
