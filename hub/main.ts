@@ -14,6 +14,7 @@ import { lockInstance } from "./instance-lock.ts";
 import { describeError, openLog } from "./log.ts";
 import { openServiceManager } from "./notify.ts";
 import { systemClock } from "./ports.ts";
+import { programName } from "./program.ts";
 import { defaultUrl, giveToOwnerOf, rotateJoinKey, setup } from "./setup.ts";
 import { openSeries } from "./store/series.ts";
 import { StateStore } from "./store/state.ts";
@@ -22,6 +23,7 @@ import { checkSeriesStore, storeCommands } from "./store-commands.ts";
 import { certificatePath, loadCertificate, readNextCertificate } from "./tls.ts";
 
 const defaultConfigPath = "/etc/proven/hub.toml";
+const program = programName(import.meta.url);
 
 const usage = `proven-hub ${softwareVersion}
   proven-hub [--config FILE]                    run the hub
@@ -94,7 +96,7 @@ async function run(args: readonly string[]): Promise<void> {
   if (command === undefined) throw new UsageError(`unknown command ${rest.join(" ")}\n${usage}`);
   await becomeOwnerOf(config.state);
   const user = process.env.PROVEN_ACTOR ?? userInfo().username;
-  const state = StateStore.open({ dir: config.state, now: systemClock.now });
+  const state = StateStore.open({ dir: config.state, now: systemClock.now, program });
   const fingerprint = async () => (await loadCertificate(config.state, systemClock.now())).fingerprint;
   try {
     await command.run(rest.slice(2), { state, now: systemClock.now(), user, fingerprint, say });
@@ -177,7 +179,7 @@ async function serve(config: HubConfig): Promise<void> {
   if ((await lockInstance(config.state)) === undefined) {
     throw new UsageError(`another proven-hub runs on ${config.state}: stop it, or set another \`state\` in the configuration`);
   }
-  const state = StateStore.open({ dir: config.state, now: clock.now, upgrade: { log } });
+  const state = StateStore.open({ dir: config.state, now: clock.now, upgrade: { log }, program });
   const series = openSeries({ dir: join(config.state, "series"), now: clock.now, log });
   const certificate = await loadCertificate(config.state, clock.now());
   const hub = await startHub({ config, clock, log, state, series, certificate });

@@ -1,10 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { type Database, open, type RootDatabase } from "lmdb";
+import type * as z from "zod";
 import type { EpochMs } from "#protocol/ids.ts";
 import { errorMessage } from "../core/error.ts";
 import { BoundedMap } from "../core/limits.ts";
 import { type AuditEntry, type AuditVerdict, auditEntrySchema, ChainWalk, type Change, chain, verifyChain } from "./audit.ts";
+import { CheckedStore } from "./checked-store.ts";
 import { type DocumentOf, type Kind, kinds } from "./documents.ts";
 import { envFileProblem, envPageSize } from "./env-file.ts";
 import { History } from "./history.ts";
@@ -38,6 +41,8 @@ export type StateOptions = {
   upgrade?: UpgradePorts;
   /** Layout of what is stored; default: this program's. */
   schema?: StoreSchema<StateEnv>;
+  /** Names the program with its schemas: see CheckedStore. */
+  program?: string | undefined;
 };
 
 export type Actor = { actor: string; reason: string };
@@ -54,6 +59,7 @@ export class StateStore {
     private readonly documents: Database<unknown, [Kind, string]>,
     private readonly audit: Database<unknown, number>,
     readonly history: History,
+    private readonly checked: CheckedStore,
     private readonly now: () => EpochMs,
   ) {}
 
@@ -68,8 +74,9 @@ export class StateStore {
       const root = open<unknown, string>({ path, encoding: "json", maxDbs: 8, pageSize: envPageSize, overlappingSync: false });
       const documents = root.openDB<unknown, [Kind, string]>("documents", { encoding: "json" });
       const audit = root.openDB<unknown, number>("audit", { encoding: "json" });
-      settleVersion({ root, documents, audit }, path, options);
-      return new StateStore(root, documents, audit, History.open(root), options.now);
+      const checked = new CheckedStore(root, options.program);
+      if (settleVersion({ root, documents, audit }, path, options) === "new") checked.noteNew();
+      return new StateStore(root, documents, audit, History.open(root), checked, options.now);
     } catch (cause) {
       throw cause instanceof StoreError ? cause : unusable(path, errorMessage(cause), cause);
     }
@@ -78,7 +85,41 @@ export class StateStore {
   get<K extends Kind>(kind: K, id: string): DocumentOf<K> | undefined {
     if (askedOften.has(kind)) return this.recall(kind, id);
     const raw = this.documents.get([kind, id]);
-    return raw === undefined ? undefined : parseDocument(kind, id, raw);
+    return raw === undefined ? undefined : this.read(kind, id, raw);
+  }
+
+  private read<K extends Kind>(kind: K, id: string, raw: unknown): DocumentOf<K> {
+    return this.checked.trusted ? (raw as DocumentOf<K>) : parseDocument(kind, id, raw); // it was parsed before it was written
+  }
+
+  /** The start is over: from now on each document that is read is checked, as another version's command may write beside this hub. */
+  started(): void {
+    this.checked.distrust();
+  }
+
+  /**
+   * Looks at every document in slices of a few milliseconds, so that the next start of this program needs not. `goOn` is awaited after each.
+   * Returns what is wrong with the first document that isn't valid.
+   */
+  async checkInSlices(goOn: () => Promise<boolean>): Promise<string | undefined> {
+    if (!this.checked.isDue) return undefined;
+    this.checked.begin();
+    let isAsWritten = true;
+    for (const kind of Object.keys(kinds) as Kind[]) {
+      const ids = [...this.documents.getKeys({ start: [kind, ""], end: [kind, "\uffff"] })].map(([, id]) => id);
+      for (let at = 0; at < ids.length; at += documentsPerSlice) {
+        for (const id of ids.slice(at, at + documentsPerSlice)) {
+          const raw = this.documents.get([kind, id]);
+          const parsed = raw === undefined ? undefined : kinds[kind].schema.safeParse(raw);
+          if (parsed?.success === false) return invalid(kind, id, parsed.error);
+          // What a schema has to add would be missing where documents are taken as they are.
+          isAsWritten &&= parsed === undefined || isDeepStrictEqual(parsed.data, raw);
+        }
+        if (!(await goOn())) return undefined;
+      }
+    }
+    if (isAsWritten) this.checked.end();
+    return undefined;
   }
 
   /** Read each time, since another process may have written it; parsed again only when it says something else than last time. */
@@ -89,7 +130,7 @@ export class StateStore {
     const key = `${kind} ${id}`;
     const known = this.recalled.get(key);
     if (known?.text === text) return known.document as DocumentOf<K>; // the key names the kind
-    const document = parseDocument(kind, id, JSON.parse(text));
+    const document = this.read(kind, id, JSON.parse(text));
     Object.freeze(document);
     this.recalled.set(key, { text, document });
     return document;
@@ -97,7 +138,7 @@ export class StateStore {
 
   /** All documents of a kind from the id `from` on, by id. */
   list<K extends Kind>(kind: K, from = ""): { id: string; document: DocumentOf<K> }[] {
-    return [...this.range(kind, from)].map(({ id, raw }) => ({ id, document: parseDocument(kind, id, raw) }));
+    return [...this.range(kind, from)].map(({ id, raw }) => ({ id, document: this.read(kind, id, raw) }));
   }
 
   /** Ids of a kind that sort before `end`: where ids begin with a time, the older ones. At most `limit`. */
@@ -232,6 +273,7 @@ export class StateStore {
 
   private write(kind: Kind, id: string, by: Actor, before: unknown, after: unknown): void {
     if (kinds[kind].audited) this.record({ at: this.now(), ...by, action: actionOf(before, after), kind, id }, before, after);
+    this.checked.noteWrite();
     if (after === undefined) this.documents.removeSync([kind, id]);
     else this.documents.putSync([kind, id], after);
   }
@@ -254,9 +296,11 @@ const actionOf = (before: unknown, after: unknown): AuditEntry["action"] =>
 
 function parseDocument<K extends Kind>(kind: K, id: string, raw: unknown): DocumentOf<K> {
   const parsed = kinds[kind].schema.safeParse(raw);
-  if (!parsed.success) throw new StoreError(`state store: ${kind} ${id} is not valid: ${parsed.error.issues[0]?.message}`);
+  if (!parsed.success) throw new StoreError(`state store: ${invalid(kind, id, parsed.error)}`);
   return parsed.data as DocumentOf<K>; // the schema stands in the kind's own row
 }
+
+const invalid = (kind: Kind, id: string, { issues }: z.ZodError) => `${kind} ${id} is not valid: ${issues[0]?.message}`;
 
 /** Version of the state store in this environment. Undefined: an empty one. @throws StoreError for something else than a state store. */
 export function stateVersion(root: RootDatabase<unknown, string>, path: string): number | undefined {
@@ -267,7 +311,7 @@ export function stateVersion(root: RootDatabase<unknown, string>, path: string):
 }
 
 /** An empty store gets this program's version; one of an earlier version is brought to it by the hub alone. */
-function settleVersion(env: StateEnv, path: string, { upgrade, schema = stateSchema }: StateOptions): void {
+function settleVersion(env: StateEnv, path: string, { upgrade, schema = stateSchema }: StateOptions): "new" | "settled" {
   const { root } = env;
   const writeVersion = (version: number) => void root.putSync("version", version);
   const found = root.transactionSync(() => {
@@ -275,9 +319,11 @@ function settleVersion(env: StateEnv, path: string, { upgrade, schema = stateSch
     if (version === undefined) writeVersion(schema.version);
     return version;
   });
-  if (found === undefined || found === schema.version) return;
+  if (found === undefined) return "new";
+  if (found === schema.version) return "settled";
   if (found < schema.version && upgrade === undefined) {
     throw new StoreError(`${path} has version ${found}, this program reads ${schema.version}: start the hub once`);
   }
   upgradeStore(found, { dir: path, env, root, writeVersion }, schema, upgrade ?? { log: () => undefined });
+  return "settled";
 }

@@ -266,3 +266,81 @@ test("a key that was revoked is revoked at the next look, and one that is gone i
   assert.equal(state.get("apiKey", key.id), undefined);
   await state.close();
 });
+
+const hurried = async () => true;
+
+/** As a program that takes any document would leave it. */
+function spoil(dir: string, id: string): Promise<void> {
+  const root = open({ path: join(dir, "state"), encoding: "json", maxDbs: 8 });
+  root.openDB("documents", { encoding: "json" }).putSync(["agentSeen", id], { software: 5 });
+  return root.close();
+}
+
+const seen = { software: "1", connectedAt: now, lastSeenAt: now, clockSkewMs: null };
+
+test("a program that starts again takes what it checked as it stands, and looks at everything after its start", async (t) => {
+  const dir = temporaryDir(t);
+  const openAs = (program: string | undefined) => StateStore.open({ dir, now: () => now, program });
+  const first = openAs("a");
+  first.put("agentSeen", "c/one", seen, by);
+  await first.close();
+  await spoil(dir, "c/two");
+
+  const again = openAs("a");
+  assert.equal(again.list("agentSeen").length, 2);
+  again.started();
+  assert.throws(() => again.list("agentSeen"), StoreError);
+  await again.close();
+  for (const other of ["b", undefined]) {
+    const state = openAs(other);
+    assert.throws(() => state.list("agentSeen"), StoreError);
+    await state.close();
+  }
+});
+
+test("what another program wrote is checked again before a start trusts it, and what isn't valid is named", async (t) => {
+  const dir = temporaryDir(t);
+  const openAs = (program: string | undefined) => StateStore.open({ dir, now: () => now, program });
+  const isTrusted = async () => {
+    await spoil(dir, "c/probe");
+    const state = openAs("a");
+    let trusted = true;
+    try {
+      state.get("agentSeen", "c/probe");
+    } catch {
+      trusted = false;
+    }
+    state.remove("agentSeen", "c/probe", by);
+    await state.close();
+    return trusted;
+  };
+  await openAs("a").close();
+  assert.equal(await isTrusted(), true);
+  for (const other of ["b", undefined]) {
+    const writer = openAs(other);
+    writer.put("agentSeen", "c/one", seen, by);
+    await writer.close();
+    assert.equal(await isTrusted(), false);
+    const checker = openAs("a");
+    assert.equal(await checker.checkInSlices(hurried), undefined);
+    await checker.close();
+    assert.equal(await isTrusted(), true);
+  }
+
+  const writer = openAs("b");
+  writer.put("agentSeen", "c/one", seen, by);
+  await writer.close();
+  await spoil(dir, "c/two");
+  const checker = openAs("a");
+  assert.match(String(await checker.checkInSlices(hurried)), /^agentSeen c\/two is not valid: /);
+  checker.remove("agentSeen", "c/two", by);
+  const between = async () => {
+    const state = openAs("b");
+    state.put("agentSeen", "c/three", seen, by);
+    await state.close();
+    return true;
+  };
+  await checker.checkInSlices(between);
+  await checker.close();
+  assert.equal(await isTrusted(), false);
+});
