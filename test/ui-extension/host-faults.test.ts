@@ -1,38 +1,10 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
-import { launchBrowser } from "../support/browser.ts";
-import { extFiles } from "../support/pve-shell/ext.ts";
-import {
-  loaderText,
-  type ShellVisit,
-  type ShellWorld,
-  shellFiles,
-  startShellWorld,
-  type WorldOptions,
-} from "../support/pve-shell/shell-visit.ts";
+import { test } from "node:test";
+import { ShellSuite } from "../support/pve-shell/shell-suite.ts";
+import type { ShellVisit, ShellWorld } from "../support/pve-shell/shell-visit.ts";
 
-const ext = extFiles();
-const skip = ext.problem ?? false;
-let browser: Browser;
-let loader: string;
-let files: Map<string, Uint8Array>;
-const worlds: ShellWorld[] = [];
-
-before(async () => {
-  if (skip === false) [browser, loader, files] = await Promise.all([launchBrowser(), loaderText(false), shellFiles(false)]);
-});
-after(async () => {
-  if (skip !== false) return;
-  await browser.close();
-  await Promise.all(worlds.map((world) => world.close()));
-});
-
-async function startWorld(options: Partial<WorldOptions> = {}): Promise<ShellWorld> {
-  const world = await startShellWorld({ ext: ext.dir ?? "", loader, files, ...options });
-  worlds.push(world);
-  return world;
-}
+const shells = new ShellSuite({ minify: false });
+const { skip } = shells;
 
 type Tabs = {
   savedItems: Record<string, object>;
@@ -96,7 +68,7 @@ function withFaults(text: string): { text: string; count: number } {
 
 /** Throws each fault in a page that runs, and the first `earlyMax` that a fresh page meets also while it loads. Returns how many were met. */
 async function throwEverywhere(world: ShellWorld, count: number, earlyMax: number): Promise<number> {
-  const visit = await world.visit(browser);
+  const visit = await world.visit(shells.browser);
   await assertPageWorks(visit, "no fault");
   const early = await visit.page.evaluate(() => [...((window as unknown as { faultsMet?: Set<number> }).faultsMet ?? [])]);
   for (let fault = 0; fault < count; fault++) {
@@ -114,21 +86,21 @@ async function throwEverywhere(world: ShellWorld, count: number, earlyMax: numbe
 }
 
 test("an exception thrown in any function of the loader leaves Proxmox VE's page working", { skip }, async () => {
-  const faulty = withFaults(loader);
+  const faulty = withFaults(shells.loader);
   assert.ok(faulty.count >= 12, `${faulty.count} functions found`);
-  const world = await startWorld({ loader: faulty.text });
+  const world = await shells.startWorld({ loader: faulty.text });
   const met = await throwEverywhere(world, faulty.count, faulty.count);
   assert.ok(met >= faulty.count - 4, `only ${met} of ${faulty.count} were reached`);
 });
 
 test("an exception thrown in any function of the marks leaves Proxmox VE's page working", { skip }, async () => {
-  const source = new TextDecoder().decode(files.get("host-marks.js"));
+  const source = new TextDecoder().decode(shells.files.get("host-marks.js"));
   const own = source.indexOf("// ui-extension/host-access.ts");
   assert.ok(own > 0);
   const faulty = withFaults(source.slice(own));
   assert.ok(faulty.count >= 15, `${faulty.count} functions found`);
-  const changed = new Map(files).set("host-marks.js", new TextEncoder().encode(source.slice(0, own) + faulty.text));
-  await throwEverywhere(await startWorld({ files: changed }), faulty.count, 4);
+  const changed = new Map(shells.files).set("host-marks.js", new TextEncoder().encode(source.slice(0, own) + faulty.text));
+  await throwEverywhere(await shells.startWorld({ files: changed }), faulty.count, 4);
 });
 
 const panelFaults: [name: string, source: string][] = [
@@ -140,8 +112,8 @@ const panelFaults: [name: string, source: string][] = [
   ["that gives no unmount", "export const mount = () => undefined"],
 ];
 test("a panel that fails in any way says so in its tab, and the others work", { skip }, async () => {
-  const world = await startWorld();
-  const visit = await world.visit(browser);
+  const world = await shells.startWorld();
+  const visit = await world.visit(shells.browser);
   for (const [name, source] of panelFaults) {
     world.gateway.override.set("/panel/host-panel.js", { status: 200, body: source });
     await visit.page.reload();
@@ -187,9 +159,9 @@ for (const [name, change, tab] of otherLibraries) {
   test(`a Proxmox VE with ${name}: ${tab ? "the tab is there, what can't be marked isn't" : "no tab"}, no error of ours`, {
     skip,
   }, async () => {
-    const world = await startWorld({ changeLibrary: change });
-    const plain = await world.visit(browser, { path: "?proven=0" });
-    const visit = await world.visit(browser);
+    const world = await shells.startWorld({ changeLibrary: change });
+    const plain = await world.visit(shells.browser, { path: "?proven=0" });
+    const visit = await world.visit(shells.browser);
     if (beyondRepair.includes(name)) {
       await visit.page.waitForLoadState("networkidle");
       assert.equal(await visit.page.getByText("Proven", { exact: true }).count(), 0);

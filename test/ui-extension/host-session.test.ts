@@ -1,38 +1,17 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { launchBrowser } from "../support/browser.ts";
-import { extFiles } from "../support/pve-shell/ext.ts";
-import { loaderText, type ShellWorld, shellFiles, startShellWorld, type WorldOptions } from "../support/pve-shell/shell-visit.ts";
+import { test } from "node:test";
+import type { Page } from "playwright-core";
+import { ShellSuite } from "../support/pve-shell/shell-suite.ts";
 
-const ext = extFiles();
-const skip = ext.problem ?? false;
-let browser: Browser;
-let loader: string;
-let files: Map<string, Uint8Array>;
-const worlds: ShellWorld[] = [];
-
-before(async () => {
-  if (skip === false) [browser, loader, files] = await Promise.all([launchBrowser(), loaderText(), shellFiles()]);
-});
-after(async () => {
-  if (skip !== false) return;
-  await browser.close();
-  await Promise.all(worlds.map((world) => world.close()));
-});
-
-async function startWorld(options: Partial<WorldOptions> = {}): Promise<ShellWorld> {
-  const world = await startShellWorld({ ext: ext.dir ?? "", loader, files, ...options });
-  worlds.push(world);
-  return world;
-}
+const shells = new ShellSuite();
+const { skip } = shells;
 
 const themeOf = (page: Page) => page.locator("proven-app").getAttribute("theme");
 const becomes = (page: Page, theme: string) => page.locator(`proven-app[theme="${theme}"]`).waitFor();
 
 test("PVE's theme is followed while the tab is open: auto with the system, dark and light with its sheet", { skip }, async () => {
-  const world = await startWorld();
-  const { page, complaints, tab, close } = await world.visit(browser);
+  const world = await shells.startWorld();
+  const { page, complaints, tab, close } = await world.visit(shells.browser);
   await tab("Proven");
   await page.locator("proven-verdict").waitFor();
   assert.equal(await themeOf(page), "light");
@@ -51,19 +30,19 @@ test("PVE's theme is followed while the tab is open: auto with the system, dark 
   assert.deepEqual(complaints, []);
   await close();
 
-  const light = await world.visit(browser, { dark: true, cookies: { PVEThemeCookie: "crisp" } });
+  const light = await world.visit(shells.browser, { dark: true, cookies: { PVEThemeCookie: "crisp" } });
   await light.tab("Proven");
   await becomes(light.page, "light");
   await light.close();
-  const dark = await world.visit(browser, { cookies: { PVEThemeCookie: "proxmox-dark" } });
+  const dark = await world.visit(shells.browser, { cookies: { PVEThemeCookie: "proxmox-dark" } });
   await dark.tab("Proven");
   await becomes(dark.page, "dark");
   await dark.close();
 });
 
 test("PVE's language is followed: on the strip, in the tab, and live when its cookie changes", { skip }, async () => {
-  const world = await startWorld();
-  const { page, complaints, choose, tab, close } = await world.visit(browser, { cookies: { PVELangCookie: "it" } });
+  const world = await shells.startWorld();
+  const { page, complaints, choose, tab, close } = await world.visit(shells.browser, { cookies: { PVELangCookie: "it" } });
   await choose("101 (db01)");
   await page.locator(".proven-strip").getByText("Proven: Nessuna prova di ripristino finora · nessun allarme aperto").waitFor();
   await tab("Proven");
@@ -81,8 +60,8 @@ test("PVE's language is followed: on the strip, in the tab, and live when its co
 });
 
 test("logging out ends streams and leaves nothing of what was shown; the next user sees his own world", { skip }, async () => {
-  const world = await startWorld();
-  const { page, choose, tab, close } = await world.visit(browser, { ownClock: true });
+  const world = await shells.startWorld();
+  const { page, choose, tab, close } = await world.visit(shells.browser, { ownClock: true });
   await choose("101 (db01)");
   await page.locator(".proven-strip").getByText("No restore proof yet").waitFor();
   await tab("Proven");
@@ -110,8 +89,8 @@ test("logging out ends streams and leaves nothing of what was shown; the next us
 });
 
 test("a ticket that counts no longer blanks the tab with 401, and signing in again goes on by itself", { skip }, async () => {
-  const world = await startWorld();
-  const { page, choose, tab, close } = await world.visit(browser);
+  const world = await shells.startWorld();
+  const { page, choose, tab, close } = await world.visit(shells.browser);
   await choose("101 (db01)");
   await tab("Proven");
   await page.locator("proven-app").getByRole("heading", { name: "101 db01" }).waitFor();
@@ -130,8 +109,8 @@ test("a ticket that counts no longer blanks the tab with 401, and signing in aga
 });
 
 test("a gateway that can't be reached gives one page with one link, and trying again shows the panel", { skip }, async () => {
-  const world = await startWorld();
-  const { page, choose, tab, tabs, close } = await world.visit(browser);
+  const world = await shells.startWorld();
+  const { page, choose, tab, tabs, close } = await world.visit(shells.browser);
   await choose("101 (db01)");
   await page.context().route(`${world.gateway.url}/**`, (route) => route.abort("connectionrefused"));
   await tab("Proven");
@@ -150,9 +129,9 @@ test("a gateway that can't be reached gives one page with one link, and trying a
 });
 
 test("switched off on the node: the tab says so, and there are no marks", { skip }, async () => {
-  const world = await startWorld();
+  const world = await shells.startWorld();
   world.gateway.disabled = true;
-  const { page, choose, tab, close } = await world.visit(browser);
+  const { page, choose, tab, close } = await world.visit(shells.browser);
   await choose("101 (db01)");
   await tab("Proven");
   await page.getByText("Proven is switched off on this node (/etc/proven/ui-disabled).").waitFor();
@@ -161,9 +140,9 @@ test("switched off on the node: the tab says so, and there are no marks", { skip
 });
 
 test("?proven=0 leaves the page without us: no tab, no marks, no request", { skip }, async () => {
-  const world = await startWorld();
+  const world = await shells.startWorld();
   const asked: string[] = [];
-  const { page, complaints, choose, tabs, close } = await world.visit(browser, { path: "?proven=0" });
+  const { page, complaints, choose, tabs, close } = await world.visit(shells.browser, { path: "?proven=0" });
   page.on("request", (request) => asked.push(request.url()));
   await choose("101 (db01)");
   assert.deepEqual(await tabs(), ["Summary", "Console", "Hardware", "Backup", "Permissions"]);

@@ -1,33 +1,12 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
+import { test } from "node:test";
 import type { AlertView } from "#protocol/alerting.ts";
-import { launchBrowser } from "../support/browser.ts";
 import { fakeAlerts } from "../support/fake-alerts.ts";
-import { extFiles } from "../support/pve-shell/ext.ts";
-import { loaderText, type ShellWorld, shellFiles, startShellWorld, type WorldOptions } from "../support/pve-shell/shell-visit.ts";
+import { ShellSuite } from "../support/pve-shell/shell-suite.ts";
+import { loaderText } from "../support/pve-shell/shell-visit.ts";
 
-const ext = extFiles();
-const skip = ext.problem ?? false;
-let browser: Browser;
-let loader: string;
-let files: Map<string, Uint8Array>;
-const worlds: ShellWorld[] = [];
-
-before(async () => {
-  if (skip === false) [browser, loader, files] = await Promise.all([launchBrowser(), loaderText(), shellFiles()]);
-});
-after(async () => {
-  if (skip !== false) return;
-  await browser.close();
-  await Promise.all(worlds.map((world) => world.close()));
-});
-
-async function startWorld(options: Partial<WorldOptions> = {}): Promise<ShellWorld> {
-  const world = await startShellWorld({ ext: ext.dir ?? "", loader, files, ...options });
-  worlds.push(world);
-  return world;
-}
+const shells = new ShellSuite();
+const { skip } = shells;
 
 const levels: [object: string | RegExp, heading: string | RegExp][] = [
   ["Datacenter", /problems?$|is fine$/],
@@ -46,9 +25,9 @@ test("the loader is a plain script of at most 4 kB", async () => {
 test("the tab stands right after Summary on every level, nothing else changes, and it shows that level's own page", {
   skip,
 }, async () => {
-  const world = await startWorld();
-  const { page, complaints, choose, tabs, tab, close } = await world.visit(browser);
-  const plain = await world.visit(browser, { path: "?proven=0" });
+  const world = await shells.startWorld();
+  const { page, complaints, choose, tabs, tab, close } = await world.visit(shells.browser);
+  const plain = await world.visit(shells.browser, { path: "?proven=0" });
   const lxc = world.pve.list.find(({ type }) => type === "lxc");
   const cases = levels.map(([object, heading], index) =>
     index === 3 ? [`${lxc?.vmid} (${lxc?.name})`, `${lxc?.vmid} ${lxc?.name}`] : [object, heading],
@@ -76,8 +55,8 @@ test("the tab stands right after Summary on every level, nothing else changes, a
 });
 
 test("a panel of another kind gets no tab, and a user without a Summary has the tab last", { skip }, async () => {
-  const world = await startWorld({ changeLibrary: (library) => `${library}\nPVE.shellHidesSummary = true;` });
-  const { page, tabs, complaints, close } = await world.visit(browser);
+  const world = await shells.startWorld({ changeLibrary: (library) => `${library}\nPVE.shellHidesSummary = true;` });
+  const { page, tabs, complaints, close } = await world.visit(shells.browser);
   assert.deepEqual(await tabs(), ["Notes", "Options", "Storage", "Permissions", "Proven"]);
   const pool = await page.evaluate(() => {
     const shell = window as unknown as { Ext: { create(name: string, config: object): { savedItems: object; destroy(): void } } };
@@ -92,8 +71,8 @@ test("a panel of another kind gets no tab, and a user without a Summary has the 
 });
 
 test("a link to the tab opens it on a fresh page", { skip }, async () => {
-  const world = await startWorld();
-  const { page, complaints, close } = await world.visit(browser, { path: "#v1:0:=qemu%2F100:4:::::=proven" });
+  const world = await shells.startWorld();
+  const { page, complaints, close } = await world.visit(shells.browser, { path: "#v1:0:=qemu%2F100:4:::::=proven" });
   await page.locator("proven-app").getByRole("heading", { name: "100 web01" }).waitFor();
   assert.deepEqual(complaints, []);
   await close();
@@ -102,7 +81,7 @@ test("a link to the tab opens it on a fresh page", { skip }, async () => {
 test("a guest's Summary has the strip, the tree a shield for each guest: never green, and both follow the alerts", {
   skip,
 }, async () => {
-  const world = await startWorld();
+  const world = await shells.startWorld();
   const answer = (changes: Partial<AlertView>) => {
     const items = fakeAlerts(Date.now()).map((alert) =>
       alert.entity === "guest/102" ? { ...alert, acknowledged: null, ...changes } : alert,
@@ -110,7 +89,7 @@ test("a guest's Summary has the strip, the tree a shield for each guest: never g
     world.gateway.override.set("/api/v1/alerts", { status: 200, body: JSON.stringify({ items, next: null }) });
   };
   answer({ severity: "warning" });
-  const { page, complaints, choose, close } = await world.visit(browser, { ownClock: true });
+  const { page, complaints, choose, close } = await world.visit(shells.browser, { ownClock: true });
   const shield = (text: string) =>
     page
       .locator(".x-tree-node-text")
@@ -137,9 +116,9 @@ test("a guest's Summary has the strip, the tree a shield for each guest: never g
 });
 
 test("without an answer of the hub every guest is unknown, on the strip and in the tree", { skip }, async () => {
-  const world = await startWorld();
+  const world = await shells.startWorld();
   world.gateway.override.set("/api/v1/alerts", { status: 503, body: "" });
-  const { page, choose, close } = await world.visit(browser);
+  const { page, choose, close } = await world.visit(shells.browser);
   await choose("101 (db01)");
   await page.locator(".proven-strip").getByText("Proven: Unknown: Proven's gateway or hub doesn't answer").waitFor();
   const content = await page
@@ -152,8 +131,8 @@ test("without an answer of the hub every guest is unknown, on the strip and in t
 
 test("a guest's evil name stays text", { skip }, async () => {
   const evil = `<img src=x onerror="document.title='owned'">`;
-  const world = await startWorld({ hub: { firstName: evil } });
-  const { page, choose, tab, close } = await world.visit(browser);
+  const world = await shells.startWorld({ hub: { firstName: evil } });
+  const { page, choose, tab, close } = await world.visit(shells.browser);
   await choose(/^100 /);
   await page.locator(".proven-strip").getByText("No restore proof yet").waitFor();
   await tab("Proven");
@@ -163,8 +142,8 @@ test("a guest's evil name stays text", { skip }, async () => {
 });
 
 test("a write carries PVE's token of this moment and the header that makes the browser ask first", { skip }, async () => {
-  const world = await startWorld();
-  const { page, complaints, choose, tab, close } = await world.visit(browser);
+  const world = await shells.startWorld();
+  const { page, complaints, choose, tab, close } = await world.visit(shells.browser);
   await choose("100 (web01)");
   await tab("Proven");
   await page.locator("proven-chart").first().waitFor();

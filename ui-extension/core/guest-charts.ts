@@ -3,6 +3,7 @@ import type { MetricName } from "#protocol/metrics.ts";
 import { type ChartLine, type ChartSpec, gauge, latency, rate, shownInstances, withoutBand } from "./charts.ts";
 import { columnKey, type Grid, meanOf } from "./columns.ts";
 import { memorySourceText } from "./guests.ts";
+import { pressureChart } from "./pressure-chart.ts";
 import type { Translate } from "./text.ts";
 
 type Guest = Pick<GuestView, "entity" | "type" | "memSource">;
@@ -37,19 +38,7 @@ function computing({ entity, memSource }: Guest, t: Translate): ChartSpec[] {
         ...gauge(grid, entity, "mem_max", { label: t("given"), colour: 4, style: "dashed" }).map(withoutBand),
       ],
     },
-    {
-      id: "pressure",
-      group,
-      title: t("Pressure: time something had to wait"),
-      unit: "percent",
-      top: 0.1,
-      metrics: ["psi_cpu_some", "psi_io_some", "psi_mem_some"],
-      lines: (grid) => [
-        ...gauge(grid, entity, "psi_cpu_some", { label: t("for a CPU"), colour: 0, style: "line" }, { factor: 0.01 }),
-        ...gauge(grid, entity, "psi_io_some", { label: t("for I/O"), colour: 1, style: "line" }, { factor: 0.01 }),
-        ...gauge(grid, entity, "psi_mem_some", { label: t("for memory"), colour: 2, style: "line" }, { factor: 0.01 }),
-      ],
-    },
+    pressureChart(entity, group, t),
   ];
 }
 

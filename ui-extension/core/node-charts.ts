@@ -1,4 +1,3 @@
-import type { MetricName } from "#protocol/metrics.ts";
 import {
   type ChartLine,
   type ChartSpec,
@@ -11,6 +10,7 @@ import {
   withoutBand,
 } from "./charts.ts";
 import { divideColumns, type Grid, sumColumns } from "./columns.ts";
+import { pressureChart } from "./pressure-chart.ts";
 import type { Translate } from "./text.ts";
 
 /** Bridges, bonds and VLANs carry what physical NICs carried already; device mapper, md and zvols likewise for disks. */
@@ -24,8 +24,6 @@ export function nodeCharts(entity: string, t: Translate): ChartSpec[] {
 
 function computing(entity: string, t: Translate): ChartSpec[] {
   const group = t("Processor and memory");
-  const psi = (grid: Grid, metric: MetricName, label: string, colour: number) =>
-    gauge(grid, entity, metric, { label, colour, style: "line" }, { factor: 0.01 });
   return [
     {
       id: "cpu",
@@ -40,19 +38,7 @@ function computing(entity: string, t: Translate): ChartSpec[] {
         ...gauge(grid, entity, "steal", { label: t("taken by a hypervisor below"), colour: 2, style: "line" }).filter(hasSome),
       ],
     },
-    {
-      id: "pressure",
-      group,
-      title: t("Pressure: time something had to wait"),
-      unit: "percent",
-      top: 0.1,
-      metrics: ["psi_cpu_some", "psi_io_some", "psi_mem_some"],
-      lines: (grid) => [
-        ...psi(grid, "psi_cpu_some", t("for a CPU"), 0),
-        ...psi(grid, "psi_io_some", t("for I/O"), 1),
-        ...psi(grid, "psi_mem_some", t("for memory"), 2),
-      ],
-    },
+    pressureChart(entity, group, t),
     {
       id: "memory",
       group,
