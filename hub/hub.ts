@@ -33,7 +33,7 @@ import { listenersOf, NodeOutlets } from "./node-receiver.ts";
 import { openOutlets } from "./outlets.ts";
 import type { Clock, Log } from "./ports.ts";
 import { PveIngest } from "./pve-ingest.ts";
-import { mailReports } from "./report-mail.ts";
+import { mailReports, seedReports } from "./report-mail.ts";
 import { openRestore, type RunningRestore } from "./restore.ts";
 import { sessionEvents } from "./session-events.ts";
 import { readJoinKey } from "./setup.ts";
@@ -105,6 +105,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     monotonicMs: () => clock.monotonicMs(),
   });
   const loginAsks: LoginAsks = new LoginAsks({ clock, send: (agent, type, body) => link.sendLogin(agent, type, body) });
+  seedReports(state, Intl.DateTimeFormat().resolvedOptions().timeZone);
   const taskMemory = rememberTasks(state.history, clock.now());
   const backups: BackupKnowledge = {
     tasks: taskMemory,

@@ -15,6 +15,24 @@ export type ReportMailPorts = {
   dispatcher: Pick<Dispatcher, "enqueue" | "committed">;
 };
 
+/** Comes with Proven, switched off: whom to mail only the admin knows. */
+const defaultReport = (timezone: string): Report => ({
+  id: "restore-proof-weekly",
+  name: "Restore proof, weekly",
+  enabled: false,
+  calendar: "mon 07:00",
+  timezone,
+  receiver: null,
+  language: "en",
+});
+
+/** Where there is no report: the one that comes with Proven. */
+export function seedReports(state: StateStore, timezone: string): void {
+  if (state.list("report").length > 0) return;
+  const report = defaultReport(timezone);
+  state.put("report", report.id, report, { actor: "hub", reason: "comes with Proven" });
+}
+
 const lookMs = 5 * 60_000;
 const by = { actor: "hub", reason: "reported" };
 
@@ -38,10 +56,11 @@ export function mailReports({ state, clock, runs, dispatcher }: ReportMailPorts)
   for (const { id, document: report } of state.list("report")) {
     const period = report.enabled ? endedPeriod(report, now) : undefined;
     const sent = state.get("reportSent", id);
-    if (period === undefined || (sent !== undefined && sent.until >= period.to)) continue;
+    const { receiver } = report;
+    if (period === undefined || receiver === null || (sent !== undefined && sent.until >= period.to)) continue;
     state.together(() => {
       // A new report begins with its first whole period.
-      if (sent !== undefined) dispatcher.enqueue(notificationOf(report, period, runs(), now));
+      if (sent !== undefined) dispatcher.enqueue(notificationOf({ ...report, receiver }, period, runs(), now));
       state.put("reportSent", id, { until: period.to }, by);
     });
     dispatcher.committed();
@@ -50,7 +69,7 @@ export function mailReports({ state, clock, runs, dispatcher }: ReportMailPorts)
 }
 
 function notificationOf(
-  report: Report,
+  report: Report & { receiver: string },
   { from, to }: { from: EpochMs; to: EpochMs },
   runs: readonly Run[],
   now: EpochMs,

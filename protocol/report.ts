@@ -16,8 +16,8 @@ export const reportSchema = z.strictObject({
   /** A Proxmox calendar event: `mon 07:00` weekly, `*-*-01 07:00` monthly. */
   calendar: z.string().min(1).max(200),
   timezone: z.string().min(1).max(64),
-  /** Of type email. */
-  receiver: slugSchema,
+  /** Of type email; null: nobody chose one yet, and it is mailed to nobody. */
+  receiver: slugSchema.nullable(),
   language: z.enum(reportLanguages),
 });
 export type Report = z.infer<typeof reportSchema>;

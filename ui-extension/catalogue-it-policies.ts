@@ -180,6 +180,7 @@ export const italianPolicies: Readonly<Record<string, string>> = {
   "Each month …": "Ogni mese …",
   "No receiver mails: make one of type email first, on the page":
     "Nessun destinatario è di posta: creane prima uno di tipo email, nella pagina",
+  "nobody yet": "ancora nessuno",
   "No report is mailed.": "Nessun rapporto viene spedito.",
   "Remove it?": "Rimuoverlo?",
   "It is no longer mailed.": "Non viene più spedito.",

@@ -91,13 +91,19 @@ export function reportRoutes(app: HubApp, ports: HttpPorts, { book }: RestorePor
     checkSameId(id, report.id);
     const problem = recurrenceProblem(report.calendar, report.timezone);
     if (problem !== undefined) throw new Refusal("invalid", problem.problem, { field: problem.field });
-    if (state.get("receiver", report.receiver)?.type !== "email") {
-      throw new Refusal("invalid", `${report.receiver} is no receiver of type email`, { field: "receiver" });
+    const { receiver } = report;
+    if (receiver === null && report.enabled) {
+      throw new Refusal("invalid", "It is mailed to nobody: choose a receiver of type email", { field: "receiver" });
+    }
+    if (receiver !== null && state.get("receiver", receiver)?.type !== "email") {
+      throw new Refusal("invalid", `${receiver} is no receiver of type email`, { field: "receiver" });
     }
     const by = actorOf(c, "changed by the API");
+    const before = state.get("report", id);
     state.put("report", id, report, by);
     const last = endedPeriod(report, clock.now());
-    if (last !== undefined && state.get("reportSent", id) === undefined) state.put("reportSent", id, { until: last.to }, by);
+    // One that is new, or was off, begins with its first whole period.
+    if (last !== undefined && before?.enabled !== true) state.put("reportSent", id, { until: last.to }, by);
     return c.json(report, 200);
   });
   app.openapi(routes.remove, (c) => {

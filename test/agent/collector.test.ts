@@ -144,6 +144,7 @@ test("the inventory as recorded, and its version stands still while nothing chan
     pool: "prod",
     configured: true,
     storages: ["vmstore"],
+    unprotected: [],
     snapshots: [],
     agent: "silent",
   });

@@ -101,3 +101,45 @@ test("a weekly report goes to its receiver once a week, also when the hub was aw
   ]);
   assert.equal(committed, 3);
 });
+
+test("a policy and a weekly report come with the hub, both off; the report needs somebody to mail, and begins with a whole week", async (t) => {
+  const { app, state, clock, newKey } = testHub(t);
+  clock.jumpWall(monday + 86_400_000 - clock.now());
+  const key = newKey("read", "write");
+  const ask = async (method: string, path: string, body?: unknown) => {
+    const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
+    const answer = await app.request(`/api/v1/${path}`, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: answer.status, body: (await answer.json()) as { items?: Record<string, unknown>[] } };
+  };
+  const policies = (await ask("GET", "policies")).body.items ?? [];
+  assert.deepEqual(
+    policies.map(({ id, enabled, everyDays }) => [id, enabled, everyDays]),
+    [["every-guest-monthly", false, 30]],
+  );
+  const [report] = (await ask("GET", "reports")).body.items ?? [];
+  assert.deepEqual([report?.id, report?.enabled, report?.receiver], ["restore-proof-weekly", false, null]);
+  assert.equal((await ask("PUT", "reports/restore-proof-weekly", { ...report, enabled: true })).status, 400);
+  assert.equal((await ask("PUT", "reports/restore-proof-weekly", { ...report, enabled: true, receiver: "ops" })).status, 400);
+  const receiver = {
+    ...{ id: "ops", name: "Ops", enabled: true, resolved: true, privateAddress: false },
+    type: "email" as const,
+    from: "a@example.org",
+    to: ["b@example.org"],
+  };
+  state.put("receiver", "ops", receiver, { actor: "test", reason: "test" });
+  const on = { ...report, enabled: true, receiver: "ops", timezone: "UTC" };
+  assert.equal((await ask("PUT", "reports/restore-proof-weekly", on)).status, 200);
+  assert.equal((await ask("POST", "policies/every-guest-monthly/enable", { enabled: true })).status, 200);
+  const queued: string[] = [];
+  const dispatcher = { enqueue: ({ id }: { id: string }) => queued.push(id), committed: () => undefined };
+  const ports = { state, clock, runs: () => [], dispatcher };
+  mailReports(ports);
+  assert.deepEqual(queued, []);
+  clock.jumpWall(6 * 86_400_000);
+  mailReports(ports);
+  assert.deepEqual(queued, [`report-restore-proof-weekly-${monday + week}`]);
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, afterEach, before, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Page, Route } from "playwright-core";
 import { launchBrowser, type Visit, visit } from "../support/browser.ts";
 import { type FakeHub, panelFiles, startFakeHub } from "../support/fake-hub.ts";
 import { fakeRun } from "../support/fake-proof-api.ts";
@@ -198,6 +198,53 @@ test("a report is had by mail once there is somebody who mails; a calendar that 
   await mailed.getByRole("button", { name: "Remove" }).click();
   await mailed.getByRole("button", { name: "Yes" }).click();
   await page.getByText("No report is mailed.").waitFor();
+});
+
+test("the weekly report that comes switched off, and the policy, are switched on in two clicks each", async () => {
+  const shipped = {
+    id: "restore-proof-weekly",
+    name: "Restore proof, weekly",
+    enabled: false,
+    calendar: "mon 07:00",
+    timezone: "Europe/Rome",
+    receiver: null,
+    language: "en",
+  };
+  const receivers = (...ids: string[]) => ({
+    json: { items: ids.map((id) => ({ receiver: { id, type: "email" } })), next: null },
+  });
+  const list = async (route: Route) =>
+    route.request().method() === "GET" ? route.fulfill({ json: { items: [shipped], next: null } }) : route.continue();
+  const mailed = page.getByRole("region", { name: "By mail" });
+  const come = async (...ids: string[]) => {
+    await page.unroute("**/api/v1/receivers");
+    await page.route("**/api/v1/receivers", (route) => route.fulfill(receivers(...ids)));
+    await goTo("#/policies", "proven-policies section");
+    await goTo("#/reports", "proven-reports li");
+    await mailed.getByText("mon 07:00 (Europe/Rome) to nobody yet, in English").waitFor();
+  };
+  await page.unroute("**/api/v1/receivers");
+  await page.route("**/api/v1/reports", list);
+  await come();
+  assert.equal(await mailed.getByRole("button", { name: /^Switch on/ }).count(), 0, "there is nobody to mail it to");
+  await come("ops");
+  await mailed.getByRole("button", { name: /^Switch on/ }).click();
+  await page.getByText("It is mailed from its next time on.").waitFor();
+  assert.deepEqual(lastWrite().body, { ...shipped, receiver: "ops", enabled: true });
+  await come("ops", "boss");
+  await mailed.getByRole("button", { name: /^Switch on/ }).click();
+  await mailed.getByRole("button", { name: "Save", exact: true }).click();
+  await mailed.locator("proven-report-form").waitFor({ state: "detached" });
+  assert.deepEqual(lastWrite().body, { ...shipped, receiver: "ops", enabled: true });
+  await page.unroute("**/api/v1/reports");
+  await page.unroute("**/api/v1/receivers");
+  await goTo("#/policies", "proven-policies section");
+  await page
+    .getByRole("button", { name: /^Switch on/ })
+    .first()
+    .click();
+  await page.getByText("On: it begins with its next window.").waitFor();
+  assert.equal(lastWrite().body?.enabled, true);
 });
 
 test("who may only read is offered no change, and a hub that refuses is told as such, never as an empty list", async () => {

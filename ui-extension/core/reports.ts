@@ -28,7 +28,7 @@ export const reportText = ({ calendar, timezone, receiver, language }: Report, l
   t("{calendar} ({timezone}) to {receiver}, in {language}", {
     calendar,
     timezone,
-    receiver,
+    receiver: receiver ?? t("nobody yet"),
     language: languages[language] ?? language,
   });
 

@@ -73,7 +73,7 @@ export class ProvenReportForm extends PanelElement {
         )}
         ${field(
           t("To"),
-          choice(report.receiver, receivers, (receiver) => this.#change({ receiver })),
+          choice(report.receiver ?? "", receivers, (receiver) => this.#change({ receiver })),
           wrong("receiver"),
         )}
         ${field(
@@ -84,7 +84,7 @@ export class ProvenReportForm extends PanelElement {
       <p class="hint">${t("It tells of the time since the one before; the first one comes after its first whole period.")}</p>
       ${this.result === undefined ? nothing : said(this.result)}
       <div class="buttons">
-        <button class="primary" type="submit" ?disabled=${report.name.trim() === "" || report.receiver === ""}>${t("Save")}</button>
+        <button class="primary" type="submit" ?disabled=${report.name.trim() === "" || (report.receiver ?? "") === ""}>${t("Save")}</button>
         <button type="button" @click=${() => this.dispatchEvent(new CustomEvent("cancelled"))}>${t("Cancel")}</button>
         ${check(t("on"), report.enabled, (enabled) => this.#change({ enabled }))}
       </div>

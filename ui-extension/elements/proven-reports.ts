@@ -102,11 +102,11 @@ export class ProvenReports extends PanelElement {
       ${canMail ? nothing : html`<p class="empty">${t("No receiver mails: make one of type email first, on the page")} ${link(panel, sectionRoute("routes"), t("Routes"))}.</p>`}
       ${editing === undefined ? nothing : keyed(editing.report, html`<proven-report-form .panel=${panel} .initial=${editing.report} .isNew=${editing.isNew} .receivers=${receivers} .taken=${reports.map(({ id }) => id)} @saved=${this.#onSaved} @cancelled=${() => this.#edit(undefined)}></proven-report-form>`)}
       ${canMail && reports.length === 0 ? html`<p class="empty">${t("No report is mailed.")}</p>` : nothing}
-      ${reports.length === 0 ? nothing : html`<ul class="list">${reports.map((report) => this.#report(report))}</ul>`}
+      ${reports.length === 0 ? nothing : html`<ul class="list">${reports.map((report) => this.#report(report, receivers))}</ul>`}
     </section>`;
   }
 
-  #report(report: Report) {
+  #report(report: Report, receivers: readonly string[]) {
     const named = html`<span class="sr"> ${report.name}</span>`;
     const show = () => {
       this.days = daysOf(report);
@@ -118,12 +118,12 @@ export class ProvenReports extends PanelElement {
         <br /><span class="more">${reportText(report, languages, t)}</span></span>
       <span class="buttons">
         <button type="button" @click=${show}>${t("Preview")}${named}</button>
-        ${this.panel.mayWrite ? this.#changes(report, named) : nothing}
+        ${this.panel.mayWrite ? this.#changes(report, receivers, named) : nothing}
       </span>
     </li>`;
   }
 
-  #changes(report: Report, named: unknown) {
+  #changes(report: Report, receivers: readonly string[], named: unknown) {
     const { proof } = this.panel.api;
     const ask = (id: string) => {
       this.removing = id;
@@ -132,12 +132,18 @@ export class ProvenReports extends PanelElement {
       const yes = () => this.#act(() => proof.removeReport(report.id), t("Removed."));
       return html`<span role="status">${t("Remove it?")}</span><button type="button" class="primary" @click=${yes}>${t("Yes")}</button><button type="button" @click=${() => ask("")}>${t("No")}</button>`;
     }
-    const toggle = () =>
+    const [only, ...others] = receivers;
+    const receiver = report.receiver ?? only ?? null;
+    const changed = { ...report, receiver, enabled: !report.enabled };
+    const save = () =>
       this.#act(
-        () => proof.saveReport({ ...report, enabled: !report.enabled }),
+        () => proof.saveReport(report.enabled ? { ...report, enabled: false } : changed),
         report.enabled ? t("It is no longer mailed.") : t("It is mailed from its next time on."),
       );
-    return html`<button type="button" @click=${toggle}>${report.enabled ? t("Pause") : t("Switch on")}${named}</button>
+    // To whom, of several, is asked.
+    const asks = !report.enabled && report.receiver === null && others.length > 0;
+    const toggle = asks ? () => this.#edit({ report: changed, isNew: false }) : save;
+    return html`${report.enabled || receiver !== null ? html`<button type="button" @click=${toggle}>${report.enabled ? t("Pause") : t("Switch on")}${named}</button>` : nothing}
       <button type="button" @click=${() => this.#edit({ report, isNew: false })}>${t("Edit")}${named}</button>
       <button type="button" @click=${() => ask(report.id)}>${t("Remove")}${named}</button>`;
   }
