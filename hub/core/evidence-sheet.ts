@@ -1,12 +1,15 @@
 import type { RunDetail } from "#protocol/proof.ts";
 import type { Sheet, SheetBlock } from "#protocol/sheet.ts";
-import { sizeText, spanText, utcText } from "./sheet-text.ts";
+import { measureName, sizeText, spanText, utcText } from "./sheet-text.ts";
 
 /** What stands in the audit log about a run. */
 export type AuditLine = { seq: number; at: number; actor: string; action: string; reason: string; hash: string };
 
-/** A run as a page or two that an auditor can file: verdict first, then what it rests on. */
-export function evidenceSheet(run: RunDetail, audit: readonly AuditLine[], png: string | undefined): Sheet {
+/** The run's screenshot: base64 of its PNG, or why it can't be shown. */
+export type Screenshot = { png: string } | { problem: string };
+
+/** A run as a page or two that an auditor can file: verdict first, then what it rests on. `screenshot` undefined: none was taken, its step says why. */
+export function evidenceSheet(run: RunDetail, audit: readonly AuditLine[], screenshot: Screenshot | undefined): Sheet {
   const subject =
     run.guest === null ? run.backup.storage : `${run.guest.name} (${run.guest.type === "qemu" ? "VM" : "CT"} ${run.guest.vmid})`;
   const blocks: SheetBlock[] = [
@@ -23,7 +26,7 @@ export function evidenceSheet(run: RunDetail, audit: readonly AuditLine[], png: 
   for (const { step, log } of run.steps)
     if (log.length > 0) blocks.push({ is: "note", text: `Log of ${step}` }, { is: "log", lines: log });
   if (run.checks.length > 0) blocks.push({ is: "heading", text: "Checks" }, checkTable(run));
-  if (png !== undefined) blocks.push({ is: "heading", text: "Screenshot" }, { is: "image", png });
+  if (screenshot !== undefined) blocks.push({ is: "heading", text: "Screenshot" }, pictureOf(screenshot));
   blocks.push({ is: "heading", text: "Audit log" }, auditTable(audit), ...digests(run));
   return { title: `${titles[run.kind]} ${run.id}`, at: run.finishedAt ?? run.createdAt, blocks };
 }
@@ -58,10 +61,18 @@ function factsOf(run: RunDetail): [string, string][] {
   }
   if (measures?.heartbeatMs != null) rows.push(["First sign of life", spanText(measures.heartbeatMs)]);
   if (measures?.serviceMs != null) rows.push(["Services answered", spanText(measures.serviceMs)]);
-  for (const { measure, factor } of run.slower) rows.push(["Slower than the last good test", `${measure}: ${factor} times`]);
+  if (measures?.sequentialRead != null) rows.push(["Sequential reads inside", `${sizeText(measures.sequentialRead)}/s`]);
+  if (measures?.randomRead != null) rows.push(["Random reads inside", `${measures.randomRead}/s, 4 KiB each`]);
+  for (const { measure, factor } of run.slower)
+    rows.push(["Worse than the last good test", `${measureName(measure, "en")}: ${factor} times`]);
   if (run.leftovers.length > 0) rows.push(["Left over", run.leftovers.join("; ")]);
   return rows;
 }
+
+const pictureOf = (screenshot: Screenshot): SheetBlock =>
+  "png" in screenshot
+    ? { is: "image", png: screenshot.png }
+    : { is: "text", text: `There is a screenshot, but it can't be shown: ${screenshot.problem}.` };
 
 const stepTable = ({ steps }: RunDetail): SheetBlock => ({
   is: "table",

@@ -2,7 +2,7 @@ import { byText } from "#protocol/order.ts";
 import type { ReportLanguage, RestoreReportView } from "#protocol/report.ts";
 import type { Sheet, SheetBlock } from "#protocol/sheet.ts";
 import type { Run } from "./run-record.ts";
-import { dayText, sizeText, spanText, utcText } from "./sheet-text.ts";
+import { dayText, measureName, sizeText, spanText, utcText } from "./sheet-text.ts";
 
 /** Rows of a table on a report: two pages hold no more. */
 const rowsMax = 25;
@@ -145,7 +145,9 @@ export function summarySheet(report: RestoreReportView, language: ReportLanguage
     ...testTable(say.notDone, report.notDoneTests, language),
   ];
   if (report.slower.length > 0) {
-    const rows = report.slower.slice(0, rowsMax).map((one) => [nameOf(one), one.measure, String(one.factor)]);
+    const rows = report.slower
+      .slice(0, rowsMax)
+      .map((one) => [nameOf(one), measureName(one.measure, language), String(one.factor)]);
     blocks.push({ is: "heading", text: say.slower }, { is: "table", head: [...say.slowerHead], rows });
   }
   blocks.push(...testTable(say.passed, report.passedTests, language));

@@ -1,3 +1,5 @@
+import type { ReportLanguage } from "#protocol/report.ts";
+
 /** Numbers as pages print them. */
 
 export const utcText = (at: number) => `${isoOf(at).slice(0, 19).replace("T", " ")} UTC`;
@@ -28,3 +30,14 @@ export function sizeText(bytes: number): string {
   }
   return `${at === 0 || value >= 100 ? Math.round(value) : value.toPrecision(3)} ${units[at]}`;
 }
+
+const measureNames: Readonly<Record<string, Readonly<Record<ReportLanguage, string>>>> = {
+  restoreSpeed: { en: "restore speed", it: "velocità di ripristino" },
+  heartbeatMs: { en: "first sign of life", it: "primo segno di vita" },
+  serviceMs: { en: "services", it: "servizi" },
+  sequentialRead: { en: "sequential reads", it: "letture sequenziali" },
+  randomRead: { en: "random reads", it: "letture casuali" },
+};
+
+/** What a measure of a restore test is called. */
+export const measureName = (measure: string, language: ReportLanguage): string => measureNames[measure]?.[language] ?? measure;

@@ -16,7 +16,7 @@ import {
 } from "#protocol/proof.ts";
 import type { restoreCheckSchema } from "#protocol/restore.ts";
 import type { Permission } from "#protocol/viewer.ts";
-import { evidenceSheet } from "../core/evidence-sheet.ts";
+import { evidenceSheet, type Screenshot } from "../core/evidence-sheet.ts";
 import { guestName, type OwnedGuest } from "../core/inventory.ts";
 import { Refusal } from "../core/refusal.ts";
 import { backupOf } from "../core/run.ts";
@@ -24,6 +24,7 @@ import type { Run } from "../core/run-record.ts";
 import { runEntity } from "../core/run-view.ts";
 import { volidGuest } from "../core/volid.ts";
 import { pdfOf } from "../pdf.ts";
+import { pngProblem } from "../png.ts";
 import type { RestorePorts } from "../restore.ts";
 import { pictureWith } from "./clusters.ts";
 import { body, found, json } from "./documents.ts";
@@ -205,8 +206,8 @@ function evidenceRoutes(
   app.openapi(routes.pdf, async (c) => {
     const run = seenRun(c, c.req.valid("param").id);
     if (run.screenshotDigest !== null) await c.get("caller").ask(run.cluster, consolePermissions(run));
-    const png = book.screenshot(run);
-    const pdf = await pdfOf(evidenceSheet(book.detail(run), state.auditOf("run", run.id), png?.toString("base64")));
+    const screenshot = run.screenshotDigest === null ? undefined : shownOf(book.screenshot(run));
+    const pdf = await pdfOf(evidenceSheet(book.detail(run), state.auditOf("run", run.id), screenshot));
     const headers = {
       "Content-Type": "application/pdf",
       "Content-Disposition": `attachment; filename="restore-test-${run.id}.pdf"`,
@@ -219,6 +220,13 @@ function evidenceRoutes(
     const png = found(book.screenshot(run), `screenshot of run ${run.id}`);
     return c.body(new Uint8Array(png), 200, { "Content-Type": "image/png", "Cache-Control": "private, max-age=3600" });
   });
+}
+
+/** What of a screenshot goes into a document. `png` undefined: what is stored isn't what was taken. */
+function shownOf(png: Buffer | undefined): Screenshot {
+  if (png === undefined) return { problem: "it was changed since it was taken" };
+  const problem = pngProblem(png);
+  return problem === undefined ? { png: png.toString("base64") } : { problem };
 }
 
 type Filter = { [K in "cluster" | "kind" | "state" | "outcome" | "policy"]?: string | undefined } & {

@@ -35,6 +35,7 @@ export class ProvenRun extends PanelElement {
     run: { attribute: false },
     detail: { state: true },
     result: { state: true },
+    unshown: { state: true },
   };
   static override styles = [
     shared,
@@ -58,6 +59,8 @@ export class ProvenRun extends PanelElement {
   declare run: string;
   declare detail: Loaded<RunDetail>;
   declare result: Said;
+  /** Run whose screenshot can't be shown. */
+  declare unshown: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** What the newest question was about. */
   #asked = "";
@@ -120,7 +123,7 @@ export class ProvenRun extends PanelElement {
       </section>
       ${this.#checks(run)}
       ${run.state === "finished" ? this.#verify(run) : nothing}
-      ${run.screenshot ? html`<section class="panel" aria-label=${t("Screenshot")}><header><h2>${t("Screenshot")}</h2></header><img src=${panel.api.proof.fileUrl(run.id, "screenshot")} alt=${t("The test guest's screen, as it was after the checks")} crossorigin="use-credentials" /></section>` : nothing}
+      ${run.screenshot ? this.#screenshot(run) : nothing}
     `;
   }
 
@@ -198,6 +201,17 @@ export class ProvenRun extends PanelElement {
         const look = stepLooks[state];
         return html`<li><div class="step"><span class=${look.tone}>${icon(look.shape, look.name())}</span><span><strong>${name}</strong> <span class="dim">${kind}</span></span><span class="dim num nowrap">${durationMs === null ? "" : formatDuration(durationMs / 1000)}</span><span class="why">${reason}</span></div></li>`;
       })}</ol>
+    </section>`;
+  }
+
+  #screenshot({ id }: RunDetail) {
+    const fails = () => {
+      this.unshown = id;
+    };
+    const alt = t("The test guest's screen, as it was after the checks");
+    return html`<section class="panel" aria-label=${t("Screenshot")}>
+      <header><h2>${t("Screenshot")}</h2></header>
+      ${this.unshown === id ? html`<p class="empty">${t("A screenshot was taken, but it can't be shown: it may be damaged, or you may not see this guest's console.")}</p>` : html`<img src=${this.panel.api.proof.fileUrl(id, "screenshot")} alt=${alt} crossorigin="use-credentials" @error=${fails} />`}
     </section>`;
   }
 

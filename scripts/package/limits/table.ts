@@ -277,7 +277,7 @@ export const sections: readonly Section[] = [
         "only what cleaning up needs is written",
       ),
       in_("agent/restore/journal.ts")("age of journals", "keptMs", "ms", "removed"),
-      in_("agent/restore/steps/screenshot.ts")("screenshot", "maxBytes", "bytes", "left out"),
+      in_("agent/restore/steps/screenshot.ts")("screenshot", "maxBytes", "bytes", "made smaller until it fits"),
       in_("agent/checks/probes/web.ts")("page of a guest that is checked", "bodyMaxBytes", "bytes", "the rest is not read"),
       in_("agent/checks/guest-commands.ts")("output of a command in a guest", "outputMaxChars", "chars", "the rest is not read"),
     ],

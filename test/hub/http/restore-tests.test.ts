@@ -3,7 +3,9 @@ import { type TestContext, test } from "node:test";
 import type { Backup } from "#protocol/backups.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { RunDetail } from "#protocol/proof.ts";
+import { evidenceSheet } from "../../../hub/core/evidence-sheet.ts";
 import { notProven } from "../../../hub/core/proof.ts";
+import { sheetText } from "../../../hub/core/sheet.ts";
 import { RunBook } from "../../../hub/run-book.ts";
 import { reportOf } from "../../support/operating-agent.ts";
 import { orderOf, restoreTest } from "../../support/operations-world.ts";
@@ -111,6 +113,49 @@ test("a test that passed is told with its evidence, and the log of changes holds
   assert.equal(bytes.subarray(0, 5).toString(), "%PDF-");
   assert.ok(bytes.length > 3000, `${bytes.length} bytes`);
   assert.equal(hub.state.verifyAudit().ok, true);
+});
+
+test("a screenshot that is no picture spoils no evidence: the document says why it isn't there", async (t) => {
+  const { run, hub, gateway } = restoreHub(t);
+  const id = run(100, { screenshot: Buffer.from("not a picture").toString("base64") });
+  const pdf = await gateway.ask("root@pam", "GET", `/api/v1/restore-tests/${id}/evidence.pdf`);
+  assert.equal(pdf.status, 200);
+  assert.equal(
+    Buffer.from(await pdf.arrayBuffer())
+      .subarray(0, 5)
+      .toString(),
+    "%PDF-",
+  );
+  const told = hub.restore.book.get(id);
+  assert.ok(told);
+  const sheet = sheetText(evidenceSheet(hub.restore.book.detail(told), [], { problem: "it is no PNG" }));
+  assert.match(sheet, /There is a screenshot, but it can't be shown: it is no PNG\./);
+});
+
+test("a restore that takes more than twice as long is flagged in its record, the guest's proof, the report and the document", async (t) => {
+  const { run, ask, hub } = restoreHub(t);
+  run(100);
+  await hub.clock.advance(60_000);
+  const id = run(100, { measures: { restoreBytes: 10_000_000_000, restoreMs: 250_000, heartbeatMs: 39_000, serviceMs: 61_000 } });
+  const worse = [
+    { measure: "restoreSpeed", before: 100_000_000, now: 40_000_000, factor: 2.5 },
+    { measure: "serviceMs", before: 30_000, now: 61_000, factor: 2 },
+  ];
+  assert.deepEqual((await ask("root@pam", "GET", `restore-tests/${id}`)).json.slower, worse);
+  const proofs = (await ask("root@pam", "GET", "proof")).json.items;
+  assert.deepEqual(proofs.find(({ vmid }) => vmid === 100)?.slower, worse);
+  const report = (await ask("root@pam", "GET", `reports/restore?from=0&to=${hub.clock.now() + 1}`)).json;
+  assert.deepEqual(
+    (report.slower as { vmid: number; measure: string; factor: number }[]).map(({ vmid, measure }) => [vmid, measure]),
+    [
+      [100, "restoreSpeed"],
+      [100, "serviceMs"],
+    ],
+  );
+  const told = hub.restore.book.get(id);
+  assert.ok(told);
+  const sheet = sheetText(evidenceSheet(hub.restore.book.detail(told), [], undefined));
+  assert.match(sheet, /Worse than the last good test: restore speed: 2\.5 times/);
 });
 
 test("a user sees and cancels runs of his guests only; the screen takes the right to its console", async (t) => {
