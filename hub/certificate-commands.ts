@@ -6,9 +6,10 @@ import * as z from "zod";
 import { day, positive, type Say } from "./command-line.ts";
 import type { HubConfig } from "./config.ts";
 import { giveToOwnerOf, setup } from "./setup.ts";
-import { certificatePath, loadCertificate, prepareCertificate, readNextCertificate } from "./tls.ts";
+import { certificatePath, loadCertificate, prepareCertificate, readCertificate, readNextCertificate } from "./tls.ts";
 
-const hubFileSchema = z.object({ url: z.string() });
+const hubFileSchema = z.object({ url: z.string(), next: z.string().optional() });
+const hubFileOf = (config: HubConfig) => join(config.join.pmxcfs, "proven", "hub.json");
 const hourMs = 3_600_000;
 
 export type CertificatePorts = { config: HubConfig; now: number; say: Say };
@@ -34,7 +35,7 @@ export async function renewCertificate({ config, now, say }: CertificatePorts, a
   const { fingerprint } = await loadCertificate(stateDir, now);
   giveToOwnerOf(stateDir, certificatePath(stateDir));
   const next = await prepareCertificate(stateDir, values.now ? now : now + hours * hourMs, now);
-  const hubFile = join(place.pmxcfs, "proven", "hub.json");
+  const hubFile = hubFileOf(config);
   if (existsSync(hubFile)) {
     const { url } = hubFileSchema.parse(JSON.parse(readFileSync(hubFile, "utf8")));
     for (const line of setup({ pmxcfs: place.pmxcfs, stateDir, url, fingerprint, next: next.fingerprint })) say(line);
@@ -44,4 +45,22 @@ export async function renewCertificate({ config, now, say }: CertificatePorts, a
     `shown        ${values.now ? "within seconds" : `from ${new Date(next.switchAt).toISOString().slice(0, 16)}Z`}, without a restart`,
   );
   say("agents that joined by token and are not connected until then: proven-agent join with this fingerprint");
+}
+
+/**
+ * After a renewal: once the hub shows the certificate that hub.json names as the next one, the old one goes from there. Agents that are connected have
+ * accepted the new one, and whoever connects is shown nothing else. Changes nothing at any other time, nor what another hub has written there.
+ */
+export function settleCertificate({ config, say }: CertificatePorts): void {
+  const hubFile = hubFileOf(config);
+  const { url, next } = existsSync(hubFile)
+    ? hubFileSchema.parse(JSON.parse(readFileSync(hubFile, "utf8")))
+    : { url: "", next: undefined };
+  const { fingerprint } = readCertificate(config.state);
+  if (next !== fingerprint) {
+    say(`${hubFile}: not there, or nothing to settle`);
+    return;
+  }
+  const following = readNextCertificate(config.state)?.fingerprint;
+  for (const line of setup({ pmxcfs: config.join.pmxcfs, stateDir: config.state, url, fingerprint, next: following })) say(line);
 }

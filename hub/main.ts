@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { doctorExitCode, formatFindings } from "#protocol/findings.ts";
 import { softwareVersion } from "#protocol/version.ts";
-import { renewCertificate, showCertificate } from "./certificate-commands.ts";
+import { renewCertificate, settleCertificate, showCertificate } from "./certificate-commands.ts";
 import { UsageError } from "./command-line.ts";
 import { commands } from "./commands.ts";
 import { ConfigError, type HubConfig, parseConfig } from "./config.ts";
@@ -30,6 +30,7 @@ const usage = `proven-hub ${softwareVersion}
   proven-hub --check [--config FILE]            check configuration and stores, and exit
   proven-hub doctor                             look for the usual troubles and say what to do about them
   proven-hub certificate show|renew [--overlap-hours 24 | --now]  the certificate that agents know the hub by
+  proven-hub certificate settle                 after a renewal: hub.json names the new certificate only; the system runs it
   proven-hub setup [--url wss://HOST:PORT/agent]  let this cluster's agents join by themselves
   proven-hub deploy [USER@]NODE [OPTION …]      install the agent on a node over SSH, and let it join
   proven-hub join-key rotate                    a new join key for this cluster; agents that have joined stay
@@ -141,9 +142,10 @@ async function doctor(config: HubConfig): Promise<void> {
 async function certificate(config: HubConfig, [verb, ...more]: string[]): Promise<void> {
   const ports = { config, now: systemClock.now(), say };
   if (verb === "renew") return renewCertificate(ports, more);
-  if (more.length > 0 || verb !== "show")
-    throw new UsageError("certificate show, or certificate renew [--overlap-hours 24 | --now]");
-  return showCertificate(ports);
+  if (more.length > 0 || (verb !== "show" && verb !== "settle"))
+    throw new UsageError("certificate show, certificate settle, or certificate renew [--overlap-hours 24 | --now]");
+  if (verb === "settle") settleCertificate(ports);
+  else await showCertificate(ports);
 }
 
 async function check(config: HubConfig): Promise<void> {

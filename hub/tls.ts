@@ -30,6 +30,9 @@ export async function loadCertificate(stateDir: string, now: number): Promise<Hu
   return readPair(path);
 }
 
+/** The certificate that the hub shows. @throws Error when there is none. */
+export const readCertificate = (stateDir: string): HubCertificate => readPair(certificatePath(stateDir));
+
 /** @throws Error with the remedy when the file is no such pair. */
 function readPair(path: string): HubCertificate {
   const pem = readFileSync(path, "utf8");

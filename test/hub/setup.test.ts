@@ -3,12 +3,12 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { renewCertificate, showCertificate } from "../../hub/certificate-commands.ts";
+import { renewCertificate, settleCertificate, showCertificate } from "../../hub/certificate-commands.ts";
 import { parseConfig } from "../../hub/config.ts";
 import { examine } from "../../hub/doctor.ts";
 import { openServiceManager } from "../../hub/notify.ts";
 import { defaultUrl, setup } from "../../hub/setup.ts";
-import { loadCertificate, readNextCertificate } from "../../hub/tls.ts";
+import { loadCertificate, readNextCertificate, switchCertificate } from "../../hub/tls.ts";
 
 const now = Date.now();
 
@@ -55,6 +55,33 @@ test("a certificate that follows is prepared beside the present one, and the clu
   assert.equal(said[0], `fingerprint  ${fingerprint}`);
   assert.ok(said[2]?.startsWith(`next         ${next?.fingerprint}, from `));
   await assert.rejects(renewCertificate(ports, ["--overlap-hours", "0"]), /whole number/);
+});
+
+test("once the hub shows the new certificate, hub.json names it and no other; before, and after another hub's setup, nothing changes", async (t) => {
+  const { pmxcfs, stateDir, config } = folders(t);
+  const hubFile = join(pmxcfs, "proven/hub.json");
+  const told = () => JSON.parse(readFileSync(hubFile, "utf8")) as unknown;
+  const ports = { config, now, say: () => undefined };
+  const url = "wss://10.1.2.3:1/agent";
+  const { fingerprint } = await loadCertificate(stateDir, now);
+  settleCertificate(ports);
+  assert.equal(existsSync(hubFile), false);
+  setup({ pmxcfs, stateDir, url, fingerprint });
+  await renewCertificate(ports, ["--now"]);
+  const next = readNextCertificate(stateDir)?.fingerprint;
+  settleCertificate(ports);
+  assert.deepEqual(told(), { url, fingerprint, next });
+  switchCertificate(stateDir);
+  await renewCertificate(ports, ["--now"]); // another one at once
+  const following = readNextCertificate(stateDir)?.fingerprint;
+  settleCertificate(ports);
+  assert.deepEqual(told(), { url, fingerprint: next, next: following });
+  switchCertificate(stateDir);
+  settleCertificate(ports);
+  assert.deepEqual(told(), { url, fingerprint: following });
+  setup({ pmxcfs, stateDir, url: "wss://other:1/agent", fingerprint, next: fingerprint });
+  settleCertificate(ports);
+  assert.deepEqual(told(), { url: "wss://other:1/agent", fingerprint, next: fingerprint });
 });
 
 test("outside of a cluster a certificate is renewed without writing anything there", async (t) => {

@@ -283,11 +283,28 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
     }
   });
 
+  test("a renewed certificate is known before it is shown, and then hub.json names no other", async () => {
+    const node = cluster.on("pve1");
+    const made = await node.run("proven-hub", "certificate", "renew", "--now");
+    const next = /^fingerprint +(\S+)$/m.exec(made)?.[1] ?? "";
+    const told = async () => JSON.parse(await node.run("cat", "/etc/pve/proven/hub.json")) as Record<string, string>;
+    await until("settled", told, (file) => file.fingerprint === next && file.next === undefined, 60_000);
+    const renewedAt = Date.now();
+    await cluster.on("pve2").run("systemctl", "restart", "proven-agent");
+    await flowing("pve2", renewedAt, 60_000);
+    await connected(3, 60_000);
+    assert.equal((await node.try("systemctl", "--failed", "--no-legend")).stdout.trim(), "");
+  });
+
   test("the hub's node is rebooted: hub and agent come back, and the other nodes lose nothing", async () => {
     await cluster.on("pve1").reboot();
     await connected(3, 90_000);
     const bootedAt = Date.now();
     for (const node of nodes) await flowing(node, bootedAt, 60_000);
+    const asked = ["--unit=proven-agent", "--priority=warning", "--no-pager", "--output=cat"];
+    const warnings = await cluster.on("pve2").run("journalctl", ...asked);
+    assert.match(warnings, /^hub unreachable: /m);
+    assert.doesNotMatch(warnings, /^(joined|connected to) the hub|^agent st/m, "what is no warning");
     for (const node of ["pve2", "pve3"] as const) {
       const gapMs = await longestGap(node);
       assert.ok(gapMs < maxGapMs, `${node}: ${gapMs} ms without a sample`);

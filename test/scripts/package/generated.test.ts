@@ -48,6 +48,7 @@ test("every command of the hub and the agent is in its manual page and in the co
     "setup",
     "certificate show",
     "certificate renew",
+    "certificate settle",
     "join-key rotate",
     "deploy",
   ]) {
