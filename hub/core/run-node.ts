@@ -28,12 +28,22 @@ export function chooseNode(run: Pick<Run, "operation" | "guest" | "nodes">, ques
   const allowed = run.nodes.length === 0 ? reachable.nodes : reachable.nodes.filter((node) => run.nodes.includes(node));
   if (allowed.length === 0) return no(`none of the allowed nodes (${run.nodes.join(", ")}) reaches the storage`);
   const there = allowed.filter(takes);
-  if (there.length === 0) return no(`the agent of ${allowed.join(", ")} is away, or too old for this`);
+  if (there.length === 0) return no(whyNobody(allowed, picture));
   const free = there.filter((node) => busy(node) < perNodeMax);
   if (free.length === 0) return no(`${there.join(", ")}: ${perNodeMax} operations run there already`);
   const own = run.guest === null ? undefined : picture.owners.get(run.guest.vmid as Vmid)?.owner.agent.node;
   const [best] = [...free].sort((a, b) => Number(b === own) - Number(a === own) || busy(a) - busy(b) || byText(a, b));
   return best === undefined ? no("no node is free") : { ok: true, node: best };
+}
+
+/** An agent that is here and takes nothing speaks a version of the link that knows no operations. */
+function whyNobody(nodes: readonly NodeName[], { agents }: ClusterPicture): string {
+  const old = nodes.filter((node) => agents.get(node)?.state === "connected");
+  const away = nodes.filter((node) => !old.includes(node));
+  return [
+    ...(away.length === 0 ? [] : [`the agent of ${away.join(", ")} is away`]),
+    ...(old.length === 0 ? [] : [`the agent of ${old.join(", ")} is too old for this: upgrade proven-agent there`]),
+  ].join("; ");
 }
 
 const no = (why: string): { ok: false; why: string } => ({ ok: false, why });

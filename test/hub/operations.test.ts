@@ -84,12 +84,26 @@ test("an agent that is away keeps the order waiting with its reason, and it expi
   const { one, clock, onlyRun } = world(t);
   one.operations.start(orderOf(clock.now()));
   one.operations.tick();
-  assert.equal(one.book.view(onlyRun()).waiting, "the agent of pve1 is away, or too old for this");
+  assert.equal(one.book.view(onlyRun()).waiting, "the agent of pve1 is away");
   await clock.advance(3_600_000);
   one.operations.tick();
   const { outcome, verdict } = onlyRun();
-  assert.deepEqual([outcome, verdict], ["expired", "Not begun in time: the agent of pve1 is away, or too old for this"]);
+  assert.deepEqual([outcome, verdict], ["expired", "Not begun in time: the agent of pve1 is away"]);
   assert.equal(one.operations.tick(), Number.POSITIVE_INFINITY);
+});
+
+test("an agent that is too old for operations is sent none: the order waits with that reason, and begins once it is upgraded", async (t) => {
+  const { one, clock, agent, onlyRun } = world(t);
+  one.tooOld.add("pve1");
+  one.connect("pve1");
+  one.operations.start(orderOf(clock.now()));
+  one.operations.tick();
+  assert.equal(one.book.view(onlyRun()).waiting, "the agent of pve1 is too old for this: upgrade proven-agent there");
+  assert.equal(agent().begun.size, 0);
+  one.tooOld.clear();
+  one.connect("pve1");
+  one.operations.tick();
+  assert.deepEqual([...agent().begun.values()], [1]);
 });
 
 test("a link that is lost for an hour changes nothing: the result comes with the agent", async (t) => {

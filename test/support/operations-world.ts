@@ -43,6 +43,8 @@ export class Dead extends Error {}
 export class OperationsWorld {
   readonly events: string[] = [];
   readonly problems: string[] = [];
+  /** Nodes whose agents speak a version of the link without operations. */
+  readonly tooOld = new Set<string>();
   /** What is sent gets lost on the way. */
   losesMessages = false;
   private steps = 0;
@@ -90,6 +92,10 @@ export class OperationsWorld {
     agent.repeatResults();
   }
 
+  private isHere(node: string): boolean {
+    return this.agents.get(node)?.isConnected ?? false;
+  }
+
   private openState(): StateStore {
     return StateStore.open({ dir: this.dir, now: () => this.clock.now() });
   }
@@ -105,8 +111,12 @@ export class OperationsWorld {
       book: this.book,
       clock,
       journal: { emit: (type) => this.events.push(type) },
-      picture: () => testPicture({ nodes, storages, name: "lab", at: clock.now() }),
-      takes: ({ node }) => this.agents.get(node)?.isConnected ?? false,
+      picture: () => {
+        const picture = testPicture({ nodes, storages, name: "lab", at: clock.now() });
+        for (const [node, status] of picture.agents) if (!this.isHere(node)) status.state = "away";
+        return picture;
+      },
+      takes: ({ node }) => this.isHere(node) && !this.tooOld.has(node),
       send: ({ node }, type, body) => {
         const agent = this.agents.get(node);
         if (agent?.isConnected !== true) return false;
