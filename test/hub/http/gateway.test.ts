@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeName } from "#protocol/ids.ts";
 import { type Assertion, assertionHeader, viewJson } from "#protocol/viewer.ts";
+import { revokeAgent } from "../../../hub/agent-keys.ts";
 import { ViewBook } from "../../../hub/http/view-book.ts";
-import { revokeAgent } from "../../../hub/link/gate.ts";
 import { labView, TestGateway } from "../../support/pve-users.ts";
 import { type SeenHub, seenHub } from "../../support/seen-hub.ts";
 
@@ -87,6 +87,8 @@ test("a revoked agent vouches for nobody from that moment", async (t) => {
   assert.equal((await gateway.ask("root@pam", "GET", guests)).status, 200);
   const path = "/api/v1/agents/00000000000000aa/pve1";
   assert.equal((await gateway.ask("alice@pve", "DELETE", path)).status, 403);
+  assert.equal((await gateway.ask("alice@pve", "POST", `${path}/renew-key`)).status, 403);
+  assert.equal((await gateway.ask("root@pam", "POST", `${path}/renew-key`)).status, 503, "it has no session here");
   assert.equal((await gateway.ask("root@pam", "DELETE", path)).status, 204);
   assert.equal((await gateway.send("root@pam", "GET", guests)).status, 401);
   const [newest] = hub.state.auditLog().slice(-1);
