@@ -50,7 +50,8 @@ export type AgentOperations = SessionOperations & {
 export type AgentGateway = {
   /** Who this node is, as soon as it is known. */
   self: { node: NodeName; clusterId: ClusterId } | undefined;
-  run(signal: AbortSignal): Promise<void>;
+  /** What is done now and then keeps to `clock`. */
+  run(signal: AbortSignal, clock: Clock): Promise<void>;
   answer(message: Message): Promise<Message | undefined>;
 };
 
@@ -101,7 +102,7 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
     },
   });
   const linking = runForEver("link", () => link.run(linkStop.signal), ports, linkStop.signal);
-  const serving = gateway && runForEver("gateway", () => gateway.run(linkStop.signal), ports, linkStop.signal);
+  const serving = gateway && runForEver("gateway", () => gateway.run(linkStop.signal, tickClock), ports, linkStop.signal);
   const operating = operations && runForEver("operations", () => operations.run(linkStop.signal), ports, linkStop.signal);
   await service.ready();
   log(6, "agent started", { stream: store.stream, waiting: store.waiting });

@@ -92,8 +92,12 @@ class NodeCollector implements Collector {
 
   async collect(table: SampleTable, now: EpochMs): Promise<void> {
     this.startFacts();
-    this.lanes.pmxcfs.start(); // its first reads are under way while the metrics line is read
+    // pmxcfs' files are opened while the metrics line is read, and read while /proc is.
+    this.lanes.pmxcfs.start();
     this.feed.refresh(now);
+    await this.deps.clock.turn?.();
+    const known = this.pmxcfs.members?.node;
+    if (known !== undefined) this.host.put(table, nodeKey(known));
     const { needsRrd } = this.feed;
     const [members] = await Promise.all([
       this.lanes.pmxcfs.run(deadlineMs),
@@ -102,7 +106,7 @@ class NodeCollector implements Collector {
     const node = this.nodeName();
     if (node === undefined) return;
     const rrd = needsRrd ? this.rrd : undefined;
-    this.host.put(table, nodeKey(node));
+    if (node !== known) this.host.put(table, nodeKey(node));
     if (!this.feed.putRoot(table, node)) await this.putRoot(table, node);
     this.feed.putGuests(table, this.pmxcfs, rrd, now);
     this.feed.putStorages(table, this.pmxcfs, node, this.duties.has("shared-storage"), rrd, now);

@@ -16,6 +16,7 @@ import { createLog } from "./log.ts";
 import { createServiceManager } from "./notify.ts";
 import { OperationsDoor } from "./operations-door.ts";
 import { createOutlet } from "./outlet.ts";
+import type { Clock } from "./ports.ts";
 import { readIfThere } from "./private-file.ts";
 import { createPveApi } from "./pve/api.ts";
 import { createRunCommand } from "./pve/run-command.ts";
@@ -132,7 +133,7 @@ async function openGateway(config: AgentConfig, hubFiles: HubFiles, identity: Id
     self: () => known.self,
   });
   return Object.assign(known, {
-    run: (signal: AbortSignal) => gateway.run(signal).finally(close),
+    run: (signal: AbortSignal, clock: Clock) => gateway.run(signal, clock).finally(close),
     answer: (message: Message) => logins.answer(message),
   });
 }

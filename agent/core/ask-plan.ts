@@ -14,17 +14,25 @@ export function nextAskMs(asked: Asked | undefined): number {
   return asked.atMs + (backoffMs[Math.min(asked.failures, backoffMs.length) - 1] as number);
 }
 
-/** Of so many a round comes up: everyone in his five minutes without all of them at once, and who was never asked within a minute. */
-const roundsPerCycle = 30;
+/**
+ * So many rounds for everyone in his five minutes: the first question of a round pays for the connection and for code that has gone cold, the
+ * next ones cost a third of it; all at once would keep PVE's daemon busy.
+ */
+const roundsPerCycle = 6;
+/** A round that would be smaller is put off until somebody has waited for so long. */
+const gatherMs = minuteMs;
 const newcomersPerRound = 20;
 
-/** The guests to ask in this round, the longest waiting first; those never asked go before all. `asked`: by guest. */
+/**
+ * The guests to ask in this round, the longest waiting first; those never asked go before all, within a minute. Nobody, while too few are due.
+ * `asked`: by guest.
+ */
 export function planRound<K>(guests: readonly K[], asked: ReadonlyMap<K, Asked>, nowMs: number): K[] {
-  const due = guests.filter((guest) => nextAskMs(asked.get(guest)) <= nowMs);
-  const waiting = due.sort((a, b) => {
-    const [first, second] = [nextAskMs(asked.get(a)), nextAskMs(asked.get(b))];
-    return first < second ? -1 : first > second ? 1 : 0;
-  });
-  const newcomers = waiting.filter((guest) => !asked.has(guest)).length;
-  return waiting.slice(0, Math.max(1, Math.ceil(guests.length / roundsPerCycle), Math.min(newcomers, newcomersPerRound)));
+  const due = guests.map((guest) => ({ guest, dueMs: nextAskMs(asked.get(guest)) })).filter(({ dueMs }) => dueMs <= nowMs);
+  const waiting = due.sort((a, b) => (a.dueMs < b.dueMs ? -1 : a.dueMs > b.dueMs ? 1 : 0));
+  const share = Math.max(1, Math.ceil(guests.length / roundsPerCycle));
+  const longestMs = nowMs - (waiting[0]?.dueMs ?? nowMs);
+  if (waiting.length < share && longestMs < gatherMs) return [];
+  const newcomers = waiting.filter(({ guest }) => !asked.has(guest)).length;
+  return waiting.slice(0, Math.max(share, Math.min(newcomers, newcomersPerRound))).map(({ guest }) => guest);
 }

@@ -10,7 +10,7 @@ import { ticketOfCookies } from "../core/gateway/ticket.ts";
 import type { Clock, Log } from "../ports.ts";
 import { readIfThere } from "../private-file.ts";
 import { connectionsMax, holdFew, slowest } from "./bounds.ts";
-import { readPair } from "./certificate.ts";
+import { type Pair, readPair } from "./certificate.ts";
 import { csrfTokenFits } from "./csrf.ts";
 import type { Forwarded, HubAnswer, HubClient } from "./hub-client.ts";
 import { readPanelFile } from "./panel-files.ts";
@@ -45,7 +45,7 @@ type Reply = { status: number; code: string; message: string; retryAfterSec?: nu
 /** The gateway for browsers on this node: pveproxy's certificate, PVE's ticket, the hub's answers. */
 export class Gateway {
   private server: Server | undefined;
-  private certificate = "";
+  private certificate: Pair | undefined;
   private saidMissing = false;
   private readonly buckets = new Map<string, Bucket>();
 
@@ -57,11 +57,11 @@ export class Gateway {
     return address?.port ?? 0;
   }
 
-  /** Until `signal` aborts; looks for a certificate, and for a new one, once a minute. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Until `signal` aborts; looks for a certificate, and for a new one, once a minute by `clock`. */
+  async run(signal: AbortSignal, clock: Clock): Promise<void> {
     while (!signal.aborted) {
       await this.refresh();
-      await this.ports.clock.sleep(certificateEveryMs, signal);
+      await clock.sleep(certificateEveryMs, signal);
     }
     this.ports.streams.close();
     this.server?.close();
@@ -70,16 +70,16 @@ export class Gateway {
 
   /** Begins to listen when there is a certificate, and takes a renewed one without dropping anybody. */
   async refresh(): Promise<void> {
-    const pair = await readPair(this.ports.root);
+    const pair = await readPair(this.ports.root, this.certificate);
     if (pair === undefined) {
       if (!this.saidMissing) this.ports.log(4, "the gateway waits for pveproxy's certificate in /etc/pve/local");
       this.saidMissing = true;
       return;
     }
-    if (pair.digest === this.certificate) return;
+    if (pair === this.certificate) return;
     if (this.server === undefined) await this.listen(pair);
     else this.server.setSecureContext(pair);
-    this.certificate = pair.digest;
+    this.certificate = pair;
   }
 
   private async listen(pair: { cert: string; key: string }): Promise<void> {

@@ -21,6 +21,9 @@ const activeTasks = "/var/log/pve/tasks/active";
 const lendAnswerMs = 30 * minuteMs;
 /** A dead agent costs 3 s; a round ends after this, whoever is left comes next. */
 const roundMs = 8000;
+/** Between two looks for whom to ask: while somebody was due at the look before, and else. */
+const busyEveryMs = 5000;
+const calmEveryMs = minuteMs / 2;
 /** A lock that was looked up so long ago need not be looked up again. */
 const justNowMs = 500;
 const filesystemsMax = 64;
@@ -63,8 +66,10 @@ export function runningBackups(active: string): RunningBackups {
   return { all: ids.includes(""), vmids: new Set(ids) };
 }
 
+/** A file system under the name that records know it by: made once, put every ten seconds. */
+type Sampled = { instance: string; total: number; used: number };
 /** `identity`: of the guest that was asked, as its vmid may be another one's by now. */
-type Known = Asked & { identity: readonly string[]; answeredMs: number; filesystems: readonly GuestFilesystem[] };
+type Known = Asked & { identity: readonly string[]; answeredMs: number; filesystems: readonly Sampled[] };
 
 /**
  * File systems of virtual machines, from their own agents through PVE's API: one guest after the other, each every five minutes, and never one that
@@ -79,6 +84,7 @@ export class GuestAgentSource implements SlowSource {
   version = 0;
   private readonly known = new Map<Vmid, Known>();
   private asking = 0;
+  private busy = true;
   private backups: { mark: string; running: RunningBackups } | undefined;
 
   constructor(
@@ -89,7 +95,7 @@ export class GuestAgentSource implements SlowSource {
   ) {}
 
   everyMs(): number | undefined {
-    return 5000;
+    return this.busy ? busyEveryMs : calmEveryMs;
   }
 
   found(): string {
@@ -112,7 +118,8 @@ export class GuestAgentSource implements SlowSource {
     this.asking = guests.length;
     const startedMs = this.clock.monotonicMs();
     const vmids = guests.map(({ vmid }) => vmid);
-    if (planRound(vmids, this.known, startedMs).length === 0) return;
+    this.busy = planRound(vmids, this.known, startedMs).length > 0;
+    if (!this.busy) return;
     const backups = await this.readBackups();
     const free = vmids.filter((vmid) => !touches(backups, vmid));
     for (const vmid of planRound(free, this.known, startedMs)) {
@@ -131,8 +138,7 @@ export class GuestAgentSource implements SlowSource {
       const entity = table.entity(guest.key, guest.config.identity);
       if (nowMs - atMs <= 2 * lendAnswerMs + askEveryMs) table.put(entity, ids.agent_up, source, failures === 0 ? 1 : 0);
       if (nowMs - answeredMs > lendAnswerMs) continue;
-      for (const { mount, total, used } of filesystems) {
-        const instance = instanceName(mount);
+      for (const { instance, total, used } of filesystems) {
         table.put(entity, ids.fs_total, source, total, instance);
         table.put(entity, ids.fs_used, source, used, instance);
       }
@@ -175,7 +181,8 @@ export class GuestAgentSource implements SlowSource {
       return false;
     }
     this.problem = undefined;
-    const filesystems = result.ok ? parseFsinfo(result.data) : undefined;
+    const told = result.ok ? parseFsinfo(result.data) : undefined;
+    const filesystems = told?.map(({ mount, ...space }) => ({ instance: instanceName(mount), ...space }));
     if (filesystems !== undefined) this.known.set(vmid, { identity, atMs, failures: 0, answeredMs: atMs, filesystems });
     else {
       const kept = { answeredMs: before?.answeredMs ?? Number.NEGATIVE_INFINITY, filesystems: before?.filesystems ?? [] };

@@ -107,7 +107,7 @@ export async function startGateway(
   });
   const over = new AbortController();
   await parts.gateway.refresh();
-  const running = parts.gateway.run(over.signal);
+  const running = parts.gateway.run(over.signal, clock);
   t.after(async () => {
     over.abort();
     await running;

@@ -44,3 +44,18 @@ test("with any number of guests, nobody is asked sooner than after five minutes,
     { numRuns: 30 },
   );
 });
+
+test("sixty guests that began one after the other are asked together, in at most seven rounds in five minutes", () => {
+  const guests = Array.from({ length: 60 }, (_, index) => index);
+  const asked = new Map<number, Asked>(guests.map((guest) => [guest, { atMs: guest * 5000, failures: 0 }]));
+  const rounds: number[] = [];
+  for (let nowMs = 5 * minute; nowMs < 25 * minute; nowMs += 10_000) {
+    const round = planRound(guests, asked, nowMs);
+    for (const guest of round) asked.set(guest, { atMs: nowMs, failures: 0 });
+    if (round.length > 0) rounds.push(nowMs);
+  }
+  for (let fromMs = 5 * minute; fromMs < 20 * minute; fromMs += minute) {
+    const within = rounds.filter((atMs) => atMs >= fromMs && atMs < fromMs + 5 * minute);
+    assert.ok(within.length >= 4 && within.length <= 7, `${within.length} rounds from minute ${fromMs / minute}`);
+  }
+});
