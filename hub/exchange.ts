@@ -5,7 +5,7 @@ import type { LongRangeReader } from "./core/long-range.ts";
 import { clusterNames, type Row } from "./core/prometheus-series.ts";
 import type { LiveTable, SeriesReader } from "./core/series.ts";
 import type { Clock, Log } from "./ports.ts";
-import { readSecret } from "./senders/receiver.ts";
+import { readSecret } from "./secret-text.ts";
 import { RemoteRead } from "./senders/remote-read.ts";
 import { RemoteWrite, type RemoteWritePorts } from "./senders/remote-write/remote-write.ts";
 

@@ -15,9 +15,8 @@ import {
   stepInventory,
   vanishedGraceMs,
 } from "./core/inventory.ts";
-import type { AgentId, LiveTable } from "./core/series.ts";
+import { type AgentId, agentKey, type LiveTable } from "./core/series.ts";
 import type { Journal } from "./journal.ts";
-import { agentKey } from "./link/gate.ts";
 import type { SessionInfo } from "./link/session.ts";
 import type { Clock } from "./ports.ts";
 import type { StateStore } from "./store/state.ts";

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
+import { revokeAgent } from "./agent-keys.ts";
 import { type Command, day, only, positive, UsageError } from "./command-line.ts";
 import { createJoinToken, listJoinTokens, revokeJoinToken } from "./keys.ts";
-import { revokeAgent } from "./link/gate.ts";
 import type { StateStore } from "./store/state.ts";
 
 /** What `token create --json` prints, on one line. */

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Scope } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { type ApiKey, formatApiKey, type JoinToken, joinTokenProblem } from "./core/keys.ts";
-import { hashSecret } from "./link/gate.ts";
+import { hashSecret } from "./secret-text.ts";
 import type { Actor, StateStore } from "./store/state.ts";
 
 const dayMs = 86_400_000;

@@ -6,6 +6,9 @@ import type { Parsed } from "#protocol/records.ts";
 /** One agent: the sender of a stream of records. */
 export type AgentId = { cluster: ClusterId; node: NodeName };
 
+/** The same as the id of its document. */
+export const agentKey = ({ cluster, node }: AgentId): string => `${cluster}/${node}`;
+
 /** One series as the store knows it. `id` is the store's own, never used again. */
 export type SeriesInfo = {
   id: number;

@@ -1,10 +1,10 @@
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { parseClusterId, parseNodeName } from "#protocol/ids.ts";
+import { revokeAgent } from "../agent-keys.ts";
 import { Refusal } from "../core/refusal.ts";
-import type { AgentId } from "../core/series.ts";
+import { type AgentId, agentKey } from "../core/series.ts";
 import { seesCluster } from "../core/viewer.ts";
-import { agentKey, revokeAgent } from "../link/gate.ts";
 import { actorOf, found } from "./documents.ts";
 import type { HubApp, HubContext } from "./env.ts";
 import { commonErrors } from "./errors.ts";

@@ -15,7 +15,7 @@ import {
 import { Refusal } from "../core/refusal.ts";
 import { everything, type Viewer } from "../core/viewer.ts";
 import { sessionsEndedAt } from "../keys.ts";
-import { hashSecret, sameSecret } from "../link/gate.ts";
+import { hashSecret, sameSecret } from "../secret-text.ts";
 import { addressOf, type Caller, type HubContext, type HubEnv, type Standing } from "./env.ts";
 import { Gateways } from "./gateway.ts";
 import type { HttpPorts } from "./ports.ts";

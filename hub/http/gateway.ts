@@ -12,10 +12,11 @@ import {
   viewPath,
   viewSchema,
 } from "#protocol/viewer.ts";
+import { parsePublicKey } from "../agent-keys.ts";
 import { BoundedMap } from "../core/limits.ts";
 import { Refusal } from "../core/refusal.ts";
+import { agentKey } from "../core/series.ts";
 import { type ClusterSight, withGranted } from "../core/viewer.ts";
-import { agentKey, parsePublicKey } from "../link/gate.ts";
 import type { Caller, HubContext, Standing } from "./env.ts";
 import type { HttpPorts } from "./ports.ts";
 import { checkHeld, pveScopes } from "./pve-user.ts";

@@ -6,7 +6,7 @@ import { parseBearer } from "../core/keys.ts";
 import { factRows, hubRows } from "../core/prometheus-facts.ts";
 import { clusterNames, entitiesOf, type Row, seriesRows } from "../core/prometheus-series.ts";
 import { Refusal } from "../core/refusal.ts";
-import { hashSecret, sameSecret } from "../link/gate.ts";
+import { hashSecret, sameSecret } from "../secret-text.ts";
 import type { Authenticator } from "./auth.ts";
 import { sightOf } from "./clusters.ts";
 import type { HubApp } from "./env.ts";

@@ -12,7 +12,7 @@ import {
 import { neededSecrets, receiverProblems, secretFields, secretName, withOwnRefs } from "../core/receiver-check.ts";
 import { Refusal } from "../core/refusal.ts";
 import { type ReceiverPorts, secretsSet } from "../delivery.ts";
-import { parseWebhookSecret } from "../senders/webhook.ts";
+import { parseWebhookSecret } from "../secret-text.ts";
 import { actorOf, body, checkSameId, found, json, refuseProblems } from "./documents.ts";
 import type { HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";

@@ -4,7 +4,7 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import * as z from "zod";
 import { sessionSchema } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
-import { hashSecret } from "../link/gate.ts";
+import { hashSecret } from "../secret-text.ts";
 import { type Authenticator, cookieName } from "./auth.ts";
 import { addressOf, type HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";

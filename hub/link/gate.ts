@@ -1,11 +1,13 @@
-import { createHash, createHmac, createPublicKey, type KeyObject, randomBytes, timingSafeEqual, verify } from "node:crypto";
+import { createHmac, randomBytes, verify } from "node:crypto";
 import type { ClusterId, EpochMs } from "#protocol/ids.ts";
 import { parseNodeName } from "#protocol/ids.ts";
 import { helloBytes, joinProofBytes, type MessageOf, type RefusalCode, refusalCodes } from "#protocol/messages.ts";
 import { keyChangeBytes } from "#protocol/renewal.ts";
 import { linkVersions, negotiate } from "#protocol/version.ts";
+import { asSpki, parsePublicKey } from "../agent-keys.ts";
 import { joinTokenProblem } from "../core/keys.ts";
-import type { AgentId } from "../core/series.ts";
+import { type AgentId, agentKey } from "../core/series.ts";
+import { hashSecret, sameSecret } from "../secret-text.ts";
 import type { AgentDocument } from "../store/documents.ts";
 import type { StateStore } from "../store/state.ts";
 import { HelloGuard } from "./hello-guard.ts";
@@ -16,27 +18,7 @@ export type Admission =
   | { ok: true; agent: AgentId; version: number; joinedBy: JoinWay | undefined }
   | { ok: false; code: RefusalCode; problem: string };
 
-export const agentKey = ({ cluster, node }: AgentId) => `${cluster}/${node}`;
-
-const spkiPrefix = Buffer.from("302a300506032b6570032100", "hex");
-
-/** An Ed25519 public key in base64, as its raw 32 bytes or as SubjectPublicKeyInfo (RFC 8410). Undefined: neither. */
-export function parsePublicKey(text: string): { key: KeyObject; raw: string } | undefined {
-  const bytes = Buffer.from(text, "base64");
-  const raw = bytes.length === 44 && bytes.subarray(0, 12).equals(spkiPrefix) ? bytes.subarray(12) : bytes;
-  if (raw.length !== 32) return undefined;
-  const key = createPublicKey({ key: Buffer.concat([spkiPrefix, raw]), format: "der", type: "spki" });
-  return { key, raw: raw.toString("base64") };
-}
-
 export const newNonce = () => randomBytes(32).toString("base64");
-export const hashSecret = (secret: string) => createHash("sha256").update(secret).digest("hex");
-
-/** Compares without telling by its time where they differ; lengths may be told. */
-export function sameSecret(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
-}
-
 const refuse = (code: RefusalCode, detail?: string): Admission => ({
   ok: false,
   code,
@@ -110,7 +92,7 @@ export class Gate {
     if (next === undefined || known === undefined || known.publicKey === null) return false;
     if (known.publicKey === next.raw || known.nextKey === next.raw) return true;
     if (known.revokedKeys.includes(next.raw)) return false;
-    const publicKey = Buffer.concat([spkiPrefix, Buffer.from(known.publicKey, "base64")]).toString("base64");
+    const publicKey = asSpki(known.publicKey);
     const { cluster: clusterId, node } = agent;
     const signed = keyChangeBytes({ nonce, clusterId, node, publicKey, nextKey: offer.publicKey });
     if (!verify(null, signed, next.key, Buffer.from(offer.signature, "base64"))) return false;
@@ -165,16 +147,4 @@ export class Gate {
     });
     return spent;
   }
-}
-
-/** Takes the node's key away. Its session ends at the next look, and only a new key with a new join gets in. False: no such agent. */
-export function revokeAgent(state: StateStore, agent: string, by: { actor: string; reason: string }, now: EpochMs): boolean {
-  if (state.get("agent", agent) === undefined) return false;
-  state.update("agent", agent, by, (present) => {
-    if (present === undefined || present.publicKey === null) return undefined;
-    const { nextKey, ...rest } = present;
-    const keys = [present.publicKey, ...(nextKey === undefined ? [] : [nextKey])];
-    return { ...rest, publicKey: null, revokedKeys: [...present.revokedKeys, ...keys], revokedAt: now };
-  });
-  return true;
 }

@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Message, MessageOf } from "#protocol/messages.ts";
-import type { AgentId } from "../core/series.ts";
+import { type AgentId, agentKey } from "../core/series.ts";
 import type { AnswerBody, LoginAnswers, LoginQuestion, QuestionBody } from "../login-ports.ts";
 import { after, type Clock } from "../ports.ts";
-import { agentKey } from "./gate.ts";
 
 /** A refused password costs Proxmox VE 3 s, a busy node more. */
 const answerMs = 15_000;

@@ -4,10 +4,9 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { limits } from "#protocol/limits.ts";
 import type { Duty, MessageOf } from "#protocol/messages.ts";
 import { linkSubprotocol } from "#protocol/version.ts";
-import type { AgentId } from "../core/series.ts";
+import { type AgentId, agentKey } from "../core/series.ts";
 import type { OperationType } from "../operations.ts";
 import { after } from "../ports.ts";
-import { agentKey } from "./gate.ts";
 import type { SendLogin } from "./login-asks.ts";
 import { AgentSession, type SessionPorts } from "./session.ts";
 

@@ -10,7 +10,7 @@ import { alertPayloads, entityPayloads } from "../core/mqtt-picture.ts";
 import { birthTopic, eventTopic, statusTopic } from "../core/mqtt-topics.ts";
 import type { LiveTable, SeriesReader } from "../core/series.ts";
 import type { Clock, Log } from "../ports.ts";
-import { readSecret } from "../senders/receiver.ts";
+import { readSecret } from "../secret-text.ts";
 import type { MqttConfig } from "./config.ts";
 import { BrokerConnection } from "./connection.ts";
 import { Outbox } from "./outbox.ts";

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as z from "zod";
 import { OutgoingClient } from "../outgoing.ts";
+import { readSecret } from "../secret-text.ts";
 
 /** Headers that the connection or the settings for credentials own. */
 const ownHeaders = /^(authorization|host|connection|content-.*|transfer-encoding|user-agent|x-prometheus-.*)$/i;
@@ -51,11 +52,4 @@ export function openReceiver(config: ReceiverConfig): Receiver {
   const rules = { allowPrivate: config.allow_private, allowLoopback: config.allow_loopback };
   const client = new OutgoingClient(rules, ca_file === undefined ? {} : { ca: readFileSync(ca_file, "utf8") });
   return { client, url: new URL(config.url), headers, timeoutMs: config.timeout_sec * 1000 };
-}
-
-/** A trailing newline, which editors write, is not part of a secret. */
-export function readSecret(path: string): string {
-  const secret = readFileSync(path, "utf8").replace(/\r?\n$/, "");
-  if (!/^[\x21-\x7e]+$/.test(secret)) throw new Error(`${path} holds no secret: one line of printable characters is expected`);
-  return secret;
 }

@@ -2,16 +2,10 @@ import { createHmac } from "node:crypto";
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
 import { plainText } from "../core/message.ts";
+import { parseWebhookSecret } from "../secret-text.ts";
 import { type ChannelPorts, type MessagePorts, messageFor, postJson, type ReceiverOf, resultOf } from "./channel.ts";
 
 type Webhook = ReceiverOf<"webhook">;
-
-/** Standard Webhooks 1.0.0 §secret: `whsec_` and the base64 of 24 to 64 bytes. Undefined: it is none. */
-export function parseWebhookSecret(text: string): Buffer | undefined {
-  const match = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text);
-  const key = Buffer.from(match?.[1] ?? "", "base64");
-  return key.length >= 24 && key.length <= 64 ? key : undefined;
-}
 
 /** Standard Webhooks 1.0.0 §signature scheme: HMAC-SHA256 over `id.timestamp.body`. */
 const signWebhook = (key: Buffer, id: string, timestampSec: number, body: string): string =>

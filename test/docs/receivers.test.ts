@@ -5,7 +5,7 @@ import { receiverRequestSchema, receiverSchema } from "#protocol/notifications.t
 import { parseConfig } from "../../hub/config.ts";
 import { receiverProblems, withOwnRefs } from "../../hub/core/receiver-check.ts";
 import { alertPlaceholders, messagePlaceholders } from "../../hub/core/template.ts";
-import { parseWebhookSecret } from "../../hub/senders/webhook.ts";
+import { parseWebhookSecret } from "../../hub/secret-text.ts";
 
 const text = readFileSync(new URL("../../docs/RECEIVERS.md", import.meta.url), "utf8");
 const blocks = (language: string) =>

@@ -13,11 +13,11 @@ import { loadIdentity, makeNextKey, rawPublicKey } from "../../../agent/identity
 import { Link } from "../../../agent/link.ts";
 import { SpoolFiles } from "../../../agent/spool-files.ts";
 import { SpoolStore } from "../../../agent/spool-store.ts";
+import { revokeAgent } from "../../../hub/agent-keys.ts";
 import { renewCertificate } from "../../../hub/certificate-commands.ts";
 import { parseConfig } from "../../../hub/config.ts";
 import { startHub } from "../../../hub/hub.ts";
 import { createJoinToken, createKey } from "../../../hub/keys.ts";
-import { revokeAgent } from "../../../hub/link/gate.ts";
 import { StateStore } from "../../../hub/store/state.ts";
 import { loadCertificate, prepareCertificate } from "../../../hub/tls.ts";
 import { FakeClock } from "../../support/fake-clock.ts";

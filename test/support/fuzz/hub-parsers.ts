@@ -17,6 +17,7 @@ import {
   stateFor,
 } from "#protocol/records.ts";
 import { ActionLinks } from "../../../hub/action-links.ts";
+import { parsePublicKey } from "../../../hub/agent-keys.ts";
 import { ConfigError, parseConfig } from "../../../hub/config.ts";
 import { parseAlertId } from "../../../hub/core/alert-id.ts";
 import { nextInstants, parseCalendar, recurrenceProblem } from "../../../hub/core/calendar.ts";
@@ -27,11 +28,10 @@ import { type EntityFacts, globMatcher, matcherOf } from "../../../hub/core/scop
 import { parseTemplate } from "../../../hub/core/template.ts";
 import { parseHostKey, parseKnownHosts } from "../../../hub/deploy/known-hosts.ts";
 import { parseFacts } from "../../../hub/deploy/node.ts";
-import { parsePublicKey } from "../../../hub/link/gate.ts";
+import { parseWebhookSecret } from "../../../hub/secret-text.ts";
 import { Secrets } from "../../../hub/secrets.ts";
 import { parseRetryAfter } from "../../../hub/senders/remote-write/delivery.ts";
 import { compressSnappy } from "../../../hub/senders/remote-write/snappy.ts";
-import { parseWebhookSecret } from "../../../hub/senders/webhook.ts";
 import { fc } from "../property.ts";
 import { expecting, ofBytes, ofText, ofValue, type Target } from "./target.ts";
 import { allowed, bent, type JsonSchema, oddTexts } from "./values.ts";
