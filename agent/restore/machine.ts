@@ -4,6 +4,7 @@ import { restoreReport } from "../core/restore/report.ts";
 import { passedReason, proofLevel } from "../core/restore/verdict.ts";
 import { clearAway } from "./clear-away.ts";
 import { TestEnd, type TestRun } from "./run.ts";
+import { benchmark } from "./steps/benchmark.ts";
 import * as prepare from "./steps/prepare.ts";
 import * as prove from "./steps/prove.ts";
 import * as made from "./steps/restore.ts";
@@ -91,7 +92,7 @@ async function proveAlive(
   const address = await run.step("network", () => prove.network(run, it, inside));
   await run.step("checks", () => prove.runChecks(run, it, { startedMs, inside, address }));
   shot.png = await run.step("screenshot", () => screenshot(run, it));
-  await run.step("benchmark", () => prove.benchmark(run, it, inside));
+  await run.step("benchmark", () => benchmark(run, it, inside));
 }
 
 /** A picture of what failed is worth most, and a guest that is kept is kept also when its checks failed. */

@@ -80,9 +80,10 @@ export class Volumes {
 }
 
 /** Where a volume of a directory lies on the node; block storages have device paths. */
-export function pathOf({ volid, storage }: Volume): string {
+export function pathOf({ volid, storage, format }: Volume): string {
   const name = volid.slice(volid.indexOf(":") + 1);
   if (storage === "nfs1") return `/mnt/pve/nfs1/images/${name}`;
+  if (format === "subvol") return `/tank/${name}`;
   return storage === "local-zfs" ? `/dev/zvol/tank/${name}` : `/dev/pve/${name}`;
 }
 

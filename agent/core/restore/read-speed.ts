@@ -1,4 +1,4 @@
-/** How fast a test guest reads its own disk, measured inside it by what nearly every Linux guest has: lsblk, dd and, for random reads, Python. */
+/** How fast a disk is read, measured by what nearly every Linux has, guest or node: lsblk, dd and, for random reads, Python. */
 
 /** Largest whole disk of `lsblk -dnbo NAME,SIZE,TYPE`, as a device path; undefined: none. */
 export function largestDisk(output: string): string | undefined {
@@ -10,7 +10,7 @@ export function largestDisk(output: string): string | undefined {
   return largest === undefined ? undefined : `/dev/${largest.name}`;
 }
 
-/** Straight from the disk, past the guest's cache. */
+/** Straight from the disk, past the cache. */
 export const sequentialCommand = (device: string) => ["dd", `if=${device}`, "of=/dev/null", "bs=1M", "count=256", "iflag=direct"];
 
 /** Bytes per second, from the last line of dd: `268435456 bytes (268 MB, 256 MiB) copied, 0.53 s, 506 MB/s`. */

@@ -1,6 +1,5 @@
 import type { CheckRecord, RestoreCheck } from "#protocol/restore.ts";
 import { linksUp } from "../../core/restore/link-up.ts";
-import { ddSpeed, largestDisk, randomCommand, readsPerSecond, sequentialCommand } from "../../core/restore/read-speed.ts";
 import { judgeChecks } from "../../core/restore/verdict.ts";
 import { execInGuest } from "../guest-exec.ts";
 import { tellError } from "../node-view.ts";
@@ -10,7 +9,6 @@ import { compare, type Made } from "./restore.ts";
 
 const startMs = 180_000;
 const lookEveryMs = 2000;
-const execMs = 60_000;
 const checkMs = 60_000;
 
 /** Checks that need the guest's address in the sandbox; `script` gets one where there is one. */
@@ -133,32 +131,4 @@ async function oneCheck(run: TestRun, check: RestoreCheck, target: CheckTarget):
     run.signal.removeEventListener("abort", stop);
     over.abort();
   }
-}
-
-/** Reads inside the guest; what can't be measured there stays unmeasured. */
-export async function benchmark(run: TestRun, made: Made, inside: boolean): Promise<StepResult<undefined>> {
-  const { test, ports, signal } = run;
-  if (!test.benchmark) return { value: undefined, state: "skipped", reason: "Not asked for" };
-  if (made.guest.type === "lxc")
-    return {
-      value: undefined,
-      state: "skipped",
-      reason: "A container has no disk of its own to read: only restore and start are measured",
-    };
-  if (!inside) return { value: undefined, state: "skipped", reason: "Its guest agent does not answer" };
-  const exec = (command: readonly string[]) => execInGuest(ports, made.guest, command, { timeoutMs: execMs, signal });
-  const listed = await exec(["lsblk", "-dnbo", "NAME,SIZE,TYPE"]);
-  const device = listed.ok ? largestDisk(listed.stdout) : undefined;
-  if (device === undefined) return { value: undefined, state: "skipped", reason: "No disk was found inside: it needs lsblk" };
-  const dd = await exec(sequentialCommand(device));
-  const sequentialRead = dd.ok && dd.code === 0 ? ddSpeed(dd.stderr) : undefined;
-  const random = await exec(randomCommand(device));
-  const randomRead = random.ok && random.code === 0 ? readsPerSecond(random.stdout) : undefined;
-  if (sequentialRead !== undefined) run.measure({ sequentialRead });
-  if (randomRead !== undefined) run.measure({ randomRead });
-  if (sequentialRead === undefined && randomRead === undefined)
-    return { value: undefined, state: "skipped", reason: "Neither dd nor Python could read the disk inside" };
-  const missing =
-    sequentialRead === undefined ? "sequential reads" : randomRead === undefined ? "random reads (needs python3)" : "";
-  return { value: undefined, reason: missing === "" ? "" : `Not measured: ${missing}` };
 }

@@ -55,6 +55,28 @@ for (const type of ["qemu", "lxc"] as const) {
   }
 }
 
+for (const [storage, state, reason, measures] of [
+  ["local-lvm", "passed", "Read at the node, from /dev/pve/vm-990000-disk-0", [263_172_016, 9800]],
+  [
+    "local-zfs",
+    "skipped",
+    "local-zfs:subvol-990000-disk-0 is a data set or a folder, not a disk: reads of it come from the node's memory",
+    [undefined, undefined],
+  ],
+] as const) {
+  test(`how fast a container's disk on ${storage} is read: ${state}, and the record says how or why`, async (t) => {
+    const node = await startRestoreNode(t);
+    const agent = startOperations(node);
+    const id = newId();
+    agent.start(id, { kind: "restore-test", params: plantTest(node, "lxc", { benchmark: true, storage }) });
+    const report = await agent.report(id);
+    const step = report.steps.find((one) => one.step === "benchmark");
+    assert.deepEqual([report.outcome, step?.state, step?.reason], ["passed", state, reason]);
+    assert.deepEqual([report.measures.sequentialRead, report.measures.randomRead], measures);
+    assert.deepEqual([node.lab.restores.safety.violations, node.lab.misuses], [[], []]);
+  });
+}
+
 /** How far that step was said to be, in the order in which it was said. */
 function fractionsIn(said: readonly Message[], wanted: string): number[] {
   let step: unknown;
