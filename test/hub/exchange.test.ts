@@ -3,9 +3,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { EntityKey } from "#protocol/ids.ts";
+import { assembleHub } from "../../hub/assembly.ts";
 import { ConfigError, parseConfig } from "../../hub/config.ts";
 import { openExchange } from "../../hub/exchange.ts";
-import { assembleHub } from "../../hub/hub.ts";
 import { agentOf, inventoryOf, temporaryDir, testHub } from "../support/test-hub.ts";
 import { WriteReceiver } from "../support/write-receiver.ts";
 

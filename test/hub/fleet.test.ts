@@ -4,7 +4,7 @@ import type { EventView } from "#protocol/api.ts";
 import { guestKey, type Vmid } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import { revokeAgent } from "../../hub/agent-keys.ts";
-import { assembleHub } from "../../hub/hub.ts";
+import { assembleHub } from "../../hub/assembly.ts";
 import { agentOf, clusterA, connect, inventoryOf, type TestHub, testHub } from "../support/test-hub.ts";
 
 /** Types of the events so far, oldest first, without those of sessions and duties. */

@@ -4,6 +4,7 @@ import { entityKind } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import { type Metric, metricById, metricByName } from "#protocol/metrics.ts";
 import { decodeFrame, decodeSchema, type FrameState, parseRecordHead, type Schema, stateFor } from "#protocol/records.ts";
+import type { OpenSeries } from "../../hub/assembly.ts";
 import type {
   AgentId,
   Latest,
@@ -14,7 +15,6 @@ import type {
   SeriesRanker,
   SeriesReader,
 } from "../../hub/core/series.ts";
-import type { OpenSeries } from "../../hub/hub.ts";
 
 const keyOf = ({ cluster, node }: AgentId) => `${cluster}/${node}`;
 

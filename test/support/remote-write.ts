@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import type { OpenSeries } from "../../hub/hub.ts";
+import type { OpenSeries } from "../../hub/assembly.ts";
 import { remoteWriteConfig } from "../../hub/senders/remote-write/config.ts";
 import { RemoteWrite } from "../../hub/senders/remote-write/remote-write.ts";
 import { FakeClock } from "./fake-clock.ts";

@@ -1,0 +1,249 @@
+import type { TaskView } from "#protocol/api.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import { tellAcknowledgements } from "./acknowledgement-events.ts";
+import { Alerting, rememberTasks } from "./alerting.ts";
+import { AuditWatch } from "./audit-watch.ts";
+import { Certificates } from "./certificates.ts";
+import type { HubConfig } from "./config.ts";
+import { DueTimes, JobMemory } from "./core/backup-due.ts";
+import type { ClusterPicture } from "./core/cluster.ts";
+import { type BackupKnowledge, protectionsOf } from "./core/protection.ts";
+import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "./core/series.ts";
+import { openDelivery } from "./delivery.ts";
+import { openExchange } from "./exchange.ts";
+import { Fleet } from "./fleet.ts";
+import { createApp } from "./http/app.ts";
+import { hubMetricRows } from "./http/metrics.ts";
+import type { HttpPorts } from "./http/ports.ts";
+import { tellIncidents } from "./incident-acknowledgement.ts";
+import { Journal } from "./journal.ts";
+import { sessionsEndedAt } from "./keys.ts";
+import { Gate } from "./link/gate.ts";
+import { LoginAsks } from "./link/login-asks.ts";
+import { LinkServer } from "./link/server.ts";
+import { listenersOf, NodeOutlets } from "./node-receiver.ts";
+import { openOutlets } from "./outlets.ts";
+import type { Clock, Log } from "./ports.ts";
+import { PveIngest } from "./pve-ingest.ts";
+import { seedReports } from "./report-mail.ts";
+import { openRestore, type RunningRestore } from "./restore.ts";
+import { sessionEvents } from "./session-events.ts";
+import { readJoinKey } from "./setup.ts";
+import type { StateStore } from "./store/state.ts";
+import { TaskBook } from "./task-book.ts";
+import type { HubCertificate } from "./tls.ts";
+import { Troubles } from "./troubles.ts";
+import { WatchLoop } from "./watch-loop.ts";
+
+/** The open series store, as hub/store/series.ts gives it. */
+export type OpenSeries = {
+  reader: SeriesReader & SeriesRanker;
+  live: LiveTable;
+  sink: RecordSink;
+  /** A bounded piece of background work: compaction, rollups, retention. `due`: there is more to do at once. */
+  maintain(now: EpochMs): Promise<{ due: boolean }>;
+  /** A short step of what opening the store put off. Returns whether there is more. */
+  warm(): boolean;
+  /** What of the history can't be read; undefined: nothing was found. */
+  problem(): string | undefined;
+  close(): Promise<void>;
+};
+
+export type HubParts = {
+  config: HubConfig;
+  clock: Clock;
+  log: Log;
+  state: StateStore;
+  series: OpenSeries;
+  certificate: HubCertificate;
+};
+/** Wires the hub's parts; nothing listens or runs yet. */
+export function assembleHub({ config, clock, log, state, series, certificate }: HubParts) {
+  const troubles = new Troubles();
+  const journal = new Journal({ add: (events) => state.history.addEvents(events), clock, log });
+  const fleet = new Fleet({ state, live: series.live, clock, journal });
+  const tasks = new TaskBook({ history: state.history, journal, clock, changed: (changed) => tasksChanged(changed) });
+  const now = () => clock.now();
+  const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const certificates = new Certificates(config.state, certificate);
+  const gate = new Gate({
+    state,
+    fingerprints: () => certificates.fingerprints(),
+    joinKey: () => readJoinKey(config.state),
+    now,
+    monotonicMs: () => clock.monotonicMs(),
+  });
+  const loginAsks: LoginAsks = new LoginAsks({ clock, send: (agent, type, body) => link.sendLogin(agent, type, body) });
+  seedReports(state, timezone);
+  const taskMemory = rememberTasks(state.history, clock.now());
+  const backups: BackupKnowledge = {
+    tasks: taskMemory,
+    due: new DueTimes(timezone),
+    jobs: new JobMemory(),
+    catalogued: (cluster, guest, node) => restore.catalogue.ofPresent(cluster, guest, node),
+    testGuests: (cluster, now) => restore.book.testGuests(cluster, now),
+  };
+  const restore: RunningRestore = openRestore({
+    protections: (picture, now) => protectionsOf(picture, backups, now),
+    pictures: () => fleet.pictures(),
+    automaticWindows: () => alerting.automaticWindows(),
+    base: () => delivery.base,
+    timezone,
+    state,
+    store: series.reader,
+    clock,
+    journal,
+    picture: (cluster) => fleet.pictures().find((picture) => picture.cluster === cluster),
+    takes: (agent) => link.takesOperations(agent),
+    send: (agent, type, body) => link.sendOperation(agent, type, body),
+    problem: (reason) => troubles.count(reason),
+  });
+  const events = sessionEvents({
+    fleet,
+    logins: loginAsks,
+    restore: restore.session,
+    tasks,
+    journal,
+    troubles,
+    log,
+    link: () => link,
+    welcomed: (agent) => {
+      link.sendPins(agent, certificates.pins());
+      outlets.agents.refresh(agent);
+      restore.welcomed(agent);
+    },
+    told: (agent, body) => nodes.told(agent, body),
+  });
+  const link: LinkServer = new LinkServer({
+    clock,
+    sink: series.sink,
+    admit: (hello, nonce, address) => gate.admit(hello, nonce, address),
+    takeNextKey: (agent, nonce, offer) => gate.takeNextKey(agent, nonce, offer),
+    events,
+  });
+  const watch: WatchLoop = new WatchLoop({
+    fleet,
+    reader: series.reader,
+    live: series.live,
+    clock,
+    journal,
+    sendDuties: (agent) => {
+      link.sendDuties(agent, fleet.dutiesOf(agent));
+      outlets.agents.refresh(agent);
+    },
+    dismiss: (agent) => link.revoke(agent),
+    proofOf: (picture, owned) => restore.badge(picture, owned, clock.now()),
+  });
+  restore.onProof((cluster, vmid) => watch.guestChanged(cluster, vmid));
+  const tasksChanged = (changed: readonly TaskView[]) => {
+    watch.tasksChanged(changed);
+    for (const task of changed) taskMemory.add(task);
+  };
+  const nodes = new NodeOutlets({
+    clock,
+    connected: () => listenersOf(fleet.pictures()),
+    tell: (agent, body) => link.sendTell(agent, body),
+  });
+  const delivery = openDelivery({ config, state, clock, log, journal, outlet: nodes });
+  const alerting: Alerting = new Alerting({
+    state,
+    reader: restore.series,
+    live: series.live,
+    clock,
+    pictures: () => fleet.pictures(),
+    backups,
+    proofs: restore.facts,
+    refusing: () => troubles.problems().length > 0,
+    dispatcher: delivery.dispatcher,
+    tell: (what, { subject, node, text, ruleName }) => {
+      const place = { cluster: subject.cluster, entity: subject.entity, ...(node === null ? {} : { node }) };
+      journal.emit(what === "firing" ? "alert.firing" : "alert.resolved", { text, rule: ruleName }, place);
+    },
+    version: () => fleet.version,
+  });
+  const ingest = new PveIngest({ journal, clock, pictures: () => fleet.pictures() });
+  const audit = new AuditWatch({ state, clock });
+  const ports = {
+    audit,
+    clock,
+    ingest,
+    log,
+    state,
+    delivery,
+    journal,
+    alerting,
+    restore,
+    reader: restore.series,
+    live: series.live,
+    pictures: () => fleet.pictures(),
+    logins: {
+      agents: () => connectedAgents(fleet.pictures()),
+      endedAt: () => sessionsEndedAt(state),
+      ask: (agent, type, body) => loginAsks.ask(agent, type, body),
+      end: (agent, session) => void link.sendLogin(agent, "login.end", { session }),
+    },
+    agents: () => fleet.counts(),
+    renewKey: (agent) => link.renewKey(agent),
+    counters: () => series.sink.counters,
+    refused: () => troubles.refused(),
+    problems: () => [
+      ...troubles.problems(),
+      ...[series.problem()].filter((problem) => problem !== undefined),
+      ...fleet.problems(),
+      ...delivery.problems(),
+      ...audit.problems(),
+      ...(outlets.mqtt?.problem === undefined ? [] : [outlets.mqtt.problem]),
+    ],
+    onBatch: (listener) => watch.onBatch(listener),
+    startedAt: clock.now(),
+    panelDir: config.panel,
+    backups,
+  } satisfies HttpPorts;
+  const { live, pictures } = ports;
+  const { reader } = series;
+  const onEvent = ports.journal.onEvent.bind(ports.journal);
+  const outlets = openOutlets({ config, clock, log, reader, live, pictures, link, onEvent });
+  tellAcknowledgements(outlets.alerts, journal);
+  tellIncidents(outlets.alerts, { state, dispatcher: delivery.dispatcher, clock });
+  outlets.alerts.attach(alerting);
+  const exchange = openExchange({
+    config,
+    clock,
+    log,
+    reader,
+    live,
+    pictures,
+    hubRows: () => hubMetricRows(ports),
+    proofs: restore,
+  });
+  const httpPorts: HttpPorts = { ...ports, ...exchange };
+  const app = createApp(httpPorts);
+  return {
+    app,
+    httpPorts,
+    link,
+    watch,
+    fleet,
+    tasks,
+    journal,
+    gate,
+    certificates,
+    exchange,
+    ingest,
+    outlets,
+    delivery,
+    alerting,
+    restore,
+    audit,
+  };
+}
+
+export type Assembly = ReturnType<typeof assembleHub>;
+
+function connectedAgents(pictures: readonly ClusterPicture[]) {
+  return pictures.flatMap(({ cluster, name, agents }) =>
+    [...agents.values()]
+      .filter(({ state }) => state === "connected")
+      .map(({ node }) => ({ agent: { cluster, node }, clusterName: name })),
+  );
+}
