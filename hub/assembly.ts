@@ -9,6 +9,7 @@ import { DueTimes, JobMemory } from "./core/backup-due.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
 import { type BackupKnowledge, protectionsOf } from "./core/protection.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "./core/series.ts";
+import { testGuestsOf } from "./core/test-guest.ts";
 import { openDelivery } from "./delivery.ts";
 import { openExchange } from "./exchange.ts";
 import { Fleet } from "./fleet.ts";
@@ -81,7 +82,7 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
     due: new DueTimes(timezone),
     jobs: new JobMemory(),
     catalogued: (cluster, guest, node) => restore.catalogue.ofPresent(cluster, guest, node),
-    testGuests: (cluster, now) => restore.book.testGuests(cluster, now),
+    testGuests: (picture, now) => testGuestsOf(picture, restore.book.testGuests(picture.cluster, now)),
   };
   const restore: RunningRestore = openRestore({
     protections: (picture, now) => protectionsOf(picture, backups, now),

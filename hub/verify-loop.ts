@@ -13,6 +13,7 @@ import { isOpen } from "./core/run.ts";
 import { chooseNode } from "./core/run-node.ts";
 import type { Run } from "./core/run-record.ts";
 import { type EntityFacts, matcherOf } from "./core/scope.ts";
+import { testGuestsOf } from "./core/test-guest.ts";
 import { dueAt, openings, type Place, type PolicyGuest, planNights, stepPolicy } from "./core/verify-policy.ts";
 import { recurrenceSpan, type Span, SpanCache } from "./core/window.ts";
 import type { Operations } from "./operations.ts";
@@ -238,7 +239,7 @@ export class VerifyLoop {
     const before = this.known.filter((one) => one.enabled && one.id !== policy.id && one.order < policy.order);
     const { book, clock } = this.ports;
     return this.ports.pictures().flatMap((picture) => {
-      const tests = book.testGuests(picture.cluster, clock.now());
+      const tests = testGuestsOf(picture, book.testGuests(picture.cluster, clock.now()));
       return [...picture.owners.values()].flatMap((owned): Member[] => {
         if (owned.facts.template || tests.has(owned.facts.vmid)) return [];
         const facts = guestEntity(picture.cluster, owned);

@@ -76,7 +76,7 @@ export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
 /** What is known now of these guests of the cluster. Templates have no facts. */
 export function tellGuestFacts(sources: FactSources, guests: Iterable<OwnedGuest>, tell: TellFact): void {
   const jobs = spokesman(sources.picture, sources.sight.now)?.inventory?.inventory.backupJobs;
-  const tests = sources.testGuests?.(sources.picture.cluster, sources.sight.now);
+  const tests = sources.testGuests?.(sources.picture, sources.sight.now);
   for (const owned of guests) {
     if (owned.facts.template) continue;
     tellGuest(sources, owned, tell);

@@ -21,8 +21,8 @@ export type BackupKnowledge = {
   jobs: JobMemory;
   /** What storages hold of a guest; absent: nobody lists any. */
   catalogued?: ((cluster: string, guest: GuestFacts, node: NodeName) => CataloguedBackups) | undefined;
-  /** Numbers of our own test guests in a cluster, which nobody has to protect; absent: the hub tests nothing. */
-  testGuests?: ((cluster: string, now: EpochMs) => ReadonlySet<number>) | undefined;
+  /** Numbers of our own test guests, which nobody has to protect; absent: the hub tests nothing. */
+  testGuests?: ((picture: ClusterPicture, now: EpochMs) => ReadonlySet<number>) | undefined;
 };
 
 /** The jobs that take a guest, what storages hold of it, and how it stands by both; `all`: the cluster's jobs. */
@@ -52,7 +52,7 @@ export function backupStanding(
 /** How each guest of a cluster stands by its own backup calendars, by vmid. Templates are left out, which don't change, and our own test guests. */
 export function protectionsOf(picture: ClusterPicture, known: BackupKnowledge, now: EpochMs): ProtectionView[] {
   const jobs = spokesman(picture, now)?.inventory?.inventory.backupJobs;
-  const tests = known.testGuests?.(picture.cluster, now);
+  const tests = known.testGuests?.(picture, now);
   return [...picture.owners.values()]
     .filter(({ facts }) => !facts.template && tests?.has(facts.vmid) !== true)
     .map((owned) => protectionOf(picture, owned, jobs, known, now))

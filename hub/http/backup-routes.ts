@@ -3,6 +3,7 @@ import * as z from "zod";
 import { page } from "#protocol/api.ts";
 import { byText } from "#protocol/order.ts";
 import { backupStates, backupViewSchema, guestProofSchema, proofStates } from "#protocol/proof.ts";
+import { testGuestsOf } from "../core/test-guest.ts";
 import type { RestorePorts } from "../restore.ts";
 import { clusterQuery, picturesOf } from "./clusters.ts";
 import { json } from "./documents.ts";
@@ -73,7 +74,7 @@ export function backupRoutes(app: HubApp, ports: HttpPorts, restore: RestorePort
     const now = ports.clock.now();
     const items = picturesOf(seen, cluster)
       .flatMap((picture) => {
-        const tests = restore.book.testGuests(picture.cluster, now);
+        const tests = testGuestsOf(picture, restore.book.testGuests(picture.cluster, now));
         return restore.proofs(picture, now).filter(({ vmid }) => !tests.has(vmid));
       })
       .filter(

@@ -38,14 +38,16 @@ test("a layout beyond its bounds, or with a field nobody knows, is refused and n
 });
 
 test("protection follows the guest's own jobs; who doesn't see a guest isn't told of its backups; our test guests are nobody's to protect", async (t) => {
-  const { gateway, hub, agent } = seenHub(t);
+  const { gateway, hub, agent, app } = seenHub(t);
   const guests = [{ vmid: 100, name: "web" }, { vmid: 101 }, { vmid: 102, template: true }, { vmid: 990_000 }];
+  const marked = { vmid: 990_001, name: "proven-test-100", tags: ["proven-test"] };
+  const takenOver = { ...marked, vmid: 990_002, tags: [] };
   const job = { id: "nightly", type: "vzdump", enabled: true, schedule: "21:00", all: false, exclude: [], repeatMissed: false };
-  hub.fleet.inventory(agent, inventoryOf({ guests, backupJobs: [{ ...job, vmids: [100] }] }));
-  const test = hub.restore.operations.start(orderOf(hub.clock.now()));
+  hub.fleet.inventory(agent, inventoryOf({ guests: [...guests, marked, takenOver], backupJobs: [{ ...job, vmids: [100] }] }));
+  const test = hub.restore.operations.start(orderOf(hub.clock.now(), { cluster: agent.cluster }));
   hub.restore.book.tellLive(test, { testVmid: 990_000 });
-  const of = async (user: string) => {
-    const { items } = (await (await gateway.ask(user, "GET", "/api/v1/protection")).json()) as { items: ProtectionView[] };
+  const shown = async (answer: Response | Promise<Response>) => {
+    const { items } = (await (await answer).json()) as { items: ProtectionView[] };
     return items.map(({ vmid, state, jobs, overdueSince, nextAt }) => ({
       vmid,
       state,
@@ -54,9 +56,15 @@ test("protection follows the guest's own jobs; who doesn't see a guest isn't tol
       hasNext: nextAt !== null,
     }));
   };
+  const none = { state: "none", jobs: [], overdueSince: null, hasNext: false };
   const web = { vmid: 100, state: "unknown", jobs: [{ id: "nightly", schedule: "21:00" }], overdueSince: null, hasNext: true };
-  assert.deepEqual(await of("root@pam"), [web, { vmid: 101, state: "none", jobs: [], overdueSince: null, hasNext: false }]);
-  assert.deepEqual(await of("bob@pve"), [web]);
+  const headers = { Authorization: `Bearer ${hub.newKey("read")}` };
+  assert.deepEqual(await shown(app.request("/api/v1/protection", { headers })), [
+    web,
+    { vmid: 101, ...none },
+    { vmid: 990_002, ...none },
+  ]);
+  assert.deepEqual(await shown(gateway.ask("bob@pve", "GET", "/api/v1/protection")), [web]);
 });
 
 test("a backup in a storage and a disk that it leaves out: protected in part, by name", async (t) => {
