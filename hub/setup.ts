@@ -90,5 +90,5 @@ export function defaultUrl(pmxcfs: string, port: number): string {
 /** Root's files in the state directory belong to whom the directory belongs to: the hub's user. */
 export function giveToOwnerOf(dir: string, path: string): void {
   const { uid, gid } = statSync(dir);
-  if (process.getuid?.() === 0 && uid !== 0) chownSync(path, uid, gid);
+  if (process.getuid?.() === 0 && statSync(path).uid !== uid) chownSync(path, uid, gid);
 }

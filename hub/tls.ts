@@ -26,7 +26,7 @@ export async function loadCertificate(stateDir: string, now: number): Promise<Hu
     writeFileSync(`${path}.new`, `${made.private}\n${made.cert}`, { mode: 0o600 });
     renameSync(`${path}.new`, path);
   }
-  chmodSync(path, 0o600);
+  if ((statSync(path).mode & 0o777) !== 0o600) chmodSync(path, 0o600); // a path unit takes any touch for a change
   return readPair(path);
 }
 
