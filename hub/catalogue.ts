@@ -15,10 +15,15 @@ const backupKey = (set: string, volid: string) => createHash("sha256").update(`$
 
 type KnownSet = Omit<BackupSet, "cluster"> & { cluster: ClusterId; byGuest: ReadonlyMap<number, readonly Backup[]> };
 
+type PresentGuest = Pick<GuestFacts, "vmid" | "type" | "identity">;
+type FoundBackup = { set: BackupSet; backup: Backup };
+
 /** Every backup on every storage, as agents list them. A storage that can't be listed keeps what was known, marked as old. */
 export class Catalogue {
   private readonly sets = new Map<string, KnownSet>();
   private readonly parts = new PartCollector();
+  /** Of each guest that was asked for since the last listing. */
+  private readonly found = new Map<string, Pick<PresentGuest, "type" | "identity"> & { backups: readonly FoundBackup[] }>();
   private changes = 0;
 
   constructor(private readonly state: StateStore) {
@@ -87,8 +92,18 @@ export class Catalogue {
   }
 
   /** Backups of the guest that has the number now, newest first; those of which nobody can tell are among them. */
-  ofGuest(cluster: string, guest: Pick<GuestFacts, "vmid" | "type" | "identity">): { set: BackupSet; backup: Backup }[] {
-    const found: { set: BackupSet; backup: Backup }[] = [];
+  ofGuest(cluster: string, guest: PresentGuest): readonly FoundBackup[] {
+    const key = `${cluster}/${guest.vmid}`;
+    const before = this.found.get(key);
+    // Rules ask of every guest again and again; the same inventory is the same object.
+    if (before?.type === guest.type && before.identity === guest.identity) return before.backups;
+    const backups = this.look(cluster, guest);
+    this.found.set(key, { type: guest.type, identity: guest.identity, backups });
+    return backups;
+  }
+
+  private look(cluster: string, guest: PresentGuest): FoundBackup[] {
+    const found: FoundBackup[] = [];
     for (const set of this.sets.values()) {
       if (set.cluster !== cluster || set.foreign !== undefined) continue;
       for (const backup of set.byGuest.get(guest.vmid) ?? []) {
@@ -107,7 +122,7 @@ export class Catalogue {
   }
 
   /** What storages hold of the guest that has the number now, as its node reaches them. */
-  ofPresent(cluster: string, guest: Pick<GuestFacts, "vmid" | "type" | "identity">, node: NodeName): CataloguedBackups {
+  ofPresent(cluster: string, guest: PresentGuest, node: NodeName): CataloguedBackups {
     const found = this.ofGuest(cluster, guest);
     const [newest, oldest] = [found[0], found.at(-1)];
     const span =
@@ -130,6 +145,7 @@ export class Catalogue {
       }
     });
     this.sets.set(id, set);
+    this.found.clear();
     this.changes++;
   }
 }
