@@ -54,6 +54,11 @@ const plain: Scene[] = types.flatMap((type) => [
     dies: ["once", "twice", "thrice", "reaper"],
   },
   {
+    name: `${type} whose screen is looked at and whose disk is measured`,
+    orders: (node) => [plantTest(node, type, { screenshot: true, benchmark: true })],
+    dies: ["once", "twice"],
+  },
+  {
     name: `${type} from a Backup Server`,
     orders: (node) => [plantTest(node, type, {}, { storage: "pbs1" })],
     dies: ["once", "twice"],
