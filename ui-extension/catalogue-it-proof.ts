@@ -3,6 +3,7 @@ export const italianProof: Readonly<Record<string, string>> = {
   "0: it is removed at once": "0: viene rimosso subito",
   "A screenshot was taken, but it can't be shown: it may be damaged, or you may not see this guest's console.":
     "È stata presa una schermata, ma non può essere mostrata: forse è danneggiata, o non puoi vedere la console di questo guest.",
+  "Test guest": "Guest di prova",
   "no percent told": "percentuale non indicata",
   "All restore proofs": "Tutte le prove di ripristino",
   "Backup of": "Backup del",

@@ -2,7 +2,7 @@ import type { ProofBadge, RunDetail, RunView, Slower } from "#protocol/proof.ts"
 import type { ProofLevel } from "#protocol/restore.ts";
 import { formatAge } from "./age.ts";
 import type { Translate } from "./text.ts";
-import { formatDuration, formatValue } from "./units.ts";
+import { formatDuration, formatSpan, formatValue } from "./units.ts";
 
 /** How a proof looks: `bad` needs somebody, `old` and `none` are gaps, `unknown` is neither good nor bad. */
 export type ProofLook = "good" | "bad" | "old" | "none" | "unknown";
@@ -40,7 +40,7 @@ export function proofWords(proof: ProofBadge | undefined, now: number, t: Transl
   if (proof.state === "unknown") return t("Unknown: the last restore test did not come to its end");
   const age = proof.at === null ? "?" : formatAge(now - proof.at);
   if (proof.state === "failed") return t("Restore FAILED {age} ago", { age });
-  const took = proof.durationMs === null ? "" : `, ${formatDuration(proof.durationMs / 1000)}`;
+  const took = proof.durationMs === null ? "" : `, ${formatSpan(proof.durationMs / 1000)}`;
   const what = levelWords(proof.level, t);
   return proof.state === "overdue"
     ? t("Restored OK {age} ago{took}, {what}: overdue", { age, took, what })
@@ -123,7 +123,7 @@ export function slowerName(measure: string, t: Translate): string {
 export function slowerWords({ measure, before, now, factor }: Slower, t: Translate): string {
   const show = (value: number) =>
     measure.endsWith("Ms")
-      ? formatDuration(value / 1000)
+      ? formatSpan(value / 1000)
       : formatValue(value, measure === "randomRead" ? "perSecond" : "bytesPerSecond");
   return t("{what} is {factor}× worse than in the last good test: {now}, was {before}", {
     what: slowerName(measure, t),

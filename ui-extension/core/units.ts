@@ -65,7 +65,7 @@ export function formatPercent(ratio: number): string {
 /** A value in its unit; `percent` takes a ratio, `milliseconds` milliseconds, bytes bytes. */
 export function formatValue(value: number, unit: DisplayUnit): string {
   if (unit === "percent") return formatPercent(value);
-  if (unit === "seconds") return formatDuration(value);
+  if (unit === "seconds") return formatSpan(value);
   const scale = scaleFor(unit, value);
   const number = formatNumber(value / scale.divisor);
   return scale.suffix === "" ? number : `${number} ${scale.suffix}`;
@@ -91,6 +91,13 @@ export function formatDuration(seconds: number): string {
   if (days > 0) return hours > 0 && days < 100 ? `${days} d ${hours} h` : `${days} d`;
   if (hours > 0) return minutes > 0 ? `${hours} h ${minutes} min` : `${hours} h`;
   return minutes > 0 ? `${minutes} min` : `${whole} s`;
+}
+
+/** How long something took, to the second below an hour: `3 min 12 s`. */
+export function formatSpan(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const rest = whole % 60;
+  return whole < 60 || whole >= 3600 || rest === 0 ? formatDuration(whole) : `${Math.floor(whole / 60)} min ${rest} s`;
 }
 
 /** `12.4 of 64.0 GiB`: both in the unit of the whole. */

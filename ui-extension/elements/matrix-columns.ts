@@ -5,7 +5,7 @@ import type { MatrixRow } from "../core/matrix.ts";
 import { matrixLooks } from "../core/matrix.ts";
 import { runWords, slowerWords } from "../core/proofs.ts";
 import { sectionRoute } from "../core/route.ts";
-import { formatDuration } from "../core/units.ts";
+import { formatSpan } from "../core/units.ts";
 import { t, timeZone } from "../i18n.ts";
 import type { Panel } from "../panel.ts";
 import { dash, moment } from "./figures.ts";
@@ -89,7 +89,7 @@ function proofMore(panel: Panel, { run, why }: MatrixRow) {
 function tookCell({ guest, slower }: MatrixRow) {
   const { durationMs } = guest.proof;
   if (durationMs === null) return dash(t("never"));
-  const words = formatDuration(durationMs / 1000);
+  const words = formatSpan(durationMs / 1000);
   if (slower === undefined) return html`<span class="num">${words}</span>`;
   const why = slowerWords(slower, t);
   return html`<span class="warn num nowrap" title=${why}>${words} ${icon("warning", why)} ${slower.factor.toFixed(1)}×</span>`;

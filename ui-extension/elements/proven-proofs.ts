@@ -16,7 +16,7 @@ import {
 import { runWords } from "../core/proofs.ts";
 import { sectionRoute } from "../core/route.ts";
 import type { Sorting } from "../core/sort.ts";
-import { formatDuration } from "../core/units.ts";
+import { formatSpan } from "../core/units.ts";
 import { t, timeZone, tn } from "../i18n.ts";
 import { download, fileName } from "./download.ts";
 import { formStyles, refusal, type Said, said } from "./form.ts";
@@ -178,15 +178,15 @@ export class ProvenProofs extends PanelElement {
       ${runs.state === "there" && shown.length === 0 ? html`<p class="empty">${t("No backup was tested yet. Press “Test” at a guest, or switch a policy on.")}</p>` : nothing}
       <ul class="list">${shown.map(
         (run) => html`<li>
-          <span>${runMark(run)} ${link(panel, sectionRoute("proofs", run.id), run.guest === null ? run.entity : `${run.guest.vmid} ${run.guest.name}`, "name")} <span>${runWords(run, now, t)}</span><br /><span class="more">${formatMoment(run.createdAt, now, timeZone)} · ${t("by {who}", { who: run.actor })}${run.durationMs === null ? "" : ` · ${formatDuration(run.durationMs / 1000)}`}${run.leftovers.length === 0 ? "" : ` · ${tn(run.leftovers.length, "{n} leftover", "{n} leftovers")}`}</span></span>
+          <span>${runMark(run)} ${link(panel, sectionRoute("proofs", run.id), run.guest === null ? run.entity : `${run.guest.vmid} ${run.guest.name}`, "name")} <span>${runWords(run, now, t)}</span><br /><span class="more">${formatMoment(run.createdAt, now, timeZone)} · ${t("by {who}", { who: run.actor })}${run.durationMs === null ? "" : ` · ${formatSpan(run.durationMs / 1000)}`}${run.leftovers.length === 0 ? "" : ` · ${tn(run.leftovers.length, "{n} leftover", "{n} leftovers")}`}</span></span>
         </li>`,
       )}</ul>
     </section>`;
   }
 
-  #test({ cluster, vmid, name }: GuestProofView): void {
+  #test({ cluster, vmid, type, name }: GuestProofView): void {
     this.result = undefined;
-    this.testing = { cluster, vmid, name };
+    this.testing = { cluster, vmid, type, name };
     void this.updateComplete.then(() => this.renderRoot.querySelector("proven-test-form")?.scrollIntoView({ block: "center" }));
   }
 

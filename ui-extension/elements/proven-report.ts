@@ -5,7 +5,7 @@ import { formatMoment } from "../core/age.ts";
 import { levelWords, slowerName } from "../core/proofs.ts";
 import { lastDays } from "../core/reports.ts";
 import { sectionRoute } from "../core/route.ts";
-import { formatDuration, formatValue } from "../core/units.ts";
+import { formatSpan, formatValue } from "../core/units.ts";
 import { t, timeZone, tn } from "../i18n.ts";
 import { AskedElement } from "./asked-element.ts";
 import { formStyles } from "./form.ts";
@@ -64,7 +64,7 @@ export class ProvenReport extends AskedElement<RestoreReportView> {
         { name: t("Guests tested"), value: guestsTested },
         { name: t("Highest proof"), value: guestsTested === 0 ? null : levels.join(", ") },
         { name: t("Restored"), value: report.restoredBytes === 0 ? null : formatValue(report.restoredBytes, "bytes") },
-        { name: t("Median duration"), value: report.medianMs === null ? null : formatDuration(report.medianMs / 1000) },
+        { name: t("Median duration"), value: report.medianMs === null ? null : formatSpan(report.medianMs / 1000) },
       ])}
       ${this.#tests(t("Did not restore"), report.broken)} ${this.#tests(t("Without a verdict"), report.notDoneTests)} ${this.#slower(report)}
       ${this.#tests(t("Restored"), report.passedTests)}
@@ -82,7 +82,7 @@ export class ProvenReport extends AskedElement<RestoreReportView> {
         .slice(0, testsShown)
         .map(
           ({ run, vmid, name, at, level, verdict, durationMs }) =>
-            html`<li><span>${link(panel, sectionRoute("proofs", run), `${vmid} ${name}`, "name")} <span>${verdict}</span><br /><span class="more">${formatMoment(at, now, timeZone)} · ${levelWords(level, t)}${durationMs === null ? "" : ` · ${formatDuration(durationMs / 1000)}`}</span></span></li>`,
+            html`<li><span>${link(panel, sectionRoute("proofs", run), `${vmid} ${name}`, "name")} <span>${verdict}</span><br /><span class="more">${formatMoment(at, now, timeZone)} · ${levelWords(level, t)}${durationMs === null ? "" : ` · ${formatSpan(durationMs / 1000)}`}</span></span></li>`,
         )}</ul>
       ${more > 0 ? html`<p class="empty">${tn(more, "and {n} more", "and {n} more")}</p>` : nothing}`;
   }

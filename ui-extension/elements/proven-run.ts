@@ -5,7 +5,7 @@ import { formatExact } from "../core/age.ts";
 import { countdown } from "../core/matrix.ts";
 import { levelWords, lookOfRun, runWords, slowerWords, stepWords } from "../core/proofs.ts";
 import { sectionRoute } from "../core/route.ts";
-import { formatDuration, formatValue } from "../core/units.ts";
+import { formatSpan, formatValue } from "../core/units.ts";
 import { t, timeZone } from "../i18n.ts";
 import { bar } from "./figures.ts";
 import { formStyles, refusal, type Said, said } from "./form.ts";
@@ -117,13 +117,13 @@ export class ProvenRun extends PanelElement {
       ${said(this.result)}
       <section class="panel" aria-label=${t("Verdict")}><p class="verdict" role="status">${runMark(run)} <span>${this.#words(run)}</span></p>${this.#facts(run)}</section>
       ${this.#proven(run)}
+      ${run.screenshot ? this.#screenshot(run) : nothing}
       <section class="panel" aria-label=${t("Steps")}>
         <header><h2>${t("Steps")}</h2></header>
         ${run.steps.length === 0 ? html`<p class="empty">${t("It has not begun.")}</p>` : html`<ol>${run.steps.map((step) => this.#step(step, run))}</ol>`}
       </section>
       ${this.#checks(run)}
       ${run.state === "finished" ? this.#verify(run) : nothing}
-      ${run.screenshot ? this.#screenshot(run) : nothing}
     `;
   }
 
@@ -136,27 +136,36 @@ export class ProvenRun extends PanelElement {
   #facts(run: RunDetail): TemplateResult {
     const moment = (at: number | null) => (at === null ? null : formatExact(at, timeZone));
     const { measures } = run;
-    const time = (ms: number | null | undefined) => (ms == null ? null : formatDuration(ms / 1000));
+    const time = (ms: number | null | undefined) => (ms == null ? null : formatSpan(ms / 1000));
     const rate = (value: number | null | undefined, unit: "bytesPerSecond" | "perSecond") =>
       value == null ? null : formatValue(value, unit);
     const speed =
       measures?.restoreBytes && measures.restoreMs
         ? formatValue((measures.restoreBytes * 1000) / measures.restoreMs, "bytesPerSecond")
         : null;
-    return factList([
+    const ordered = [
       { name: t("Backup"), value: run.backup.volid ?? run.backup.storage },
       { name: t("Backup of"), value: moment(run.backup.at) },
+      { name: t("Ordered by"), value: `${run.actor}: ${run.reason}` },
       { name: t("Node"), value: run.node },
+      { name: t("Test guest"), value: run.testVmid === null ? null : String(run.testVmid) },
       { name: t("Started"), value: moment(run.startedAt) },
+    ];
+    if (run.state !== "finished") return factList(ordered);
+    const inside = [
+      { name: t("Sequential read"), value: rate(measures?.sequentialRead, "bytesPerSecond") },
+      { name: t("Random read"), value: rate(measures?.randomRead, "perSecond") },
+    ];
+    return factList([
+      ...ordered,
       { name: t("Ended"), value: moment(run.finishedAt) },
       { name: t("Took"), value: time(run.durationMs) },
       { name: t("Proven"), value: run.level === null ? null : levelWords(run.level, t) },
       { name: t("Restore speed"), value: speed },
       { name: t("First sign of life"), value: time(measures?.heartbeatMs) },
       { name: t("Services"), value: time(measures?.serviceMs) },
-      { name: t("Sequential read"), value: rate(measures?.sequentialRead, "bytesPerSecond") },
-      { name: t("Random read"), value: rate(measures?.randomRead, "perSecond") },
-      { name: t("Ordered by"), value: `${run.actor}: ${run.reason}` },
+      // Measured only where somebody asked for it: its step says why it was not.
+      ...inside.filter(({ value }) => value !== null),
       { name: t("Evidence digest"), value: run.evidenceDigest },
     ]);
   }
@@ -178,7 +187,7 @@ export class ProvenRun extends PanelElement {
       <div class="step">
         <span class=${tone}>${icon(shape, name())}</span>
         <span>${stepWords(step, t)}${state === "running" ? this.#far(step, run) : nothing}</span>
-        <span class="dim num nowrap">${state === "skipped" ? t("skipped") : formatDuration((end - startedAt) / 1000)}</span>
+        <span class="dim num nowrap">${state === "skipped" ? t("skipped") : formatSpan((end - startedAt) / 1000)}</span>
         ${reason === null ? nothing : html`<span class="why">${reason}</span>`}
       </div>
       ${log.length === 0 ? nothing : html`<details ?open=${state === "failed"}><summary>${t("Log")}</summary><pre tabindex="0">${log.join("\n")}</pre></details>`}
@@ -199,7 +208,7 @@ export class ProvenRun extends PanelElement {
       <header><h2>${t("Checks")}</h2></header>
       <ol>${checks.map(({ name, kind, state, reason, durationMs }) => {
         const look = stepLooks[state];
-        return html`<li><div class="step"><span class=${look.tone}>${icon(look.shape, look.name())}</span><span><strong>${name}</strong> <span class="dim">${kind}</span></span><span class="dim num nowrap">${durationMs === null ? "" : formatDuration(durationMs / 1000)}</span><span class="why">${reason}</span></div></li>`;
+        return html`<li><div class="step"><span class=${look.tone}>${icon(look.shape, look.name())}</span><span><strong>${name}</strong> <span class="dim">${kind}</span></span><span class="dim num nowrap">${durationMs === null ? "" : formatSpan(durationMs / 1000)}</span><span class="why">${reason}</span></div></li>`;
       })}</ol>
     </section>`;
   }

@@ -8,7 +8,7 @@ import { PanelElement } from "./panel-element.ts";
 import { shared } from "./styles.ts";
 
 /** Whose backup is tested. */
-export type TestedGuest = { cluster: string; vmid: number; name: string };
+export type TestedGuest = { cluster: string; vmid: number; type: "qemu" | "lxc"; name: string };
 type Wishes = { volid: string; integrity: boolean; screenshot: boolean; benchmark: boolean; keepSec: number };
 
 /** Orders a restore test: with what it begins, Enter orders it. Says `started` with the run, or `closed`. */
@@ -89,7 +89,7 @@ export class ProvenTestForm extends PanelElement {
         )}
       </div>
       ${check(t("Read every byte first"), wishes.integrity, (integrity) => change({ integrity }))}
-      ${check(t("Take a picture of its screen"), wishes.screenshot, (screenshot) => change({ screenshot }))}
+      ${this.guest.type === "lxc" ? nothing : check(t("Take a picture of its screen"), wishes.screenshot, (screenshot) => change({ screenshot }))}
       ${check(t("Measure its disk"), wishes.benchmark, (benchmark) => change({ benchmark }))}
       <p class="hint">${t("The copy gets its own number, no way to your network, no host devices, and is removed at the end. The guest itself isn't touched.")}</p>
       ${this.result === undefined ? nothing : said(this.result)}

@@ -1,4 +1,4 @@
-import type { CheckRecord, ProofLevel, RestoreStep, StepRecord } from "#protocol/restore.ts";
+import type { CheckRecord, ProofLevel, RestoreReport, RestoreStep, StepRecord } from "#protocol/restore.ts";
 
 const passed = (steps: readonly StepRecord[], step: RestoreStep) =>
   steps.some((each) => each.step === step && each.state === "passed");
@@ -41,8 +41,15 @@ const proven: Record<ProofLevel, string> = {
   works: "it restores, boots and works",
 };
 
+/** By what bytes were verified, in words. */
+const verifiers: Readonly<Record<NonNullable<RestoreReport["bytesBy"]>, string>> = {
+  "pbs-verify": "by the Backup Server",
+  "compressor-checksum": "by the compressor's checksum",
+  "own-sha256": "by the SHA-256 that was taken after the backup",
+};
+
 /** The verdict on a test that ran to its end, one sentence. `bytesBy` undefined: the bytes were not checked, which the sentence says. */
-export function passedReason(level: ProofLevel, bytesBy: string | undefined): string {
-  const bytes = bytesBy === undefined ? "; its bytes were not checked" : `; its bytes are verified (${bytesBy})`;
+export function passedReason(level: ProofLevel, bytesBy: RestoreReport["bytesBy"]): string {
+  const bytes = bytesBy === undefined ? "; its bytes were not checked" : `; its bytes are verified ${verifiers[bytesBy]}`;
   return `The backup is good: ${proven[level]}${level === "bytes" ? "" : bytes}`;
 }

@@ -16,7 +16,7 @@ for (const type of ["qemu", "lxc"] as const) {
       const report = await agent.report(id);
       assert.equal(
         report.reason,
-        `The backup is good: it restores, boots and works; its bytes are verified (${storage === "pbs1" ? "pbs-verify" : "compressor-checksum"})`,
+        `The backup is good: it restores, boots and works; its bytes are verified by the ${storage === "pbs1" ? "Backup Server" : "compressor's checksum"}`,
       );
       assert.deepEqual([report.outcome, report.level, report.leftovers, report.testVmid], ["passed", "works", [], 990_000]);
       assert.deepEqual(statesOf(report.steps), {

@@ -50,7 +50,7 @@ test("the strip says what is known, or why nothing is", () => {
   const words = (...[seen, problem]: [Parameters<typeof stripWords>[0], Parameters<typeof stripWords>[1]?]) =>
     stripWords(seen, problem, now, inEnglish);
   assert.equal(words(mark(0, 0)), "No restore proof yet · no open alert");
-  assert.equal(words(mark(0, 0, proven)), "Restored OK 6 d ago, 3 min, works · no open alert");
+  assert.equal(words(mark(0, 0, proven)), "Restored OK 6 d ago, 3 min 12 s, works · no open alert");
   assert.equal(words(mark(0, 1)), "No restore proof yet · 1 open alert");
   assert.equal(words(mark(2, 1)), "No restore proof yet · 3 open alerts, 2 critical");
   assert.equal(words(undefined, "reading"), "Asking …");

@@ -19,9 +19,9 @@ const badge = (change: Partial<ProofBadge> = {}): ProofBadge => ({
 });
 
 const badges: [name: string, proof: ProofBadge | undefined, words: string, look: string][] = [
-  ["a good proof says when, how long and what", badge(), "Restored OK 6 d ago, 3 min, works", "good"],
-  ["one that only booted says that", badge({ level: "boots" }), "Restored OK 6 d ago, 3 min, boots", "good"],
-  ["an overdue one is no good one", badge({ state: "overdue" }), "Restored OK 6 d ago, 3 min, works: overdue", "old"],
+  ["a good proof says when, how long and what", badge(), "Restored OK 6 d ago, 3 min 12 s, works", "good"],
+  ["one that only booted says that", badge({ level: "boots" }), "Restored OK 6 d ago, 3 min 12 s, boots", "good"],
+  ["an overdue one is no good one", badge({ state: "overdue" }), "Restored OK 6 d ago, 3 min 12 s, works: overdue", "old"],
   ["a failed one shouts", badge({ state: "failed", level: "bytes" }), "Restore FAILED 6 d ago", "bad"],
   ["none is not good", badge({ state: "never", at: null, runId: null }), "No restore proof yet", "none"],
   ["a hub that tests nothing proves nothing", undefined, "No restore proof yet", "none"],
@@ -34,7 +34,7 @@ const badges: [name: string, proof: ProofBadge | undefined, words: string, look:
   [
     "one that passed and proved nothing is never green",
     badge({ level: "none" }),
-    "Restored OK 6 d ago, 3 min, nothing proven",
+    "Restored OK 6 d ago, 3 min 12 s, nothing proven",
     "unknown",
   ],
 ];
@@ -81,7 +81,7 @@ test("only a passed run looks good, only a failed one bad: cancelled, refused, i
 test("what got slower is said with both figures", () => {
   assert.equal(
     slowerWords({ measure: "heartbeatMs", before: 20_000, now: 70_000, factor: 3.5 }, t),
-    "First sign of life is 3.5× worse than in the last good test: 1 min, was 20 s",
+    "First sign of life is 3.5× worse than in the last good test: 1 min 10 s, was 20 s",
   );
 });
 
