@@ -7,6 +7,7 @@ export const italianPolicies: Readonly<Record<string, string>> = {
   "never proven": "mai provato",
   "too old": "troppo vecchio",
   "only: {what}": "solo: {what}",
+  "works, without a disk": "funziona, senza un disco",
   "The backup of {n} guest does NOT restore": "Il backup di {n} guest NON si ripristina",
   "The backups of {n} guests do NOT restore": "I backup di {n} guest NON si ripristinano",
   "{n} of {all} guests have no proof that counts": "{n} guest su {all} non hanno una prova valida",

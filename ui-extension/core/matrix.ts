@@ -22,10 +22,16 @@ export type MatrixRow = {
   run: RunView | undefined;
 };
 
-function matrixLook({ proof }: Pick<GuestProofView, "proof">): MatrixLook {
+const gapOf = (guest: GuestProofView, name: string) => guest.gaps.find(({ gap }) => gap === name)?.text;
+/** What was restored is not all of the guest. */
+const leftOut = (guest: GuestProofView) => gapOf(guest, "disk-left-out");
+
+function matrixLook(guest: GuestProofView): MatrixLook {
+  const { proof } = guest;
   switch (proof.state) {
     case "proven":
-      return proof.level === "works" ? "works" : proof.level === "none" ? "unknown" : "part";
+      if (proof.level === "none") return "unknown";
+      return proof.level === "works" && leftOut(guest) === undefined ? "works" : "part";
     case "overdue":
       return "old";
     case "failed":
@@ -57,18 +63,17 @@ export function matrixRows(
 }
 
 function whyOf(guest: GuestProofView, look: MatrixLook, verdicts: ReadonlyMap<string, string>, t: Translate): string {
-  const gap = (name: string) => guest.gaps.find((one) => one.gap === name)?.text;
   switch (look) {
     case "failed":
     case "unknown":
       return verdicts.get(guest.proof.runId ?? "") ?? "";
     case "never":
-      return gap("no-backup") ?? (guest.dueAt === null ? t("No policy takes it") : "");
+      return gapOf(guest, "no-backup") ?? (guest.dueAt === null ? t("No policy takes it") : "");
     case "old":
       return guest.dueAt === null ? t("No policy takes it") : "";
     case "part":
     case "works":
-      return guest.notProven[0] ?? "";
+      return leftOut(guest) ?? guest.notProven[0] ?? "";
   }
 }
 
@@ -79,7 +84,7 @@ export function lookWords(look: MatrixLook, level: GuestProofView["proof"]["leve
     never: () => t("never proven"),
     old: () => t("too old"),
     unknown: () => t("unknown"),
-    part: () => t("only: {what}", { what: levelWords(level, t) }),
+    part: () => (level === "works" ? t("works, without a disk") : t("only: {what}", { what: levelWords(level, t) })),
     works: () => levelWords("works", t),
   };
   return words[look]();

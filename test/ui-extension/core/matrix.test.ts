@@ -43,6 +43,18 @@ const guests = [
 ];
 const rowsOf = (list: readonly GuestProofView[]) => matrixRows(list, noRuns, new Map([["bad", "nginx did not answer"]]), t);
 
+test("a guest whose backups leave out a disk never looks as if all of it worked", () => {
+  const gaps = [{ gap: "disk-left-out" as const, text: "Backups leave out scsi1" }];
+  const rows = rowsOf([guest(100, tested("proven", "works"), { gaps }), guest(101, tested("proven", "boots"), { gaps })]);
+  assert.deepEqual(
+    rows.map(({ look, why, guest: { proof } }) => [look, lookWords(look, proof.level, t), why]),
+    [
+      ["part", "works, without a disk", "Backups leave out scsi1"],
+      ["part", "only: boots", "Backups leave out scsi1"],
+    ],
+  );
+});
+
 test("failed, never, too old, unknown, in part and works are six different things; what needs somebody comes first", () => {
   assert.deepEqual(
     rowsOf(guests).map(({ guest: { vmid, proof }, look, why }) => [vmid, look, lookWords(look, proof.level, t), why]),
