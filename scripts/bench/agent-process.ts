@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { closeSync, copyFileSync, openSync } from "node:fs";
-import { agentUnit } from "./agent-unit.ts";
 import { agentBundle } from "./hub-process.ts";
 import { evictFile } from "./page-cache.ts";
+import { agentUnit } from "./service-units.ts";
 
 export const { flags: nodeFlags, env: nodeEnv } = agentUnit;
 

@@ -9,6 +9,7 @@ import { type Columns, columnsType, parseColumns } from "./columns.ts";
 import type { HubDoor } from "./link-client.ts";
 import { type LoopPauses, loopProbeEnv, loopProbeFlags, readPauses, watchLoop } from "./loop-pauses.ts";
 import { freePort, waitUntil } from "./peer-process.ts";
+import { hubUnit } from "./service-units.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const hubBundle = join(root, "dist/hub.mjs");
@@ -18,18 +19,7 @@ export const agentBundle = join(root, "dist/agent.mjs");
 export const runsFromSource = process.env.PROVEN_BENCH_SOURCE === "1";
 const program = runsFromSource ? ["--import", "tsx", join(root, "hub/main.ts")] : [hubBundle];
 
-/**
- * As the hub's systemd unit starts it. Helper threads of the garbage collector cost more in waking than they save on so small a heap. glibc's
- * growing mmap threshold would keep three times the memory after a burst.
- */
-const nodeFlags = [
-  "--max-semi-space-size=4",
-  "--min-semi-space-size=2",
-  "--single-threaded-gc",
-  "--v8-pool-size=1",
-  ...(process.env.PROVEN_BENCH_NODE_FLAGS?.split(" ") ?? []),
-];
-const nodeEnv = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "65536", MALLOC_TRIM_THRESHOLD_: "131072" };
+const nodeFlags = [...hubUnit.flags, ...(process.env.PROVEN_BENCH_NODE_FLAGS?.split(" ") ?? [])];
 
 /** Requests with one API key before another one is made: below the burst that the hub's rate limit grants a key. */
 const requestsPerKey = 250;
@@ -86,7 +76,7 @@ export class HubProcess {
     const log = openSync(join(this.dir, "hub.log"), "a");
     this.child = spawn(process.execPath, [...loopProbeFlags, ...nodeFlags, ...program, "--config", this.config], {
       stdio: ["ignore", log, log],
-      env: { ...process.env, ...nodeEnv, ...loopProbeEnv(this.loopFile) },
+      env: { ...process.env, ...hubUnit.env, ...loopProbeEnv(this.loopFile) },
     });
     closeSync(log);
     const child = this.child;

@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { agentUnit } from "../../scripts/bench/agent-unit.ts";
+import { agentUnit } from "../../scripts/bench/service-units.ts";
 import { type Lab, type LabOptions, startLab } from "../lab/lab.ts";
 import { Daemon } from "./daemon.ts";
 
