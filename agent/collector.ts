@@ -151,7 +151,7 @@ class NodeCollector implements Collector {
   }
 
   async tasks(_now: EpochMs): Promise<TaskReport[]> {
-    await this.lanes.tasks.run(deadlineMs);
+    if (!this.tasksSource.skips()) await this.lanes.tasks.run(deadlineMs);
     const tasks = this.pendingTasks;
     this.pendingTasks = [];
     return tasks;

@@ -390,13 +390,16 @@ export function loggedMessage({ type, body }: { type: string; body: unknown }): 
   return shown ? JSON.stringify({ type, body }) : `{"type":${JSON.stringify(type)},"body":"[redacted]"}`;
 }
 
+/** Made once: a schema's first use is when zod compiles it. */
+const outerSchema = z.object({ type: z.string(), body: z.unknown() });
+
 /** The only door for messages of the other side. A bad one is answered and counted, never thrown. */
 export function parseMessage(
   json: unknown,
   from: "agent" | "hub",
   version: number,
 ): { ok: true; message: Message } | { ok: false; about: string; problem: string } {
-  const outer = z.object({ type: z.string(), body: z.unknown() }).safeParse(json);
+  const outer = outerSchema.safeParse(json);
   if (!outer.success) return { ok: false, about: "message", problem: "no type and body" };
   const type = outer.data.type.slice(0, 64) || "message";
   const row = Object.hasOwn(messages, type) ? messages[type as MessageType] : undefined;

@@ -101,22 +101,21 @@ type ExchangeOptions = { agent: Agent; method: Method; host: string; port: strin
 
 /** One request and its whole answer. Content-Length is always sent: pveproxy refuses chunked bodies. */
 async function exchange(options: ExchangeOptions, body: string, clock: Clock): Promise<ApiResult> {
-  const over = new AbortController();
   const headers = {
     ...options.headers,
     "Content-Length": Buffer.byteLength(body),
     ...(body === "" ? {} : { "Content-Type": "application/x-www-form-urlencoded" }),
   };
+  const outgoing = request({ ...options, headers });
   const answer = new Promise<ApiResult>((resolve) => {
-    const outgoing = request({ ...options, headers, signal: over.signal }, (incoming) => {
-      collectBody(incoming).then(
-        (text) => resolve(parseAnswer(incoming.statusCode ?? 0, incoming.statusMessage ?? "", text)),
-        (error) => resolve(noAnswer(errorCode(error))),
-      );
+    const fail = (error: unknown) => resolve(noAnswer(errorCode(error)));
+    outgoing.on("error", fail);
+    outgoing.on("response", (incoming) => {
+      const { statusCode = 0, statusMessage = "" } = incoming;
+      collectBody(incoming).then((text) => resolve(parseAnswer(statusCode, statusMessage, text)), fail);
     });
-    outgoing.on("error", (error) => resolve(noAnswer(errorCode(error))));
-    outgoing.end(body);
   });
+  outgoing.end(body);
   const waiting = new AbortController();
   const late = clock.sleep(callTimeoutMs, waiting.signal).then(
     () => undefined,
@@ -125,20 +124,23 @@ async function exchange(options: ExchangeOptions, body: string, clock: Clock): P
   const result = await Promise.race([answer, late]);
   waiting.abort();
   if (result !== undefined) return result;
-  over.abort();
+  outgoing.destroy();
   return noAnswer(`no answer within ${callTimeoutMs} ms`);
 }
 
 /** All of an answer as text; throws beyond 32 MiB. */
-export async function collectBody(incoming: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of incoming) {
-    bytes += chunk.length;
-    if (bytes > bodyMaxBytes) throw new Error(`more than ${bodyMaxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+export function collectBody(incoming: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    incoming.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > bodyMaxBytes) incoming.destroy(new Error(`more than ${bodyMaxBytes} bytes`));
+      else chunks.push(chunk);
+    });
+    incoming.on("error", reject);
+    incoming.on("end", () => resolve(Buffer.concat(chunks).toString("utf8")));
+  });
 }
 
 async function awaitTask(

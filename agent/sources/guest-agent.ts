@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseUpid, type Vmid } from "#protocol/ids.ts";
-import { type Asked, askEveryMs, planRound } from "../core/ask-plan.ts";
+import { type Asked, askEveryMs, calmEveryMs, isCalm, planRound, type Use } from "../core/ask-plan.ts";
 import { errorCode } from "../core/error.ts";
 import type { SampleTable } from "../core/table.ts";
 import { asNumber, asObject, asText } from "../core/values.ts";
@@ -23,7 +23,7 @@ const lendAnswerMs = 30 * minuteMs;
 const roundMs = 8000;
 /** Between two looks for whom to ask: while somebody was due at the look before, and else. */
 const busyEveryMs = 5000;
-const calmEveryMs = minuteMs / 2;
+const idleEveryMs = minuteMs / 2;
 /** A lock that was looked up so long ago need not be looked up again. */
 const justNowMs = 500;
 const filesystemsMax = 64;
@@ -66,14 +66,12 @@ export function runningBackups(active: string): RunningBackups {
   return { all: ids.includes(""), vmids: new Set(ids) };
 }
 
-/** A file system under the name that records know it by: made once, put every ten seconds. */
-type Sampled = { instance: string; total: number; used: number };
-/** `identity`: of the guest that was asked, as its vmid may be another one's by now. */
-type Known = Asked & { identity: readonly string[]; answeredMs: number; filesystems: readonly Sampled[] };
+/** `identity`: of the guest that was asked, as its vmid may be another one's by now. `filesystems`: by the names that records take. */
+type Known = Asked & { identity: readonly string[]; answeredMs: number; filesystems: readonly Use[] };
 
 /**
- * File systems of virtual machines, from their own agents through PVE's API: one guest after the other, each every five minutes, and never one that
- * has a lock or may be in a backup, whose frozen file systems a second client of its agent would endanger. Backups are looked up
+ * File systems of virtual machines, from their own agents through PVE's API: one guest after the other, each every five minutes (ten while
+ * nothing in it moves), and never one that has a lock or may be in a backup, whose frozen file systems a second client of its agent would endanger. Backups are looked up
  * before each round, the lock right before each question (the tick that starts the round has just done so). fsfreeze-status is not asked: it is one more conversation over the same socket, and a frozen agent refuses get-fsinfo itself.
  */
 export class GuestAgentSource implements SlowSource {
@@ -95,12 +93,13 @@ export class GuestAgentSource implements SlowSource {
   ) {}
 
   everyMs(): number | undefined {
-    return this.busy ? busyEveryMs : calmEveryMs;
+    return this.busy ? busyEveryMs : idleEveryMs;
   }
 
   found(): string {
     const answered = [...this.known.values()].filter(({ failures }) => failures === 0).length;
-    return `${answered} of ${counted(this.asking, "guest agent")} answered, each asked every ${askEveryMs / minuteMs} min`;
+    const every = `${askEveryMs / minuteMs} to ${calmEveryMs / minuteMs} min`;
+    return `${answered} of ${counted(this.asking, "guest agent")} answered, each asked every ${every}`;
   }
 
   /** What became of the newest question, for the inventory. */
@@ -136,7 +135,7 @@ export class GuestAgentSource implements SlowSource {
       // Lent also while it has a lock: only asking is forbidden then.
       if (guest?.config?.guestAgent !== true || !isSame(guest, identity) || !sight.isRunning(vmid)) continue;
       const entity = table.entity(guest.key, guest.config.identity);
-      if (nowMs - atMs <= 2 * lendAnswerMs + askEveryMs) table.put(entity, ids.agent_up, source, failures === 0 ? 1 : 0);
+      if (nowMs - atMs <= 2 * lendAnswerMs + calmEveryMs) table.put(entity, ids.agent_up, source, failures === 0 ? 1 : 0);
       if (nowMs - answeredMs > lendAnswerMs) continue;
       for (const { instance, total, used } of filesystems) {
         table.put(entity, ids.fs_total, source, total, instance);
@@ -183,8 +182,10 @@ export class GuestAgentSource implements SlowSource {
     this.problem = undefined;
     const told = result.ok ? parseFsinfo(result.data) : undefined;
     const filesystems = told?.map(({ mount, ...space }) => ({ instance: instanceName(mount), ...space }));
-    if (filesystems !== undefined) this.known.set(vmid, { identity, atMs, failures: 0, answeredMs: atMs, filesystems });
-    else {
+    if (filesystems !== undefined) {
+      const calm = isCalm(before?.filesystems ?? [], filesystems);
+      this.known.set(vmid, { identity, atMs, failures: 0, calm, answeredMs: atMs, filesystems });
+    } else {
       const kept = { answeredMs: before?.answeredMs ?? Number.NEGATIVE_INFINITY, filesystems: before?.filesystems ?? [] };
       this.known.set(vmid, { identity, atMs, failures: (before?.failures ?? 0) + 1, ...kept });
     }

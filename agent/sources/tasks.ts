@@ -58,7 +58,7 @@ export class TaskSource {
 
   /** Started and ended tasks since the call before; the first gives those that ended within a day, and the running ones. */
   async read(now: number): Promise<TaskReport[]> {
-    if (!this.touched && this.problem === undefined && ++this.quietCalls < quietCallsMax) return [];
+    if (this.skips()) return [];
     this.touched = !this.watch();
     this.quietCalls = 0;
     this.problem = undefined;
@@ -71,6 +71,11 @@ export class TaskSource {
     for (const task of news) this.reported.set(task.upid, task.endedAt ?? 0);
     this.forget(now);
     return news.slice(-reportsMax);
+  }
+
+  /** True: nothing moved since the look before, so a call would find nothing; it counts as one. */
+  skips(): boolean {
+    return !this.touched && this.problem === undefined && ++this.quietCalls < quietCallsMax;
   }
 
   close(): void {

@@ -210,7 +210,7 @@ test("--check on the recorded node says what each source gives", async (context)
       ["filesystems", "0 file systems besides the root's, looked at every 1 min", undefined],
       ["hwmon", "0 temperatures, looked at every 1 min", undefined],
       ["smartctl", "no physical disks, looked at every 1 min", undefined],
-      ["guest-agent", "0 of 1 guest agent answered, each asked every 5 min, looked at every 5 s", undefined],
+      ["guest-agent", "0 of 1 guest agent answered, each asked every 5 to 10 min, looked at every 5 s", undefined],
       ["replication", "not used here", undefined],
       ["ceph", "not used here", undefined],
       ["pbs", "not used here", undefined],

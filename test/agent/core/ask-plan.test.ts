@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Asked, nextAskMs, planRound } from "../../../agent/core/ask-plan.ts";
+import { type Asked, isCalm, nextAskMs, planRound } from "../../../agent/core/ask-plan.ts";
 import { fc } from "../../support/property.ts";
 
 const minute = 60_000;
@@ -8,6 +8,20 @@ const minute = 60_000;
 test("a guest that answers is asked every five minutes, one that does not after 5, 10, 20, 40 and then each 60", () => {
   const waits = [0, 1, 2, 3, 4, 5, 6, 99].map((failures) => (nextAskMs({ atMs: 0, failures }) - 0) / minute);
   assert.deepEqual(waits, [5, 5, 10, 20, 40, 60, 60, 60]);
+});
+
+test("a guest in whom nothing happens is asked every ten minutes: no file system three quarters full, none that moved by two percent", () => {
+  const use = (used: number, instance = "/") => ({ instance, total: 100, used });
+  assert.equal(isCalm([], [use(10)]), false, "the first answer");
+  assert.equal(isCalm([use(10)], [use(12)]), true);
+  assert.equal(isCalm([use(10)], [use(13)]), false);
+  assert.equal(isCalm([use(74)], [use(75)]), false);
+  assert.equal(isCalm([use(10)], [use(10), use(5, "/srv")]), false, "a new one");
+  assert.equal(isCalm([use(10), use(5, "/srv")], [use(10)]), true, "one less");
+  assert.deepEqual(
+    [true, false].map((calm) => nextAskMs({ atMs: 0, failures: 0, calm })),
+    [10 * minute, 5 * minute],
+  );
 });
 
 test("those never asked come first, the longest waiting next, and who is not due does not come at all", () => {
