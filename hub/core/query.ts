@@ -2,6 +2,7 @@ import type { Aggregate, SeriesQuery } from "#protocol/api.ts";
 import { pointsMax } from "#protocol/api.ts";
 import { limits } from "#protocol/limits.ts";
 import type { Metric } from "#protocol/metrics.ts";
+import { checkRange } from "./asked.ts";
 import { Refusal } from "./refusal.ts";
 
 const sec = 1000;
@@ -42,7 +43,7 @@ export function planQuery(query: AskedRange & Pick<SeriesQuery, "series">): Quer
 /** As planQuery, without its limits. @throws Refusal */
 export function planRange(query: AskedRange): QueryPlan {
   const { from, to, offsetMs = 0 } = query;
-  if (to <= from) throw new Refusal("invalid", "to must be later than from", { field: "to" });
+  checkRange(query);
   if (query.stepMs !== undefined && query.points !== undefined) {
     throw new Refusal("invalid", "give stepMs or points, not both", { field: "points" });
   }

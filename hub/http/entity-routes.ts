@@ -5,6 +5,7 @@ import { type EntityView, entityKinds, entityViewSchema, outlookSchema } from "#
 import { parseEntityKey } from "#protocol/ids.ts";
 import type { DiskFacts } from "#protocol/messages.ts";
 import { byText } from "#protocol/order.ts";
+import { askedEntity } from "../core/asked.ts";
 import type { ClusterPicture } from "../core/cluster.ts";
 import { entitiesOf } from "../core/entity-facts.ts";
 import type { OwnedGuest } from "../core/inventory.ts";
@@ -76,8 +77,7 @@ export function entityRoutes(app: HubApp, ports: HttpPorts): void {
   app.openapi(routes.outlook, (c) => {
     const { cluster, entity: asked } = c.req.valid("query");
     const seen = seenBy(c, ports);
-    const entity = parseEntityKey(asked);
-    if (entity === undefined) throw new Refusal("invalid", `${asked} is no entity`, { field: "entity" });
+    const entity = askedEntity(asked, "entity");
     const picture = pictureWith(seen, cluster, asked, (one) => seen.reader.incarnationOf(one.cluster, entity) !== undefined);
     return c.json({ items: outlooksOf(seen, picture.cluster, entity, seen.clock.now()), next: null }, 200);
   });

@@ -109,7 +109,8 @@ export class Gateways {
       this.nonces.delete(old);
     }
     if (this.nonces.has(nonce)) return false;
-    if (this.nonces.size >= noncesMax) throw new Refusal("overloaded", "too many forwarded requests in a minute");
+    if (this.nonces.size >= noncesMax)
+      throw new Refusal("overloaded", "too many forwarded requests in a minute: try again in the next");
     // An assertion is taken while its time is within ±skewMs: twice that after its first use it isn't any more.
     this.nonces.set(nonce, now + 2 * assertionTimes.skewMs + 1000);
     return true;

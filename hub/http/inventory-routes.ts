@@ -2,6 +2,7 @@ import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { entityMetricsSchema, guestSchema, nodeSchema, page, storageSchema } from "#protocol/api.ts";
 import { guestKey, nodeKey, parseNodeName, parseVmid, type Vmid } from "#protocol/ids.ts";
+import { askedNode, askedVmid } from "../core/asked.ts";
 import { nodesOf } from "../core/cluster.ts";
 import { Refusal } from "../core/refusal.ts";
 import { entityMetrics, guestView, guestViews, nodeView, nodeViews, storageViews } from "../core/views.ts";
@@ -125,8 +126,7 @@ export function inventoryRoutes(app: HubApp, ports: HttpPorts): void {
 }
 
 function findNode(ports: HttpPorts, name: string, cluster: string | undefined) {
-  const node = parseNodeName(name);
-  if (node === undefined) throw new Refusal("invalid", "not a node's name", { field: "node" });
+  const node = askedNode(name);
   const sight = sightOf(ports);
   const picture = pictureWith(ports, cluster, `node ${node}`, (one) => nodesOf(one, sight.now).has(node));
   const view = nodeView(sight, picture, node);
@@ -135,8 +135,7 @@ function findNode(ports: HttpPorts, name: string, cluster: string | undefined) {
 }
 
 function findGuest(ports: HttpPorts, text: string, cluster: string | undefined) {
-  const vmid = parseVmid(text);
-  if (vmid === undefined) throw new Refusal("invalid", "not a vmid", { field: "vmid" });
+  const vmid = askedVmid(text);
   const picture = pictureWith(ports, cluster, `guest ${vmid}`, (one) => one.owners.has(vmid));
   const owned = picture.owners.get(vmid);
   if (owned === undefined) throw new Refusal("not-found", `there is no guest ${vmid}`);

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { slugSchema } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
 import { reportLanguages, reportSchema, restoreReportViewSchema } from "#protocol/report.ts";
+import { checkRange } from "../core/asked.ts";
 import { recurrenceProblem } from "../core/calendar.ts";
 import { Refusal } from "../core/refusal.ts";
 import { restoreSummary, summarySheet } from "../core/restore-summary.ts";
@@ -72,7 +73,7 @@ const routes = {
 export function reportRoutes(app: HubApp, ports: HttpPorts, { book }: RestorePorts): void {
   const { state, clock } = ports;
   const summary = (c: HubContext, { from, to, lang }: Period) => {
-    if (to <= from) throw new Refusal("invalid", "the period ends before it begins", { field: "to" });
+    checkRange({ from, to });
     const seen = seenBy(c, ports);
     const runs = book.newest().filter((run) => seen.entity(run.cluster, runEntity(run)));
     return restoreSummary(runs, from, to, lang);

@@ -2,7 +2,6 @@ import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { page } from "#protocol/api.ts";
 import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
-import { parseNodeName } from "#protocol/ids.ts";
 import { type Operation, operationSchema } from "#protocol/operations.ts";
 import {
   keepRunSchema,
@@ -16,6 +15,7 @@ import {
 } from "#protocol/proof.ts";
 import type { restoreCheckSchema } from "#protocol/restore.ts";
 import type { Permission } from "#protocol/viewer.ts";
+import { askedNode } from "../core/asked.ts";
 import { evidenceSheet, type Screenshot } from "../core/evidence-sheet.ts";
 import { guestName, type OwnedGuest } from "../core/inventory.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -256,10 +256,7 @@ const consolePermissions = ({ guest }: Run): Permission[] =>
   guest === null ? [{ path: "/", privilege: "Sys.Modify" }] : [{ path: `/vms/${guest.vmid}`, privilege: "VM.Console" }];
 
 function nodesOf({ node }: StartRun): NodeName[] {
-  if (node === undefined) return [];
-  const parsed = parseNodeName(node);
-  if (parsed === undefined) throw new Refusal("invalid", "not a node's name", { field: "node" });
-  return [parsed];
+  return node === undefined ? [] : [askedNode(node)];
 }
 
 function orderFrom(c: HubContext, ports: HttpPorts, restore: RestorePorts, asked: StartRun) {

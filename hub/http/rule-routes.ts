@@ -11,6 +11,7 @@ import {
 } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
 import type { AlertingPorts } from "../alerting-ports.ts";
+import { checkRange } from "../core/asked.ts";
 import { defaultRules } from "../core/default-rules.ts";
 import { Refusal } from "../core/refusal.ts";
 import { checkRule } from "../core/rule.ts";
@@ -20,10 +21,10 @@ import type { HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
 
+const backtestMaxMs = 30 * 86_400_000;
 const tags = ["rules"];
 const params = z.object({ id: slugSchema });
 const one = { 200: json(ruleSchema, "The rule"), ...commonErrors };
-const backtestMax = 30 * 86_400_000;
 
 const routes = {
   list: createRoute({
@@ -154,8 +155,7 @@ function readRoutes(app: HubApp, { state }: Pick<HttpPorts, "state">, alerting: 
   });
   app.openapi(routes.backtest, async (c) => {
     const request = c.req.valid("json");
-    if (request.to <= request.from) throw new Refusal("invalid", "it ends before it begins: a time after from", { field: "to" });
-    if (request.to - request.from > backtestMax) throw new Refusal("invalid", "at most 30 days at once", { field: "from" });
+    checkRange(request, backtestMaxMs);
     if (request.from > now())
       throw new Refusal("invalid", "there is no history of the future: an earlier time", { field: "from" });
     refuseProblems(checkRule(request.rule).map((problem) => ({ ...problem, field: `rule.${problem.field}` })));

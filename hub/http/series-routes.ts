@@ -1,7 +1,8 @@
 import { createRoute } from "@hono/zod-openapi";
 import { type Aggregate, type SeriesAnswer, type SeriesSelector, seriesAnswerSchema, seriesQuerySchema } from "#protocol/api.ts";
-import { type ClusterId, type EntityKey, entityKind, parseEntityKey } from "#protocol/ids.ts";
+import { type ClusterId, type EntityKey, entityKind } from "#protocol/ids.ts";
 import { type Metric, metricByName } from "#protocol/metrics.ts";
+import { askedEntity } from "../core/asked.ts";
 import { columnsOf, planQuery, type QueryPlan } from "../core/query.ts";
 import { refuseCost } from "../core/query-cost.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -49,8 +50,7 @@ export function seriesRoutes(app: HubApp, ports: HttpPorts): void {
 }
 
 function find(ports: HttpPorts, all: readonly ClusterId[], selector: SeriesSelector, field: string): Wanted {
-  const entity = parseEntityKey(selector.entity);
-  if (entity === undefined) throw new Refusal("invalid", `${selector.entity} is no entity`, { field: `${field}.entity` });
+  const entity = askedEntity(selector.entity, `${field}.entity`);
   const metric = metricByName(entityKind(entity), selector.metric);
   if (metric === undefined) {
     throw new Refusal("invalid", `${selector.metric} is no metric of a ${entityKind(entity)}`, { field: `${field}.metric` });

@@ -37,7 +37,8 @@ const frame = <K extends keyof StreamEvents>(kind: K, data: StreamEvents[K]) =>
 export function streamRoutes(app: HubApp, ports: HttpPorts): void {
   let clients = 0;
   app.openapi(streamRoute, (c) => {
-    if (clients >= clientsMax) throw new Refusal("overloaded", `more than ${clientsMax} live streams are open`);
+    if (clients >= clientsMax)
+      throw new Refusal("overloaded", `${clientsMax} live streams are open, no more are served: close one or try again later`);
     clients++;
     const body = openStream(ports, c.get("caller"), () => clients--);
     const headers = { "Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no" };

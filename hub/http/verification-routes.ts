@@ -1,9 +1,9 @@
 import { createRoute } from "@hono/zod-openapi";
 import type { EpochMs, Vmid } from "#protocol/ids.ts";
-import { parseNodeName } from "#protocol/ids.ts";
 import type { Operation } from "#protocol/operations.ts";
 import { runDetailSchema, type StartVerification, startVerificationSchema } from "#protocol/proof.ts";
 import type { Permission } from "#protocol/viewer.ts";
+import { askedNode } from "../core/asked.ts";
 import { type ClusterPicture, spokesman } from "../core/cluster.ts";
 import { guestName, type OwnedGuest } from "../core/inventory.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -82,8 +82,5 @@ function permissions({ vmid, storage }: StartVerification): Permission[] {
 }
 
 function nodesOf({ node }: StartVerification) {
-  if (node === undefined) return [];
-  const parsed = parseNodeName(node);
-  if (parsed === undefined) throw new Refusal("invalid", "not a node's name", { field: "node" });
-  return [parsed];
+  return node === undefined ? [] : [askedNode(node)];
 }

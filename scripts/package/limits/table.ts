@@ -158,7 +158,7 @@ export const sections: readonly Section[] = [
       in_("hub/core/query.ts")("range", "rangeMaxMs", "ms", "413 `too-large`"),
       in_("protocol/class-queries.ts")("rows of a top list", "topMax", "count", "400"),
       in_("protocol/class-queries.ts")("groups of one answer", "groupsMax", "count", "413 `too-large`: filter"),
-      in_("hub/backtest-run.ts")("range of a back-test", "rangeMaxMs", "ms", "400"),
+      in_("hub/http/rule-routes.ts")("range of a back-test", "backtestMaxMs", "ms", "400"),
       in_("hub/backtest-run.ts")("entities of a back-test", "subjectsMax", "count", "the others are named as skipped"),
     ],
   },
