@@ -18,7 +18,7 @@ export type AlertFactsPorts = {
 };
 
 /** All guests are looked at this often where nothing seems to have happened: ages grow, and what is not told for long is unknown. */
-const guestsAtLeastMs = 15_000;
+const guestsAtLeastMs = 25_000;
 
 const guestPrefix = "guest/";
 

@@ -11,7 +11,6 @@ import type { Latest, LiveTable, SeriesInfo, SeriesReader } from "./core/series.
 
 /** One source of one subject, with the slot that judges it. */
 export type Watched = {
-  key: string;
   slot: number;
   facts: EntityFacts;
   subject: AlertSubject;
@@ -33,16 +32,18 @@ export type SubjectPorts = {
 
 /** Derived figures (forecasts, baselines) are worked out every hour. */
 const derivedStaleMs = 3 * 3_600_000;
-/** Facts are told every few seconds; what is not told any more is unknown. */
-const factStaleMs = 30_000;
+/** Facts are told at least twice a minute (AlertFacts); what is not told any more is unknown. */
+const factStaleMs = 45_000;
 
-const keyOf = ({ cluster, entity, incarnation, instance }: AlertSubject, source: string) =>
-  `${cluster} ${entity}#${incarnation} ${instance ?? ""} ${source}`;
+/** Of one entity, by source: each of its instances; an incarnation that ends stands beside the next until it is closed. */
+type OfEntity = Map<string, Watched[]>;
+
+const nothing: OfEntity = new Map();
 
 /** Which series and facts the rules watch: opens, changes and closes the evaluator's slots as entities and rules come and go. */
 export class AlertSubjects {
-  private readonly watched = new Map<string, Watched>();
-  private readonly byEntity = new Map<string, Set<Watched>>();
+  /** Found without making a string of all that names one: facts of each guest are told several times a minute. */
+  private readonly byEntity = new Map<string, OfEntity>();
   private readonly slots: (Watched | undefined)[] = [];
   private entities = new Map<string, EntityFacts>();
   private book: RuleBook | undefined;
@@ -57,8 +58,15 @@ export class AlertSubjects {
     return this.entities.values();
   }
 
-  of(subject: AlertSubject, source: string): Watched | undefined {
-    return this.watched.get(keyOf(subject, source));
+  of({ cluster, entity, incarnation, instance }: AlertSubject, source: string): Watched | undefined {
+    return this.find(subjectKey(cluster, entity), source, incarnation, instance);
+  }
+
+  private find(place: string, source: string, incarnation: number, instance: string | null): Watched | undefined {
+    for (const one of this.byEntity.get(place)?.get(source) ?? []) {
+      if (one.subject.instance === instance && one.subject.incarnation === incarnation) return one;
+    }
+    return undefined;
   }
 
   bySlot(slot: number): Watched | undefined {
@@ -66,12 +74,8 @@ export class AlertSubjects {
   }
 
   /** All that is watched of an entity. */
-  ofEntity(cluster: string, entity: string): Iterable<Watched> {
-    return this.byEntity.get(subjectKey(cluster, entity)) ?? [];
-  }
-
-  everything(): Iterable<Watched> {
-    return this.watched.values();
+  *ofEntity(cluster: string, entity: string): Iterable<Watched> {
+    for (const list of (this.byEntity.get(subjectKey(cluster, entity)) ?? nothing).values()) yield* list;
   }
 
   /** Follows entities and rules as they are now. */
@@ -79,28 +83,30 @@ export class AlertSubjects {
     this.book = book;
     this.entities = new Map(entities.map((facts) => [subjectKey(facts.cluster, facts.entity), facts]));
     for (const facts of entities) this.watchSeries(facts, book, now);
-    for (const one of [...this.watched.values()]) this.keepOrClose(one, book, now);
+    for (const one of this.slots) if (one !== undefined) this.keepOrClose(one, book, now);
   }
 
   /** Judges the newest samples of what a frame is about. `skewMs`: its agent's clock minus the hub's. */
   sampleFrame(cluster: ClusterId, entities: readonly EntityKey[], skewMs: number, now: EpochMs): void {
     for (const entity of entities) {
-      for (const one of this.byEntity.get(subjectKey(cluster, entity)) ?? []) this.sampleSeries(one, skewMs, now);
+      const watched = this.byEntity.get(subjectKey(cluster, entity)) ?? nothing;
+      for (const list of watched.values()) for (const one of list) this.sampleSeries(one, skewMs, now);
     }
   }
 
   /** A fact, or a derived figure. Its slot is opened with the first one. */
   sample(cluster: ClusterId, entity: EntityKey, source: string, instance: string | null, value: number, now: EpochMs): void {
-    const facts = this.entityOf(cluster, entity);
+    const place = subjectKey(cluster, entity);
+    const facts = this.entities.get(place);
     if (facts === undefined || this.book === undefined) return;
-    const subject = { cluster, entity, incarnation: facts.incarnation, instance };
-    const known = this.of(subject, source);
+    const known = this.find(place, source, facts.incarnation, instance);
     if (known !== undefined) {
       this.ports.evaluator.sample(known.slot, value, now);
       return;
     }
     const set = this.book.setFor(source, facts, instance);
     if (set === undefined) return;
+    const subject = { cluster, entity, incarnation: facts.incarnation, instance };
     const staleMs = source.includes(":") ? derivedStaleMs : factStaleMs;
     const one = this.open(facts, subject, source, undefined, set, staleMs, now);
     this.ports.evaluator.sample(one.slot, value, now);
@@ -147,7 +153,6 @@ export class AlertSubjects {
     const set = gone ? undefined : book.setFor(one.sourceKey, facts, one.subject.instance);
     if (gone || set === undefined) {
       this.ports.evaluator.close(one.slot, gone ? "gone" : "rule-changed", now);
-      this.watched.delete(one.key);
       this.slots[one.slot] = undefined;
       this.leave(one, subjectKey(one.facts.cluster, one.facts.entity));
       return;
@@ -158,9 +163,11 @@ export class AlertSubjects {
   }
 
   private leave(one: Watched, place: string): void {
-    const others = this.byEntity.get(place);
-    others?.delete(one);
-    if (others?.size === 0) this.byEntity.delete(place);
+    const bySource = this.byEntity.get(place) ?? nothing;
+    const others = (bySource.get(one.sourceKey) ?? []).filter((other) => other !== one);
+    if (others.length > 0) bySource.set(one.sourceKey, others);
+    else bySource.delete(one.sourceKey);
+    if (bySource.size === 0) this.byEntity.delete(place);
   }
 
   private open(
@@ -173,13 +180,14 @@ export class AlertSubjects {
     now: EpochMs,
   ): Watched {
     const slot = this.ports.evaluator.open(subject, set, staleMs, now);
-    const one: Watched = { key: keyOf(subject, key), slot, facts, subject, sourceKey: key, source, set, series: [], per: [] };
-    this.watched.set(one.key, one);
+    const one: Watched = { slot, facts, subject, sourceKey: key, source, set, series: [], per: [] };
     this.slots[slot] = one;
     const place = subjectKey(facts.cluster, facts.entity);
-    const others = this.byEntity.get(place);
-    if (others === undefined) this.byEntity.set(place, new Set([one]));
-    else others.add(one);
+    const bySource: OfEntity = this.byEntity.get(place) ?? new Map();
+    this.byEntity.set(place, bySource);
+    const others = bySource.get(key);
+    if (others === undefined) bySource.set(key, [one]);
+    else others.push(one);
     this.ports.opened(one, now);
     return one;
   }

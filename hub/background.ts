@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { EpochMs } from "#protocol/ids.ts";
-import { Agenda } from "./agenda.ts";
+import type { Agenda } from "./agenda.ts";
 import type { Assembly, HubParts } from "./assembly.ts";
 import { auditCheckMs } from "./audit-watch.ts";
 import type { Certificates } from "./certificates.ts";
@@ -28,9 +28,8 @@ const historyMs = 400 * 86_400_000;
 export type Background = { stop(): Promise<void> };
 
 /** Decides: what changed, which alerts fire, which restore tests run, which reports are mailed. */
-export function startDecisions({ clock, log, state, series }: HubParts, assembly: Assembly): Background {
+export function startDecisions({ clock, log, state, series }: HubParts, assembly: Assembly, agenda: Agenda): Background {
   const { watch, alerting, restore, delivery } = assembly;
-  const agenda = new Agenda({ clock, log });
   const watching = agenda.add("watching what changes", firstTickMs, () => watch.tick());
   watch.onWork(watching.soon);
   const judging = agenda.add("judging alerts", firstTickMs, () => alerting.tick());
@@ -55,9 +54,8 @@ export function startDecisions({ clock, log, state, series }: HubParts, assembly
 }
 
 /** Keeps the stores, the certificate and the audit log in order. */
-export function startUpkeep({ clock, log, state, series }: HubParts, assembly: Assembly): Background {
+export function startUpkeep({ clock, log, state, series }: HubParts, assembly: Assembly, agenda: Agenda): Background {
   const { restore, delivery, alerting, audit, certificates } = assembly;
-  const agenda = new Agenda({ clock, log });
   const warming = agenda.add("reading the newest samples again", warmMs, () => (series.warm() ? 0 : Number.POSITIVE_INFINITY));
   const maintaining = agenda.add("background work", maintainMs, async () => {
     while ((await series.maintain(clock.now())).due) await setImmediate();

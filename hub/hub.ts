@@ -2,6 +2,7 @@ import type { Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { softwareVersion } from "#protocol/version.ts";
+import { Agenda } from "./agenda.ts";
 import { assembleHub, type HubParts } from "./assembly.ts";
 import { startDecisions, startUpkeep } from "./background.ts";
 import type { HubConfig } from "./config.ts";
@@ -32,8 +33,10 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     server.setSecureContext({ cert, key, minVersion: "TLSv1.2" });
     log(5, `new connections are shown the new certificate ${fingerprint}`);
   };
-  const decisions = startDecisions(parts, assembly);
-  const upkeep = startUpkeep(parts, assembly);
+  // One for all: what is due together shares a wake-up.
+  const agenda = new Agenda(parts);
+  const decisions = startDecisions(parts, assembly, agenda);
+  const upkeep = startUpkeep(parts, assembly, agenda);
   const stop = async () => {
     await decisions.stop();
     await link.drain(drainMs);

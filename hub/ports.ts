@@ -6,12 +6,18 @@ export interface Clock {
   monotonicMs(): number;
   /** Ends early, without an error, when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** As `after`, of which it is the short way: a timer and nothing else. Absent: it is made of `sleep`. */
+  timer?(ms: number, callback: () => void): () => void;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now() as EpochMs,
   monotonicMs: () => performance.now(),
   sleep: (ms, signal) => new Promise((resolve) => sleepUntil(ms, signal, resolve)),
+  timer: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
 };
 
 /** Plain timers: those of node:timers/promises make an error with a stack of each that ends early. */
@@ -31,6 +37,7 @@ function sleepUntil(ms: number, signal: AbortSignal | undefined, over: () => voi
 
 /** Calls back once after `ms`, unless stopped before by what is returned. */
 export function after(clock: Clock, ms: number, callback: () => void): () => void {
+  if (clock.timer !== undefined) return clock.timer(ms, callback);
   const stop = new AbortController();
   void clock.sleep(ms, stop.signal).then(() => {
     if (!stop.signal.aborted) callback();
