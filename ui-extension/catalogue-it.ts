@@ -79,8 +79,6 @@ export const italian: Readonly<Record<string, string>> = {
   "Node {node} is silent: nobody can tell how it is": "Il nodo {node} tace: nessuno sa come sta",
   Nodes: "Nodi",
   "Nodes online": "Nodi online",
-  "None in what reports. A backup counts as proven only after a restore test.":
-    "Nessuno in ciò che riferisce. Un backup vale come provato solo dopo una prova di ripristino.",
   "Nothing is known of this guest now: node {node} is silent.": "Di questo guest ora non si sa nulla: il nodo {node} tace.",
   "Nothing is known yet: no node reports": "Non si sa ancora nulla: nessun nodo riferisce",
   "Nothing of this name is known here: it was removed, or you may not see it.":
@@ -208,7 +206,6 @@ export const italian: Readonly<Record<string, string>> = {
   load: "carico",
   "locked: {lock}": "bloccato: {lock}",
   lost: "persa",
-  "name, tag:prod, node:pve1, state:running  ( / )": "nome, tag:prod, node:pve1, state:running  ( / )",
   "never heard": "mai sentito",
   "never known": "mai noto",
   no: "no",
@@ -246,7 +243,6 @@ export const italian: Readonly<Record<string, string>> = {
   unknown: "sconosciuto",
   "unknown now; last {words}": "ora sconosciuto; ultimo {words}",
   "unknown since {time}": "sconosciuto dalle {time}",
-  "unknown: not set up yet": "sconosciuta: non ancora configurata",
   used: "usata",
   "virtual machine": "macchina virtuale",
   "waiting for I/O": "in attesa di I/O",
@@ -256,7 +252,6 @@ export const italian: Readonly<Record<string, string>> = {
   written: "scritti",
   yes: "sì",
   "{age} ago: {value}": "{age} fa: {value}",
-  "{chart}: move along the time axis with the arrow keys": "{chart}: muoviti nel tempo con i tasti freccia",
   "{drive} read": "{drive} lettura",
   "{drive} write": "{drive} scrittura",
   "{guest} on {node} is unknown": "{guest} su {node} è sconosciuto",

@@ -49,6 +49,19 @@ test("every text of the panel has its Italian one", () => {
   );
 });
 
+test("no Italian text stands for one that nobody says", () => {
+  const sources = ["ui-extension", "protocol", "hub"].flatMap((part) =>
+    readdirSync(join(folder, "..", part), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts") && !name.startsWith("catalogue"))
+      .map((name) => readFileSync(join(folder, "..", part, name), "utf8")),
+  );
+  const said = sources.join("\n");
+  assert.deepEqual(
+    Object.keys(italian).filter((text) => !said.includes(text) && !said.includes(JSON.stringify(text).slice(1, -1))),
+    [],
+  );
+});
+
 test("an Italian text names the same values as the English one", () => {
   const names = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
   assert.deepEqual(
