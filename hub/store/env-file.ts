@@ -14,6 +14,11 @@ export function envFileProblem(dir: string, uid = process.getuid?.()): string | 
   const foreign = ownerProblem(dir, uid) ?? ownerProblem(path, uid);
   if (foreign !== undefined) return foreign;
   if (!existsSync(path)) return undefined;
+  return pagesProblem(path);
+}
+
+/** What is wrong with the pages of an LMDB file that is there. */
+export function pagesProblem(path: string): string | undefined {
   const descriptor = openSync(path, "r");
   try {
     return walkPages(fstatSync(descriptor).size, (page) => {

@@ -1,10 +1,11 @@
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, readSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { errorMessage } from "../core/error.ts";
 import type { Log } from "../ports.ts";
+import { pagesProblem } from "./env-file.ts";
 import { migrate, seriesSchema } from "./migration.ts";
-import { pageSize, walkPages } from "./page-walk.ts";
+import { pageSize } from "./page-walk.ts";
 import { StoreError } from "./store-error.ts";
 import type { StoreSchema } from "./upgrade.ts";
 
@@ -109,13 +110,5 @@ function inspect(dir: string): string | undefined {
     const strangers = readdirSync(dir).filter((name) => name !== "lock.mdb");
     return strangers.length === 0 ? undefined : `it holds ${strangers.slice(0, 3).join(", ")} but no data.mdb`;
   }
-  const descriptor = openSync(file, "r");
-  try {
-    return walkPages(fstatSync(descriptor).size, (page) => {
-      const bytes = Buffer.alloc(pageSize);
-      return bytes.subarray(0, readSync(descriptor, bytes, 0, pageSize, page * pageSize));
-    });
-  } finally {
-    closeSync(descriptor);
-  }
+  return pagesProblem(file);
 }
