@@ -49,7 +49,7 @@ async function seriousFindings(page: Page): Promise<string[]> {
   });
 }
 
-test("a guest's page says what holds it up, what each drive takes, what its agent knows, and how old its snapshots are", async () => {
+test("a guest's page says what holds it up, what each drive takes, what its agent knows, by which jobs it is backed up, and how old its snapshots are", async () => {
   const { page, complaints, close } = await openPage("#/guest/100");
   await page.getByText("No bottleneck seen in the last five minutes: CPU, memory and disks keep up.").waitFor();
   const drive = page.locator("proven-drives tr[data-key=scsi1]");
@@ -57,6 +57,8 @@ test("a guest's page says what holds it up, what each drive takes, what its agen
   await page.locator("proven-drives tr[data-key='/boot']").getByText(/\d+ %/).waitFor();
   const care = page.locator("proven-guest-care");
   await care.getByText("answers", { exact: true }).waitFor();
+  await care.getByText("backup-nightly (21:00)").waitFor();
+  await care.getByText("none of its disks").waitFor();
   await care.getByText("before-upgrade").waitFor();
   await care.getByText("40 d old").waitFor();
   await care.getByRole("link", { name: "nfs1" }).click();

@@ -26,7 +26,7 @@ export abstract class AskedElement<T> extends PanelElement {
   protected abstract question(): string | undefined;
   protected abstract ask(): Promise<Answer<T>>;
 
-  protected watched() {
+  protected watched(): ReturnType<PanelElement["watched"]> {
     return [this.panel.now];
   }
 

@@ -2,9 +2,11 @@ import { css, html, nothing } from "lit";
 import type { EntityView } from "#protocol/entities.ts";
 import type { Answer } from "../api.ts";
 import { formatAge } from "../core/age.ts";
+import { protectionKey } from "../core/protection.ts";
 import { t, tn } from "../i18n.ts";
 import { AskedElement } from "./asked-element.ts";
 import { moment } from "./figures.ts";
+import { protectionWord } from "./figures-guest.ts";
 import { icon } from "./icon.ts";
 import { entityLink } from "./link.ts";
 import { factList, pageStyles } from "./proven-page.ts";
@@ -13,7 +15,7 @@ import { shared } from "./styles.ts";
 /** A snapshot so old is mostly forgotten, and grows. */
 const oldSnapshotMs = 14 * 86_400_000;
 
-/** A guest's own agent, its storages and its snapshots. */
+/** A guest's own agent, its storages, its backups and its snapshots. */
 export class ProvenGuestCare extends AskedElement<EntityView | undefined> {
   static override properties = { ...AskedElement.properties, entity: { attribute: false }, cluster: { attribute: false } };
   static override styles = [
@@ -28,6 +30,10 @@ export class ProvenGuestCare extends AskedElement<EntityView | undefined> {
   ];
   declare entity: string;
   declare cluster: string;
+
+  protected override watched() {
+    return [this.panel.now, this.panel.overview.protections];
+  }
 
   protected question() {
     return `${this.cluster} ${this.entity}`;
@@ -65,6 +71,7 @@ export class ProvenGuestCare extends AskedElement<EntityView | undefined> {
           name: t("Its volumes are on"),
           value: storages.length === 0 ? null : storages.map((storage, index) => html`${index > 0 ? ", " : ""}${place(storage)}`),
         },
+        ...this.#backups(),
         { name: t("High availability"), value: guest.ha ?? t("not managed") },
         {
           name: t("Snapshots"),
@@ -73,6 +80,22 @@ export class ProvenGuestCare extends AskedElement<EntityView | undefined> {
       ])}
       ${snapshots === null || snapshots.length === 0 ? nothing : html`<ol aria-label=${t("Snapshots")}>${snapshots.map((one) => this.#snapshot(one))}</ol>`}
     `;
+  }
+
+  /** By which jobs, since when, and what they leave out. */
+  #backups() {
+    const view = this.panel.overview.protections.value?.get(protectionKey(this));
+    if (view === undefined) return [];
+    const { jobs, backupStorage, unprotected } = view;
+    const of = jobs.map(({ id, schedule }) => (schedule === null ? id : `${id} (${schedule})`)).join(", ");
+    const on = backupStorage === null ? "" : ` ${t("on {storage}", { storage: backupStorage })}`;
+    const whys = { off: t("switched off for it"), "no-volume": t("of the node, no volume") };
+    const disks = unprotected?.map(({ disk, why }) => `${disk}: ${whys[why]}`).join(", ") ?? t("unknown");
+    return [
+      { name: t("Backed up"), value: html`${protectionWord(view, this.panel.now.value)}${on}` },
+      { name: t("Backup jobs"), value: of === "" ? t("none") : of },
+      { name: t("In no backup"), value: disks === "" ? t("none of its disks") : html`<span class="warn">${disks}</span>` },
+    ];
   }
 
   #snapshot({ name, at }: { name: string; at: number }) {
