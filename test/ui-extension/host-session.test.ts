@@ -51,9 +51,7 @@ test("PVE's language is followed: on the strip, in the tab, and live when its co
     .getByRole("link", { name: "Allarmi" })
     .or(page.locator("proven-app").getByRole("button", { name: "Allarmi" }))
     .waitFor();
-  await page.evaluate(() => {
-    document.cookie = "PVELangCookie=en; path=/";
-  });
+  await page.context().addCookies([{ name: "PVELangCookie", value: "en", url: page.url() }]);
   await page.locator('proven-app[lang="en"]').waitFor();
   assert.deepEqual(complaints, []);
   await close();

@@ -1,9 +1,9 @@
 import { html } from "lit";
-import type { NodeView } from "#protocol/api.ts";
+import type { NodeView, Reading } from "#protocol/api.ts";
 import { ratioReading, sortValue } from "../core/reading.ts";
 import { sectionRoute } from "../core/route.ts";
 import { t } from "../i18n.ts";
-import { brief, meter, nodeState } from "./figures.ts";
+import { brief, type Levels, meter, nodeState } from "./figures.ts";
 import { icon } from "./icon.ts";
 import { entityLink, link } from "./link.ts";
 import { PanelElement } from "./panel-element.ts";
@@ -42,8 +42,14 @@ export class ProvenNodes extends PanelElement {
 
   #columns(): TableColumn<NodeView>[] {
     const now = this.panel.now.value;
-    const memory = (node: NodeView) => ratioReading(node.memUsed, node.memTotal);
-    const root = (node: NodeView) => ratioReading(node.rootUsed, node.rootTotal);
+    const share = (id: string, title: string, priority: 1 | 2, of: (node: NodeView) => Reading, levels: Levels) => ({
+      id,
+      title,
+      priority,
+      width: "104px",
+      sort: (node: NodeView) => sortValue(of(node), now),
+      cell: (node: NodeView) => meter(of(node), now, levels),
+    });
     return [
       {
         id: "node",
@@ -60,30 +66,9 @@ export class ProvenNodes extends PanelElement {
         sort: (node) => node.state,
         cell: (node) => nodeState(node),
       },
-      {
-        id: "cpu",
-        title: t("CPU"),
-        priority: 1,
-        width: "104px",
-        sort: (node) => sortValue(node.cpu, now),
-        cell: (node) => meter(node.cpu, now, cpuLevels),
-      },
-      {
-        id: "memory",
-        title: t("Memory"),
-        priority: 2,
-        width: "104px",
-        sort: (node) => sortValue(memory(node), now),
-        cell: (node) => meter(memory(node), now, spaceLevels),
-      },
-      {
-        id: "root",
-        title: t("Root disk"),
-        priority: 2,
-        width: "104px",
-        sort: (node) => sortValue(root(node), now),
-        cell: (node) => meter(root(node), now, spaceLevels),
-      },
+      share("cpu", t("CPU"), 1, (node) => node.cpu, cpuLevels),
+      share("memory", t("Memory"), 2, (node) => ratioReading(node.memUsed, node.memTotal), spaceLevels),
+      share("root", t("Root disk"), 2, (node) => ratioReading(node.rootUsed, node.rootTotal), spaceLevels),
       {
         id: "uptime",
         title: t("Uptime"),
