@@ -7,7 +7,7 @@ export type LastState = { at: number; clockOffsetMs: number; session: SessionVie
 
 const [database, objects, key] = ["proven", "last-state", "newest"];
 /** Fields are others: what an older panel kept is not read. */
-const version = 1;
+const version = 2;
 
 function done<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
