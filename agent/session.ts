@@ -24,7 +24,7 @@ import type { AgentIdentity } from "./identity.ts";
 import type { BackupFeed, Clock, Log } from "./ports.ts";
 import type { SpoolStore } from "./spool-store.ts";
 
-export const sessionTiming = {
+const sessionTiming = {
   /** A hub that said nothing since the look before is asked; one that says nothing until the next is gone. Its acknowledgements save the question. */
   lookEveryMs: 10_000,
   clockEveryMs: 60_000,

@@ -8,7 +8,7 @@ export type RestoreFigure = { metric: RestoreMetricName; at: number; value: numb
 type Tested = Pick<Run, "outcome" | "finishedAt" | "durationMs" | "measures">;
 
 /** What one test measured. How long it took counts where it came to its good end: one that broke off after a second was not fast. */
-export function figuresOfRun({ outcome, finishedAt, durationMs, measures }: Tested): RestoreFigure[] {
+function figuresOfRun({ outcome, finishedAt, durationMs, measures }: Tested): RestoreFigure[] {
   if (finishedAt === null || measures === null) return [];
   const speed = restoreSpeed(measures);
   const seconds = (ms: number | null) => (ms === null ? null : ms / 1000);

@@ -20,7 +20,7 @@ const lookEveryMs = 10_000;
 /** Bytes queued towards an agent that doesn't read. Acknowledgements are small: this much means that it never will. */
 const queuedMax = 4 << 20;
 
-export const linkPath = "/agent";
+const linkPath = "/agent";
 
 /** Agents' WebSockets on the hub's https port. */
 export class LinkServer {
