@@ -123,13 +123,17 @@ export class Catalogue {
 
   /** What storages hold of the guest that has the number now, as its node reaches them. */
   ofPresent(cluster: string, guest: PresentGuest, node: NodeName): CataloguedBackups {
-    const found = this.ofGuest(cluster, guest);
-    const [newest, oldest] = [found[0], found.at(-1)];
+    const all = this.ofGuest(cluster, guest);
+    // Of a guest without anything to tell it by, its number and type must do.
+    const isKnown = ({ backup }: FoundBackup) => guest.identity.length === 0 || guestOfBackup(backup, guest) === "same";
+    const known = all.filter(isKnown);
+    const [newest, oldest] = [known[0], known.at(-1)];
     const span =
       newest === undefined || oldest === undefined
         ? undefined
         : { newestAt: newest.backup.at as EpochMs, newestOn: newest.set.storage, oldestAt: oldest.backup.at as EpochMs };
-    return { span, listedAt: (storage) => this.listedAt(cluster, storage, node) };
+    const unknownAt = all.find((one) => !isKnown(one))?.backup.at as EpochMs | undefined;
+    return { span, unknownAt, listedAt: (storage) => this.listedAt(cluster, storage, node) };
   }
 
   private save(id: string, set: KnownSet, before: ReadonlyMap<string, Backup>): void {

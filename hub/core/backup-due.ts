@@ -78,12 +78,14 @@ export type BackupFacts = {
 export type CataloguedBackups = {
   /** Begin of its newest backup, the storage that holds it, and begin of its oldest one; undefined: none is known. */
   span: { newestAt: EpochMs; newestOn: string; oldestAt: EpochMs } | undefined;
+  /** Begin of the newest backup with its number of which nobody can tell yet whether it is this guest's; undefined: there is none. */
+  unknownAt: EpochMs | undefined;
   /** When this storage was last listed to the end; undefined: never, or it can't be listed now. */
   listedAt(storage: string): EpochMs | undefined;
 };
 
 /** Where nobody listed any storage. */
-export const nothingCatalogued: CataloguedBackups = { span: undefined, listedAt: () => undefined };
+export const nothingCatalogued: CataloguedBackups = { span: undefined, unknownAt: undefined, listedAt: () => undefined };
 
 export type BackupTimes = {
   newestDue(schedule: string): EpochMs | undefined;
@@ -131,7 +133,7 @@ function overdueOf(
   job: BackupJobFacts,
   tasks: readonly BackupTask[],
   { newestDue, dueAfter, knownSince, guestSince, jobSince, now }: BackupTimes,
-  { span, listedAt }: CataloguedBackups,
+  { span, unknownAt = 0 as EpochMs, listedAt }: CataloguedBackups,
 ): number | undefined {
   const { schedule, storage } = job;
   const due = schedule === undefined ? undefined : newestDue(schedule);
@@ -144,7 +146,7 @@ function overdueOf(
   const madeAt = Math.max(span?.newestAt ?? 0, ...made);
   const inTime = open.filter(({ at }) => at >= since);
   if (madeAt >= since || inTime.some(({ state }) => state === "running")) return 0;
-  if (inTime.some(isMixed) || (due < knownSince && due > seenAt)) return undefined;
+  if (inTime.some(isMixed) || unknownAt >= since || (due < knownSince && due > seenAt)) return undefined;
   // Counted from the first run that was missed: the next one that is missed must not begin it anew.
   const from = Math.max(bornAt, madeAt > 0 ? madeAt + startSlackMs : seenAt > 0 ? 0 : knownSince);
   return now - Math.min(due, dueAfter(schedule, (from - 1) as EpochMs) ?? due);

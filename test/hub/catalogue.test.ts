@@ -17,6 +17,7 @@ const backupAt = (at: number, more: Partial<Backup> = {}): Backup => ({
   format: "pbs-vm",
   protected: false,
   encrypted: false,
+  guest: ["uuid:web"],
   ...more,
 });
 const listing = (at: number, backups: Backup[], more: Partial<Backups> = {}): Backups => ({
@@ -77,6 +78,16 @@ test("a storage that can't be listed now says nothing of what is missing, but ke
   catalogue.take(agent, listing(20, [], { problem: "timeout" }));
   assert.equal(catalogue.ofPresent(clusterA, web, pve1).listedAt("pbs1"), undefined);
   assert.deepEqual(catalogue.ofPresent(clusterA, web, pve1).span, { newestAt: 5, newestOn: "pbs1", oldestAt: 5 });
+});
+
+test("a backup into which nobody looked yet is named as such, and is no evidence; with nothing to tell a guest by, its number must do", (t) => {
+  const { catalogue } = open(t);
+  const { guest: _, ...unknown } = backupAt(9);
+  catalogue.take(agent, listing(10, [backupAt(5), unknown]));
+  const { span, unknownAt } = catalogue.ofPresent(clusterA, web, pve1);
+  assert.deepEqual([span?.newestAt, unknownAt], [5, 9]);
+  const blank = catalogue.ofPresent(clusterA, { ...web, identity: [] }, pve1);
+  assert.deepEqual([blank.span?.newestAt, blank.unknownAt], [9, undefined]);
 });
 
 test("a storage of each node's own is another one on each node", (t) => {

@@ -65,6 +65,7 @@ for (const [name, overdue, jobs, tasks, known, guest] of cases) {
 
 type Held = [newestAt: string | undefined, listedAt: string | undefined];
 const held = ([newest, listed]: Held, oldest = newest) => ({
+  unknownAt: undefined,
   span: newest === undefined ? undefined : { newestAt: at(newest), newestOn: "nfs1", oldestAt: at(oldest ?? newest) },
   listedAt: (storage: string) => (storage === "pbs1" && listed !== undefined ? at(listed) : undefined),
 });
@@ -96,6 +97,13 @@ for (const [name, overdue, tasks, what, known] of catalogued) {
   test(`a backup by the catalogue: ${name}`, () =>
     assert.equal(hours(backupFacts(toPbs, tasks, times(known), held(what)).overdueMs), overdue));
 }
+
+test("a backup of last night that may be another guest's: nobody can say whether this one's is missing", () => {
+  const what = { ...held(["2026-03-01T21:04:00Z", morning]), unknownAt: at(lastNight) };
+  assert.equal(backupFacts(toPbs, [], times(), what).overdueMs, undefined);
+  assert.equal(backupFacts(toPbs, [{ ...good, endedAt: at(morning) }], times(), what).overdueMs, 0);
+  assert.equal(hours(backupFacts(toPbs, [], times(), { ...what, unknownAt: at("2026-03-02T12:00:00Z") }).overdueMs), 5);
+});
 
 test("a guest with an old backup was there before the hub was: its missing backup is told at once", () => {
   const born = times(now, now);
