@@ -2,11 +2,11 @@ import type { TaskView } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { tellAcknowledgements } from "./acknowledgement-events.ts";
 import { Alerting, rememberTasks } from "./alerting.ts";
+import { apiPorts } from "./api-ports.ts";
 import { AuditWatch } from "./audit-watch.ts";
 import { Certificates } from "./certificates.ts";
 import type { HubConfig } from "./config.ts";
 import { DueTimes, JobMemory } from "./core/backup-due.ts";
-import type { ClusterPicture } from "./core/cluster.ts";
 import { type BackupKnowledge, protectionsOf } from "./core/protection.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "./core/series.ts";
 import { testGuestsOf } from "./core/test-guest.ts";
@@ -18,7 +18,6 @@ import { hubMetricRows } from "./http/metrics.ts";
 import type { HttpPorts } from "./http/ports.ts";
 import { tellIncidents } from "./incident-acknowledgement.ts";
 import { Journal } from "./journal.ts";
-import { sessionsEndedAt } from "./keys.ts";
 import { Gate } from "./link/gate.ts";
 import { LoginAsks } from "./link/login-asks.ts";
 import { LinkServer } from "./link/server.ts";
@@ -58,8 +57,10 @@ export type HubParts = {
   series: OpenSeries;
   certificate: HubCertificate;
 };
+
 /** Wires the hub's parts; nothing listens or runs yet. */
-export function assembleHub({ config, clock, log, state, series, certificate }: HubParts) {
+export function assembleHub(parts: HubParts) {
+  const { config, clock, log, state, series, certificate } = parts;
   const troubles = new Troubles();
   const journal = new Journal({ add: (events) => state.history.addEvents(events), clock, log });
   const fleet = new Fleet({ state, live: series.live, clock, journal });
@@ -164,49 +165,28 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
   });
   const ingest = new PveIngest({ journal, clock, pictures: () => fleet.pictures() });
   const audit = new AuditWatch({ state, clock });
-  const ports = {
-    audit,
-    clock,
-    ingest,
-    log,
-    state,
-    delivery,
-    journal,
-    alerting,
-    restore,
-    reader: restore.series,
-    live: series.live,
-    pictures: () => fleet.pictures(),
-    logins: {
-      agents: () => connectedAgents(fleet.pictures()),
-      endedAt: () => sessionsEndedAt(state),
-      ask: (agent, type, body) => loginAsks.ask(agent, type, body),
-      end: (agent, session) => void link.sendLogin(agent, "login.end", { session }),
-    },
-    agents: () => fleet.counts(),
-    renewKey: (agent) => link.renewKey(agent),
-    counters: () => series.sink.counters,
-    refused: () => troubles.refused(),
-    problems: () => [
-      ...troubles.problems(),
-      ...[series.problem()].filter((problem) => problem !== undefined),
-      ...fleet.problems(),
-      ...delivery.problems(),
-      ...audit.problems(),
-      ...(outlets.mqtt?.problem === undefined ? [] : [outlets.mqtt.problem]),
-    ],
-    onBatch: (listener) => watch.onBatch(listener),
-    startedAt: clock.now(),
-    panelDir: config.panel,
-    backups,
-  } satisfies HttpPorts;
-  const { live, pictures } = ports;
-  const { reader } = series;
-  const onEvent = ports.journal.onEvent.bind(ports.journal);
+  const { reader, live } = series;
+  const pictures = () => fleet.pictures();
+  const onEvent = journal.onEvent.bind(journal);
   const outlets = openOutlets({ config, clock, log, reader, live, pictures, link, onEvent });
   tellAcknowledgements(outlets.alerts, journal);
   tellIncidents(outlets.alerts, { state, dispatcher: delivery.dispatcher, clock });
   outlets.alerts.attach(alerting);
+  const ports = apiPorts(parts, {
+    troubles,
+    journal,
+    fleet,
+    loginAsks,
+    link,
+    watch,
+    backups,
+    restore,
+    delivery,
+    alerting,
+    ingest,
+    audit,
+    mqttProblem: () => outlets.mqtt?.problem,
+  });
   const exchange = openExchange({
     config,
     clock,
@@ -240,11 +220,3 @@ export function assembleHub({ config, clock, log, state, series, certificate }: 
 }
 
 export type Assembly = ReturnType<typeof assembleHub>;
-
-function connectedAgents(pictures: readonly ClusterPicture[]) {
-  return pictures.flatMap(({ cluster, name, agents }) =>
-    [...agents.values()]
-      .filter(({ state }) => state === "connected")
-      .map(({ node }) => ({ agent: { cluster, node }, clusterName: name })),
-  );
-}
