@@ -89,7 +89,7 @@ function parseSchemaEntity(value: unknown): SchemaEntity {
   return { key: entityKey, identity: identity as string[] };
 }
 
-function parseSchemaSeries(value: unknown, entities: readonly SchemaEntity[]): SchemaSeries {
+function parseSchemaSeries(value: unknown, entities: readonly SchemaEntity[], sources: Map<string, string>): SchemaSeries {
   const { entity, metric, instance, source } = (value ?? {}) as Record<string, unknown>;
   const owner = typeof entity === "number" ? entities[entity] : undefined;
   if (owner === undefined) throw new MalformedError("series without entity");
@@ -100,7 +100,9 @@ function parseSchemaSeries(value: unknown, entities: readonly SchemaEntity[]): S
   if (named !== (row.instance !== undefined) || (instance !== undefined && !named))
     throw new MalformedError(`bad instance for ${row.name}`);
   if (typeof source !== "string" || !sourcePattern.test(source)) throw new MalformedError("bad source");
-  const series: SchemaSeries = { entity: entity as number, metric: row.id, source };
+  const shared = sources.get(source) ?? source;
+  sources.set(source, shared);
+  const series: SchemaSeries = { entity: entity as number, metric: row.id, source: shared };
   return named ? { ...series, instance: instance as string } : series;
 }
 
@@ -121,8 +123,10 @@ export function decodeSchema(record: Uint8Array, seriesMax: number): Parsed<{ se
     if (json.series.length > seriesMax) throw new MalformedError(`more than ${seriesMax} series`);
     const entities = json.entities.map(parseSchemaEntity);
     const seen = new Set<string>();
+    // Thousands of series with a few sources stay in memory: one string for each of these.
+    const sources = new Map<string, string>();
     const series = json.series.map((value) => {
-      const one = parseSchemaSeries(value, entities);
+      const one = parseSchemaSeries(value, entities, sources);
       const name = `${entities[one.entity]?.key} ${one.metric} ${one.instance ?? ""}`;
       if (seen.has(name)) throw new MalformedError(`series declared twice: ${name}`);
       seen.add(name);

@@ -223,7 +223,10 @@ export class Catalogue {
   private seriesFor(doc: EntityDoc, row: Schema["series"][number]): { id: number; isNews: boolean } {
     const { metric, instance, source } = row;
     const known = doc.series.find((one) => one.metric === metric && one.instance === instance);
-    if (known?.source === source) return { id: known.id, isNews: false };
+    if (known?.source === source) {
+      known.source = source; // the very string that the other series of this schema have
+      return { id: known.id, isNews: false };
+    }
     if (known) doc.series[doc.series.indexOf(known)] = { ...known, source };
     const id = known?.id ?? this.next("series");
     if (!known) doc.series.push({ id, metric, source, ...(instance === undefined ? {} : { instance }) });
