@@ -5,6 +5,7 @@ import type { Assembly, HubParts } from "./assembly.ts";
 import { auditCheckMs } from "./audit-watch.ts";
 import type { Certificates } from "./certificates.ts";
 import { errorMessage } from "./core/error.ts";
+import { coverageOf } from "./core/restore-summary.ts";
 import type { LiveTable } from "./core/series.ts";
 import { describeError } from "./log.ts";
 import type { Clock, Log } from "./ports.ts";
@@ -29,7 +30,7 @@ export type Background = { stop(): Promise<void> };
 
 /** Decides: what changed, which alerts fire, which restore tests run, which reports are mailed. */
 export function startDecisions({ clock, log, state, series }: HubParts, assembly: Assembly, agenda: Agenda): Background {
-  const { watch, alerting, restore, delivery } = assembly;
+  const { watch, fleet, alerting, restore, delivery } = assembly;
   const watching = agenda.add("watching what changes", firstTickMs, () => watch.tick());
   watch.onWork(watching.soon);
   const judging = agenda.add("judging alerts", firstTickMs, () => alerting.tick());
@@ -38,7 +39,13 @@ export function startDecisions({ clock, log, state, series }: HubParts, assembly
   restore.operations.onWork(operating.soon);
   const testing = agenda.add("ordering restore tests", maintainMs, () => restore.verify.tick());
   restore.verify.onWork(testing.soon);
-  const reports = { state, clock, runs: () => restore.book.newest(), dispatcher: delivery.dispatcher };
+  const reports = {
+    state,
+    clock,
+    runs: () => restore.book.newest(),
+    coverage: () => coverageOf(fleet.pictures().flatMap((picture) => restore.proofs(picture, clock.now()))),
+    dispatcher: delivery.dispatcher,
+  };
   const reporting = agenda.add("mailing reports", maintainMs, () => mailReports(reports));
   const stopFrames = soonAfterFrames(series.live, log, () => {
     alerting.pass();

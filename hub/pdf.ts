@@ -46,7 +46,7 @@ function contentOf(block: SheetBlock): Content {
         table: {
           headerRows: 1,
           widths: block.head.map((_, index) => (index === block.head.length - 1 ? "*" : "auto")),
-          body: [block.head.map((text) => ({ text, bold: true })), ...block.rows.map((row) => row.map(printable))],
+          body: [block.head.map((text) => ({ text, bold: true })), ...block.rows.map((row) => row.map(cellOf))],
         },
       };
     case "log":
@@ -57,6 +57,10 @@ function contentOf(block: SheetBlock): Content {
       return { style: block.is, text: printable(block.text) };
   }
 }
+
+/** What is short stands in one line: a time that is broken in two is hard to read down a column. */
+const unbrokenChars = 22;
+const cellOf = (text: string) => ({ text: printable(text), noWrap: text.length <= unbrokenChars });
 
 /** The built-in fonts know Western characters (Windows-1252) only: others would come out as something else. */
 const printable = (text: string) =>

@@ -1,9 +1,9 @@
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Notification } from "#protocol/notifications.ts";
-import type { Report } from "#protocol/report.ts";
+import type { Report, RestoreReportView } from "#protocol/report.ts";
 import type { Dispatcher } from "./alert-ports.ts";
 import { parseCalendar, previousInstant } from "./core/calendar.ts";
-import { restoreSummary, summarySheet } from "./core/restore-summary.ts";
+import { type Coverage, restoreSummary, summarySheet } from "./core/restore-summary.ts";
 import type { Run } from "./core/run-record.ts";
 import type { Clock } from "./ports.ts";
 import type { StateStore } from "./store/state.ts";
@@ -12,6 +12,8 @@ export type ReportMailPorts = {
   state: StateStore;
   clock: Clock;
   runs(): readonly Run[];
+  /** How all guests stand now. */
+  coverage(): Coverage;
   dispatcher: Pick<Dispatcher, "enqueue" | "committed">;
 };
 
@@ -51,7 +53,7 @@ export function endedPeriod(
  * Hands reports that came due to the delivery queue. That one was is recorded in the transaction that queues it: a crash mails it neither
  * twice nor never. Returns in how many ms to look again.
  */
-export function mailReports({ state, clock, runs, dispatcher }: ReportMailPorts): number {
+export function mailReports({ state, clock, runs, coverage, dispatcher }: ReportMailPorts): number {
   const now = clock.now();
   for (const { id, document: report } of state.list("report")) {
     const period = report.enabled ? endedPeriod(report, now) : undefined;
@@ -60,7 +62,10 @@ export function mailReports({ state, clock, runs, dispatcher }: ReportMailPorts)
     if (period === undefined || receiver === null || (sent !== undefined && sent.until >= period.to)) continue;
     state.together(() => {
       // A new report begins with its first whole period.
-      if (sent !== undefined) dispatcher.enqueue(notificationOf({ ...report, receiver }, period, runs(), now));
+      if (sent !== undefined) {
+        const summary = restoreSummary(runs(), period, report.language, coverage());
+        dispatcher.enqueue(notificationOf({ ...report, receiver }, summary, now));
+      }
       state.put("reportSent", id, { until: period.to }, by);
     });
     dispatcher.committed();
@@ -68,15 +73,9 @@ export function mailReports({ state, clock, runs, dispatcher }: ReportMailPorts)
   return lookMs;
 }
 
-function notificationOf(
-  report: Report & { receiver: string },
-  { from, to }: { from: EpochMs; to: EpochMs },
-  runs: readonly Run[],
-  now: EpochMs,
-): Notification {
-  const summary = restoreSummary(runs, from, to, report.language);
+function notificationOf(report: Report & { receiver: string }, summary: RestoreReportView, now: EpochMs): Notification {
   return {
-    id: `report-${report.id}-${to}`,
+    id: `report-${report.id}-${summary.to}`,
     kind: "report",
     reason: "report",
     at: now,

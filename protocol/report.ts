@@ -53,6 +53,8 @@ export const restoreReportViewSchema = z.object({
   notDoneTests: z.array(testSchema),
   slower: z.array(z.object({ vmid: z.int(), name: z.string(), measure: z.string(), factor: z.number() })),
   passedTests: z.array(testSchema),
+  /** Of all guests there are, when the report is made: the one figure that is of no period. Null: nobody counted. */
+  coverage: z.object({ guests: z.int(), unproven: z.int() }).nullable(),
   /** First line of the report. */
   verdict: z.string(),
 });

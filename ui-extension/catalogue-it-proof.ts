@@ -4,6 +4,8 @@ export const italianProof: Readonly<Record<string, string>> = {
   "A screenshot was taken, but it can't be shown: it may be damaged, or you may not see this guest's console.":
     "È stata presa una schermata, ma non può essere mostrata: forse è danneggiata, o non puoi vedere la console di questo guest.",
   "Test guest": "Guest di prova",
+  "Without a proof today": "Senza prova a oggi",
+  "{unproven} of {guests} guests": "{unproven} guest su {guests}",
   "no percent told": "percentuale non indicata",
   "All restore proofs": "Tutte le prove di ripristino",
   "Backup of": "Backup del",

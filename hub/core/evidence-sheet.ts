@@ -1,5 +1,6 @@
 import type { RunDetail } from "#protocol/proof.ts";
 import type { Sheet, SheetBlock } from "#protocol/sheet.ts";
+import { restoreSpeed } from "./run.ts";
 import { measureName, sizeText, spanText, utcText } from "./sheet-text.ts";
 
 /** What stands in the audit log about a run. */
@@ -50,6 +51,7 @@ function factsOf(run: RunDetail): [string, string][] {
     ["Backup", run.backup.volid ?? `all of ${run.backup.storage}`],
     ["Backup made", when(run.backup.at)],
     ["Node", run.node ?? "–"],
+    ["Test guest", run.testVmid === null ? "–" : String(run.testVmid)],
     ["Ordered by", `${run.actor}: ${run.reason}`],
     ["Began", when(run.startedAt)],
     ["Ended", when(run.finishedAt)],
@@ -57,7 +59,9 @@ function factsOf(run: RunDetail): [string, string][] {
   ];
   const { measures } = run;
   if (measures?.restoreBytes != null && measures.restoreMs != null) {
-    rows.push(["Restored", `${sizeText(measures.restoreBytes)} in ${spanText(measures.restoreMs)}`]);
+    const speed = restoreSpeed(measures);
+    const rate = speed === null ? "" : `, ${sizeText(speed)}/s`;
+    rows.push(["Restored", `${sizeText(measures.restoreBytes)} in ${spanText(measures.restoreMs)}${rate}`]);
   }
   if (measures?.heartbeatMs != null) rows.push(["First sign of life", spanText(measures.heartbeatMs)]);
   if (measures?.serviceMs != null) rows.push(["Services answered", spanText(measures.serviceMs)]);
@@ -76,11 +80,11 @@ const pictureOf = (screenshot: Screenshot): SheetBlock =>
 
 const stepTable = ({ steps }: RunDetail): SheetBlock => ({
   is: "table",
-  head: ["Step", "State", "Began", "Took", "Why"],
+  head: ["Step", "State", "Began (UTC)", "Took", "Why"],
   rows: steps.map(({ step, state, startedAt, endedAt, reason }) => [
     step,
     state,
-    utcText(startedAt),
+    utcText(startedAt).slice("2026-01-05 ".length, -" UTC".length),
     endedAt === null ? "–" : spanText(endedAt - startedAt),
     reason ?? "",
   ]),

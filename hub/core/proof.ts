@@ -46,7 +46,7 @@ export function stepProof(
         durationMs,
         measures: run.measures ?? noMeasures,
         backupAt: (report.backupAt ?? run.backupAt) as EpochMs | null,
-        notProven: notProven(report),
+        notProven: notProven(report, guest.type),
         slower: run.slower,
       }
     : (known?.lastGood ?? null);
@@ -96,8 +96,8 @@ export function badgeOf(
 /** Steps that prove nothing when they run, so that nothing is missing when they don't; what checks prove is told by the checks. */
 const provesNothing: ReadonlySet<string> = new Set<StepRecord["step"]>(["keep", "benchmark", "network", "checks"]);
 
-/** What a test does not prove, a sentence each; empty: bytes, boot and services were all proven. */
-export function notProven(report: RestoreReport): string[] {
+/** What a test does not prove, a sentence each; empty: bytes, boot and services were all proven. `type` undefined: of a guest nobody knows. */
+export function notProven(report: RestoreReport, type: "qemu" | "lxc" | undefined): string[] {
   const missing: string[] = [];
   if (report.bytesBy === undefined) missing.push("Not every byte of the backup was verified");
   if (report.level === "none" || report.level === "bytes") missing.push("The guest was not seen to boot");
@@ -109,8 +109,9 @@ export function notProven(report: RestoreReport): string[] {
   for (const { name, state, reason } of report.checks)
     if (state === "skipped") missing.push(`Check ${name} was skipped: ${reason}`);
   for (const { step, state, reason } of report.steps) {
-    if (state === "unknown" || (state === "skipped" && !provesNothing.has(step)))
-      missing.push(`Step ${step}: ${state}${reason === undefined ? "" : `, ${reason}`}`);
+    // A container has no screen: nothing is missing where there is no picture of it.
+    const isMissing = state === "skipped" && !provesNothing.has(step) && !(step === "screenshot" && type === "lxc");
+    if (state === "unknown" || isMissing) missing.push(`Step ${step}: ${state}${reason === undefined ? "" : `, ${reason}`}`);
   }
   return missing.slice(0, 50);
 }

@@ -1,4 +1,5 @@
 import { byText } from "#protocol/order.ts";
+import type { GuestProofView } from "#protocol/proof.ts";
 import type { ReportLanguage, RestoreReportView } from "#protocol/report.ts";
 import type { Sheet, SheetBlock } from "#protocol/sheet.ts";
 import type { Run } from "./run-record.ts";
@@ -11,9 +12,15 @@ const words = {
   en: {
     title: "Restore proof",
     none: "No backup was tested: nothing is proven for this period",
-    allPassed: (tests: number, guests: number) => `All ${tests} restore tests passed, ${guests} guests are proven`,
+    allPassed: (tests: number, guests: number) =>
+      tests === 1
+        ? "The one restore test passed, its guest is proven"
+        : `All ${tests} restore tests passed, ${guests} guests are proven`,
     someFailed: (failed: number, guests: number, names: string) =>
       `${failed} of ${guests} tested guests did NOT restore: ${names}`,
+    unproven: (unproven: number, guests: number) => `${unproven} of ${guests} guests have no proof that counts`,
+    coverage: "Without a proof today",
+    coverageOf: (unproven: number, guests: number) => `${unproven} of ${guests} guests`,
     notAll: (passed: number, notDone: number) => `${passed} restore tests passed, ${notDone} came to no verdict`,
     period: "Period",
     tests: "Tests",
@@ -35,9 +42,14 @@ const words = {
     title: "Prova di ripristino",
     none: "Nessun backup è stato provato: per questo periodo non è dimostrato nulla",
     allPassed: (tests: number, guests: number) =>
-      `Tutte le ${tests} prove di ripristino sono riuscite, ${guests} guest sono dimostrati`,
+      tests === 1
+        ? "L'unica prova di ripristino è riuscita, il suo guest è dimostrato"
+        : `Tutte le ${tests} prove di ripristino sono riuscite, ${guests} guest sono dimostrati`,
     someFailed: (failed: number, guests: number, names: string) =>
       `${failed} guest su ${guests} provati NON si ripristinano: ${names}`,
+    unproven: (unproven: number, guests: number) => `${unproven} guest su ${guests} non hanno una prova valida`,
+    coverage: "Senza prova a oggi",
+    coverageOf: (unproven: number, guests: number) => `${unproven} guest su ${guests}`,
     notAll: (passed: number, notDone: number) => `${passed} prove di ripristino riuscite, ${notDone} senza esito`,
     period: "Periodo",
     tests: "Prove",
@@ -75,8 +87,21 @@ function testOf(run: Run): Test {
 
 const nameOf = ({ name, vmid }: Pick<Test, "name" | "vmid">) => `${name} (${vmid})`;
 
+/** How many guests there are, and how many of them have no proof that counts: none, a failed or an old one, or one that nobody can tell. */
+export type Coverage = NonNullable<RestoreReportView["coverage"]>;
+
+export function coverageOf(proofs: readonly Pick<GuestProofView, "proof">[]): Coverage {
+  const proven = proofs.filter(({ proof }) => proof.state === "proven" && proof.level !== "none");
+  return { guests: proofs.length, unproven: proofs.length - proven.length };
+}
+
 /** What restore tests that ended in [from, to) showed; `runs` in any order. */
-export function restoreSummary(runs: readonly Run[], from: number, to: number, language: ReportLanguage): RestoreReportView {
+export function restoreSummary(
+  runs: readonly Run[],
+  { from, to }: { from: number; to: number },
+  language: ReportLanguage,
+  coverage: Coverage | null,
+): RestoreReportView {
   const ended = runs
     .filter(
       ({ kind, finishedAt, guest }) =>
@@ -107,12 +132,22 @@ export function restoreSummary(runs: readonly Run[], from: number, to: number, l
       run.slower.map(({ measure, factor }) => ({ vmid: run.guest?.vmid ?? 0, name: run.guest?.name ?? "", measure, factor })),
     ),
     passedTests: [...newest.values()].filter(({ outcome }) => outcome === "passed").map(testOf),
+    coverage,
     verdict: "",
   };
   return { ...summary, verdict: verdictOf(summary, language) };
 }
 
-function verdictOf({ broken, guestsTested, passed, notDone }: RestoreReportView, language: ReportLanguage): string {
+/** Tests that passed say nothing of guests that nobody tested: those are told in the same breath. */
+function verdictOf(report: RestoreReportView, language: ReportLanguage): string {
+  const { coverage } = report;
+  const tests = verdictOfTests(report, language);
+  return coverage === null || coverage.unproven === 0
+    ? tests
+    : `${tests}; ${words[language].unproven(coverage.unproven, coverage.guests)}`;
+}
+
+function verdictOfTests({ broken, guestsTested, passed, notDone }: RestoreReportView, language: ReportLanguage): string {
   const say = words[language];
   if (broken.length > 0) {
     const names = broken.slice(0, 5).map(nameOf).join(", ");
@@ -137,6 +172,7 @@ export function summarySheet(report: RestoreReportView, language: ReportLanguage
         [say.tests, say.counts(report)],
         [say.guests, String(report.guestsTested)],
         [say.levels, levels.join(", ")],
+        ...coverageRows(report, language),
         [say.restored, sizeText(report.restoredBytes)],
         [say.median, report.medianMs === null ? "–" : spanText(report.medianMs)],
       ],
@@ -152,6 +188,11 @@ export function summarySheet(report: RestoreReportView, language: ReportLanguage
   }
   blocks.push(...testTable(say.passed, report.passedTests, language));
   return { title: `${say.title} ${dayText(report.from)} – ${dayText(report.to)}`, at: report.to, blocks };
+}
+
+function coverageRows({ coverage }: RestoreReportView, language: ReportLanguage): [string, string][] {
+  const say = words[language];
+  return coverage === null ? [] : [[say.coverage, say.coverageOf(coverage.unproven, coverage.guests)]];
 }
 
 function testTable(title: string, tests: readonly Test[], language: ReportLanguage): SheetBlock[] {

@@ -63,7 +63,7 @@ export function runDetail(run: Run, live: LiveRun | undefined, result: Operation
     request: { ...run.operation.params },
     steps: (report?.steps ?? live?.steps ?? []).map(stepView),
     checks: (report?.checks ?? []).map(({ durationMs, ...check }) => ({ ...check, durationMs: durationMs ?? null })),
-    notProven: report === undefined ? [] : notProven(report),
+    notProven: report === undefined ? [] : notProven(report, run.guest?.type),
     configurationDigest: run.configurationDigest,
     evidenceDigest: run.evidenceDigest,
     screenshotDigest: run.screenshotDigest,

@@ -6,7 +6,7 @@ import { reportLanguages, reportSchema, restoreReportViewSchema } from "#protoco
 import { checkRange } from "../core/asked.ts";
 import { recurrenceProblem } from "../core/calendar.ts";
 import { Refusal } from "../core/refusal.ts";
-import { restoreSummary, summarySheet } from "../core/restore-summary.ts";
+import { coverageOf, restoreSummary, summarySheet } from "../core/restore-summary.ts";
 import { runEntity } from "../core/run-view.ts";
 import { pdfOf } from "../pdf.ts";
 import { endedPeriod } from "../report-mail.ts";
@@ -52,7 +52,7 @@ const routes = {
     method: "get",
     path: "/api/v1/reports/restore",
     tags,
-    summary: "What restore tests of a period showed: the same period always has the same numbers",
+    summary: "What restore tests of a period showed: the same period always has the same numbers, coverage aside",
     request: { query: period },
     responses: { 200: json(restoreReportViewSchema, "The report, of guests that are seen"), ...commonErrors },
   }),
@@ -70,13 +70,15 @@ const routes = {
 };
 
 /** Reports about restore tests. */
-export function reportRoutes(app: HubApp, ports: HttpPorts, { book }: RestorePorts): void {
+export function reportRoutes(app: HubApp, ports: HttpPorts, restore: RestorePorts): void {
   const { state, clock } = ports;
+  const { book } = restore;
   const summary = (c: HubContext, { from, to, lang }: Period) => {
     checkRange({ from, to });
     const seen = seenBy(c, ports);
     const runs = book.newest().filter((run) => seen.entity(run.cluster, runEntity(run)));
-    return restoreSummary(runs, from, to, lang);
+    const proofs = seen.pictures().flatMap((picture) => restore.proofs(picture, clock.now()));
+    return restoreSummary(runs, { from, to }, lang, coverageOf(proofs));
   };
   app.openapi(routes.restore, (c) => c.json(summary(c, c.req.valid("query")), 200));
   app.openapi(routes.pdf, async (c) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpochMs } from "#protocol/ids.ts";
-import { restoreSummary, summarySheet } from "../../hub/core/restore-summary.ts";
+import { coverageOf, restoreSummary, summarySheet } from "../../hub/core/restore-summary.ts";
 import { newRun } from "../../hub/core/run.ts";
 import type { Run } from "../../hub/core/run-record.ts";
 import { sheetText } from "../../hub/core/sheet.ts";
@@ -33,6 +33,8 @@ function runOf(vmid: number, at: number, overrides: Partial<Run> = {}): Run {
   return { ...newRun(order), ...end, ...overrides };
 }
 
+const period = { from: monday, to: monday + week };
+
 test("a report's first line is its verdict, in both languages, and its numbers are those of the period", () => {
   const runs = [
     runOf(100, monday + 1000),
@@ -40,27 +42,44 @@ test("a report's first line is its verdict, in both languages, and its numbers a
     runOf(102, monday + 3000, { outcome: "interrupted", level: "none", durationMs: null }),
     runOf(103, monday + week),
   ];
-  const english = restoreSummary(runs, monday, monday + week, "en");
+  const english = restoreSummary(runs, period, "en", null);
   assert.deepEqual([english.tests, english.passed, english.failed, english.notDone, english.guestsTested], [3, 1, 1, 1, 2]);
   assert.equal(english.verdict, "1 of 2 tested guests did NOT restore: g101 (101)");
   const [first] = sheetText(summarySheet(english, "en")).split("\n");
   assert.equal(first, "1 of 2 tested guests did NOT restore: g101 (101)");
-  const italian = restoreSummary(runs.toReversed(), monday, monday + week, "it");
+  const italian = restoreSummary(runs.toReversed(), period, "it", null);
   assert.equal(italian.verdict, "1 guest su 2 provati NON si ripristinano: g101 (101)");
   assert.deepEqual({ ...italian, verdict: "" }, { ...english, verdict: "" }, "the order of runs changes nothing");
 });
 
+test("tests that passed say nothing of guests that nobody tested: they stand in the first line", () => {
+  const proof = (state: "proven" | "failed" | "overdue" | "never" | "unknown", level: "none" | "boots" = "boots") => ({
+    proof: { state, level, at: null, durationMs: null, runId: null },
+  });
+  const all = [proof("proven"), proof("proven", "none"), proof("failed"), proof("overdue"), proof("never"), proof("unknown")];
+  assert.deepEqual(coverageOf(all), { guests: 6, unproven: 5 });
+  const runs = [runOf(100, monday + 1000), runOf(101, monday + 2000)];
+  const report = restoreSummary(runs, period, "en", coverageOf(all));
+  assert.equal(report.verdict, "All 2 restore tests passed, 2 guests are proven; 5 of 6 guests have no proof that counts");
+  assert.match(sheetText(summarySheet(report, "en")), /Without a proof today: 5 of 6 guests/);
+  const complete = restoreSummary(runs, period, "en", { guests: 2, unproven: 0 });
+  assert.equal(complete.verdict, "All 2 restore tests passed, 2 guests are proven");
+});
+
 test("a period without a test is never good news", () => {
-  assert.equal(restoreSummary([], 0, 1, "en").verdict, "No backup was tested: nothing is proven for this period");
+  assert.equal(
+    restoreSummary([], { from: 0, to: 1 }, "en", null).verdict,
+    "No backup was tested: nothing is proven for this period",
+  );
   const interrupted = [runOf(100, 5, { outcome: "interrupted", level: "none" })];
-  assert.match(restoreSummary(interrupted, 0, 9, "en").verdict, /^No backup was tested/);
+  assert.match(restoreSummary(interrupted, { from: 0, to: 9 }, "en", null).verdict, /^No backup was tested/);
 });
 
 test("hundreds of tests still are two pages", async () => {
   const runs = Array.from({ length: 600 }, (_, index) =>
     runOf(100 + index, monday + index, index % 2 === 0 ? {} : { outcome: "failed", level: "none", verdict: "x ".repeat(200) }),
   );
-  const pdf = await pdfOf(summarySheet(restoreSummary(runs, monday, monday + week, "en"), "en"));
+  const pdf = await pdfOf(summarySheet(restoreSummary(runs, period, "en", null), "en"));
   const pages = pdf.toString("latin1").match(/\/Type \/Page\b/g)?.length ?? 0;
   assert.ok(pages >= 1 && pages <= 2, `${pages} pages`);
 });
@@ -77,7 +96,13 @@ test("a weekly report goes to its receiver once a week, also when the hub was aw
     },
     committed: () => committed++,
   };
-  const ports = { state, clock, runs: () => [runOf(100, monday + 1000)], dispatcher };
+  const ports = {
+    state,
+    clock,
+    runs: () => [runOf(100, monday + 1000)],
+    coverage: () => ({ guests: 3, unproven: 2 }),
+    dispatcher,
+  };
   const report = {
     id: "weekly",
     name: "Weekly",
@@ -96,8 +121,8 @@ test("a weekly report goes to its receiver once a week, also when the hub was aw
   clock.jumpWall(week + 3 * 86_400_000);
   mailReports(ports);
   assert.deepEqual(queued, [
-    `report-weekly-${monday} ops No backup was tested: nothing is proven for this period`,
-    `report-weekly-${monday + week} ops All 1 restore tests passed, 1 guests are proven`,
+    `report-weekly-${monday} ops No backup was tested: nothing is proven for this period; 2 of 3 guests have no proof that counts`,
+    `report-weekly-${monday + week} ops The one restore test passed, its guest is proven; 2 of 3 guests have no proof that counts`,
   ]);
   assert.equal(committed, 3);
 });
@@ -136,7 +161,7 @@ test("a policy and a weekly report come with the hub, both off; the report needs
   assert.equal((await ask("POST", "policies/every-guest-monthly/enable", { enabled: true })).status, 200);
   const queued: string[] = [];
   const dispatcher = { enqueue: ({ id }: { id: string }) => queued.push(id), committed: () => undefined };
-  const ports = { state, clock, runs: () => [], dispatcher };
+  const ports = { state, clock, runs: () => [], coverage: () => ({ guests: 0, unproven: 0 }), dispatcher };
   mailReports(ports);
   assert.deepEqual(queued, []);
   clock.jumpWall(6 * 86_400_000);

@@ -186,7 +186,7 @@ export function addProofApi(
   app.get("/api/v1/reports", (c) => c.json(page([...reports.values()])));
   app.get("/api/v1/reports/restore", (c) => {
     const { from, to, lang } = c.req.query();
-    return c.json(restoreSummary([], Number(from), Number(to), lang === "it" ? "it" : "en"));
+    return c.json(restoreSummary([], { from: Number(from), to: Number(to) }, lang === "it" ? "it" : "en", null));
   });
   app.put("/api/v1/reports/:id", async (c) => {
     const report = (await c.req.json()) as Report;

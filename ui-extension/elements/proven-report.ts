@@ -47,8 +47,9 @@ export class ProvenReport extends AskedElement<RestoreReportView> {
   }
 
   #report(report: RestoreReportView) {
-    const { failed, guestsTested, broken, notDone } = report;
-    const tone = broken.length > 0 ? "crit" : guestsTested === 0 ? "dim" : notDone > 0 ? "warn" : "ok";
+    const { failed, guestsTested, broken, notDone, coverage } = report;
+    const isPartial = notDone > 0 || (coverage?.unproven ?? 0) > 0;
+    const tone = broken.length > 0 ? "crit" : guestsTested === 0 ? "dim" : isPartial ? "warn" : "ok";
     const shape = { crit: "critical", dim: "unknown", warn: "warning", ok: "ok" } as const;
     const levels = (["works", "boots", "bytes", "none"] as const).map(
       (level) => `${levelWords(level, t)} ${report.levels[level] ?? 0}`,
@@ -62,6 +63,10 @@ export class ProvenReport extends AskedElement<RestoreReportView> {
           value: t("{passed} passed, {failed} failed, {notDone} without a verdict", { passed: report.passed, failed, notDone }),
         },
         { name: t("Guests tested"), value: guestsTested },
+        {
+          name: t("Without a proof today"),
+          value: coverage === null ? null : t("{unproven} of {guests} guests", coverage),
+        },
         { name: t("Highest proof"), value: guestsTested === 0 ? null : levels.join(", ") },
         { name: t("Restored"), value: report.restoredBytes === 0 ? null : formatValue(report.restoredBytes, "bytes") },
         { name: t("Median duration"), value: report.medianMs === null ? null : formatSpan(report.medianMs / 1000) },
