@@ -382,14 +382,6 @@ export type Member = z.output<typeof memberSchema>;
 export type AgentAlert = z.output<typeof agentAlertSchema>;
 export type TaskReport = z.output<typeof taskSchema>;
 
-const rows: Readonly<Record<string, MessageRow>> = messages;
-
-/** A message as a log may show it: a secret one's body never. */
-export function loggedMessage({ type, body }: { type: string; body: unknown }): string {
-  const shown = Object.hasOwn(rows, type) && rows[type]?.secret !== true;
-  return shown ? JSON.stringify({ type, body }) : `{"type":${JSON.stringify(type)},"body":"[redacted]"}`;
-}
-
 /** Made once: a schema's first use is when zod compiles it. */
 const outerSchema = z.object({ type: z.string(), body: z.unknown() });
 
@@ -407,6 +399,8 @@ export function parseMessage(
     return { ok: false, about: type, problem: `unknown type for version ${version}` };
   }
   const body = row.body.safeParse(outer.data.body);
+  // What is wrong with a message is logged, and names what stands in it.
+  if (!body.success && "secret" in row) return { ok: false, about: type, problem: "its body is not one of this type" };
   if (!body.success) return { ok: false, about: type, problem: z.prettifyError(body.error).slice(0, 900) };
   return { ok: true, message: { type, body: body.data } as Message }; // type and body come from one row
 }
