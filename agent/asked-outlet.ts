@@ -52,7 +52,7 @@ export class AskedOutlet {
   }
 }
 
-const toldOf = (alert: AgentAlert, test: boolean): Told => ({
-  state: test ? "test" : alert.resolvedAt === undefined ? "firing" : "resolved",
-  alert,
-});
+function toldOf(alert: AgentAlert, test: boolean): Told {
+  if (test) return { state: "test", alert };
+  return { state: alert.resolvedAt === undefined ? "firing" : "resolved", alert };
+}

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { BacktestAnswer, BacktestRequest } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
+import type { Metric } from "#protocol/metrics.ts";
 import type { Receiver, Route } from "#protocol/notifications.ts";
 import { Backtest, type Replayed } from "./core/backtest.ts";
 import { sourceKey } from "./core/rule.ts";
@@ -47,6 +48,12 @@ export async function runBacktest(ports: BacktestPorts, { rule, from, to }: Back
   return { from, to, stepMs, subjects: subjects.length, skipped, ...replay.result() };
 }
 
+/** A counter's growth; a gauge's mean, but of states, which have none, the last. */
+function usualColumn(metric: Metric, isState: boolean): "rate" | "avg" | "last" {
+  if (metric.kind === "counter") return "rate";
+  return isState ? "last" : "avg";
+}
+
 function subjectsOf(
   reader: SeriesReader,
   book: RuleBook,
@@ -61,7 +68,7 @@ function subjectsOf(
     if (source.kind !== "signal" || source.signal.kind !== "metric" || key !== sourceKey(source)) continue;
     const { metric, per, values: words } = source.signal;
     const grid = { from, to: (from + steps * stepMs) as EpochMs, stepMs, steps };
-    const column = metric.kind === "counter" && !source.raw ? "rate" : words === undefined && !source.raw ? "avg" : "last";
+    const column = source.raw ? "last" : usualColumn(metric, words !== undefined);
     for (const info of infos.filter((one) => one.metric.id === metric.id)) {
       const instance = info.instance ?? null;
       const set = book.setFor(key, facts, instance);

@@ -295,9 +295,10 @@ export class Fleet {
 
   private status(cluster: Cluster, member: Member): AgentStatus {
     const { agent, revoked, connected, software, connectedAt, lastSeenAt, skewMs, inventory } = member;
+    const reach = connected ? "connected" : "away";
     return {
       node: agent.node,
-      state: revoked ? "revoked" : connected ? "connected" : "away",
+      state: revoked ? "revoked" : reach,
       software,
       connectedAt,
       lastSeenAt,

@@ -83,8 +83,8 @@ export function defaultUrl(pmxcfs: string, port: number): string {
   const path = join(pmxcfs, ".members");
   const members = existsSync(path) ? membersSchema.safeParse(JSON.parse(readFileSync(path, "utf8"))) : undefined;
   const ip = members?.success ? members.data.nodelist[members.data.nodename]?.ip : undefined;
-  const host = ip === undefined ? hostname() : isIPv6(ip) ? `[${ip}]` : ip;
-  return `wss://${host}:${port}/agent`;
+  const host = ip ?? hostname();
+  return `wss://${isIPv6(host) ? `[${host}]` : host}:${port}/agent`;
 }
 
 /** Root's files in the state directory belong to whom the directory belongs to: the hub's user. */

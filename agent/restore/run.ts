@@ -104,12 +104,10 @@ export class TestRun {
     const startedAt = this.ports.clock.now();
     this.takeRecord({ step, state: "running", startedAt, log: [] });
     const result = await this.caught(work);
-    const failed = "failed" in result;
-    const state = failed ? (this.signal.aborted && !cleaning.has(step) ? "unknown" : "failed") : (result.state ?? "passed");
-    const reason = failed ? result.failed : result.reason;
+    const reason = "failed" in result ? result.failed : result.reason;
     this.takeRecord({
       step,
-      state,
+      state: this.stateOf(step, result),
       startedAt,
       endedAt: this.ports.clock.now(),
       ...(reason !== undefined && reason !== "" && { reason: reason.slice(0, 2000) }),
@@ -117,6 +115,12 @@ export class TestRun {
       log: tail(result.log ?? []),
     });
     return result;
+  }
+
+  /** Nobody saw the end of a step that failed because the test was over. */
+  private stateOf(step: RestoreStep, result: StepResult<unknown>): StepRecord["state"] {
+    if (!("failed" in result)) return result.state ?? "passed";
+    return this.signal.aborted && !cleaning.has(step) ? "unknown" : "failed";
   }
 
   /** The promise's value, or undefined when the test is over first: whatever ignores the signal holds nobody up. */

@@ -29,6 +29,12 @@ const physicalDisk = /^(sd[a-z]+|hd[a-z]|nvme[0-9]+n[0-9]+)$/;
 // What hypervisors and storage targets write into their disks' INQUIRY: there is no disk to ask behind these.
 const virtualModel = /QEMU|VBOX|VMware|Virtual Disk|LIO-ORG|VIRTUAL-DISK|iSCSI|TrueNAS|COMSTAR/i;
 
+/** What is known of a disk after it was asked: one that sleeps is not read, and is as it was. */
+function reportAfter(answer: SmartAnswer, known: Disk | undefined): Disk["report"] {
+  if (answer.state === "read") return answer.report;
+  return answer.state === "asleep" ? known?.report : undefined;
+}
+
 /** Names of the node's disks that may know SMART, from /sys/block (no command). */
 function listDisks(root: string, files: NowReader): string[] {
   let names: string[];
@@ -109,7 +115,7 @@ export class SmartSource implements SlowSource {
     }
     this.problem = undefined;
     const answer = parseSmart(result.stdout, result.code);
-    const report = answer.state === "read" ? answer.report : answer.state === "asleep" ? known?.report : undefined;
+    const report = reportAfter(answer, known);
     this.disks.set(name, { name, askedMs, answer, ...(report === undefined ? {} : { report }) });
     return true;
   }

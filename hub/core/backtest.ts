@@ -122,7 +122,8 @@ export class Backtest {
     const known = this.peaks.get(key);
     const { condition } = this.input.rule;
     const isLow = "direction" in condition && condition.direction === "below";
-    this.peaks.set(key, known === undefined ? value : isLow ? Math.min(known, value) : Math.max(known, value));
+    const further = isLow ? Math.min : Math.max;
+    this.peaks.set(key, further(known ?? value, value));
   }
 
   private episode({ id, subject, title, alert }: AlertRecord): Outcome["episodes"][number] {

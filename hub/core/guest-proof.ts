@@ -47,11 +47,7 @@ export function guestProofView(cluster: ClusterId, { facts, owner }: OwnedGuest,
     node: owner.agent.node,
     tags: [...facts.tags],
     pool: facts.pool ?? null,
-    protected: gaps.some(({ means }) => means === "no")
-      ? "no"
-      : gaps.some(({ means }) => means === "unknown")
-        ? "unknown"
-        : "yes",
+    protected: protectedBut(gaps),
     gaps: gaps.map(({ gap, text }) => ({ gap, text })),
     backups: backups.length,
     lastBackup:
@@ -64,6 +60,12 @@ export function guestProofView(cluster: ClusterId, { facts, owner }: OwnedGuest,
     notProven: good?.notProven ?? [],
     slower: good?.slower ?? [],
   };
+}
+
+/** A guest is protected when no gap says otherwise, and nothing about it is unknown. */
+function protectedBut(gaps: readonly Gap[]): GuestProofView["protected"] {
+  if (gaps.some(({ means }) => means === "no")) return "no";
+  return gaps.some(({ means }) => means === "unknown") ? "unknown" : "yes";
 }
 
 function scheduleGaps({ jobs, schedule }: GuestKnowledge, facts: OwnedGuest["facts"], node: string): Gap[] {

@@ -142,22 +142,26 @@ export class ProvenApp extends PanelElement {
     if (status === 403) {
       return html`<proven-empty .icon=${"lock"} .heading=${t("You may not see this")} .steps=${[message, t("Ask for a key with the scope read.")]} .action=${retry}></proven-empty>`;
     }
-    const steps =
-      code === "unreachable" && this.embedded
-        ? [
-            t("Proven's gateway on this node doesn't answer. Nothing is lost: agents keep their samples."),
-            t("On this node: systemctl status proven-agent"),
-          ]
-        : code === "unreachable"
-          ? [
-              t("The hub doesn't answer. Agents keep their samples until it is back; nothing is lost."),
-              t("On the hub's host: systemctl status proven-hub"),
-            ]
-          : [t("The hub answered with an error: {message}", { message }), t("Its log says more: journalctl -u proven-hub")];
+    const refused = [
+      t("The hub answered with an error: {message}", { message }),
+      t("Its log says more: journalctl -u proven-hub"),
+    ];
+    const steps = code === "unreachable" ? unreachable(this.embedded) : refused;
     return html`<proven-empty .icon=${"critical"} .heading=${t("The hub can't be asked")} .steps=${steps} .action=${retry}></proven-empty>`;
   }
 }
 customElements.define("proven-app", ProvenApp);
+
+const unreachable = (embedded: boolean) =>
+  embedded
+    ? [
+        t("Proven's gateway on this node doesn't answer. Nothing is lost: agents keep their samples."),
+        t("On this node: systemctl status proven-agent"),
+      ]
+    : [
+        t("The hub doesn't answer. Agents keep their samples until it is back; nothing is lost."),
+        t("On the hub's host: systemctl status proven-hub"),
+      ];
 
 function noAgents(): TemplateResult {
   const steps = [

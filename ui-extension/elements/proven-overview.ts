@@ -140,12 +140,7 @@ export class ProvenOverview extends PanelElement {
   }
 
   #onKey(event: KeyboardEvent, id: WidgetId): void {
-    const by =
-      event.key === "ArrowUp" || event.key === "ArrowLeft"
-        ? -1
-        : event.key === "ArrowDown" || event.key === "ArrowRight"
-          ? 1
-          : undefined;
+    const by = stepByKey.get(event.key);
     if (by === undefined) return;
     event.preventDefault();
     this.#move(id, by);
@@ -175,6 +170,14 @@ export class ProvenOverview extends PanelElement {
   }
 }
 customElements.define("proven-overview", ProvenOverview);
+
+/** Places that a widget moves by. */
+const stepByKey = new Map<string, -1 | 1>([
+  ["ArrowUp", -1],
+  ["ArrowLeft", -1],
+  ["ArrowDown", 1],
+  ["ArrowRight", 1],
+]);
 
 const widgetNames = (): Record<WidgetId, string> => ({
   figures: t("Figures"),
