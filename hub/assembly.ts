@@ -93,6 +93,7 @@ export function assembleHub(parts: HubParts) {
     timezone,
     state,
     store: series.reader,
+    identityOf: (cluster, vmid) => fleet.owners(cluster)?.get(vmid)?.facts.identity,
     clock,
     journal,
     picture: (cluster) => fleet.pictures().find((picture) => picture.cluster === cluster),

@@ -91,6 +91,14 @@ export class Fleet {
     return { cluster: id, name: cluster.name, agents, owners: cluster.shown };
   }
 
+  /** Which agent's word counts for each guest, as in the cluster's picture. */
+  owners(id: ClusterId): Owners | undefined {
+    const cluster = this.clusters.get(id);
+    if (cluster === undefined) return undefined;
+    cluster.shown ??= shownOf(cluster);
+    return cluster.shown;
+  }
+
   /** Another number than before: who and what there is may be another too. */
   get version(): number {
     return this.changes;

@@ -10,6 +10,7 @@ import type { Ranked, SeriesColumns, SeriesInfo, SeriesRange, SeriesRanker, Seri
 import type { RunBook } from "./run-book.ts";
 
 export type RestoreSeriesPorts = {
+  /** Series that agents' samples make. */
   store: SeriesReader & SeriesRanker;
   book: Pick<RunBook, "testsOf" | "testedGuests" | "proof">;
   /** What tells a guest from another that had its number; undefined: no inventory has it. */
@@ -25,7 +26,7 @@ const source = "restore-test";
  */
 export class RestoreSeries implements SeriesReader, SeriesRanker {
   /** By the list of tests that they were made of: it is another one after each test. */
-  private readonly known = new WeakMap<readonly Run[], { identity: string; history: RestoreHistory }>();
+  private readonly known = new WeakMap<readonly Run[], { identity: readonly string[]; history: RestoreHistory }>();
   /** Below zero: the store's own begin at one. */
   private readonly firstIds = new Map<string, number>();
 
@@ -71,24 +72,22 @@ export class RestoreSeries implements SeriesReader, SeriesRanker {
     return ranked.sort((a, b) => (lowest ? a.value - b.value : b.value - a.value)).slice(0, count ?? ranked.length);
   }
 
-  /** Tests of the guest that has the number now, by metric. */
-  historyOf(cluster: ClusterId, vmid: Vmid): RestoreHistory {
+  /** Tests of the guest that has the number now, by metric. `now`: what it is known by; default: as the inventory has it. */
+  historyOf(cluster: ClusterId, vmid: Vmid, now = this.ports.identityOf(cluster, vmid)): RestoreHistory {
     const tests = this.ports.book.testsOf(cluster, vmid);
     if (tests.length === 0) return none;
-    const identity = this.identityOf(cluster, vmid);
-    const key = identity.join();
+    const identity = this.everKnownBy(cluster, vmid, now);
     const known = this.known.get(tests);
-    if (known?.identity === key) return known.history;
+    if (known?.identity === identity) return known.history;
     const history = historyOf(tests.filter(({ guest }) => guest !== null && isOfGuest(guest, identity)));
-    this.known.set(tests, { identity: key, history });
+    this.known.set(tests, { identity, history });
     return history;
   }
 
   /** With what the guest was known by at its tests: a card that was replaced makes it no other guest. */
-  private identityOf(cluster: ClusterId, vmid: Vmid): readonly string[] {
+  private everKnownBy(cluster: ClusterId, vmid: Vmid, now: readonly string[] | undefined): readonly string[] {
     const proof = this.ports.book.proof(cluster, vmid);
-    const now = this.ports.identityOf(cluster, vmid);
-    if (proof === undefined) return now ?? [];
+    if (proof === undefined) return now ?? nothing;
     return now === undefined || isOfGuest(proof, now) ? proof.identity : now;
   }
 
@@ -121,6 +120,7 @@ export class RestoreSeries implements SeriesReader, SeriesRanker {
 }
 
 const none: RestoreHistory = new Map();
+const nothing: readonly string[] = [];
 
 const vmidOf = (entity: EntityKey): Vmid | undefined =>
   entity.startsWith("guest/") ? parseVmid(Number(entity.slice("guest/".length))) : undefined;

@@ -20,7 +20,7 @@ import type { SessionEvents } from "./link/session.ts";
 import { type OperationPorts, Operations } from "./operations.ts";
 import { after, type Clock } from "./ports.ts";
 import { proofFacts } from "./proof-facts.ts";
-import { RestoreSeries } from "./restore-series.ts";
+import { RestoreSeries, type RestoreSeriesPorts } from "./restore-series.ts";
 import { RunBook, runsKeptMs } from "./run-book.ts";
 import type { StateStore } from "./store/state.ts";
 import { maintenanceOf, VerifyLoop, type VerifyPorts } from "./verify-loop.ts";
@@ -50,14 +50,13 @@ export type RestorePorts = {
 };
 
 export type RestoreParts = Pick<OperationPorts, "picture" | "takes" | "send" | "problem"> &
+  Pick<RestoreSeriesPorts, "store" | "identityOf"> &
   Pick<VerifyPorts, "pictures" | "timezone"> & {
     /** The hub's address as people reach it. */
     base(): string;
     /** Windows that facts opened just now. */
     automaticWindows(): readonly { id: string; text: string }[];
     state: StateStore;
-    /** Series that agents' samples make. */
-    store: SeriesReader & SeriesRanker;
     clock: Clock;
     /** How guests stand by the calendars of their jobs. */
     protections(picture: ClusterPicture, now: EpochMs): ProtectionView[];
@@ -80,13 +79,9 @@ export function openRestore(parts: RestoreParts): RunningRestore {
   const { state, clock } = parts;
   const book = new RunBook(state);
   const catalogue = new Catalogue(state);
-  const series = new RestoreSeries({
-    store: parts.store,
-    book,
-    identityOf: (cluster, vmid) => parts.picture(cluster)?.owners.get(vmid)?.facts.identity,
-  });
+  const series = new RestoreSeries({ ...parts, book });
   const figures: RestorePorts["figures"] = ({ cluster }, { facts }) =>
-    newestFigures(series.historyOf(cluster, facts.vmid as Vmid));
+    newestFigures(series.historyOf(cluster, facts.vmid as Vmid, facts.identity));
   const operations = new Operations({ ...parts, book, holders: (...backup) => catalogue.holders(...backup) });
   const verify = new VerifyLoop({
     ...parts,
