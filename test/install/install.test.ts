@@ -194,6 +194,7 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
   test("an upgrade of all nodes under load keeps settings and loses no sample", async () => {
     await cluster.on("pve2").run("sh", "-c", "printf '\\n[outlet]\\nmail = false\\n' >>/etc/proven/agent.toml");
     const settings = await cluster.on("pve2").run("cat", "/etc/proven/agent.toml");
+    console.log(`# PSS before the upgrade: hub ${(await pssMib(cluster, "pve1", "proven-hub")).toFixed(1)} MiB`);
     const over = new AbortController();
     let answered = 0;
     const load = (async () => {
@@ -288,7 +289,7 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
     const made = await node.run("proven-hub", "certificate", "renew", "--now");
     const next = /^fingerprint +(\S+)$/m.exec(made)?.[1] ?? "";
     const told = async () => JSON.parse(await node.run("cat", "/etc/pve/proven/hub.json")) as Record<string, string>;
-    await until("settled", told, (file) => file.fingerprint === next && file.next === undefined, 60_000);
+    await until("settled", told, (file) => file.fingerprint === next && file.next === undefined, 120_000);
     const renewedAt = Date.now();
     await cluster.on("pve2").run("systemctl", "restart", "proven-agent");
     await flowing("pve2", renewedAt, 60_000);
