@@ -1,17 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { type Backups, backupsSchema } from "#protocol/backups.ts";
 import { pastBackups, volidOf } from "../lab/backups.ts";
 import { startTestLab } from "../support/lab-client.ts";
 import { startLabCollector } from "../support/lab-collector.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 test("a node of the lab tells every backup of its storages, each with its owner and whose it is", async (context) => {
   const { lab, clock } = await startTestLab(context, { nodes: 1, guests: 6 });
-  const stateDir = mkdtempSync(join(tmpdir(), "proven-catalogue-"));
-  context.after(() => rmSync(stateDir, { recursive: true, force: true }));
+  const stateDir = temporaryDir(context);
   const backups = {
     stateDir,
     log: () => undefined,

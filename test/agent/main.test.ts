@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
@@ -10,6 +9,7 @@ import { generate } from "selfsigned";
 import { connectHub } from "../../agent/hub-socket.ts";
 import type { LinkHub } from "../support/link-hub.ts";
 import { RecordedNode } from "../support/recorded-node.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 import { startTlsHub } from "../support/tls-hub.ts";
 
 const project = join(import.meta.dirname, "../..");
@@ -18,8 +18,7 @@ const joinKey = Buffer.from("32 bytes of the cluster's joinkey");
 /** The recorded node's files, with a hub in /etc/pve, and a configuration for the real process. */
 async function prepare(t: TestContext, at: { url: string; fingerprint: string } | undefined) {
   const { root } = new RecordedNode(t);
-  const state = mkdtempSync(join(tmpdir(), "proven-state-"));
-  t.after(() => rmSync(state, { recursive: true, force: true }));
+  const state = temporaryDir(t);
   const write = (path: string, text: string) => {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
@@ -129,8 +128,7 @@ test("--check asks the hub without ending the running agent's session", async (t
 });
 
 test("a wrong configuration is told whole, with the keys that were meant", async (t) => {
-  const state = mkdtempSync(join(tmpdir(), "proven-state-"));
-  t.after(() => rmSync(state, { recursive: true }));
+  const state = temporaryDir(t);
   writeFileSync(join(state, "agent.toml"), 'stat = "x"\n[pve]\nappi = "http://127.0.0.1:85"\n');
   const { agent, line } = start(t, ["--config", join(state, "agent.toml")]);
   const [first, second, [code]] = await Promise.all([

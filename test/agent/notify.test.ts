@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createServiceManager } from "../../agent/notify.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 const notifyExec = join(import.meta.dirname, "../../systemd/notify-exec");
 const log = () => undefined;
@@ -19,8 +19,7 @@ const firstData = async (child: ChildProcess) => String((await once(child.stdout
 test("what a program writes to the descriptor that notify-exec left to it reaches systemd's socket, from the same process", {
   skip: existsSync("/usr/bin/perl") ? false : "needs perl",
 }, async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), "proven-notify-"));
-  t.after(() => rmSync(dir, { recursive: true }));
+  const dir = temporaryDir(t);
   const socket = join(dir, "notify");
   const systemd = spawn("perl", ["-e", receiver, socket], { stdio: ["ignore", "pipe", "inherit"] });
   assert.equal(await firstData(systemd), "bound");

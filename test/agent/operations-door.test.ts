@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Message } from "#protocol/messages.ts";
 import { OperationsDoor } from "../../agent/operations-door.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 const id = "00000000-0000-4000-8000-000000000001";
 const start: Message = {
@@ -15,8 +15,7 @@ const start: Message = {
 
 /** A door before operations that write down what they were asked; `problem`: they can't be loaded. */
 function openDoor(t: TestContext, vmids: readonly number[] = []) {
-  const root = mkdtempSync(join(tmpdir(), "proven-door-"));
-  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const root = temporaryDir(t);
   const dir = join(root, "operations");
   mkdirSync(join(root, "etc/pve"), { recursive: true });
   writeGuests(root, vmids);

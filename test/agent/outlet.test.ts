@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { AgentAlert } from "#protocol/messages.ts";
@@ -9,6 +8,7 @@ import { createOutlet, type OutletPorts } from "../../agent/outlet.ts";
 import { createRunCommand } from "../../agent/pve/run-command.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { fc } from "../support/property.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 const noon = Date.UTC(2026, 0, 5, 12);
 const alert = (overrides: Partial<AgentAlert> = {}): AgentAlert => ({
@@ -25,8 +25,7 @@ const alert = (overrides: Partial<AgentAlert> = {}): AgentAlert => ({
 
 /** A node with a hook that writes its environment, and a sendmail that writes its input. */
 function node(t: TestContext, overrides: Partial<OutletPorts> = {}) {
-  const root = mkdtempSync(join(tmpdir(), "proven-outlet-"));
-  t.after(() => rmSync(root, { recursive: true }));
+  const root = temporaryDir(t);
   const hooks = join(root, "etc/proven/alert.d");
   mkdirSync(hooks, { recursive: true });
   mkdirSync(join(root, "bin"));

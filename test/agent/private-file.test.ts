@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { linkSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { linkSync, lstatSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { writePrivate } from "../../agent/private-file.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 test("a private file is written anew, whatever link somebody put in its place", (t) => {
-  const dir = mkdtempSync(join(tmpdir(), "proven-private-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryDir(t);
   const foreign = join(dir, "foreign");
   writeFileSync(foreign, "foreign", { mode: 0o644 });
   const file = join(dir, "agent.key");

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import type { EntityKey, EpochMs } from "#protocol/ids.ts";
 import { decodeFrame, decodeSchema, type FrameState, parseRecordHead, stateFor } from "#protocol/records.ts";
 import { type SpoolBounds, spoolBounds } from "../../agent/core/spool.ts";
 import { SpoolFiles, uncleanLeap } from "../../agent/spool-files.ts";
 import { type RecordReader, SpoolStore } from "../../agent/spool-store.ts";
 import { fc } from "../support/property.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 const awayMs = 120_000;
 
@@ -21,12 +21,6 @@ const tick = (value: number, schemaVersion = 1) => ({
   }),
   values: () => Float64Array.of(value),
 });
-
-function folder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), "proven-spool-"));
-  t.after(() => rmSync(path, { recursive: true }));
-  return path;
-}
 
 function open(path: string, bounds: SpoolBounds = spoolBounds) {
   const logged: string[] = [];
@@ -75,7 +69,7 @@ const times = (frames: readonly { at: number }[]) => frames.map(({ at }) => at);
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 test("while the hub acknowledges, nothing touches the disk", async (t) => {
-  const path = folder(t);
+  const path = temporaryDir(t);
   const { store } = open(path);
   for (let at = 1; at <= 100; at++) {
     record(store, at, at);
@@ -87,7 +81,7 @@ test("while the hub acknowledges, nothing touches the disk", async (t) => {
 });
 
 test("a stream resumed at any record has every frame behind it, and at most 30 before it", async (t) => {
-  const { store } = open(folder(t));
+  const { store } = open(temporaryDir(t));
   record(store, 1, 30);
   await store.tend(0, awayMs);
   record(store, 31, 60);
@@ -107,7 +101,7 @@ test("a stream resumed at any record has every frame behind it, and at most 30 b
 });
 
 test("after a clean stop the stream goes on: same name, next number, all that waited", async (t) => {
-  const path = folder(t);
+  const path = temporaryDir(t);
   const first = open(path).store;
   record(first, 1, 50);
   first.acknowledge(20);
@@ -125,7 +119,7 @@ test("after a clean stop the stream goes on: same name, next number, all that wa
 });
 
 test("after a kill the numbers leap, so that the hub takes nothing new for known", async (t) => {
-  const path = folder(t);
+  const path = temporaryDir(t);
   const killed = open(path).store;
   record(killed, 1, 10);
   await killed.tend(0, awayMs);
@@ -138,7 +132,7 @@ test("after a kill the numbers leap, so that the hub takes nothing new for known
 });
 
 test("a spool that is gone is a new stream", async (t) => {
-  const path = folder(t);
+  const path = temporaryDir(t);
   const first = open(path).store;
   record(first, 1, 3);
   first.acknowledge(first.lastSeq);
@@ -149,7 +143,7 @@ test("a spool that is gone is a new stream", async (t) => {
 });
 
 test("a seal counts once: a kill after a clean stop and start is a kill", async (t) => {
-  const path = folder(t);
+  const path = temporaryDir(t);
   const first = open(path).store;
   record(first, 1, 3);
   await first.close();
@@ -158,7 +152,7 @@ test("a seal counts once: a kill after a clean stop and start is a kill", async 
 });
 
 test("a segment torn at any byte keeps every whole record before the tear", async (t) => {
-  const path = folder(t);
+  const path = temporaryDir(t);
   const { store } = open(path);
   record(store, 1, 8);
   await store.tend(0, awayMs);
@@ -187,7 +181,7 @@ for (const [name, tail] of [
   ["a length beyond the file", Buffer.from([255, 255, 255, 127, 0, 0, 0, 0, 1])],
 ] as const) {
   test(`a tail of ${name} is cut off and logged, and the file grows on behind it`, async (t) => {
-    const path = folder(t);
+    const path = temporaryDir(t);
     const before = open(path).store;
     record(before, 1, 5);
     await before.tend(0, awayMs);
@@ -204,7 +198,7 @@ for (const [name, tail] of [
 }
 
 test("a segment damaged in the middle while the agent runs costs its rest, counted, and the stream goes on behind it", async (t) => {
-  const path = folder(t);
+  const path = temporaryDir(t);
   const { store, logged } = open(path, { ...spoolBounds, segmentBytes: 1 });
   record(store, 1, 100);
   await store.tend(0, awayMs);
@@ -220,7 +214,7 @@ test("a segment damaged in the middle while the agent runs costs its rest, count
 });
 
 test("bounds: the oldest records go first, counted and logged, and what stays can be read", async (t) => {
-  const path = folder(t);
+  const path = temporaryDir(t);
   const bounds = { maxRecords: 120, maxBytes: 1 << 20, maxMemoryBytes: 1 << 20, segmentBytes: 1 };
   const { store, logged } = open(path, bounds);
   for (let at = 1; at <= 300; at++) {
@@ -236,7 +230,7 @@ test("bounds: the oldest records go first, counted and logged, and what stays ca
 });
 
 test("bounds: bytes on the disk stay below the limit", async (t) => {
-  const path = folder(t);
+  const path = temporaryDir(t);
   const { store } = open(path, { maxRecords: 10_000, maxBytes: 4_000, maxMemoryBytes: 1 << 20, segmentBytes: 1 });
   for (let at = 1; at <= 600; at++) {
     record(store, at, at);
@@ -251,7 +245,7 @@ test("bounds: bytes on the disk stay below the limit", async (t) => {
 });
 
 test("a disk that refuses costs nothing while memory lasts", async (t) => {
-  const path = folder(t);
+  const path = temporaryDir(t);
   const { store, logged } = open(path);
   rmSync(join(path, store.stream), { recursive: true });
   record(store, 1, 100);
@@ -264,7 +258,7 @@ test("a disk that refuses costs nothing while memory lasts", async (t) => {
 });
 
 test("a hub that is ahead of a rolled back agent gets new numbers, and what was kept is counted as lost", async (t) => {
-  const { store } = open(folder(t));
+  const { store } = open(temporaryDir(t));
   record(store, 1, 5);
   const reader = await store.resume(1_000);
   assert.equal(store.lost, 6);
@@ -276,7 +270,7 @@ test("a hub that is ahead of a rolled back agent gets new numbers, and what was 
 });
 
 test("whatever breaks off when, the hub ends with every tick exactly once, in order", async (t) => {
-  const path = folder(t);
+  const path = temporaryDir(t);
   const step = fc.oneof(
     fc.record({ do: fc.constant("sample" as const), ticks: fc.integer({ min: 1, max: 45 }) }),
     fc.record({ do: fc.constant("send" as const), records: fc.integer({ min: 1, max: 80 }), told: fc.boolean() }),
@@ -353,7 +347,7 @@ function decodeOne(bytes: Uint8Array, state: { now?: FrameState }): number | und
 }
 
 test("a clock that was set far back is told once, as a problem for the hub too, until it has caught up", (t) => {
-  const { store, logged } = open(folder(t));
+  const { store, logged } = open(temporaryDir(t));
   const hour = 3_600_000;
   store.record(tick(1), (5 * hour) as EpochMs);
   store.record(tick(2), (5 * hour - 30_000) as EpochMs);

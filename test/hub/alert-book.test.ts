@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import type { ClusterId, EntityKey, EpochMs } from "#protocol/ids.ts";
 import { AlertBook } from "../../hub/alert-book.ts";
 import type { AlertRecord } from "../../hub/core/alert-record.ts";
 import { StateStore } from "../../hub/store/state.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 const hour = 3_600_000;
 const begin = Date.UTC(2026, 0, 5) as EpochMs;
@@ -54,8 +52,7 @@ function ended(vmid: number, firedAt: EpochMs): AlertRecord {
 }
 
 test("alerts of guests that are gone leave the memory after an hour and the disk after their time, and a start reads the last hour only", async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), "proven-book-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryDir(t);
   const state = StateStore.open({ dir, now: () => begin });
   const book = new AlertBook(state, begin);
   for (let i = 0; i < 60; i++) {

@@ -7,7 +7,7 @@ import { AuditWatch } from "../../hub/audit-watch.ts";
 import { createKey } from "../../hub/keys.ts";
 import { StateStore } from "../../hub/store/state.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { temporaryDir } from "../support/test-hub.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 const now = 1_700_000_000_000 as EpochMs;
 const by = { actor: "root", reason: "test" };

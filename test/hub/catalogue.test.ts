@@ -4,7 +4,8 @@ import type { Backup, Backups } from "#protocol/backups.ts";
 import type { NodeName } from "#protocol/ids.ts";
 import { Catalogue } from "../../hub/catalogue.ts";
 import { StateStore } from "../../hub/store/state.ts";
-import { agentOf, clusterA, temporaryDir } from "../support/test-hub.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
+import { agentOf, clusterA } from "../support/test-hub.ts";
 
 const agent = agentOf("pve1");
 const pve1 = "pve1" as NodeName;

@@ -8,7 +8,7 @@ import { lockInstance } from "../../hub/instance-lock.ts";
 import { formatLine } from "../../hub/log.ts";
 import { readJoinKey, rotateJoinKey, setup } from "../../hub/setup.ts";
 import { loadCertificate } from "../../hub/tls.ts";
-import { temporaryDir } from "../support/test-hub.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 test("an empty configuration is complete", () => {
   const { panel, ...rest } = parseConfig("");

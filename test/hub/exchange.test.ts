@@ -6,7 +6,8 @@ import type { EntityKey } from "#protocol/ids.ts";
 import { assembleHub } from "../../hub/assembly.ts";
 import { ConfigError, parseConfig } from "../../hub/config.ts";
 import { openExchange } from "../../hub/exchange.ts";
-import { agentOf, inventoryOf, temporaryDir, testHub } from "../support/test-hub.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
+import { agentOf, inventoryOf, testHub } from "../support/test-hub.ts";
 import { WriteReceiver } from "../support/write-receiver.ts";
 
 test("exchange: a hub with [remote_write] sends on what it takes, and /metrics counts it", async (t) => {

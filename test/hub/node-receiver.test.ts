@@ -11,7 +11,8 @@ import { NodeOutlets } from "../../hub/node-receiver.ts";
 import { alertOf } from "../support/alert-views.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
 import { common, noon, notificationOf } from "../support/notifications.ts";
-import { agentOf, temporaryDir } from "../support/test-hub.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
+import { agentOf } from "../support/test-hub.ts";
 
 const receiver: NodeReceiver = { ...common, type: "node", journal: true, hooks: true, mail: true };
 const testMessage = notificationOf({ id: "test-1", kind: "test", reason: "test", alerts: [], nodes: [], receiver: "nodes" });

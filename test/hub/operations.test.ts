@@ -5,7 +5,7 @@ import { evidenceProblem } from "../../hub/run-book.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { OperatingAgent, reportOf } from "../support/operating-agent.ts";
 import { Dead, OperationsWorld, orderOf, restoreTest } from "../support/operations-world.ts";
-import { temporaryDir } from "../support/test-hub.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 type Play = ConstructorParameters<typeof OperatingAgent>[1];
 

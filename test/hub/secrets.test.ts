@@ -3,7 +3,7 @@ import { chmodSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Secrets } from "../../hub/secrets.ts";
-import { temporaryDir } from "../support/test-hub.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 test("secrets outlive the process in a file that only its owner can read", (t) => {
   const dir = temporaryDir(t);

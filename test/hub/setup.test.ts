@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { renewCertificate, settleCertificate, showCertificate } from "../../hub/certificate-commands.ts";
@@ -9,12 +9,12 @@ import { examine } from "../../hub/doctor.ts";
 import { openServiceManager } from "../../hub/notify.ts";
 import { defaultUrl, setup } from "../../hub/setup.ts";
 import { loadCertificate, readNextCertificate, switchCertificate } from "../../hub/tls.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 const now = Date.now();
 
 function folders(t: TestContext) {
-  const dir = mkdtempSync(join(tmpdir(), "proven-setup-"));
-  t.after(() => rmSync(dir, { recursive: true }));
+  const dir = temporaryDir(t);
   const [pmxcfs, stateDir] = [join(dir, "pve"), join(dir, "state")];
   mkdirSync(pmxcfs);
   const config = parseConfig(`state = "${stateDir}"\nport = 1\n[join]\npmxcfs = "${pmxcfs}"\n`);

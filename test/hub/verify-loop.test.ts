@@ -9,8 +9,8 @@ import { StateStore } from "../../hub/store/state.ts";
 import { VerifyLoop } from "../../hub/verify-loop.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { OperatingAgent, reportOf } from "../support/operating-agent.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 import { agentOf, cluster, testPicture } from "../support/test-cluster.ts";
-import { temporaryDir } from "../support/test-hub.ts";
 
 const by = { actor: "test", reason: "test" };
 const hour = 3_600_000;

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { hubOptions } from "../../scripts/build-options.ts";
-import { temporaryDir } from "../support/test-hub.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 test("the hub starts without what sends mail, pushes, speaks MQTT or SSH, or makes certificates: these are loaded when they are first needed", async () => {
   const { metafile } = await build({ ...hubOptions, outdir: "unused", write: false, sourcemap: false, metafile: true });

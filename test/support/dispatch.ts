@@ -5,7 +5,7 @@ import { DeliveryDispatcher } from "../../hub/dispatcher.ts";
 import { StateStore } from "../../hub/store/state.ts";
 import { FakeClock, settle } from "./fake-clock.ts";
 import { webhookReceiver } from "./notifications.ts";
-import { temporaryDir } from "./test-hub.ts";
+import { temporaryDir } from "./temporary-dir.ts";
 
 const by = { actor: "test", reason: "test" };
 

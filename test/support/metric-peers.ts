@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { debianPeer, freePort, RunningPeer } from "./debian-peer.ts";
+import { temporaryDir } from "./temporary-dir.ts";
 
 export type Point = readonly [atMs: number, value: number];
 
@@ -28,7 +28,7 @@ export const skipWithout = (...peers: { problem?: string | undefined }[]) =>
 
 /** `scrape`: YAML of `scrape_configs`. */
 export async function startPrometheus(t: TestContext, scrape = "[]"): Promise<MetricPeer> {
-  const [directory, port] = [temporary(t), await freePort()];
+  const [directory, port] = [temporaryDir(t), await freePort()];
   writeFileSync(join(directory, "prometheus.yml"), `scrape_configs: ${scrape}\n`);
   const args = [
     `--config.file=${directory}/prometheus.yml`,
@@ -43,7 +43,7 @@ export async function startPrometheus(t: TestContext, scrape = "[]"): Promise<Me
 }
 
 export async function startVictoriaMetrics(t: TestContext): Promise<MetricPeer> {
-  const [directory, port] = [temporary(t), await freePort()];
+  const [directory, port] = [temporaryDir(t), await freePort()];
   const url = `http://127.0.0.1:${port}`;
   const args = [
     `-storageDataPath=${directory}/data`,
@@ -54,12 +54,6 @@ export async function startVictoriaMetrics(t: TestContext): Promise<MetricPeer> 
   ];
   const settle = async () => void (await fetch(`${url}/internal/force_flush`));
   return startPeer(t, url, () => RunningPeer.start(victoriaMetrics.path ?? "", args, "started VictoriaMetrics in"), settle);
-}
-
-function temporary(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), "proven-peer-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
 }
 
 type Answer = { data: { result: { metric: Record<string, string>; value?: [number, string]; values?: [number, string][] }[] } };

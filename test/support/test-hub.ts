@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Scope } from "#protocol/api.ts";
@@ -13,15 +11,10 @@ import { StateStore } from "../../hub/store/state.ts";
 import type { HubCertificate } from "../../hub/tls.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakeSeries } from "./fake-series.ts";
+import { temporaryDir } from "./temporary-dir.ts";
 
 export const clusterA = "00000000000000aa" as ClusterId;
 export const agentOf = (node: string, cluster = clusterA): AgentId => ({ cluster, node: node as NodeName });
-
-export function temporaryDir(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), "proven-hub-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 const noCertificate: HubCertificate = { cert: "", key: "", fingerprint: Array(32).fill("AB").join(":") };
 

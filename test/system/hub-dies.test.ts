@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -21,6 +20,7 @@ import { freePort } from "../support/debian-peer.ts";
 import { FakeClock, settle } from "../support/fake-clock.ts";
 import { FakeCollector } from "../support/fake-collector.ts";
 import { Broker, mosquitto, Observer } from "../support/mosquitto.ts";
+import { temporaryDir } from "../support/temporary-dir.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const tsx = createRequire(import.meta.url).resolve("tsx");
@@ -28,8 +28,7 @@ const tsx = createRequire(import.meta.url).resolve("tsx");
 test("kill -9 of the hub: the broker says that it is offline, the agent raises it, and both take it back", {
   skip: mosquitto.problem ?? false,
 }, async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), "proven-hub-dies-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryDir(t);
   const broker = await Broker.start(join(dir, "broker"));
   t.after(() => broker.stop());
   const observer = await Observer.connect(broker);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { foldJournal, type JournalEntry, owesCleaning, parseJournal, printEntry } from "../../../agent/core/restore/journal.ts";
 import { Journals } from "../../../agent/restore/journal.ts";
 import { fc } from "../../support/property.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
 
 const id = "00000000-0000-4000-8000-000000000001";
 const upid = "UPID:pve1:00002FB4:00096CD7:6B03AAEA:vzrestore:990000:root@pam:";
@@ -24,8 +24,7 @@ const entries: JournalEntry[] = [
 ];
 
 function journals(t: TestContext) {
-  const dir = mkdtempSync(join(tmpdir(), "proven-journal-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryDir(t);
   return { dir, journals: new Journals(dir), path: join(dir, `${id}.jsonl`) };
 }
 

@@ -17,6 +17,7 @@ import { layoutOf } from "../../../agent/sandbox/layout.ts";
 import { createSandboxes } from "../../../agent/sandbox/sandboxes.ts";
 import { settle } from "../../support/fake-clock.ts";
 import { hostAddress, SandboxGuest, sandboxSkip } from "../../support/sandbox-guest.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
 
 const skip = sandboxSkip();
 const stateDir = mkdtempSync(join(tmpdir(), "proven-sandbox-"));
@@ -267,8 +268,7 @@ test("under systemd only the bridge outlives the agent: a guest stays plugged in
 });
 
 test("two agents of one machine have sandboxes of the same name apart, and reap their own only", { skip }, async (t) => {
-  const otherDir = mkdtempSync(join(tmpdir(), "proven-sandbox-"));
-  t.after(() => rmSync(otherDir, { recursive: true, force: true }));
+  const otherDir = temporaryDir(t);
   const other = createSandboxes({ run, clock: systemClock, log: () => undefined, stateDir: otherDir });
   const [own, theirs] = [await opened(mine("s"), "op-1"), await other.open(mine("s"), "op-1")];
   assert.ok(theirs.ok);

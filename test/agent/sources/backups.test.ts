@@ -1,7 +1,4 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Backups, backupsSchema } from "#protocol/backups.ts";
 import type { NodeName } from "#protocol/ids.ts";
@@ -16,6 +13,7 @@ import { ClusterFiles } from "../../../agent/sources/cluster-files.ts";
 import { NewArchives } from "../../../agent/sources/new-archives.ts";
 import type { NodeSight } from "../../../agent/sources/slow-source.ts";
 import { FakeClock, settle } from "../../support/fake-clock.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
 
 const storageCfg = `dir: local
 \tpath /var/lib/vz
@@ -67,8 +65,7 @@ type Bench = {
 };
 
 async function bench(t: TestContext): Promise<Bench> {
-  const stateDir = mkdtempSync(join(tmpdir(), "proven-catalogue-"));
-  t.after(() => rmSync(stateDir, { recursive: true, force: true }));
+  const stateDir = temporaryDir(t);
   const clock = new FakeClock(noon);
   const calls: string[] = [];
   const [heard, reads]: [Backups[], unknown[]] = [[], []];

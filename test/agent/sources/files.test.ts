@@ -1,18 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { isJson, NowReader, readText } from "../../../agent/sources/files.ts";
-
-function folder(context: TestContext): string {
-  const root = mkdtempSync(join(tmpdir(), "proven-files-"));
-  context.after(() => rmSync(root, { recursive: true }));
-  return root;
-}
+import { temporaryDir } from "../../support/temporary-dir.ts";
 
 test("a file is read whole, whatever its size, and a missing one says so", async (context) => {
-  const root = folder(context);
+  const root = temporaryDir(context);
   const read = readText(root);
   for (const size of [0, 1, 8191, 8192, 8193, 100_000]) {
     const text = `${"ä".repeat(size >> 1)}${size % 2 === 1 ? "x" : ""}`;
@@ -25,7 +19,7 @@ test("a file is read whole, whatever its size, and a missing one says so", async
 });
 
 test("files that are read at the same time don't get into each other", async (context) => {
-  const root = folder(context);
+  const root = temporaryDir(context);
   const names = Array.from({ length: 20 }, (_, index) => `file${index}`);
   for (const name of names) writeFileSync(join(root, name), name.repeat(500));
   const found = await Promise.all(names.map((name) => readText(root)(`/${name}`)));
@@ -40,7 +34,7 @@ test("only a whole JSON object counts as whole", () => {
 });
 
 test("the first line of a file is read up to its end, and no further", (context) => {
-  const root = folder(context);
+  const root = temporaryDir(context);
   const line = "x".repeat(200_000);
   writeFileSync(join(root, "file"), `${line}\n${line}\n`);
   const reader = new NowReader(root);

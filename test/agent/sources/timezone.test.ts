@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { NowReader } from "../../../agent/sources/files.ts";
 import { readTimezone } from "../../../agent/sources/timezone.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
 
 function rootWith(t: TestContext, { link, file }: { link?: string; file?: string }): string {
-  const root = mkdtempSync(join(tmpdir(), "proven-timezone-"));
-  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const root = temporaryDir(t);
   mkdirSync(join(root, "etc"));
   if (link !== undefined) symlinkSync(link, join(root, "etc/localtime"));
   if (file !== undefined) writeFileSync(join(root, "etc/timezone"), file);

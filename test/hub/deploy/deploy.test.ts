@@ -15,7 +15,8 @@ import { openTerminal, type Terminal } from "../../../hub/deploy/terminal.ts";
 import { readKnownHosts, trustHostKey } from "../../../hub/deploy/trust.ts";
 import { systemClock } from "../../../hub/ports.ts";
 import { atOnce, newKey, SshNode, type SshNodeOptions } from "../../support/ssh-node.ts";
-import { agentOf, temporaryDir, testHub } from "../../support/test-hub.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
+import { agentOf, testHub } from "../../support/test-hub.ts";
 
 const fingerprint = Array(32).fill("AB").join(":");
 const userKey = newKey();

@@ -20,7 +20,8 @@ import { loadCertificate, prepareCertificate } from "../../../hub/tls.ts";
 import { AgentClient, type HelloOptions, newClientKey } from "../../support/agent-client.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { FakeSeries } from "../../support/fake-series.ts";
-import { agentOf, clusterA, inventoryOf, temporaryDir } from "../../support/test-hub.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
+import { agentOf, clusterA, inventoryOf } from "../../support/test-hub.ts";
 
 const joinKey = randomBytes(32);
 const by = { actor: "test", reason: "test" };

@@ -12,7 +12,8 @@ import { AgentClient, newClientKey } from "../../support/agent-client.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { FakeSeries } from "../../support/fake-series.ts";
 import { labView, TestGateway } from "../../support/pve-users.ts";
-import { inventoryOf, temporaryDir } from "../../support/test-hub.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
+import { inventoryOf } from "../../support/test-hub.ts";
 
 /** A hub that listens, and an agent of version `max` that has joined it. */
 async function start(t: TestContext, max: number) {

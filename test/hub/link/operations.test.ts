@@ -12,7 +12,8 @@ import { AgentClient, newClientKey } from "../../support/agent-client.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { FakeSeries } from "../../support/fake-series.ts";
 import { reportOf } from "../../support/operating-agent.ts";
-import { clusterA, inventoryOf, temporaryDir } from "../../support/test-hub.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
+import { clusterA, inventoryOf } from "../../support/test-hub.ts";
 
 /** A hub that listens in `dir`, and an agent that has joined it and told what it has. */
 async function start(t: TestContext, dir: string, key: ReturnType<typeof newClientKey>, clock: FakeClock, joinKey: Buffer) {

@@ -22,7 +22,8 @@ import { StateStore } from "../../../hub/store/state.ts";
 import { loadCertificate, prepareCertificate } from "../../../hub/tls.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { FakeSeries } from "../../support/fake-series.ts";
-import { clusterA, temporaryDir } from "../../support/test-hub.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
+import { clusterA } from "../../support/test-hub.ts";
 
 const by = { actor: "test", reason: "test" };
 const agentId = `${clusterA}/pve1`;

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Receiver } from "#protocol/notifications.ts";
@@ -10,6 +9,7 @@ import { debianPeer, freePort, RunningPeer } from "../../support/debian-peer.ts"
 import { skipWithout } from "../../support/metric-peers.ts";
 import { common, notificationOf } from "../../support/notifications.ts";
 import { testSender } from "../../support/senders.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
 
 const alertmanager = debianPeer("prometheus-alertmanager", "prometheus-alertmanager");
 /** Its templates have a fixed place: where the package is unpacked only, it gets its own view of /usr/share. */
@@ -30,8 +30,7 @@ function startInPlace(path: string, args: readonly string[]): Promise<RunningPee
 }
 
 async function startAlertmanager(t: TestContext): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), "proven-alertmanager-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const directory = temporaryDir(t);
   writeFileSync(join(directory, "config.yml"), "route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n");
   const port = await freePort();
   const args = [

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Receiver } from "#protocol/notifications.ts";
 import { type MailServer, startMailServer } from "../../support/mail-server.ts";
 import { common, notificationOf, resolvedOf } from "../../support/notifications.ts";
 import { testSender } from "../../support/senders.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
 
 type Smtp = NonNullable<Extract<Receiver, { type: "email" }>["smtp"]>;
 const receiver = (smtp: Smtp | undefined): Receiver => ({
@@ -124,8 +124,7 @@ test("a mail server on this machine is not connected to without leave", async (t
 });
 
 test("without an SMTP server the local sendmail gets the mail and its recipients", async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), "proven-sendmail-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryDir(t);
   const sendmail = join(dir, "sendmail");
   writeFileSync(sendmail, `#!/bin/sh\nprintf '%s\\n' "$@" > ${dir}/args\ncat > ${dir}/mail\n`);
   chmodSync(sendmail, 0o755);

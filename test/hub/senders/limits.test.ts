@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import type { LookupFunction } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Receiver } from "#protocol/notifications.ts";
@@ -11,6 +10,7 @@ import { alertOf } from "../../support/alert-views.ts";
 import { type Answer, MessageServer } from "../../support/message-server.ts";
 import { common, notificationOf } from "../../support/notifications.ts";
 import { testSender } from "../../support/senders.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
 
 /** What ends a line, moves a cursor or turns text around. */
 const controls = /[\p{Cc}\u2028\u2029\u202e]/u;
@@ -115,8 +115,7 @@ function stringsIn(value: unknown): string[] {
 }
 
 test("e-mail: a guest's name makes no header and no second mail", async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), "proven-mail-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryDir(t);
   const sendmail = join(dir, "sendmail");
   writeFileSync(sendmail, `#!/bin/sh\ncat > ${dir}/mail\n`);
   chmodSync(sendmail, 0o755);

@@ -1,22 +1,16 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import type { EpochMs } from "#protocol/ids.ts";
 import { DiskQueue } from "../../../hub/senders/remote-write/queue.ts";
 import { fc } from "../../support/property.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
 
 const limits = { maxBytes: 1 << 20, maxAgeMs: 3_600_000, segmentBytes: 4096 };
 const at = (ms: number) => ms as EpochMs;
 const payload = (text: string) => new TextEncoder().encode(text);
-
-function temporary(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), "proven-queue-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 /** Takes everything out, as text. */
 function drain(queue: DiskQueue): string[] {
@@ -30,7 +24,7 @@ function drain(queue: DiskQueue): string[] {
 const segments = (directory: string) => readdirSync(directory).filter((name) => name.endsWith(".segment"));
 
 test("queue: batches come out in the order they went in, and are gone after that", (t) => {
-  const queue = DiskQueue.open(temporary(t), limits);
+  const queue = DiskQueue.open(temporaryDir(t), limits);
   for (const text of ["a", "b", "c"]) queue.append(payload(text), 10, {}, at(1));
   assert.equal(queue.samples, 30);
   assert.deepEqual(drain(queue), ["a", "b", "c"]);
@@ -39,7 +33,7 @@ test("queue: batches come out in the order they went in, and are gone after that
 });
 
 test("queue: after a crash what was not shifted is there, and how far each agent had come", (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDir(t);
   const queue = DiskQueue.open(directory, limits);
   queue.append(payload("a"), 1, { "c/pve1": at(10), "c/pve2": at(11) }, at(1));
   queue.append(payload("b"), 2, { "c/pve1": at(20) }, at(2));
@@ -55,7 +49,7 @@ test("queue: after a crash what was not shifted is there, and how far each agent
 });
 
 test("queue: a process killed with kill -9 between batches loses none of those it appended", (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDir(t);
   const script = `
     import { DiskQueue } from ${JSON.stringify(new URL("../../../hub/senders/remote-write/queue.ts", import.meta.url).href)};
     const queue = DiskQueue.open(${JSON.stringify(directory)}, ${JSON.stringify(limits)});
@@ -73,7 +67,7 @@ test("queue: a process killed with kill -9 between batches loses none of those i
 });
 
 test("queue: a record torn by a power cut is cut off, and appending goes on behind the whole ones", (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDir(t);
   DiskQueue.open(directory, limits).append(payload("whole"), 1, {}, at(1));
   const file = join(directory, segments(directory)[0] as string);
   appendFileSync(file, readFileSync(file).subarray(0, 30));
@@ -85,7 +79,7 @@ test("queue: a record torn by a power cut is cut off, and appending goes on behi
 });
 
 test("queue: a damaged segment is dropped from the damage on and its samples are counted as lost", (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDir(t);
   const queue = DiskQueue.open(directory, { ...limits, segmentBytes: 1 });
   for (const text of ["a", "b", "c"]) queue.append(payload(text), 7, {}, at(1));
   const file = join(directory, segments(directory).sort()[1] as string);
@@ -99,7 +93,7 @@ test("queue: a damaged segment is dropped from the damage on and its samples are
 });
 
 test("queue: beyond its bytes the oldest segments go first, and their samples are counted", (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDir(t);
   const queue = DiskQueue.open(directory, { ...limits, maxBytes: 20_000 });
   for (let index = 0; index < 100; index++) queue.append(new Uint8Array(1000).fill(index), 1, {}, at(1));
   const left = drain(queue).length;
@@ -110,7 +104,7 @@ test("queue: beyond its bytes the oldest segments go first, and their samples ar
 });
 
 test("queue: what is too old goes, even when nothing new comes", (t) => {
-  const queue = DiskQueue.open(temporary(t), limits);
+  const queue = DiskQueue.open(temporaryDir(t), limits);
   queue.append(payload("old"), 3, {}, at(0));
   queue.enforce(at(3_600_000));
   assert.equal(queue.samples, 3);
@@ -121,7 +115,7 @@ test("queue: what is too old goes, even when nothing new comes", (t) => {
 });
 
 test("queue: a disk that refuses leaves the queue as it was", (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDir(t);
   const queue = DiskQueue.open(directory, { ...limits, segmentBytes: 1 });
   queue.append(payload("a"), 1, {}, at(1));
   rmSync(directory, { recursive: true });
@@ -130,7 +124,7 @@ test("queue: a disk that refuses leaves the queue as it was", (t) => {
 });
 
 test("queue: however it is used and killed, what comes out is what went in, once and in order", (t) => {
-  const parent = temporary(t);
+  const parent = temporaryDir(t);
   const step = fc.oneof(
     fc.record({ do: fc.constant("append" as const), size: fc.nat(3000) }),
     fc.record({ do: fc.constant("shift" as const) }),
@@ -162,7 +156,7 @@ test("queue: however it is used and killed, what comes out is what went in, once
 });
 
 test("queue: a truncated cursor only sends again what the oldest segment still holds", (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDir(t);
   const queue = DiskQueue.open(directory, limits);
   queue.append(payload("a"), 1, {}, at(1));
   queue.append(payload("b"), 1, {}, at(1));

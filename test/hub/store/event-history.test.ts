@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { open } from "lmdb";
@@ -9,15 +7,10 @@ import { type EventFilter, matchesEvent, type NewEvent } from "../../../hub/core
 import type { History } from "../../../hub/store/history.ts";
 import { StateStore } from "../../../hub/store/state.ts";
 import { fc } from "../../support/property.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
 
 const dayMs = 86_400_000;
 const openIn = (dir: string) => StateStore.open({ dir, now: () => 0 as EpochMs });
-
-function temporaryDir(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), "proven-events-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 const event = (given: Partial<NewEvent>): NewEvent => ({
   at: 0,

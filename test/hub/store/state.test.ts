@@ -11,7 +11,7 @@ import { verifyChain } from "../../../hub/store/audit.ts";
 import { envFileProblem } from "../../../hub/store/env-file.ts";
 import { StateStore } from "../../../hub/store/state.ts";
 import { StoreError } from "../../../hub/store/store-error.ts";
-import { temporaryDir } from "../../support/test-hub.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
 
 const by = { actor: "root", reason: "test" };
 const now = 1_700_000_000_000 as EpochMs;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Row } from "../../../scripts/bench/row.ts";
+import { temporaryDir } from "../../support/temporary-dir.ts";
 
 const main = join(dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url))))), "scripts/bench/main.ts");
 
@@ -23,8 +23,7 @@ function runBench(args: readonly string[]): Promise<{ code: number | null; outpu
 }
 
 test("the hub, killed twice under load, still has every sample that it acknowledged", async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), "proven-test-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryDir(t);
   const file = join(dir, "rows.json");
   const { code, output } = await runBench(["--only", "kill", "--kills", "2", "--json", file]);
   assert.equal(code, 0, output);
