@@ -115,8 +115,9 @@ export class Link {
     const backoff = () => backoffMs(this.attempt++, random);
     switch (end.why) {
       case "stopped":
-      case "rekeyed":
         return 0;
+      case "rekeyed":
+        return restartDelayMs(random); // a hub that asks for one new key after the other keeps nobody busy
       case "unreachable":
         this.say(4, `hub unreachable: ${end.problem}`);
         return backoff();
