@@ -20,6 +20,8 @@ import { TickClock } from "./tick-clock.ts";
 /** How long a stop waits for the hub to acknowledge, ms. */
 const drainMs = 5_000;
 const drainLookMs = 50;
+/** The gateway begins so long after the start, ms: the first samples are on their way by then. */
+const gatewayAfterMs = 500;
 /** How long a stop waits for hooks and mail that are under way, ms; what is cut off is told again after the start. */
 const outletMs = 5_000;
 
@@ -102,7 +104,11 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
     },
   });
   const linking = runForEver("link", () => link.run(linkStop.signal), ports, linkStop.signal);
-  const serving = gateway && runForEver("gateway", () => gateway.run(linkStop.signal, tickClock), ports, linkStop.signal);
+  const serving =
+    gateway &&
+    clock
+      .sleep(gatewayAfterMs, linkStop.signal)
+      .then(() => runForEver("gateway", () => gateway.run(linkStop.signal, tickClock), ports, linkStop.signal));
   const operating = operations && runForEver("operations", () => operations.run(linkStop.signal), ports, linkStop.signal);
   await service.ready();
   log(6, "agent started", { stream: store.stream, waiting: store.waiting });

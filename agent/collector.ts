@@ -19,7 +19,11 @@ import { type SlowDeps, SlowSources } from "./sources/slow-sources.ts";
 import { TaskSource } from "./sources/tasks.ts";
 import { MetricsWatch } from "./sources/watch.ts";
 
-export type CollectorDeps = SlowDeps & { log: Log };
+export type CollectorDeps = SlowDeps & {
+  log: Log;
+  /** After the first tick what is read beside the samples begins so much later, ms: the first samples are on their way sooner. Default: at once. */
+  slowAfterMs?: number;
+};
 
 /** How long one tick, or one answer, waits for a file system that may hang. */
 const deadlineMs = 1500;
@@ -47,6 +51,8 @@ class NodeCollector implements Collector {
   private readonly watch: MetricsWatch;
   private readonly lanes: Record<"pmxcfs" | "rrd" | "root" | "facts" | "tasks", Lane>;
 
+  private isFirstTick = true;
+  private readonly over = new AbortController();
   private duties: ReadonlySet<Duty> = new Set();
   private rrd: Rrd | undefined;
   private rrdProblem: string | undefined;
@@ -111,10 +117,21 @@ class NodeCollector implements Collector {
     this.feed.putGuests(table, this.pmxcfs, rrd, now);
     this.feed.putStorages(table, this.pmxcfs, node, this.duties.has("shared-storage"), rrd, now);
     const sight = this.sight(node);
-    this.slow.start(sight);
+    this.startSlow(sight);
     this.slow.put(table, sight, now);
     if (members && this.pmxcfs.problem === undefined && this.duties.has("cluster")) this.putCluster(table);
     this.tellProblems();
+  }
+
+  private startSlow(sight: NodeSight): void {
+    const { slowAfterMs = 0, clock } = this.deps;
+    if (this.isFirstTick && slowAfterMs > 0) void clock.sleep(slowAfterMs, this.over.signal).then(() => this.startLate(sight));
+    else this.slow.start(sight);
+    this.isFirstTick = false;
+  }
+
+  private startLate(sight: NodeSight): void {
+    if (!this.over.signal.aborted) this.slow.start(sight);
   }
 
   async inventory(now: EpochMs): Promise<{ version: number; inventory: Inventory }> {
@@ -174,6 +191,7 @@ class NodeCollector implements Collector {
   }
 
   close(): void {
+    this.over.abort();
     this.watch.close();
     this.tasksSource.close();
     this.slow.backups?.close();

@@ -54,12 +54,15 @@ function backupsOf({ state, backups }: AgentConfig): NonNullable<CollectorDeps["
 /** Time that is left to what is on its way when the agent has stopped, ms. */
 const exitMs = 2000;
 
+/** What is not needed for the first samples begins so long after them. */
+const startLaterMs = 500;
+
 /** The edges that a run and a check share. */
-function wire(config: AgentConfig) {
+function wire(config: AgentConfig, how: Pick<CollectorDeps, "slowAfterMs"> = {}) {
   const run = createRunCommand({ path: config.commands.path });
   const api = createPveApi({ baseUrl: config.pve.api, root: config.root, clock: systemClock });
   const backups = backupsOf(config);
-  const collector = createCollector({ root: config.root, api, run, clock: systemClock, log, backups });
+  const collector = createCollector({ root: config.root, api, run, clock: systemClock, log, backups, ...how });
   const hubFiles: HubFiles = { root: config.root, stateDir: config.state, configured: config.hub };
   return { run, api, collector, hubFiles };
 }
@@ -69,12 +72,12 @@ async function run(config: AgentConfig): Promise<number> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
   const identity = loadIdentity(config.state);
   const store = new SpoolStore(SpoolFiles.open(join(config.state, "spool"), log), log);
-  const edges = wire(config);
+  const edges = wire(config, { slowAfterMs: startLaterMs });
   const service = createServiceManager(env, { log, monotonicMs: systemClock.monotonicMs });
   const { outlet: switches, root, state } = config;
   const outlet = createOutlet({ switches, root, stateDir: state, run: edges.run, clock: systemClock, log });
   const hubUnreachableMs = switches.hub_unreachable_sec * 1000;
-  const gateway = await openGateway(config, edges.hubFiles, identity);
+  const gateway = gatewayDoor(config, edges.hubFiles, identity);
   const operations = operationsDoor(config, edges);
   const ports = {
     ...edges,
@@ -116,25 +119,35 @@ function operationsDoor(config: AgentConfig, { api, run, collector }: ReturnType
   });
 }
 
-/** Loaded only where it is switched on: most of it is of no use elsewhere. */
-async function openGateway(config: AgentConfig, hubFiles: HubFiles, identity: Identity): Promise<AgentGateway | undefined> {
+/** Loaded where it is switched on, and when it begins: most of it is of no use elsewhere. */
+function gatewayDoor(config: AgentConfig, hubFiles: HubFiles, identity: Identity): AgentGateway | undefined {
   if (!config.gateway.enabled) return undefined;
-  const { createGateway } = await import("./gateway/gateway.ts");
-  const { pve_port: pvePort, ...rest } = config.gateway;
   const known: Pick<AgentGateway, "self"> = { self: undefined };
-  const { gateway, logins, close } = createGateway({
-    config: { ...rest, pvePort },
-    root: config.root,
-    apiUrl: config.pve.api,
-    hubFiles,
-    identity,
-    clock: systemClock,
-    log,
-    self: () => known.self,
-  });
+  const load = async () => {
+    const { createGateway } = await import("./gateway/gateway.ts");
+    const { pve_port: pvePort, ...rest } = config.gateway;
+    return createGateway({
+      config: { ...rest, pvePort },
+      root: config.root,
+      apiUrl: config.pve.api,
+      hubFiles,
+      identity,
+      clock: systemClock,
+      log,
+      self: () => known.self,
+    });
+  };
+  let loading: ReturnType<typeof load> | undefined;
+  const loaded = () => {
+    loading ??= load();
+    return loading;
+  };
   return Object.assign(known, {
-    run: (signal: AbortSignal, clock: Clock) => gateway.run(signal, clock).finally(close),
-    answer: (message: Message) => logins.answer(message),
+    async run(signal: AbortSignal, clock: Clock) {
+      const { gateway, close } = await loaded();
+      await gateway.run(signal, clock).finally(close);
+    },
+    answer: async (message: Message) => (await loaded()).logins.answer(message),
   });
 }
 

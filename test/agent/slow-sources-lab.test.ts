@@ -27,6 +27,16 @@ test("five minutes with 100 guests, once everything was read: not one command is
   assert.equal(commands.length, before);
 });
 
+test("the first samples wait for nothing else: commands begin as much later as the agent says", async (context) => {
+  const { lab, clock } = await startTestLab(context, { nodes: 1, guests: 3 });
+  const { tick, commands } = startLabCollector(context, lab, clock, "pve1", { slowAfterMs: 500 });
+  assert.ok("uptime" in of(await tick(), "node/pve1"));
+  await clock.advance(499);
+  assert.equal(commands.length, 0);
+  await clock.advance(1);
+  await until(async () => commands.some((command) => command.startsWith("zpool")));
+});
+
 test("SMART is read every half an hour; a sleeping disk keeps its counters, has no temperature and is not woken", async (context) => {
   const { lab, clock } = await startTestLab(context, { nodes: 1, guests: 3 });
   const { pass, tick, commands, collector } = startLabCollector(context, lab, clock, "pve1");
