@@ -3,13 +3,14 @@ import type { EpochMs } from "#protocol/ids.ts";
 import type { Agenda } from "./agenda.ts";
 import type { Assembly, HubParts } from "./assembly.ts";
 import { auditCheckMs } from "./audit-watch.ts";
+import { CalendarAlarm } from "./calendar-alarm.ts";
 import type { Certificates } from "./certificates.ts";
 import { errorMessage } from "./core/error.ts";
 import { coverageOf } from "./core/restore-summary.ts";
 import type { LiveTable } from "./core/series.ts";
 import { describeError } from "./log.ts";
 import type { Clock, Log } from "./ports.ts";
-import { mailReports } from "./report-mail.ts";
+import { mailReports, nextReportAt } from "./report-mail.ts";
 
 /** After the start: what is asked at once is answered before. */
 const warmMs = 200;
@@ -46,7 +47,12 @@ export function startDecisions({ clock, log, state, series }: HubParts, assembly
     coverage: () => coverageOf(fleet.pictures().flatMap((picture) => restore.proofs(picture, clock.now()))),
     dispatcher: delivery.dispatcher,
   };
-  const reporting = agenda.add("mailing reports", maintainMs, () => mailReports(reports));
+  const alarm = new CalendarAlarm(() => reporting.soon(0));
+  const reporting = agenda.add("mailing reports", maintainMs, async () => {
+    const inMs = mailReports(reports);
+    await alarm.set(nextReportAt(state, clock.now()));
+    return inMs;
+  });
   const stopFrames = soonAfterFrames(series.live, log, () => {
     alerting.pass();
     judging.soon(alerting.loop.dueInMs());
@@ -55,6 +61,7 @@ export function startDecisions({ clock, log, state, series }: HubParts, assembly
     await watching.stop();
     stopFrames();
     for (const entry of [judging, testing, reporting, operating]) await entry.stop();
+    alarm.stop();
     alerting.stop();
   };
   return { stop };

@@ -2,7 +2,7 @@ import type { EpochMs } from "#protocol/ids.ts";
 import type { Notification } from "#protocol/notifications.ts";
 import type { Report, RestoreReportView } from "#protocol/report.ts";
 import type { Dispatcher } from "./alert-ports.ts";
-import { parseCalendar, previousInstant } from "./core/calendar.ts";
+import { nextInstant, parseCalendar, previousInstant } from "./core/calendar.ts";
 import { type Coverage, restoreSummary, summarySheet } from "./core/restore-summary.ts";
 import type { Run } from "./core/run-record.ts";
 import type { Clock } from "./ports.ts";
@@ -47,6 +47,16 @@ export function endedPeriod(
   const to = parsed.ok ? previousInstant(parsed.event, now, timezone) : undefined;
   const from = parsed.ok && to !== undefined ? previousInstant(parsed.event, (to - 1) as EpochMs, timezone) : undefined;
   return from === undefined || to === undefined ? undefined : { from, to };
+}
+
+/** When the next report is due; undefined: none is switched on. */
+export function nextReportAt(state: Pick<StateStore, "list">, now: EpochMs): EpochMs | undefined {
+  const instants = state.list("report").flatMap(({ document: { enabled, receiver, calendar, timezone } }) => {
+    const parsed = enabled && receiver !== null ? parseCalendar(calendar) : undefined;
+    const at = parsed?.ok ? nextInstant(parsed.event, now, timezone) : undefined;
+    return at === undefined ? [] : [at];
+  });
+  return instants.length === 0 ? undefined : (Math.min(...instants) as EpochMs);
 }
 
 /**

@@ -6,7 +6,7 @@ import { newRun } from "../../hub/core/run.ts";
 import type { Run } from "../../hub/core/run-record.ts";
 import { sheetText } from "../../hub/core/sheet.ts";
 import { pdfOf } from "../../hub/pdf.ts";
-import { mailReports } from "../../hub/report-mail.ts";
+import { mailReports, nextReportAt } from "../../hub/report-mail.ts";
 import { orderOf } from "../support/operations-world.ts";
 import { testHub } from "../support/test-hub.ts";
 
@@ -115,6 +115,8 @@ test("a weekly report goes to its receiver once a week, also when the hub was aw
   state.put("report", "weekly", report, { actor: "test", reason: "test" });
   mailReports(ports);
   assert.deepEqual(queued, [], "not about the time before it was made");
+  assert.equal(nextReportAt(state, clock.now()), monday);
+  state.put("report", "off", { ...report, id: "off", enabled: false, calendar: "*:0/1" }, { actor: "test", reason: "test" });
   clock.jumpWall(3_600_000);
   mailReports(ports);
   mailReports(ports);
