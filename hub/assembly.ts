@@ -17,6 +17,7 @@ import { createApp } from "./http/app.ts";
 import { hubMetricRows } from "./http/metrics.ts";
 import type { HttpPorts } from "./http/ports.ts";
 import { tellIncidents } from "./incident-acknowledgement.ts";
+import { savedJobTimes } from "./job-times.ts";
 import { Journal } from "./journal.ts";
 import { Gate } from "./link/gate.ts";
 import { LoginAsks } from "./link/login-asks.ts";
@@ -81,7 +82,7 @@ export function assembleHub(parts: HubParts) {
   const backups: BackupKnowledge = {
     tasks: taskMemory,
     due: new DueTimes(timezone),
-    jobs: new JobMemory(),
+    jobs: new JobMemory(savedJobTimes(state)),
     catalogued: (cluster, guest, node) => restore.catalogue.ofPresent(cluster, guest, node),
     testGuests: (picture, now) => testGuestsOf(picture, restore.book.testGuests(picture.cluster, now)),
   };

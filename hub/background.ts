@@ -8,6 +8,7 @@ import type { Certificates } from "./certificates.ts";
 import { errorMessage } from "./core/error.ts";
 import { coverageOf } from "./core/restore-summary.ts";
 import type { LiveTable } from "./core/series.ts";
+import { pruneJobTimes } from "./job-times.ts";
 import { describeError } from "./log.ts";
 import type { Clock, Log } from "./ports.ts";
 import { mailReports, nextReportAt } from "./report-mail.ts";
@@ -77,7 +78,9 @@ export function startUpkeep({ clock, log, state, series }: HubParts, assembly: A
   });
   const certifying = agenda.add("looking for a new certificate", firstTickMs, () => lookForCertificate(certificates, clock, log));
   const pruning = agenda.add("dropping what is old", maintainMs, () => {
-    state.history.prune((clock.now() - historyMs) as EpochMs);
+    const oldest = (clock.now() - historyMs) as EpochMs;
+    state.history.prune(oldest);
+    pruneJobTimes(state, oldest);
     state.removeEndedSessions(clock.now());
     for (const part of [delivery, alerting.loop, restore]) part.prune(clock.now());
     return pruneMs;

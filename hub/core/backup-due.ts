@@ -51,19 +51,41 @@ export class DueTimes {
   }
 }
 
+/** Since when jobs take a guest, where somebody put it into them while the hub looked on: a time by job and calendar. */
+export type JobTimes = Readonly<Record<string, EpochMs>>;
+
+export type SavedJobTimes = {
+  /** Undefined: nothing was kept. */
+  read(cluster: string, vmid: number): JobTimes | undefined;
+  /** Keeps them through a restart of the hub; none: they may go. */
+  write(cluster: string, vmid: number, times: JobTimes): void;
+};
+
 /** Since when each job takes each guest. A run that was due before somebody put the guest into the job is not missing. */
 export class JobMemory {
-  private readonly known = new Map<string, Map<string, number>>();
+  private readonly known = new Map<string, ReadonlyMap<string, number>>();
+
+  constructor(private readonly saved: SavedJobTimes) {}
 
   /** `jobs`: all that take this guest now. Those of the first look took it before, nobody knows how long: 0. */
   look(cluster: string, vmid: number, jobs: readonly BackupJobFacts[], now: EpochMs): (job: BackupJobFacts) => number {
     const guest = `${cluster}/${vmid}`;
     const before = this.known.get(guest);
-    const since = new Map(jobs.map((job) => [keyOf(job), before === undefined ? 0 : (before.get(keyOf(job)) ?? now)]));
+    const kept = before === undefined ? this.saved.read(cluster, vmid) : undefined;
+    const since = new Map(
+      jobs.map((job) => [keyOf(job), before === undefined ? (kept?.[keyOf(job)] ?? 0) : (before.get(keyOf(job)) ?? now)]),
+    );
     this.known.set(guest, since);
+    if (before !== undefined && !sameKeys(before, since)) this.saved.write(cluster, vmid, timesOf(since));
     return (job) => since.get(keyOf(job)) ?? now;
   }
 }
+
+const sameKeys = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>) =>
+  a.size === b.size && [...b.keys()].every((key) => a.has(key));
+
+const timesOf = (since: ReadonlyMap<string, number>) =>
+  Object.fromEntries([...since].filter(([, at]) => at > 0)) as Record<string, EpochMs>;
 
 const keyOf = ({ id, schedule }: BackupJobFacts) => `${id} ${schedule ?? ""}`;
 

@@ -31,6 +31,8 @@ export const restoreKinds = {
   report: { audited: true, schema: reportSchema },
   /** The end of the newest period that was reported; id: the report's. */
   reportSent: { audited: false, schema: z.strictObject({ until: epochMs }) },
+  /** Since when backup jobs take a guest that was put into them while the hub looked on, by job and calendar; id: `<cluster>/<vmid>`. */
+  jobTimes: { audited: false, schema: z.strictObject({ since: z.record(z.string(), epochMs) }) },
   /** Id: `<cluster>/<vmid>`. */
   proof: { audited: false, schema: proofRecordSchema },
   /** Id: SHA-256 of cluster, storage's entity and volid, which may be longer than a key. */

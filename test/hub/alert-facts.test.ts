@@ -9,6 +9,7 @@ import type { AgentStatus, ClusterPicture } from "../../hub/core/cluster.ts";
 import { ownersOf } from "../../hub/core/inventory.ts";
 import { TaskMemory } from "../../hub/core/task-memory.ts";
 import { FakeSeries } from "../support/fake-series.ts";
+import { nothingKept } from "../support/job-times.ts";
 
 const cluster = "00000000000000aa" as ClusterId;
 const node = "pve1" as NodeName;
@@ -57,7 +58,7 @@ function setUp() {
   const facts = new AlertFacts({
     reader: series.reader,
     live: series.live,
-    backups: { tasks, due: new DueTimes("UTC"), jobs: new JobMemory() },
+    backups: { tasks, due: new DueTimes("UTC"), jobs: new JobMemory(nothingKept) },
     ran,
     refusing: () => false,
     sample: (_, entity, name, instance, value) => told.push(`${entity} ${name}${instance ?? ""} ${value}`),

@@ -7,6 +7,7 @@ import type { Notification } from "#protocol/notifications.ts";
 import { Alerting } from "../../hub/alerting.ts";
 import { DueTimes, JobMemory } from "../../hub/core/backup-due.ts";
 import { TaskMemory } from "../../hub/core/task-memory.ts";
+import { nothingKept } from "../support/job-times.ts";
 import { agentOf, clusterA, connect, inventoryOf, type TestHub, testHub } from "../support/test-hub.ts";
 
 const by = { actor: "test", reason: "test" };
@@ -40,7 +41,7 @@ function engine(t: TestContext, rules: readonly Rule[] = [hot]): { hub: TestHub;
     live: hub.series.live,
     clock: hub.clock,
     pictures: () => hub.fleet.pictures(),
-    backups: { tasks: new TaskMemory(), due: new DueTimes("UTC"), jobs: new JobMemory() },
+    backups: { tasks: new TaskMemory(), due: new DueTimes("UTC"), jobs: new JobMemory(nothingKept) },
     refusing: () => false,
     dispatcher: { enqueue: (notification) => sent.push(notification), committed: () => undefined },
     tell: () => undefined,

@@ -11,6 +11,7 @@ import { DueTimes, JobMemory } from "../../hub/core/backup-due.ts";
 import type { AgentStatus, ClusterPicture } from "../../hub/core/cluster.ts";
 import { ownersOf } from "../../hub/core/inventory.ts";
 import { TaskMemory } from "../../hub/core/task-memory.ts";
+import { savedJobTimes } from "../../hub/job-times.ts";
 import { StateStore } from "../../hub/store/state.ts";
 import { Deliveries, Receivers } from "./deliveries.ts";
 import { cluster, WorldSeries } from "./world-series.ts";
@@ -206,7 +207,7 @@ export class World {
       live: series.live,
       clock: { now: this.now, monotonicMs: () => this.monotonic, sleep: () => Promise.resolve() },
       pictures: () => [this.picture()],
-      backups: { tasks: this.memory, due: new DueTimes(this.timezone), jobs: new JobMemory() },
+      backups: { tasks: this.memory, due: new DueTimes(this.timezone), jobs: new JobMemory(savedJobTimes(state)) },
       refusing: () => this.refusing,
       dispatcher: {
         enqueue: (notification) => {

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { BackupJobFacts } from "#protocol/messages.ts";
-import { backupFacts, DueTimes, includesGuest, JobMemory, nothingCatalogued } from "../../../hub/core/backup-due.ts";
+import {
+  backupFacts,
+  DueTimes,
+  includesGuest,
+  JobMemory,
+  type JobTimes,
+  nothingCatalogued,
+} from "../../../hub/core/backup-due.ts";
 import type { BackupTask } from "../../../hub/core/task-memory.ts";
 
 const at = (iso: string) => Date.parse(iso) as EpochMs;
@@ -114,12 +121,19 @@ test("a guest with an old backup was there before the hub was: its missing backu
 test("a run that was due before the guest was put into the job is not missing", () => {
   const tasks = [task("2026-02-20T21:00:02Z", "ok", false)];
   assert.equal(backupFacts([job()], tasks, times(0, 0, at("2026-03-02T23:00:00Z")), nothingCatalogued).overdueMs, undefined);
-  const memory = new JobMemory();
+  const kept = new Map<string, JobTimes>();
+  const saved = {
+    read: (cluster: string, vmid: number) => kept.get(`${cluster}/${vmid}`),
+    write: (cluster: string, vmid: number, times: JobTimes) => kept.set(`${cluster}/${vmid}`, times),
+  };
+  const memory = new JobMemory(saved);
   const [first, then] = [at("2026-03-01T00:00:00Z"), at("2026-03-02T23:00:00Z")];
   assert.equal(memory.look("c", 100, [job()], first)(job()), 0);
   const weekly = job({ id: "weekly", schedule: "sat 1:00" });
   assert.equal(memory.look("c", 100, [job(), weekly], then)(weekly), then);
   assert.equal(memory.look("c", 100, [job(), weekly], now)(weekly), then);
+  const restarted = new JobMemory(saved).look("c", 100, [job(), weekly], now);
+  assert.deepEqual([restarted(weekly), restarted(job())], [then, 0], "also after the hub started again");
   assert.equal(memory.look("c", 100, [job({ schedule: "22:00" })], now)(job({ schedule: "22:00" })), now, "another calendar");
 });
 
