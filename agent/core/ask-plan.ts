@@ -35,8 +35,8 @@ export function nextAskMs(asked: Asked | undefined): number {
 }
 
 /**
- * So many rounds for everyone in his five minutes: the first question of a round pays for the connection and for code that has gone cold, the
- * next ones cost a third of it; all at once would keep PVE's daemon busy.
+ * So many rounds for everyone in his five minutes: the first question of a round pays for the connection and for code that has gone
+ * cold; all at once would keep PVE's daemon busy.
  */
 const roundsPerCycle = 6;
 /** A round that would be smaller is put off until somebody has waited for so long. */
