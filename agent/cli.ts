@@ -30,9 +30,12 @@ export type Command =
   | { do: "join"; configPath: string; configGiven: boolean; url: string; token: string; fingerprint: string }
   | { do: "restore-test"; configPath: string; configGiven: boolean; test: LocalTest }
   | { do: "version" | "help" }
-  /** What the agent starts itself by, never a person: one check in a namespace, one archive read to its end. */
-  | { do: "sandbox-check" | "archive-check" }
+  /** What the agent starts itself by, never a person: one check in a namespace, one archive read to its end, the machine looked at. */
+  | { do: "sandbox-check" | "archive-check" | "hardware-check" }
   | { do: "refuse"; problem: string };
+
+const ownWords = ["sandbox-check", "archive-check", "hardware-check"] as const;
+const isOwnWord = (word: string | undefined): word is (typeof ownWords)[number] => ownWords.some((own) => own === word);
 
 /** The words behind `proven-agent`. */
 export function parseCommand(args: readonly string[]): Command {
@@ -58,7 +61,7 @@ export function parseCommand(args: readonly string[]): Command {
     if (values.version) return { do: "version" };
     const config = { configPath: values.config ?? defaultConfigPath, configGiven: values.config !== undefined };
     const [verb, url, ...more] = positionals;
-    if ((verb === "sandbox-check" || verb === "archive-check") && url === undefined) return { do: verb };
+    if (isOwnWord(verb) && url === undefined) return { do: verb };
     if (verb === undefined) return { do: values.check ? "check" : "run", ...config };
     if (verb === "restore-test" && url === undefined) return restoreTest(values, config);
     if (verb === "doctor" && url === undefined) return { do: "doctor", ...config };

@@ -39,9 +39,11 @@ function readConfig({ configPath, configGiven }: { configPath: string; configGiv
   return { ...config, root: env.PROVEN_ROOT ?? config.root };
 }
 
+/** Starts this very program anew. */
+const self = [process.execPath, ...process.execArgv, process.argv[1] ?? ""];
+
 /** What the catalogue of backups may do here; archives are read by this very program, at idle priority. */
 function backupsOf({ state, backups }: AgentConfig): NonNullable<CollectorDeps["backups"]> {
-  const self = [process.execPath, ...process.execArgv, process.argv[1] ?? ""];
   return {
     stateDir: state,
     log,
@@ -57,12 +59,16 @@ const exitMs = 2000;
 /** What is not needed for the first samples begins so long after them. */
 const startLaterMs = 500;
 
+/** A running agent looks at its machine so long after its start: nothing of it is urgent. */
+const hardwareAfterMs = 120_000;
+
 /** The edges that a run and a check share. */
-function wire(config: AgentConfig, how: Pick<CollectorDeps, "slowAfterMs"> = {}) {
+function wire(config: AgentConfig, how: Pick<CollectorDeps, "slowAfterMs" | "hardware"> = {}) {
   const run = createRunCommand({ path: config.commands.path });
   const api = createPveApi({ baseUrl: config.pve.api, root: config.root, clock: systemClock });
   const backups = backupsOf(config);
-  const collector = createCollector({ root: config.root, api, run, clock: systemClock, log, backups, ...how });
+  const hardware = { self, afterMs: 0 };
+  const collector = createCollector({ root: config.root, api, run, clock: systemClock, log, backups, hardware, ...how });
   const hubFiles: HubFiles = { root: config.root, stateDir: config.state, configured: config.hub };
   return { run, api, collector, hubFiles };
 }
@@ -72,7 +78,7 @@ async function run(config: AgentConfig): Promise<number> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
   const identity = loadIdentity(config.state);
   const store = new SpoolStore(SpoolFiles.open(join(config.state, "spool"), log), log);
-  const edges = wire(config, { slowAfterMs: startLaterMs });
+  const edges = wire(config, { slowAfterMs: startLaterMs, hardware: { self, afterMs: hardwareAfterMs } });
   const service = createServiceManager(env, { log, monotonicMs: systemClock.monotonicMs });
   const { outlet: switches, root, state } = config;
   const outlet = createOutlet({ switches, root, stateDir: state, run: edges.run, clock: systemClock, log });
@@ -235,6 +241,8 @@ async function main(command: Command): Promise<number> {
       return (await import("./checks/child.ts")).checkInSandbox(systemClock, createRunCommand({ path: childPath }));
     case "archive-check":
       return (await import("./integrity/child.ts")).readArchiveAsChild(systemClock);
+    case "hardware-check":
+      return (await import("./hardware/child.ts")).printHardware();
     case "restore-test":
       return restoreTest(readConfig(command), command.test);
     case "key-show":

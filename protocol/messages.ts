@@ -110,6 +110,48 @@ export const rangeStrangerSchema = z.lazy(() =>
   z.strictObject({ vmid: z.int().check(z.minimum(100), z.maximum(999_999_999)), why: text(300) }),
 );
 
+const hardwareText = z.optional(text(100));
+
+/** What a machine says of itself, to buy another one like it. Whatever is absent is unknown; what vendors write where they know nothing counts as absent. */
+export const hardwareFactsSchema = z.lazy(() =>
+  z.strictObject({
+    maker: hardwareText,
+    model: hardwareText,
+    serial: hardwareText,
+    board: z.strictObject({ maker: hardwareText, model: hardwareText, version: hardwareText, serial: hardwareText }),
+    /** BIOS or UEFI; `date`: `2023-03-15`. */
+    firmware: z.strictObject({
+      maker: hardwareText,
+      version: hardwareText,
+      date: z.optional(z.string().check(z.regex(/^\d{4}-\d\d-\d\d$/))),
+    }),
+    /** `cores` and `threads` of all sockets together. */
+    cpu: z.strictObject({ model: hardwareText, sockets: z.optional(int), cores: z.optional(int), threads: z.optional(int) }),
+    /** Absent where nobody could look at the slots; `place` counts all of them from 1. */
+    memory: z.optional(
+      z.strictObject({
+        emptySlots: int,
+        modules: list(
+          z.strictObject({
+            place: int,
+            slot: hardwareText,
+            sizeBytes: z.optional(int),
+            type: hardwareText,
+            /** Millions of transfers a second. */
+            speed: z.optional(int),
+            maker: hardwareText,
+            part: hardwareText,
+            serial: hardwareText,
+          }),
+          128,
+        ),
+      }),
+    ),
+    /** Why there is no `memory`: no SMBIOS table (some virtual machines), dmidecode not installed, or it told of no slot. */
+    missing: z.optional(z.enum(["smbios", "dmidecode", "modules"])),
+  }),
+);
+
 export const nodeFactsSchema = z.lazy(() =>
   z.strictObject({
     /** `pve-manager/9.2.11/…`; absent where it couldn't be read. */
@@ -130,6 +172,8 @@ export const nodeFactsSchema = z.lazy(() =>
     certificates: z.optional(list(certificateFactsSchema, 16)),
     /** Absent while nobody could say; `total` counts also what did not fit into the list. */
     updates: z.optional(z.strictObject({ total: int, packages: list(updateFactsSchema, 200) })),
+    /** Absent until it was read, and from agents that don't read it. */
+    hardware: z.optional(hardwareFactsSchema),
   }),
 );
 
@@ -369,6 +413,7 @@ export type GuestFacts = z.output<typeof guestFactsSchema>;
 export type RangeStranger = z.output<typeof rangeStrangerSchema>;
 export type StorageFacts = z.output<typeof storageFactsSchema>;
 export type DiskFacts = z.output<typeof diskFactsSchema>;
+export type HardwareFacts = z.output<typeof hardwareFactsSchema>;
 export type CertificateFacts = z.output<typeof certificateFactsSchema>;
 export type UpdateFacts = z.output<typeof updateFactsSchema>;
 export type BackupJobFacts = z.output<typeof backupJobSchema>;

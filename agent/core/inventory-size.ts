@@ -13,8 +13,8 @@ function jsonBytes(value: unknown): number {
 
 /**
  * An inventory that fits into one message. Where guests have too many snapshots for that, each keeps its oldest one (how old it is, is what
- * rules ask) and its newest ones, and says how many were left out; after that the packages to upgrade give way, whose number stays. Never more
- * is left out than must be, and the message is never dropped for them.
+ * rules ask) and its newest ones, and says how many were left out; after that the packages to upgrade give way, whose number stays, and at last
+ * what is known of the machine. Never more is left out than must be, and the message is never dropped for them.
  */
 export function fitInventory(inventory: Inventory, maxBytes: number): Inventory {
   if (jsonBytes(inventory) <= maxBytes) return inventory;
@@ -31,7 +31,10 @@ export function fitInventory(inventory: Inventory, maxBytes: number): Inventory 
   if (fits > 0) return limited(fits);
   const { updates, ...node } = inventory.node;
   const withoutPackages = updates === undefined ? node : { ...node, updates: { ...updates, packages: [] } };
-  return { ...limited(1), node: withoutPackages };
+  const lean = { ...limited(1), node: withoutPackages };
+  if (jsonBytes(lean) <= maxBytes) return lean;
+  const { hardware: _, ...least } = withoutPackages;
+  return { ...lean, node: least };
 }
 
 function keepSnapshots(guest: GuestFacts, keep: number): GuestFacts {

@@ -12,6 +12,7 @@ import { CertificateSource } from "./certificates.ts";
 import { NowReader, readText } from "./files.ts";
 import { FilesystemSource, type StatSpace, statSpace } from "./filesystems.ts";
 import { GuestAgentSource } from "./guest-agent.ts";
+import { HardwareSource } from "./hardware.ts";
 import { Lane } from "./lane.ts";
 import { idsOf } from "./metric-ids.ts";
 import { NewArchives, type SumsDeps } from "./new-archives.ts";
@@ -35,6 +36,8 @@ export type SlowDeps = {
   connectPbs?: ConnectPbs;
   /** The catalogue of backups; absent: none is made. */
   backups?: Omit<SumsDeps, "root" | "api" | "clock">;
+  /** How the machine is looked at, and how long after the start; absent: it isn't. `self`: program and arguments that start this agent anew. */
+  hardware?: { self: readonly string[]; afterMs: number };
 };
 
 const guestIds = idsOf("guest");
@@ -53,6 +56,7 @@ export class SlowSources {
   private readonly replication: ReplicationSource;
   private readonly ceph: CephSource;
   private readonly pbs: PbsSource;
+  private readonly hardware: HardwareSource | undefined;
   readonly backups: BackupSource | undefined;
   private sight: NodeSight | undefined;
 
@@ -74,7 +78,8 @@ export class SlowSources {
     const catalogue = this.openCatalogue({ root, api, run, clock, ...edges });
     this.backups = catalogue;
     const sampled = [zpool, thinpools, filesystems, sensors, smart, agents, replication, ceph, pbs, certificates, updates];
-    this.all = catalogue === undefined ? sampled : [...sampled, catalogue];
+    this.hardware = edges.hardware && new HardwareSource(run, clock, edges.hardware);
+    this.all = [...sampled, catalogue, this.hardware].filter((one) => one !== undefined);
     this.lanes = this.all.map((source) => ({ source, lane: new Lane(clock, () => this.refresh(source)) }));
   }
 
@@ -112,14 +117,15 @@ export class SlowSources {
     return this.all.reduce((sum, { version }) => sum + version, 0);
   }
 
-  nodeFacts(): Pick<Inventory["node"], "zpools" | "disks" | "thinpools" | "certificates" | "updates"> {
-    const updates = this.updates.told.value;
+  nodeFacts(): Pick<Inventory["node"], "zpools" | "disks" | "thinpools" | "certificates" | "updates" | "hardware"> {
+    const [updates, hardware] = [this.updates.told.value, this.hardware?.told.value];
     return {
       zpools: this.zpool.names,
       disks: this.smart.told.value,
       thinpools: this.thinpools.told.value,
       certificates: this.certificates.told.value,
       ...(updates === undefined ? {} : { updates }),
+      ...(hardware === undefined ? {} : { hardware }),
     };
   }
 

@@ -146,3 +146,22 @@ test("jobs, HA, replication, certificates and updates are told with the inventor
   await pass(30);
   assert.equal((await collector.inventory(clock.now())).version, version);
 });
+
+test("the machine of a node is told once it was looked at; one without an SMBIOS table says so, and no tick starts it again", async (context) => {
+  const { lab, clock } = await startTestLab(context, { nodes: 2, guests: 3 });
+  const hardware = { self: ["node", "agent.mjs"], afterMs: 120_000 };
+  const [first, second] = ["pve1", "pve2"].map((node) => startLabCollector(context, lab, clock, node, { hardware }));
+  const looks = () => first?.commands.filter((command) => command.endsWith("hardware-check")).length;
+  await first?.tick();
+  assert.deepEqual([looks(), (await first?.collector.inventory(clock.now()))?.inventory.node.hardware], [0, undefined]);
+  await clock.advance(120_000);
+  const told = async (one: typeof first) => {
+    await one?.tick();
+    return (await one?.collector.inventory(clock.now()))?.inventory.node.hardware;
+  };
+  await until(async () => (await told(first)) !== undefined && (await told(second)) !== undefined);
+  assert.deepEqual([(await told(first))?.maker, (await told(first))?.missing], ["Supermicro", undefined]);
+  assert.deepEqual([(await told(second))?.maker, (await told(second))?.missing], [undefined, "smbios"]);
+  await first?.pass(30);
+  assert.equal(looks(), 1);
+});

@@ -4,6 +4,7 @@ import { kernelRelease, pveVersion } from "./config-files.ts";
 import type { CommandResult } from "./control-server.ts";
 import { chipCelsius } from "./hardware.ts";
 import { lvm } from "./lvm-command.ts";
+import { ionice } from "./machine.ts";
 import { realPrograms, restoreCommands, sandboxPrograms } from "./restore-commands.ts";
 import type { RestoreLab } from "./restore-lab.ts";
 import { smartctl } from "./smart-command.ts";
@@ -28,7 +29,10 @@ const sensors: Command = ({ world, node, at }, argv) => {
   return ok(`${JSON.stringify({ "k10temp-pci-00c3": { Adapter: "PCI adapter", Tctl: { temp1_input: celsius } } }, null, 3)}\n`);
 };
 
-const commands: Record<string, Command> = { zpool, zfs, lvs: lvm("lvs"), vgs: lvm("vgs"), smartctl, pveversion, sensors };
+const commands: Record<string, Command> = {
+  ...{ zpool, zfs, lvs: lvm("lvs"), vgs: lvm("vgs"), smartctl, pveversion, sensors },
+  ionice: ({ node }, argv) => ionice(node.spec, argv),
+};
 
 export async function runCommand(
   restores: RestoreLab,

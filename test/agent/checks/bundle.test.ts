@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, type StdioOptions, spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { build } from "esbuild";
 import ssh2 from "ssh2";
+import { parseHardware } from "../../../agent/sources/hardware.ts";
 import { agentOptions } from "../../../scripts/build-options.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "proven-bundle-"));
@@ -50,4 +51,12 @@ test("the built agent reads an archive to its end", () => {
   const output = execFileSync(process.execPath, [agent, "archive-check"], { input, encoding: "utf8" });
   const { facts } = JSON.parse(output.trim().split("\n").at(-1) as string);
   assert.deepEqual([facts.damages, facts.unreadable, facts.log], [[], undefined, []]);
+});
+
+test("the built agent looks at its machine, with a library that its own file does not hold", () => {
+  const path = { PATH: "/usr/bin:/bin", LC_ALL: "C.UTF-8" };
+  const stdio: StdioOptions = ["ignore", "pipe", "ignore"];
+  const output = execFileSync(process.execPath, [agent, "hardware-check"], { env: path, encoding: "utf8", stdio });
+  assert.ok(parseHardware(output), output);
+  assert.doesNotMatch(readFileSync(agent, "utf8"), /dmidecode -t/);
 });

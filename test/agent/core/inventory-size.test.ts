@@ -55,3 +55,14 @@ test("where snapshots are not what makes it long, packages give way, and their n
   assert.deepEqual(fitting.node.updates, { total: 200, packages: [] });
   assert.equal(fitting.guests.length, 10);
 });
+
+test("at last what is known of the machine gives way, and only where the message would not fit with it", () => {
+  const inventory = inventoryOf(10, 1);
+  const hardware = { board: {}, firmware: {}, cpu: { model: "x".repeat(100) }, missing: "smbios" as const };
+  const whole = { ...inventory, node: { ...inventory.node, hardware } };
+  const withoutBytes = bytesOf(inventory);
+  assert.deepEqual(fitInventory(whole, withoutBytes + 1000).node.hardware, hardware);
+  const fitting = fitInventory(whole, withoutBytes + 20);
+  assert.equal(fitting.node.hardware, undefined);
+  assert.equal(fitting.guests.length, 10);
+});

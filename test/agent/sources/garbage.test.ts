@@ -18,6 +18,7 @@ import { parseHaStatus, parseJobs, parseReplicationConfig } from "../../../agent
 import { localMounts } from "../../../agent/sources/filesystems.ts";
 import { parseFsinfo, runningBackups } from "../../../agent/sources/guest-agent.ts";
 import { parseGuestConfig } from "../../../agent/sources/guest-config.ts";
+import { parseHardware } from "../../../agent/sources/hardware.ts";
 import { MetricsLine } from "../../../agent/sources/metrics-line.ts";
 import * as pbs from "../../../agent/sources/pbs-answers.ts";
 import { parsePbsStorages } from "../../../agent/sources/pbs-config.ts";
@@ -87,6 +88,7 @@ const parsers: [name: string, parse: (text: string) => unknown, good: string][] 
     (text) => parseSmart(text, 0),
     '{"smart_status":{"passed":true},"ata_smart_attributes":{"table":[{"id":5,"raw":{"value":1}}]}}',
   ],
+  ["the hardware", parseHardware, '{"maker":"a","board":{},"firmware":{},"cpu":{"sockets":1},"missing":"smbios"}'],
   ["lvs", parseLvs, '{"report":[{"lv":[{"vg_name":"a","lv_name":"b","lv_attr":"t"}]}]}'],
   ["/proc/mounts", localMounts, "/dev/sda1 /mnt/\\040 ext4 rw 0 0\n"],
   ["hwmon", parseMilliCelsius, "38000\n"],
