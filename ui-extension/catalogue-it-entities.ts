@@ -1,6 +1,34 @@
 /** Italian texts of charts and of the pages about one thing, by their English ones. */
 export const italianEntities: Readonly<Record<string, string>> = {
   " or ": " o ",
+  "BIOS or UEFI": "BIOS o UEFI",
+  Board: "Scheda madre",
+  Hardware: "Hardware",
+  Maker: "Produttore",
+  "Memory modules": "Moduli di memoria",
+  "Memory modules are unknown: dmidecode is not installed on the node. Install it: apt install dmidecode":
+    "I moduli di memoria sono sconosciuti: dmidecode non è installato sul nodo. Installalo: apt install dmidecode",
+  "Memory modules are unknown: dmidecode told of none.":
+    "I moduli di memoria sono sconosciuti: dmidecode non ne ha indicato nessuno.",
+  Model: "Modello",
+  "Serial number": "Numero di serie",
+  "serial number": "numero di serie",
+  "Slot {n}": "Slot {n}",
+  "The firmware of this machine has no SMBIOS table, as that of some virtual machines: what it consists of is unknown.":
+    "Il firmware di questa macchina non ha una tabella SMBIOS, come quello di alcune macchine virtuali: i suoi componenti sono sconosciuti.",
+  "Unknown: no agent of this node has said what machine it is. It looks two minutes after its start, and then once a day; an older agent doesn't.":
+    "Sconosciuto: nessun agente di questo nodo ha detto che macchina è. Guarda due minuti dopo l'avvio e poi una volta al giorno; un agente più vecchio non lo fa.",
+  "no empty slot": "nessuno slot vuoto",
+  "{n} core": "{n} core",
+  "{n} cores": "{n} core",
+  "{n} empty slot": "{n} slot vuoto",
+  "{n} empty slots": "{n} slot vuoti",
+  "{n} module": "{n} modulo",
+  "{n} modules": "{n} moduli",
+  "{n} socket": "{n} socket",
+  "{n} sockets": "{n} socket",
+  "{n} thread": "{n} thread",
+  "{n} threads": "{n} thread",
   "A hypervisor below takes {share} of {subject}'s CPU time":
     "Un hypervisor sottostante prende il {share} del tempo di CPU di {subject}",
   "A job of this datastore failed at its newest run: see the Backup Server's tasks":

@@ -1,6 +1,7 @@
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, Page, TaskView } from "#protocol/api.ts";
 import type { EntityView, Outlook } from "#protocol/entities.ts";
+import type { NodeHardware } from "#protocol/hardware.ts";
 import type { Answer, RequestOptions } from "./api.ts";
 
 type Request = <T>(path: string, options?: RequestOptions) => Promise<Answer<T>>;
@@ -25,6 +26,10 @@ export class EntityApi {
 
   outlook(entity: string, cluster: string): Promise<Answer<Page<Outlook>>> {
     return this.request(withQuery("entities/outlook", { entity, cluster }));
+  }
+
+  hardware(node: string, cluster: string): Promise<Answer<NodeHardware>> {
+    return this.request(withQuery(`nodes/${encodeURIComponent(node)}/hardware`, { cluster }));
   }
 
   eventsAbout(entity: string, cluster: string, since: number): Promise<Answer<Page<EventView>>> {

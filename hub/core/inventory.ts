@@ -10,7 +10,10 @@ export type AgentInventory = {
   claims: Readonly<Record<string, EpochMs>>;
 };
 
-/** The newest inventory replaces the one before; a guest listed in both keeps the time of its claim. */
+/**
+ * The newest inventory replaces the one before; a guest listed in both keeps the time of its claim. An agent looks at its machine minutes after it
+ * started: until then the machine is the one before, or a node that dies while it starts would take the knowledge of what it was with it.
+ */
 export function stepInventory(
   before: AgentInventory | undefined,
   agent: AgentId,
@@ -19,7 +22,9 @@ export function stepInventory(
 ): AgentInventory {
   const claims: Record<string, EpochMs> = {};
   for (const { vmid } of inventory.guests) claims[vmid] = before?.claims[vmid] ?? now;
-  return { agent, receivedAt: now, inventory, claims };
+  const hardware = inventory.node.hardware ?? before?.inventory.node.hardware;
+  const whole = hardware === undefined ? inventory : { ...inventory, node: { ...inventory.node, hardware } };
+  return { agent, receivedAt: now, inventory: whole, claims };
 }
 
 /** A guest and the agent whose claim counts. */

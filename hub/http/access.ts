@@ -33,6 +33,7 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   "GET /api/v1/nodes": seen,
   "GET /api/v1/nodes/{node}": seen,
   "GET /api/v1/nodes/{node}/metrics": seen,
+  "GET /api/v1/nodes/{node}/hardware": seen,
   "GET /api/v1/guests": seen,
   "GET /api/v1/guests/{vmid}": seen,
   "GET /api/v1/guests/{vmid}/metrics": seen,

@@ -1,6 +1,7 @@
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { entityMetricsSchema, guestSchema, nodeSchema, page, storageSchema } from "#protocol/api.ts";
+import { nodeHardwareSchema } from "#protocol/hardware.ts";
 import { guestKey, nodeKey, parseNodeName, parseVmid, type Vmid } from "#protocol/ids.ts";
 import { askedNode, askedVmid } from "../core/asked.ts";
 import { nodesOf } from "../core/cluster.ts";
@@ -45,6 +46,14 @@ const routes = {
     summary: "Newest value of everything a node is sampled for; counters as rates per second",
     request: { params: nodeParam, query: clusterQuery },
     responses: { 200: json(entityMetricsSchema, "Metrics by name"), ...commonErrors },
+  }),
+  hardware: createRoute({
+    method: "get",
+    path: "/api/v1/nodes/{node}/hardware",
+    tags,
+    summary: "What machine a node is: maker, serial numbers, firmware, processors, memory modules",
+    request: { params: nodeParam, query: clusterQuery },
+    responses: { 200: json(nodeHardwareSchema, "Whatever is absent is unknown"), ...commonErrors },
   }),
   guests: createRoute({
     method: "get",
@@ -95,6 +104,16 @@ export function inventoryRoutes(app: HubApp, ports: HttpPorts): void {
     const seen = seenBy(c, ports);
     const { picture, node } = findNode(seen, c.req.valid("param").node, c.req.valid("query").cluster);
     return c.json(entityMetrics(sightOf(seen), picture, nodeKey(node), node), 200);
+  });
+  app.openapi(routes.hardware, (c) => {
+    const seen = seenBy(c, ports);
+    const { picture, node } = findNode(seen, c.req.valid("param").node, c.req.valid("query").cluster);
+    const { cluster, agents } = picture;
+    const entity = nodeKey(node);
+    if (!seen.entity(cluster, entity))
+      throw new Refusal("forbidden", `the hardware of ${node} takes Sys.Audit on /nodes/${node}`);
+    const hardware = agents.get(node)?.inventory?.inventory.node.hardware ?? null;
+    return c.json({ cluster, node, entity, hardware }, 200);
   });
   app.openapi(routes.guests, (c) => {
     const { cluster, node, tag } = c.req.valid("query");

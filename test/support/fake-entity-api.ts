@@ -1,5 +1,6 @@
 import type { Hono } from "hono";
 import type { EntityView, Outlook } from "#protocol/entities.ts";
+import type { NodeHardware } from "#protocol/hardware.ts";
 import type { FakeCluster } from "./fake-cluster.ts";
 import { fakeMetrics } from "./fake-history.ts";
 
@@ -58,6 +59,24 @@ const growing = (metric: string, capacity: number, perDay: number, days: number)
   ...{ metric, instance: null, capacity, trend: "growing", why: null, perDay, days },
   ...{ daysEarliest: days * 0.8, daysLatest: days * 1.4, since: 0 },
 });
+/** pve1 says what it is, pve2 has no SMBIOS table; of the others no agent has told. */
+const cpu = { model: "AMD EPYC 7313P 16-Core Processor", sockets: 1, cores: 16, threads: 32 };
+const dimm = { sizeBytes: 32 * gib, type: "DDR4", speed: 3200, maker: "Samsung Electronics Inc.", part: "M393A4K40DB3-CWE" };
+const machines: Record<string, NodeHardware["hardware"]> = {
+  pve1: {
+    ...{ maker: "Supermicro", model: "AS -1114S-WN10RT", serial: "S424242X2A00001", cpu },
+    board: { maker: "Supermicro", model: "H12SSW-NTR", version: "1.02" },
+    firmware: { maker: "American Megatrends Inc.", version: "2.5", date: "2022-09-14" },
+    memory: {
+      emptySlots: 6,
+      modules: [
+        { ...dimm, place: 1, slot: "P0_Node0_Channel0_Dimm0", serial: "03B1F8E4" },
+        { ...dimm, place: 3, serial: "03B1F8E5" },
+      ],
+    },
+  },
+  pve2: { board: {}, firmware: {}, cpu, missing: "smbios" },
+};
 const noTrend = (metric: string): Outlook => ({
   ...growing(metric, 1, 0, 0),
   ...{ trend: "none", why: "not-significant", perDay: null, days: null, daysEarliest: null, daysLatest: null, since: null },
@@ -88,6 +107,10 @@ export function addEntityApi(app: Hono, world: FakeCluster, hasAlerts: boolean):
       node: [noTrend("root_used")],
     };
     return c.json({ items: known[kind ?? ""] ?? [], next: null });
+  });
+  app.get("/api/v1/nodes/:node/hardware", (c) => {
+    const node = c.req.param("node");
+    return c.json({ cluster: world.cluster, node, entity: `node/${node}`, hardware: machines[node] ?? null });
   });
   // Nothing was ever restored, and no backup is known.
   for (const path of ["restore-tests", "backups"]) app.get(`/api/v1/${path}`, (c) => c.json({ items: [], next: null }));

@@ -29,7 +29,9 @@ export function seenHub(t: TestContext) {
     { vmid: 101, name: secretGuest, pool: "hidden-pool", tags: ["hidden-tag"] },
   ];
   const storage = { storage: "local-zfs", type: "zfspool", shared: false, content: ["images"], enabled: true, nodes: [] };
-  const node = { zpools: ["hidden-zpool"], sources: [], pveVersion: secretNode, kernel: secretNode, cpuModel: secretNode };
+  const hardware = { serial: secretNode, board: { serial: secretNode }, firmware: {}, cpu: {}, missing: "smbios" as const };
+  const facts = { pveVersion: secretNode, kernel: secretNode, cpuModel: secretNode, hardware };
+  const node = { zpools: ["hidden-zpool"], sources: [], ...facts };
   hub.fleet.inventory(agent, inventoryOf({ guests, storages: [storage], node }));
   for (const [index, vmid] of [100, 101].entries()) {
     hub.series.put(agent, guestKey(vmid as Vmid), "status", now, 1);

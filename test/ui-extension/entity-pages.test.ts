@@ -80,6 +80,31 @@ test("a node's page leads to its disks, pools, certificates and updates", async 
   await close();
 });
 
+test("a node's page says what machine it is, and calls unknown what nobody knows of it", async () => {
+  const { page, complaints, close } = await openPage("#/node/pve1");
+  const machine = page.locator("proven-machine");
+  const value = async (name: string) => {
+    const row = machine.locator("dl > div", { has: page.locator("dt").getByText(name, { exact: true }) });
+    return ((await row.locator("dd").textContent()) ?? "").trim();
+  };
+  await machine.getByText("S424242X2A00001").waitFor();
+  assert.equal(await value("Board"), "Supermicro, H12SSW-NTR, 1.02");
+  assert.equal(await value("BIOS or UEFI"), "American Megatrends Inc., 2.5, 2022-09-14");
+  assert.equal(await value("Processor"), "AMD EPYC 7313P 16-Core Processor, 1 socket, 16 cores, 32 threads");
+  assert.equal(await value("Memory modules"), "64 GiB, 2 modules, 6 empty slots");
+  assert.match(await value("Slot 1"), /^P0_Node0_Channel0_Dimm0, 32 GiB, /);
+  assert.match(await value("Slot 3"), /^32 GiB, DDR4, 3200 MT\/s, Samsung.*, serial number 03B1F8E5$/);
+  const go = (hash: string) => page.evaluate((place) => location.assign(place), hash);
+  await go("#/node/pve2");
+  await machine.getByText("The firmware of this machine has no SMBIOS table").waitFor();
+  assert.deepEqual([await value("Maker"), await value("Serial number")], ["unknown", "unknown"]);
+  await go("#/node/pve3");
+  await machine.getByText("Unknown: no agent of this node has said what machine it is.").waitFor();
+  assert.equal(await machine.locator("dl").count(), 0);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("the agents' page names each one's certificate, and revokes or rotates only after a yes that names the node", async () => {
   const from = await startHub({ silent: 1, scopes: ["read", "write"] });
   const { page, complaints, close } = await openPage("#/", { from });

@@ -12,6 +12,7 @@ import "./proven-charts.ts";
 import "./proven-entity-alerts.ts";
 import "./proven-guests.ts";
 import "./proven-hardware.ts";
+import "./proven-machine.ts";
 import "./proven-node-care.ts";
 import "./proven-outlook.ts";
 import { EntityPage, factList, notice, pageStyles } from "./proven-page.ts";
@@ -55,6 +56,7 @@ export class ProvenNode extends EntityPage {
         <proven-node-care .panel=${panel} .entity=${node.entity} .cluster=${node.cluster}></proven-node-care>
         <proven-outlook .panel=${panel} .entity=${node.entity} .cluster=${node.cluster}></proven-outlook>
       </div>
+      <proven-machine .panel=${panel} .node=${node.node} .cluster=${node.cluster}></proven-machine>
       ${this.#facts(node)}
     `;
   }

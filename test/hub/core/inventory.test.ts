@@ -74,3 +74,15 @@ test("guests without a name get PVE's default", () => {
   assert.equal(guestName({ vmid: 100, type: "qemu" }), "VM 100");
   assert.equal(guestName({ vmid: 200, type: "lxc" }), "CT200");
 });
+
+test("an agent that has just started and not looked at its machine yet takes nothing from what is known of it; a new look replaces it", () => {
+  const hardware = (serial: string) => ({ serial, board: {}, firmware: {}, cpu: {}, missing: "smbios" as const });
+  const said = (before: AgentInventory | undefined, node: AgentInventory["inventory"]["node"]) =>
+    stepInventory(before, agentOf("pve1"), inventoryOf({ node }), at(0));
+  const facts = { zpools: [], sources: [] };
+  const known = said(undefined, { ...facts, hardware: hardware("A") });
+  const restarted = said(known, { ...facts, kernel: "6.17" });
+  assert.deepEqual(restarted.inventory.node, { ...facts, kernel: "6.17", hardware: hardware("A") });
+  assert.equal(said(restarted, { ...facts, hardware: hardware("B") }).inventory.node.hardware?.serial, "B");
+  assert.equal("hardware" in said(undefined, facts).inventory.node, false);
+});

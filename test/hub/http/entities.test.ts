@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EntityView, Outlook } from "#protocol/entities.ts";
+import type { NodeHardware } from "#protocol/hardware.ts";
 import type { EntityKey } from "#protocol/ids.ts";
 import { seenHub } from "../../support/seen-hub.ts";
-import { inventoryOf } from "../../support/test-hub.ts";
+import { clusterA, inventoryOf } from "../../support/test-hub.ts";
 
 const dayMs = 86_400_000;
 type List<T> = { items: T[] };
@@ -79,4 +80,21 @@ test("a storage that fills says when it is full and how sure that is; a short hi
   hub.series.put(agent, "zpool/pve1/tank" as EntityKey, "size", now, 2);
   const [short] = await of<Outlook>("root@pam", "entities/outlook?entity=zpool/pve1/tank");
   assert.deepEqual([short?.trend, short?.why, short?.days], ["none", "too-short", null]);
+});
+
+test("a node's machine is told with its serial numbers to who audits the node; one that no agent has told of is null, not empty", async (t) => {
+  const { gateway } = seenHub(t);
+  const ask = async (user: string, node: string) => {
+    const answer = await gateway.ask(user, "GET", `/api/v1/nodes/${node}/hardware`);
+    return { status: answer.status, body: await answer.text() };
+  };
+  const told = await ask("alice@pve", "pve1");
+  const { hardware, ...rest } = JSON.parse(told.body) as NodeHardware;
+  assert.deepEqual(rest, { cluster: clusterA, node: "pve1", entity: "node/pve1" });
+  assert.deepEqual([hardware?.serial, hardware?.maker, hardware?.missing], ["hidden-node-fact", undefined, "smbios"]);
+  assert.equal((JSON.parse((await ask("alice@pve", "pve2")).body) as NodeHardware).hardware, null);
+  const refused = await ask("carol@pve", "pve1");
+  assert.equal(refused.status, 403);
+  assert.doesNotMatch(refused.body, /hidden/);
+  assert.equal((await ask("alice@pve", "pve9")).status, 404);
 });
