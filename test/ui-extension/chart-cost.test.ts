@@ -31,9 +31,15 @@ test("a hundred live charts: each sample draws those in sight, and no other", as
     const element = document
       .querySelector("proven-app")
       ?.shadowRoot?.querySelector("proven-node")
-      ?.shadowRoot?.querySelector("proven-charts") as unknown as { charts: Spec[] };
+      ?.shadowRoot?.querySelector("proven-charts") as unknown as {
+      charts: Spec[];
+      requestUpdate(): void;
+    };
     const cpu = element.charts.filter(({ id }) => id === "cpu");
-    element.charts = Array.from({ length: count }, (_, index) => cpu.map((spec) => ({ ...spec, id: `cpu${index}` }))).flat();
+    const many = Array.from({ length: count }, (_, index) => cpu.map((spec) => ({ ...spec, id: `cpu${index}` }))).flat();
+    // The page sets its own charts whenever it learns something of the node.
+    Object.defineProperty(element, "charts", { get: () => many, set: () => undefined });
+    element.requestUpdate();
   }, charts);
   await page.locator(`proven-chart[data-chart=cpu${charts - 1}]`).waitFor();
   assert.equal(await page.locator("proven-chart").count(), charts);

@@ -17,6 +17,7 @@ test("a VM's identity is its smbios uuid and the MACs of its NICs", () => {
     tags: ["prod", "web"],
     onboot: true,
     storages: ["vmstore"],
+    unprotected: [],
     snapshots: [],
     guestAgent: true,
   });
@@ -31,6 +32,7 @@ test("a container's identity is its MAC and its root volume, and its name is its
     onboot: false,
     rootfsStorage: "vmstore",
     storages: ["vmstore"],
+    unprotected: [],
     snapshots: [],
   });
 });
@@ -47,6 +49,7 @@ test("a template is one, and keys of a snapshot or of pending changes are not th
     lock: "backup",
     onboot: false,
     storages: [],
+    unprotected: [],
     snapshots: [],
   });
 });
