@@ -38,7 +38,12 @@ test("a hundred live charts: each sample draws those in sight, and no other", as
     const cpu = element.charts.filter(({ id }) => id === "cpu");
     const many = Array.from({ length: count }, (_, index) => cpu.map((spec) => ({ ...spec, id: `cpu${index}` }))).flat();
     // The page sets its own charts whenever it learns something of the node.
-    Object.defineProperty(element, "charts", { get: () => many, set: () => undefined });
+    Object.defineProperty(element, "charts", {
+      get() {
+        return many;
+      },
+      set() {},
+    });
     element.requestUpdate();
   }, charts);
   await page.locator(`proven-chart[data-chart=cpu${charts - 1}]`).waitFor();
