@@ -229,7 +229,6 @@ export const metricReadingSchema = readingSchema.extend({
   unit: z.string(),
   source: z.string(),
 });
-export type MetricReading = z.infer<typeof metricReadingSchema>;
 export const entityMetricsSchema = z.object({ cluster: z.string(), entity: z.string(), metrics: z.array(metricReadingSchema) });
 export type EntityMetrics = z.infer<typeof entityMetricsSchema>;
 

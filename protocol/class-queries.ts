@@ -95,7 +95,6 @@ export const groupQuerySchema = z.strictObject({
   combine: z.array(z.enum(combinations)).min(1).max(combinations.length).default(["sum"]),
   ...filter,
 });
-export type GroupQuery = z.input<typeof groupQuerySchema>;
 
 /** `count`: series that had a sample in that step; a sum is over so many. null: none had. */
 export const groupAnswerSchema = seriesAnswerSchema.extend({
@@ -113,4 +112,3 @@ export const groupAnswerSchema = seriesAnswerSchema.extend({
     }),
   ),
 });
-export type GroupAnswer = z.infer<typeof groupAnswerSchema>;

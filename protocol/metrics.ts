@@ -25,7 +25,6 @@ export function metricByName(entity: EntityKind, name: string): Metric | undefin
 }
 
 export const guestStatusCodes = ["stopped", "running", "paused", "suspended", "prelaunch", "io-error", "other"] as const;
-export type GuestRunState = (typeof guestStatusCodes)[number];
 export const zpoolHealthCodes = ["ONLINE", "DEGRADED", "FAULTED", "OFFLINE", "UNAVAIL", "REMOVED", "SUSPENDED"] as const;
 /** `dsl_scan_state` of OpenZFS; `paused`: a scrub that was told to wait. */
 export const zpoolScanCodes = ["none", "scanning", "finished", "canceled", "paused"] as const;

@@ -41,7 +41,6 @@ export const operationSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("pbs-verify"), params: pbsVerifySchema }),
 ]);
 export type Operation = z.output<typeof operationSchema>;
-export type OperationKind = Operation["kind"];
 
 const verdictStates = ["verified", "damaged", "not-checked", "unreadable"] as const;
 

@@ -30,11 +30,9 @@ export type ProofBadge = z.infer<typeof proofBadgeSchema>;
 
 const runKinds = ["restore-test", "restore-plan", "archive-check", "pbs-verify"] as const;
 export const runKindSchema = z.enum(runKinds);
-export type RunKind = z.infer<typeof runKindSchema>;
 
 /** `queued`: on the hub. `sent`: given to an agent, which has said nothing yet. `running`: it has. `finished`: `outcome` says how. */
 export const runStates = ["queued", "sent", "running", "finished"] as const;
-export type RunState = (typeof runStates)[number];
 
 /** Those of a restore test, and `expired`: no node could begin it in time, so nothing was done. `passed` of a plan: it was made. */
 export const runOutcomes = [...restoreOutcomes, "expired"] as const;

@@ -1,4 +1,4 @@
-import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
+import type { EpochMs, NodeName } from "#protocol/ids.ts";
 import { type Duty, duties } from "#protocol/messages.ts";
 import { byText } from "#protocol/order.ts";
 
@@ -36,5 +36,3 @@ export function assignDuties(holders: Holders, agents: readonly DutyAgent[], now
 export function dutiesOf(holders: Holders, node: NodeName): Duty[] {
   return duties.filter((duty) => holders[duty] === node);
 }
-
-export type ClusterHolders = ReadonlyMap<ClusterId, Holders>;
