@@ -34,6 +34,8 @@ export class BackupSource implements SlowSource {
   private listener: BackupListener | undefined;
   private told = new Map<string, { hash: string; atMs: number }>();
   private counts = { storages: 0, backups: 0 };
+  /** Storages that were listed, or could not be, since this listener came. */
+  private looked = new Set<string>();
   /** When to list again, if sooner than usual. */
   private soonMs: number | undefined;
 
@@ -43,11 +45,15 @@ export class BackupSource implements SlowSource {
   listen(listener: BackupListener | undefined): void {
     this.listener = listener;
     this.told = new Map();
-    this.soonMs = 0;
+    this.looked = new Set();
   }
 
   everyMs(sight: NodeSight): number | undefined {
-    if (this.listener === undefined || mine(sight).length === 0) return undefined;
+    if (this.listener === undefined) return undefined;
+    const storages = mine(sight);
+    if (storages.length === 0) return undefined;
+    // Shared ones come with a duty, which may come later than the listener.
+    if (storages.some(({ storage }) => !this.looked.has(storage))) return 0;
     return this.soonMs ?? listEveryMs;
   }
 
@@ -67,6 +73,7 @@ export class BackupSource implements SlowSource {
   async refresh(sight: NodeSight): Promise<void> {
     this.soonMs = undefined;
     const storages = mine(sight);
+    this.looked = new Set(storages.map(({ storage }) => storage));
     const done = new Set<string>();
     const problems: string[] = [];
     let [backups, left] = [0, false];

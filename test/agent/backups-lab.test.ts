@@ -17,14 +17,18 @@ test("a node of the lab tells every backup of its storages, each with its owner 
     readArchive: async () => assert.fail("no sums are taken"),
   };
   const { collector, tickUntil } = startLabCollector(context, lab, clock, "pve1", { backups });
-  collector.setDuties(["cluster", "shared-storage", "backup-jobs"]);
   const heard: Backups[] = [];
   collector.backups?.listen((part) => heard.push(backupsSchema.parse(part)) > 0);
   const last = (storage: string, namespace?: string) =>
     heard.findLast((set) => set.storage === storage && set.datastore?.namespace === namespace);
+  await tickUntil(() => last("local") !== undefined);
+  assert.equal(last("nfs1"), undefined, "shared ones are another agent's");
+  const dutiesAt = clock.now();
+  collector.setDuties(["cluster", "shared-storage", "backup-jobs"]);
   await tickUntil(
     () => last("pbs1", "pve/archive") !== undefined && last("nfs1")?.backups.some(({ guest }) => guest !== undefined) === true,
   );
+  assert.ok(clock.now() - dutiesAt < 300_000, "a new duty does not wait for the next listing");
   const saved = (storage: string) =>
     pastBackups(lab.world, clock.now())
       .filter((backup) => backup.storage === storage)
