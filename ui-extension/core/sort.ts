@@ -1,6 +1,32 @@
 export type SortKey = string | number | undefined;
 export type Sorting = { column: string; descending: boolean };
 
+/** The sorting that an address names: `cpu`, or `-cpu` for the largest first. The same text is the same object, so that a table isn't sorted anew. */
+export class SortingInAddress<First extends Sorting | undefined> {
+  private text: string | undefined;
+  private value: Sorting | First;
+
+  /** `first`: where the address names none. */
+  constructor(private readonly first: First) {
+    this.value = first;
+  }
+
+  of(text: string | undefined): Sorting | First {
+    if (text !== this.text) {
+      this.text = text;
+      this.value = text === undefined ? this.first : { column: text.replace(/^-/, ""), descending: text.startsWith("-") };
+    }
+    return this.value;
+  }
+
+  /** The text of what somebody chose. */
+  textOf(chosen: Sorting): string {
+    this.text = `${chosen.descending ? "-" : ""}${chosen.column}`;
+    this.value = chosen;
+    return this.text;
+  }
+}
+
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
 /** Order of keys nobody reads. */

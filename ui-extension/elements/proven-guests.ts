@@ -1,7 +1,7 @@
 import { css, html, nothing } from "lit";
 import type { GuestView } from "#protocol/api.ts";
 import { filterGuests } from "../core/guests.ts";
-import type { Sorting } from "../core/sort.ts";
+import { type Sorting, SortingInAddress } from "../core/sort.ts";
 import { t } from "../i18n.ts";
 import { guestColumns, usualGuestColumns } from "./guest-columns.ts";
 import { icon } from "./icon.ts";
@@ -37,7 +37,7 @@ export class ProvenGuests extends PanelElement {
   declare maxHeight: number | undefined;
   /** The list of columns is open. */
   declare choosing: boolean;
-  #sorting: { text: string | undefined; value: Sorting } = { text: undefined, value: firstSorting };
+  readonly #sorting = new SortingInAddress(firstSorting);
   #rows: { of: readonly unknown[]; rows: GuestView[]; total: number } = { of: [], rows: [], total: 0 };
 
   constructor() {
@@ -70,7 +70,7 @@ export class ProvenGuests extends PanelElement {
         .columns=${this.#columns()}
         .rows=${rows}
         .keyOf=${(guest: GuestView) => `${guest.cluster} ${guest.entity}`}
-        .sorting=${this.#sortingOf(this.panel.navigation.route.value.sort)}
+        .sorting=${this.#sorting.of(this.panel.navigation.route.value.sort)}
         .maxHeight=${this.maxHeight ?? 520}
         .empty=${filter === "" ? t("No guests here.") : t("No guest matches this filter.")}
         @sorted=${this.#onSorted}
@@ -137,19 +137,9 @@ export class ProvenGuests extends PanelElement {
     void this.panel.overview.change({ filters: filters.slice(-50) });
   }
 
-  #sortingOf(text: string | undefined): Sorting {
-    if (text !== this.#sorting.text) {
-      const value = text === undefined ? firstSorting : { column: text.replace(/^-/, ""), descending: text.startsWith("-") };
-      this.#sorting = { text, value };
-    }
-    return this.#sorting.value;
-  }
-
   #onSorted({ detail }: CustomEvent<Sorting>): void {
     const { navigation } = this.panel;
-    const text = `${detail.descending ? "-" : ""}${detail.column}`;
-    this.#sorting = { text, value: detail };
-    navigation.go({ ...navigation.route.value, sort: text }, "replace");
+    navigation.go({ ...navigation.route.value, sort: this.#sorting.textOf(detail) }, "replace");
   }
 
   #onSaved(event: Event): void {

@@ -15,7 +15,7 @@ import {
 } from "../core/matrix.ts";
 import { runWords } from "../core/proofs.ts";
 import { sectionRoute } from "../core/route.ts";
-import type { Sorting } from "../core/sort.ts";
+import { type Sorting, SortingInAddress } from "../core/sort.ts";
 import { formatSpan } from "../core/units.ts";
 import { t, timeZone, tn } from "../i18n.ts";
 import { download, fileName } from "./download.ts";
@@ -77,7 +77,7 @@ export class ProvenProofs extends PanelElement {
   declare result: Said;
   #asked = "";
   #askedAt = 0;
-  #sorting: { text: string | undefined; value: Sorting | undefined } = { text: undefined, value: undefined };
+  readonly #sorting = new SortingInAddress(undefined);
 
   constructor() {
     super();
@@ -137,7 +137,7 @@ export class ProvenProofs extends PanelElement {
           <input class="end" type="search" placeholder=${t("name, tag:prod, node:pve1, is:slower")} aria-label=${t("Filter guests")} .value=${filter} @input=${(event: Event) => this.#filterBy((event.target as HTMLInputElement).value)} />
           <button type="button" ?disabled=${rows.length === 0} @click=${() => this.#save(rows)}>${t("Save as CSV")}</button>
         </header>
-        <proven-table .rows=${rows} .columns=${matrixColumns(panel, test)} .caption=${t("Guests and their restore proof")} .keyOf=${({ guest }: MatrixRow) => `${guest.cluster} ${guest.entity}`} .empty=${all.length === 0 ? t("No guest is known") : t("No guest matches this filter.")} .maxHeight=${520} .sorting=${this.#sortingOf(sort)} @sorted=${this.#onSorted}></proven-table>
+        <proven-table .rows=${rows} .columns=${matrixColumns(panel, test)} .caption=${t("Guests and their restore proof")} .keyOf=${({ guest }: MatrixRow) => `${guest.cluster} ${guest.entity}`} .empty=${all.length === 0 ? t("No guest is known") : t("No guest matches this filter.")} .maxHeight=${520} .sorting=${this.#sorting.of(sort)} @sorted=${this.#onSorted}></proven-table>
       </section>
     `;
   }
@@ -209,19 +209,9 @@ export class ProvenProofs extends PanelElement {
     navigation.go({ ...navigation.route.value, filter }, "replace");
   }
 
-  #sortingOf(text: string | undefined): Sorting | undefined {
-    if (text !== this.#sorting.text) {
-      const value = text === undefined ? undefined : { column: text.replace(/^-/, ""), descending: text.startsWith("-") };
-      this.#sorting = { text, value };
-    }
-    return this.#sorting.value;
-  }
-
   #onSorted({ detail }: CustomEvent<Sorting>): void {
     const { navigation } = this.panel;
-    const text = `${detail.descending ? "-" : ""}${detail.column}`;
-    this.#sorting = { text, value: detail };
-    navigation.go({ ...navigation.route.value, sort: text }, "replace");
+    navigation.go({ ...navigation.route.value, sort: this.#sorting.textOf(detail) }, "replace");
   }
 
   #save(rows: readonly MatrixRow[]): void {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { retryDelayMs } from "../../../ui-extension/core/retry.ts";
 import { rowWindow } from "../../../ui-extension/core/row-window.ts";
-import { sortRows } from "../../../ui-extension/core/sort.ts";
+import { SortingInAddress, sortRows } from "../../../ui-extension/core/sort.ts";
 import { fc } from "../../support/property.ts";
 
 test("names sort as people count, and unknown goes last in either direction", () => {
@@ -42,4 +42,16 @@ test("attempts to get the stream back grow rarer, and never rarer than every 15.
     [1250, 2250, 4250, 8250, 15_250, 15_250],
   );
   assert.equal(retryDelayMs(5, 0), 250);
+});
+
+test("an address names a sorting, the largest first behind a minus, and the same text is the same sorting", () => {
+  const first = { column: "guest", descending: false };
+  const sorting = new SortingInAddress(first);
+  assert.equal(sorting.of(undefined), first);
+  const byCpu = sorting.of("-cpu");
+  assert.deepEqual(byCpu, { column: "cpu", descending: true });
+  assert.equal(sorting.of("-cpu"), byCpu);
+  const chosen = { column: "name", descending: false };
+  assert.deepEqual([sorting.textOf(chosen), sorting.of("name") === chosen], ["name", true]);
+  assert.equal(sorting.of(undefined), first);
 });
