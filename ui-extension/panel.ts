@@ -183,18 +183,23 @@ export class Panel {
     return this.session.value.state === "signed-in";
   }
 
-  async #readHealth(): Promise<void> {
+  /** False: the hub did not answer. */
+  async #readHealth(): Promise<boolean> {
     this.#healthAt = Date.now();
     const health = await this.api.health();
     if (health.ok) this.store.change({ health: health.value });
-    if (health.ok && this.overview.protections.value !== undefined) await this.overview.readProtections();
+    return health.ok;
+  }
+
+  async #refresh(): Promise<void> {
+    if ((await this.#readHealth()) && this.overview.protections.value !== undefined) await this.overview.readProtections();
   }
 
   #tick(): void {
     this.now.set(Date.now() + this.store.clockOffsetMs);
     this.stream.watch(Date.now());
     if (this.session.value.state !== "signed-in") return;
-    if (Date.now() - this.#healthAt > 30_000) void this.#readHealth();
+    if (Date.now() - this.#healthAt > 30_000) void this.#refresh();
     if (Date.now() - this.#keptAt > keepEveryMs) this.keepState();
   }
 }

@@ -32,7 +32,7 @@ export function windowText({ calendar, timezone, durationSec }: Policy["window"]
   return `${calendar}–${two(Math.floor(end / 60))}:${two(end % 60)} (${timezone})`;
 }
 
-/** A new policy, to be filled in; off until somebody has looked at what it would do. */
+/** A new policy, to be filled in; on as soon as it is saved: the editor has shown by then what it does. */
 export const blankPolicy = (order: number, timezone: string): Policy => ({
   id: "",
   name: "",
