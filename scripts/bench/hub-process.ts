@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { Agent, request } from "node:https";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { SeriesQuery } from "#protocol/api.ts";
 import type { TopQuery } from "#protocol/class-queries.ts";
 import { type Columns, columnsType, parseColumns } from "./columns.ts";
+import { type Answer, HttpClient } from "./http-client.ts";
 import type { HubDoor } from "./link-client.ts";
 import { type LoopPauses, loopProbeEnv, loopProbeFlags, readPauses, watchLoop } from "./loop-pauses.ts";
 import { freePort, waitUntil } from "./peer-process.ts";
@@ -24,13 +24,10 @@ const nodeFlags = [...hubUnit.flags, ...(process.env.PROVEN_BENCH_NODE_FLAGS?.sp
 /** Requests with one API key before another one is made: below the burst that the hub's rate limit grants a key. */
 const requestsPerKey = 250;
 
-const tls = new Agent({ keepAlive: true, rejectUnauthorized: false });
-
-type Answer = { status: number; body: Buffer };
-
 /** The real hub, from its bundle, on 127.0.0.1 with all its files below `dir`. */
 export class HubProcess {
   private child: ChildProcess | undefined;
+  private client: HttpClient | undefined;
   private port = 0;
   private adminKey = "";
   private readKey = "";
@@ -178,6 +175,7 @@ export class HubProcess {
     const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     child.kill(signal);
     await gone;
+    this.client?.close();
     this.child = undefined;
   }
 
@@ -186,18 +184,9 @@ export class HubProcess {
     path: string,
     key: string,
     body?: Uint8Array,
-    headers: Record<string, string> = {},
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const sent = { ...headers, authorization: `Bearer ${key}`, "content-length": String(body?.length ?? 0) };
-      const call = request({ host: "127.0.0.1", port: this.port, method, path, agent: tls, headers: sent }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
-        response.on("error", reject);
-      });
-      call.on("error", reject);
-      call.end(body);
-    });
+    this.client ??= new HttpClient(this.port, true);
+    return this.client.request(method, path, { ...headers, authorization: `Bearer ${key}` }, body);
   }
 }

@@ -1,13 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
-import { Agent, request } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { HttpClient } from "./http-client.ts";
 import { diskBytes } from "./page-cache.ts";
 
 export type PeerName = "prometheus" | "victoria-metrics";
-
-const agent = new Agent({ keepAlive: true, maxSockets: 16 });
 
 /** A TCP port of 127.0.0.1 that was free a moment ago. */
 export function freePort(): Promise<number> {
@@ -20,26 +18,6 @@ export function freePort(): Promise<number> {
         typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
       );
     });
-  });
-}
-
-export function httpRequest(
-  port: number,
-  method: "GET" | "POST",
-  path: string,
-  body?: Uint8Array,
-  headers: Record<string, string> = {},
-): Promise<{ status: number; body: Buffer }> {
-  return new Promise((resolve, reject) => {
-    const sent = body === undefined ? headers : { ...headers, "content-length": String(body.length) };
-    const call = request({ host: "127.0.0.1", port, method, path, agent, headers: sent }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
-      response.on("error", reject);
-    });
-    call.on("error", reject);
-    call.end(body);
   });
 }
 
@@ -92,7 +70,7 @@ const writeHeaders = {
 /** A peer of ours, run from its unpacked Debian package on 127.0.0.1 with its data in `dir`. */
 export class PeerProcess {
   private child: ChildProcess | undefined;
-  private port = 0;
+  private client: HttpClient | undefined;
 
   constructor(
     readonly name: PeerName,
@@ -106,26 +84,33 @@ export class PeerProcess {
     return pid;
   }
 
+  private get http(): HttpClient {
+    if (this.client === undefined) throw new Error(`${this.name} does not run`);
+    return this.client;
+  }
+
   /** Time until it answered that it is ready, ms. */
   async start(): Promise<number> {
     mkdirSync(this.dir, { recursive: true });
-    this.port = await freePort();
+    const port = await freePort();
+    const client = new HttpClient(port, false);
+    this.client = client;
     const { args, readyPath } = launches[this.name];
     const log = openSync(`${this.dir}.log`, "a");
-    this.child = spawn(this.program, args(this.dir, this.port), { stdio: ["ignore", log, log], cwd: this.dir });
+    this.child = spawn(this.program, args(this.dir, port), { stdio: ["ignore", log, log], cwd: this.dir });
     closeSync(log);
-    return waitUntil(this.name, async () => (await httpRequest(this.port, "GET", readyPath)).status === 200, 120_000);
+    return waitUntil(this.name, async () => (await client.request("GET", readyPath)).status === 200, 120_000);
   }
 
   /** One remote-write request, compressed. */
   async write(body: Uint8Array): Promise<void> {
-    const { status, body: answer } = await httpRequest(this.port, "POST", "/api/v1/write", body, writeHeaders);
+    const { status, body: answer } = await this.http.request("POST", "/api/v1/write", writeHeaders, body);
     if (status > 299) throw new Error(`${this.name} refused samples: ${status} ${answer.toString().slice(0, 200)}`);
   }
 
   /** The answer's bytes; anything but 200 throws. */
   async get(path: string): Promise<Buffer> {
-    const { status, body } = await httpRequest(this.port, "GET", path);
+    const { status, body } = await this.http.request("GET", path);
     if (status !== 200) throw new Error(`${this.name}: ${path}: ${status} ${body.toString().slice(0, 200)}`);
     return body;
   }
@@ -137,6 +122,7 @@ export class PeerProcess {
     const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     child.kill("SIGKILL");
     await gone;
+    this.client?.close();
     this.child = undefined;
   }
 
