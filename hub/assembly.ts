@@ -94,6 +94,7 @@ export function assembleHub(parts: HubParts) {
     timezone,
     state,
     store: series.reader,
+    dutiesOf: (agent) => fleet.dutiesOf(agent),
     identityOf: (cluster, vmid) => fleet.owners(cluster)?.get(vmid)?.facts.identity,
     clock,
     journal,
@@ -134,6 +135,7 @@ export function assembleHub(parts: HubParts) {
     sendDuties: (agent) => {
       link.sendDuties(agent, fleet.dutiesOf(agent));
       outlets.agents.refresh(agent);
+      restore.dutiesMoved(agent);
     },
     dismiss: (agent) => link.revoke(agent),
     proofOf: (picture, owned) => restore.badge(picture, owned, clock.now()),

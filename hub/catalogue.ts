@@ -1,8 +1,15 @@
 import { createHash } from "node:crypto";
 import type { Backup, Backups } from "#protocol/backups.ts";
 import type { ClusterId, EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
-import type { GuestFacts } from "#protocol/messages.ts";
-import { type BackupSet, guestOfBackup, PartCollector, storageEntityOf } from "./core/backup-catalogue.ts";
+import type { GuestFacts, Inventory } from "#protocol/messages.ts";
+import {
+  type BackupSet,
+  guestOfBackup,
+  PartCollector,
+  standingOf,
+  storageEntityOf,
+  switchedOff,
+} from "./core/backup-catalogue.ts";
 import type { CataloguedBackups } from "./core/backup-due.ts";
 import type { AgentId } from "./core/series.ts";
 import type { StateStore } from "./store/state.ts";
@@ -69,6 +76,16 @@ export class Catalogue {
       problem: null,
     };
     this.save(id, withBackups(set, complete), known?.backups ?? new Map());
+  }
+
+  /** Forgets what lies on storages, namespaces and nodes that are gone, and takes for old what lies on a storage that is switched off. */
+  compare({ cluster, node }: AgentId, inventory: Inventory, listsShared: boolean): void {
+    for (const [id, set] of this.sets) {
+      if (set.cluster !== cluster) continue;
+      const standing = standingOf(set, node, inventory, listsShared);
+      if (standing === "gone") this.forget(id, set);
+      if (standing === "off" && set.problem !== switchedOff) this.save(id, { ...set, problem: switchedOff }, set.backups);
+    }
   }
 
   allSets(cluster?: string): BackupSet[] {
@@ -149,6 +166,16 @@ export class Catalogue {
       }
     });
     this.sets.set(id, set);
+    this.found.clear();
+    this.changes++;
+  }
+
+  private forget(id: string, set: KnownSet): void {
+    this.state.together(() => {
+      this.state.remove("backupSet", id, by);
+      for (const volid of set.backups.keys()) this.state.remove("backup", backupKey(id, volid), by);
+    });
+    this.sets.delete(id);
     this.found.clear();
     this.changes++;
   }

@@ -1,5 +1,6 @@
 import type { Backup } from "#protocol/backups.ts";
 import type { ClusterId, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
+import type { Duty } from "#protocol/messages.ts";
 import type { ProtectionView } from "#protocol/panel.ts";
 import type { BackupView, GuestProofView, ProofBadge, RunView } from "#protocol/proof.ts";
 import type { RestoreCheck } from "#protocol/restore.ts";
@@ -54,6 +55,7 @@ export type RestoreParts = Pick<OperationPorts, "picture" | "takes" | "send" | "
   Pick<VerifyPorts, "pictures" | "timezone"> & {
     /** The hub's address as people reach it. */
     base(): string;
+    dutiesOf(agent: AgentId): readonly Duty[];
     /** Windows that facts opened just now. */
     automaticWindows(): readonly { id: string; text: string }[];
     state: StateStore;
@@ -66,8 +68,10 @@ export type RestoreParts = Pick<OperationPorts, "picture" | "takes" | "send" | "
 export type RunningRestore = RestorePorts & {
   /** All series: of samples, and of what tests measured. */
   series: SeriesReader & SeriesRanker;
-  session: Pick<SessionEvents, "operation" | "backups">;
+  session: Pick<SessionEvents, "operation" | "backups" | "inventory">;
   welcomed(agent: AgentId): void;
+  /** To or from this agent. */
+  dutiesMoved(agent: AgentId): void;
   prune(now: EpochMs): void;
 };
 
@@ -91,6 +95,8 @@ export function openRestore(parts: RestoreParts): RunningRestore {
     backsUp: (...node) => backsUp(parts, ...node),
     maintenance: (facts) => maintenance(parts)(facts),
   });
+  const compare: SessionEvents["inventory"] = (agent, inventory) =>
+    catalogue.compare(agent, inventory, parts.dutiesOf(agent).includes("backup-jobs"));
   return {
     book,
     series,
@@ -114,8 +120,13 @@ export function openRestore(parts: RestoreParts): RunningRestore {
     session: {
       operation: (agent, message) => operations.heard(agent, message),
       backups: (agent, listing) => catalogue.take(agent, listing),
+      inventory: compare,
     },
     welcomed: (agent) => operations.welcomed(agent),
+    dutiesMoved: (agent) => {
+      const known = parts.picture(agent.cluster)?.agents.get(agent.node)?.inventory;
+      if (known !== undefined) compare(agent, known.inventory);
+    },
     prune: (now) => book.prune((now - runsKeptMs) as EpochMs),
   };
 }

@@ -21,7 +21,7 @@ export type SessionEventPorts = {
   welcomed(agent: AgentId): void;
   told(agent: AgentId, body: MessageOf<"outlet.told">["body"]): void;
   logins: Pick<LoginAsks, "answered" | "lost">;
-  restore: Pick<SessionEvents, "operation" | "backups">;
+  restore: Pick<SessionEvents, "operation" | "backups" | "inventory">;
 };
 
 /** What the hub does on what agents' sessions tell. */
@@ -52,7 +52,10 @@ export function sessionEvents({
     operation: (agent, message) => restore.operation(agent, message),
     backups: (agent, backups) => restore.backups(agent, backups),
     loginAnswered: (agent, message) => logins.answered(agent, message),
-    inventory: (agent, inventory) => fleet.inventory(agent, inventory),
+    inventory(agent, inventory) {
+      fleet.inventory(agent, inventory);
+      restore.inventory(agent, inventory);
+    },
     tasks: (agent, reports, first) => tasks.report(agent, reports, first),
     clock: (agent, skewMs) => fleet.measured(agent, skewMs),
     refused({ node, clusterId }, code, problem) {

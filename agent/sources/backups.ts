@@ -32,7 +32,7 @@ export class BackupSource implements SlowSource {
   readonly patienceMs = 10 * minuteMs;
   problem: string | undefined;
   private listener: BackupListener | undefined;
-  private told = new Map<string, { hash: string; atMs: number }>();
+  private told = new Map<string, { storage: string; hash: string; atMs: number }>();
   private counts = { storages: 0, backups: 0 };
   /** Storages that were listed, or could not be, since this listener came. */
   private looked = new Set<string>();
@@ -51,6 +51,7 @@ export class BackupSource implements SlowSource {
   everyMs(sight: NodeSight): number | undefined {
     if (this.listener === undefined) return undefined;
     const storages = mine(sight);
+    this.forgetAllBut(storages);
     if (storages.length === 0) return undefined;
     // Shared ones come with a duty, which may come later than the listener.
     if (storages.some(({ storage }) => !this.looked.has(storage))) return 0;
@@ -135,8 +136,15 @@ export class BackupSource implements SlowSource {
     const [before, nowMs] = [this.told.get(key), this.deps.clock.monotonicMs()];
     if (before?.hash === hash && nowMs - before.atMs < tellAgainMs) return true;
     if (!splitBackups(set, partMaxBytes).every((part) => listener(part))) return false;
-    this.told.set(key, { hash, atMs: nowMs });
+    this.told.set(key, { storage: set.storage, hash, atMs: nowMs });
     return true;
+  }
+
+  /** The hub forgets what lies on a storage that is gone, and takes for old what lies on one that is off: should it come back, it is news. */
+  private forgetAllBut(storages: readonly StorageFacts[]): void {
+    const present = new Set(storages.map(({ storage }) => storage));
+    for (const storage of this.looked) if (!present.has(storage)) this.looked.delete(storage);
+    for (const [key, { storage }] of this.told) if (!present.has(storage)) this.told.delete(key);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Backup, Backups } from "#protocol/backups.ts";
 import type { EntityKey, EpochMs, NodeName, StorageId } from "#protocol/ids.ts";
 import { storageKey } from "#protocol/ids.ts";
-import type { GuestFacts } from "#protocol/messages.ts";
+import type { GuestFacts, Inventory } from "#protocol/messages.ts";
 import type { BackupView } from "#protocol/proof.ts";
 
 /** One storage's backups as they were last listed. */
@@ -24,6 +24,40 @@ export type BackupSet = {
 
 export const storageEntityOf = ({ storage, shared }: Pick<Backups, "storage" | "shared">, node: NodeName): EntityKey =>
   storageKey(storage as StorageId, shared ? undefined : node);
+
+/** Namespaces of one datastore that agents list at most: what is behind them may be there all the same. */
+const namespacesMax = 200;
+
+export const switchedOff = "the storage is switched off, or not for backups any more";
+
+/**
+ * Does what a set lies on still exist? As the one says it who lists there: each node of its own storages, who `listsShared` of all others and of
+ * nodes that are gone. Undefined: not for this one to say, or its picture may be an old one.
+ */
+export function standingOf(
+  set: Pick<BackupSet, "storage" | "node" | "datastore" | "foreign">,
+  teller: NodeName,
+  { cluster, storages, datastores }: Inventory,
+  listsShared: boolean,
+): "there" | "off" | "gone" | undefined {
+  // Of an existing storage.cfg at least `local` is told.
+  if (!cluster.quorate || storages.length === 0) return undefined;
+  if (set.node !== null && set.node !== teller) {
+    const isMember = cluster.members.length === 0 || cluster.members.some(({ node }) => node === set.node);
+    return listsShared && !isMember ? "gone" : undefined;
+  }
+  if (set.node === null && !listsShared) return undefined;
+  const storage = storages.find((one) => one.storage === set.storage);
+  if (storage === undefined || storage.shared !== (set.node === null)) return "gone";
+  if (set.foreign !== undefined) {
+    const datastore = datastores?.find(({ key }) => key === set.datastore?.key);
+    const isWhole = datastore?.problem === undefined && (datastore?.namespaces.length ?? namespacesMax) < namespacesMax;
+    if (isWhole && datastore?.namespaces.includes(set.foreign) === false) return "gone";
+  }
+  const isHere = set.node === null || storage.nodes.length === 0 || storage.nodes.includes(set.node);
+  const isListed = storage.enabled && isHere && storage.content.includes("backup");
+  return isListed ? "there" : "off";
+}
 
 /** Parts of one listing may come in any order; another `at` begins a new one. */
 export class PartCollector {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import type { Backup, Backups } from "#protocol/backups.ts";
+import { type Backup, type Backups, backupsSchema } from "#protocol/backups.ts";
 import type { NodeName } from "#protocol/ids.ts";
+import { type Inventory, inventorySchema } from "#protocol/messages.ts";
 import { Catalogue } from "../../hub/catalogue.ts";
+import { switchedOff } from "../../hub/core/backup-catalogue.ts";
 import { StateStore } from "../../hub/store/state.ts";
 import { temporaryDir } from "../support/temporary-dir.ts";
 import { agentOf, clusterA } from "../support/test-hub.ts";
@@ -96,4 +98,93 @@ test("a storage of each node's own is another one on each node", (t) => {
   catalogue.take(agent, { storage: "local", shared: false, at: 10, part: 1, parts: 1, backups: [] });
   assert.equal(catalogue.ofPresent(clusterA, web, pve1).listedAt("local"), 10);
   assert.equal(catalogue.ofPresent(clusterA, web, "pve2" as NodeName).listedAt("local"), undefined);
+});
+
+const facts = { type: "pbs", shared: true, content: ["backup"], enabled: true, nodes: [] };
+const d1 = { key: "datastore/d1", store: "d1", server: "pbs", port: 8007, storages: [], jobs: [] };
+const pictureOf = (more: object = {}): Inventory =>
+  inventorySchema.parse({
+    at: 1,
+    cluster: {
+      quorate: true,
+      members: [
+        { node: "pve1", nodeId: 1, online: true },
+        { node: "pve2", nodeId: 2, online: false },
+      ],
+    },
+    node: { zpools: [], sources: [] },
+    guests: [],
+    storages: [
+      { ...facts, storage: "pbs1" },
+      { ...facts, storage: "local", type: "dir", shared: false },
+    ],
+    datastores: [{ ...d1, namespaces: ["prod", "other"] }],
+    ...more,
+  });
+
+/** A shared storage, another namespace behind it, and the local storages of two nodes. */
+function filled(t: TestContext) {
+  const { catalogue, again } = open(t);
+  const local = { storage: "local", shared: false, datastore: undefined };
+  catalogue.take(agent, listing(10, [backupAt(5)]));
+  catalogue.take(agent, listing(10, [backupAt(5)], other));
+  for (const node of ["pve1", "pve2"]) {
+    catalogue.take(agentOf(node), backupsSchema.parse({ ...listing(10, [backupAt(6, { volid: `local:${node}` })]), ...local }));
+  }
+  return { catalogue, again };
+}
+const setsOf = (catalogue: Catalogue) =>
+  catalogue.allSets().map(({ storage, node, foreign, problem }) => [storage, node ?? foreign ?? "", problem]);
+const all = [
+  ["pbs1", "", null],
+  ["pbs1", "other", null],
+  ["local", "pve1", null],
+  ["local", "pve2", null],
+];
+
+test("what lies on a storage, namespace or node that is gone is forgotten, also after a restart; what is still there stays", async (t) => {
+  const { catalogue, again } = filled(t);
+  catalogue.compare(agent, pictureOf(), true);
+  assert.deepEqual(setsOf(catalogue), all);
+  catalogue.compare(agent, pictureOf({ datastores: [{ ...d1, namespaces: ["prod"] }] }), true);
+  assert.deepEqual(setsOf(catalogue), [all[0], all[2], all[3]]);
+  catalogue.compare(agent, pictureOf({ cluster: { quorate: true, members: [{ node: "pve1", nodeId: 1, online: true }] } }), true);
+  assert.deepEqual(setsOf(catalogue), [all[0], all[2]]);
+  catalogue.compare(agent, pictureOf({ storages: [{ ...facts, storage: "local", shared: false }] }), true);
+  assert.deepEqual(setsOf(catalogue), [all[2]]);
+  const known = await again();
+  assert.deepEqual(setsOf(known), [all[2]]);
+  assert.deepEqual(
+    known.ofGuest(agent.cluster, web).map(({ backup }) => backup.volid),
+    ["local:pve1"],
+  );
+});
+
+test("nothing is forgotten on the word of who doesn't list there, has no quorum, or could not read it", (t) => {
+  const { catalogue } = filled(t);
+  const nothing = { storages: [{ ...facts, storage: "new" }] };
+  const alone = { quorate: true, members: [{ node: "pve1", nodeId: 1, online: true }] };
+  catalogue.compare(agentOf("pve3"), pictureOf(nothing), false);
+  catalogue.compare(agent, pictureOf({ ...nothing, cluster: { ...alone, quorate: false } }), true);
+  catalogue.compare(agent, pictureOf({ storages: [] }), true);
+  catalogue.compare(agent, pictureOf({ cluster: { ...alone, members: [] } }), true);
+  catalogue.compare(agent, pictureOf({ datastores: [{ ...d1, namespaces: ["prod"], problem: "other: 403" }] }), true);
+  catalogue.compare(agent, pictureOf({ datastores: undefined }), true);
+  assert.deepEqual(setsOf(catalogue), all);
+});
+
+test("backups on a storage that is switched off are old until it is listed again", (t) => {
+  const { catalogue } = filled(t);
+  const off = [
+    { ...facts, storage: "pbs1", enabled: false },
+    { ...facts, storage: "local", shared: false, content: ["iso"] },
+  ];
+  catalogue.compare(agent, pictureOf({ storages: off }), true);
+  assert.deepEqual(
+    setsOf(catalogue).map(([, , problem]) => problem),
+    [switchedOff, switchedOff, switchedOff, null],
+  );
+  assert.equal(catalogue.ofPresent(agent.cluster, web, pve1).listedAt("pbs1"), undefined);
+  catalogue.take(agent, listing(20, [backupAt(5)]));
+  assert.equal(catalogue.ofPresent(agent.cluster, web, pve1).listedAt("pbs1"), 20);
 });

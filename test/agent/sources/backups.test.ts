@@ -193,6 +193,23 @@ test("a set is told again when it changed, after six hours, and to a new listene
   assert.equal(source.everyMs({ node: "pve1" as NodeName } as NodeSight), undefined);
 });
 
+test("a storage that was switched off and is on again is listed at once, and told although nothing changed", async (t) => {
+  const { look, heard, source, files } = await bench(t);
+  await look();
+  const all = files.backupStorages;
+  const sight = { node: "pve1", files, duties: new Set(["backup-jobs"]) } as unknown as NodeSight;
+  files.backupStorages = [];
+  assert.equal(source.everyMs(sight), undefined);
+  files.backupStorages = all;
+  assert.equal(source.everyMs(sight), 0);
+  const before = heard.length;
+  await look();
+  assert.deepEqual(
+    heard.slice(before).map(({ storage }) => storage),
+    ["local", "nas", "pbs1"],
+  );
+});
+
 test("a storage that can't be listed is told with its problem, and what is known of its backups stays", async (t) => {
   const { look, heard, content, source, calls } = await bench(t);
   await look();
