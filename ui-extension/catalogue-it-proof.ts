@@ -69,6 +69,7 @@ export const italianProof: Readonly<Record<string, string>> = {
   Stop: "Ferma",
   "Take a picture of its screen": "Fotografa il suo schermo",
   "Take out what reaches outside": "Togli ciò che porta fuori",
+  "Test again": "Prova di nuovo",
   "Test it now": "Prova ora",
   "Test this backup …": "Prova questo backup …",
   Tested: "Provato il",

@@ -123,6 +123,15 @@ test("a run's page follows the stream from step to step, and tells how its evide
   await page.getByText("Intact: 1234 entries and every evidence, checked 0 s ago").waitFor();
 });
 
+test("a test that is over is ordered again with a click: of the same backup, on the page of the new run", async () => {
+  await goTo("#/proofs/run-100", "proven-run ol li");
+  const backup = { storage: "nfs1", volid: "nfs1:backup/vzdump-qemu-100.zst" };
+  await page.getByRole("button", { name: "Test again" }).click();
+  await page.waitForURL(/#\/proofs\/ordered-100/);
+  const { method, path, body } = lastWrite();
+  assert.deepEqual([method, path, body?.vmid, body?.backup], ["POST", "/api/v1/restore-tests", 100, backup]);
+});
+
 test("a policy is told in a sentence with its next five windows, what is overdue and why, and whom no policy takes", async () => {
   await goTo("#/policies", "proven-policy-plan ol");
   const weekly = page.getByRole("region", { name: "Production weekly" });

@@ -23,6 +23,25 @@ export function lookOf(proof: ProofBadge | undefined): ProofLook {
   }
 }
 
+/**
+ * The same test once more: of the same backup, with what was wished then; its checks are those that policies want now. Undefined: it was none
+ * that can be ordered.
+ */
+export function againOf({ kind, cluster, guest, backup, request }: RunDetail) {
+  if (kind !== "restore-test" || guest === null || backup.volid === null) return undefined;
+  const wishes = (["integrity", "screenshot", "benchmark"] as const).flatMap((name) => {
+    const wish = request[name];
+    return typeof wish === "boolean" ? [[name, wish] as const] : [];
+  });
+  return {
+    ...Object.fromEntries(wishes),
+    cluster,
+    vmid: guest.vmid,
+    backup: { storage: backup.storage, volid: backup.volid },
+    reason: "tested again by hand",
+  };
+}
+
 /** What a level proves, in a word or two. */
 export function levelWords(level: ProofLevel, t: Translate): string {
   const words: Record<ProofLevel, string> = {

@@ -3,10 +3,11 @@ import type { RunDetail, RunStep } from "#protocol/proof.ts";
 import type { Answer } from "../api.ts";
 import { formatExact } from "../core/age.ts";
 import { countdown } from "../core/matrix.ts";
-import { levelWords, lookOfRun, runWords, slowerWords, stepWords } from "../core/proofs.ts";
+import { againOf, levelWords, lookOfRun, runWords, slowerWords, stepWords } from "../core/proofs.ts";
 import { sectionRoute } from "../core/route.ts";
 import { formatSpan, formatValue } from "../core/units.ts";
 import { t, timeZone } from "../i18n.ts";
+import type { RunRequest } from "../proof-api.ts";
 import { bar } from "./figures.ts";
 import { formStyles, refusal, type Said, said } from "./form.ts";
 import { type IconName, icon } from "./icon.ts";
@@ -243,10 +244,10 @@ export class ProvenRun extends PanelElement {
     const look = lookOfRun(run);
     const file = (name: "evidence.json" | "evidence.pdf", text: string) =>
       html`<a class="button" href=${proof.fileUrl(run.id, name)} download>${text}</a>`;
-    if (run.state === "finished")
-      return look === "unknown" && run.startedAt === null
-        ? nothing
-        : [file("evidence.pdf", t("PDF")), file("evidence.json", t("JSON"))];
+    if (run.state === "finished") {
+      const isEvident = look !== "unknown" || run.startedAt !== null;
+      return [this.#againButton(run), isEvident ? [file("evidence.pdf", t("PDF")), file("evidence.json", t("JSON"))] : nothing];
+    }
     if (run.cancelling !== null) return nothing;
     if (!panel.mayWrite) return testConsole(panel, run);
     const now = panel.now.value;
@@ -266,6 +267,24 @@ export class ProvenRun extends PanelElement {
           ],
       act(t("Cancel"), () => proof.cancel(run.id), t("It is stopped, and what it made is removed.")),
     ];
+  }
+
+  /** After a mend, and where a test did not come to its end: leads to the page of the new run. */
+  #againButton(run: RunDetail) {
+    const request = againOf(run);
+    if (request === undefined || !this.panel.mayWrite) return nothing;
+    return html`<button type="button" @click=${() => this.#start(request)}>${t("Test again")}</button>`;
+  }
+
+  async #start(request: RunRequest): Promise<void> {
+    const { api, navigation, store } = this.panel;
+    const answer = await api.proof.start(request);
+    if (!answer.ok) {
+      this.result = refusal(answer.problem);
+      return;
+    }
+    store.noteRun(answer.value);
+    navigation.go(sectionRoute("proofs", answer.value.id), "push");
   }
 
   async #act(ask: () => Promise<Answer<unknown>>, done: string): Promise<void> {

@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ProofBadge, RunView } from "#protocol/proof.ts";
+import type { ProofBadge, RunDetail, RunView } from "#protocol/proof.ts";
 import { italian } from "../../../ui-extension/catalogue-it.ts";
 import { italianAlerting } from "../../../ui-extension/catalogue-it-alerting.ts";
 import { italianProof } from "../../../ui-extension/catalogue-it-proof.ts";
-import { allStepNames, lookOf, lookOfRun, proofWords, runWords, slowerWords } from "../../../ui-extension/core/proofs.ts";
+import {
+  againOf,
+  allStepNames,
+  lookOf,
+  lookOfRun,
+  proofWords,
+  runWords,
+  slowerWords,
+} from "../../../ui-extension/core/proofs.ts";
 import { inEnglish as t } from "../../../ui-extension/core/text.ts";
 
 const day = 86_400_000;
@@ -91,4 +99,27 @@ test("every step has its Italian name", () => {
     allStepNames.filter((name) => !Object.hasOwn(all, name)),
     [],
   );
+});
+
+test("a test is had again with what was wished then, of the very backup; what was no test of a backup is not", () => {
+  const backup = { storage: "pbs1", volid: "pbs1:backup/vm/100/2026-01-01T00:00:00Z", at: 5 };
+  const guest = { vmid: 100, type: "qemu" as const, name: "web" };
+  const run = {
+    kind: "restore-test",
+    cluster: "c1",
+    guest,
+    backup,
+    request: { integrity: false, screenshot: true, keepSec: 900 },
+  };
+  assert.deepEqual(againOf(run as unknown as RunDetail), {
+    integrity: false,
+    screenshot: true,
+    cluster: "c1",
+    vmid: 100,
+    backup: { storage: "pbs1", volid: "pbs1:backup/vm/100/2026-01-01T00:00:00Z" },
+    reason: "tested again by hand",
+  });
+  for (const other of [{ kind: "pbs-verify" }, { guest: null }, { backup: { ...backup, volid: null } }]) {
+    assert.equal(againOf({ ...run, ...other } as unknown as RunDetail), undefined);
+  }
 });
