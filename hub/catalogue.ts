@@ -24,13 +24,14 @@ type KnownSet = Omit<BackupSet, "cluster"> & { cluster: ClusterId; byGuest: Read
 
 type PresentGuest = Pick<GuestFacts, "vmid" | "type" | "identity">;
 type FoundBackup = { set: BackupSet; backup: Backup };
+type FoundBackups = Pick<PresentGuest, "vmid" | "type"> & { cluster: string; backups: readonly FoundBackup[] };
 
 /** Every backup on every storage, as agents list them. A storage that can't be listed keeps what was known, marked as old. */
 export class Catalogue {
   private readonly sets = new Map<string, KnownSet>();
   private readonly parts = new PartCollector();
-  /** Of each guest that was asked for since the last listing. */
-  private readonly found = new Map<string, Pick<PresentGuest, "type" | "identity"> & { backups: readonly FoundBackup[] }>();
+  /** By the identity of each guest that was asked for since the last listing: what an inventory no longer has is forgotten with it. */
+  private found = new WeakMap<PresentGuest["identity"], FoundBackups>();
   private changes = 0;
 
   constructor(private readonly state: StateStore) {
@@ -110,12 +111,12 @@ export class Catalogue {
 
   /** Backups of the guest that has the number now, newest first; those of which nobody can tell are among them. */
   ofGuest(cluster: string, guest: PresentGuest): readonly FoundBackup[] {
-    const key = `${cluster}/${guest.vmid}`;
-    const before = this.found.get(key);
+    const { vmid, type, identity } = guest;
+    const before = this.found.get(identity);
     // Rules ask of every guest again and again; the same inventory is the same object.
-    if (before?.type === guest.type && before.identity === guest.identity) return before.backups;
+    if (before?.vmid === vmid && before.type === type && before.cluster === cluster) return before.backups;
     const backups = this.look(cluster, guest);
-    this.found.set(key, { type: guest.type, identity: guest.identity, backups });
+    this.found.set(identity, { cluster, vmid, type, backups });
     return backups;
   }
 
@@ -166,7 +167,7 @@ export class Catalogue {
       }
     });
     this.sets.set(id, set);
-    this.found.clear();
+    this.found = new WeakMap();
     this.changes++;
   }
 
@@ -176,7 +177,7 @@ export class Catalogue {
       for (const volid of set.backups.keys()) this.state.remove("backup", backupKey(id, volid), by);
     });
     this.sets.delete(id);
-    this.found.clear();
+    this.found = new WeakMap();
     this.changes++;
   }
 }

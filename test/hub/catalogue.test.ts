@@ -93,6 +93,16 @@ test("a backup into which nobody looked yet is named as such, and is no evidence
   assert.deepEqual([blank.span?.newestAt, blank.unknownAt], [9, undefined]);
 });
 
+test("guests that nothing tells apart but their number are asked for in turn, and each has its own backups", (t) => {
+  const { catalogue } = open(t);
+  const nothing: string[] = [];
+  const guest = (vmid: number) => ({ vmid, type: "lxc" as const, identity: nothing });
+  const of = (vmid: number) => backupAt(1000 + vmid, { volid: `ct/${vmid}`, vmid, type: "lxc", format: "pbs-ct", guest: [] });
+  catalogue.take(agent, listing(2000, [of(100), of(101)]));
+  const asked = [100, 101, 100].map((vmid) => catalogue.ofGuest(clusterA, guest(vmid)).map(({ backup }) => backup.volid));
+  assert.deepEqual(asked, [["ct/100"], ["ct/101"], ["ct/100"]]);
+});
+
 test("a storage of each node's own is another one on each node", (t) => {
   const { catalogue } = open(t);
   catalogue.take(agent, { storage: "local", shared: false, at: 10, part: 1, parts: 1, backups: [] });
