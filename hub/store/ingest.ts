@@ -168,6 +168,13 @@ export class Ingest implements RecordSink {
     return this.lanes.values();
   }
 
+  /** The lanes of these agents, with all their rows: right after a start the others' are not waited for. */
+  wholeLanesOf(agentRefs: ReadonlySet<number>): Iterable<Lane> {
+    const lanes = [...this.lanes.values()].filter((lane) => agentRefs.has(lane.agentRef));
+    if (this.ring !== undefined) for (const lane of lanes) this.ring.finish(lane);
+    return lanes;
+  }
+
   /** Goes on with the replay until `isOver`. Returns whether there is more. */
   stepReplay(isOver: () => boolean): boolean {
     this.ring?.step(isOver);

@@ -31,6 +31,9 @@ export type Reading = {
   groups: readonly { group: number; agent: number }[];
 };
 
+/** Lanes with all their rows: all there are, or those of some agents, which are ready sooner after a start. */
+type RowsInMemory = { all(): Iterable<Lane>; of(agentRefs: ReadonlySet<number>): Iterable<Lane> };
+
 /** Answers from blocks, rollups and rows in memory as if they were one. */
 export class Reader implements SeriesReader, SeriesRanker {
   private times = new Float64Array(512);
@@ -44,7 +47,7 @@ export class Reader implements SeriesReader, SeriesRanker {
     private readonly env: SeriesEnv,
     private readonly catalogue: Catalogue,
     private readonly pending: Pending,
-    readonly lanes: () => Iterable<Lane>,
+    private readonly rows: RowsInMemory,
     private readonly options: { now(): number; rawMs: number },
     private readonly damage: Damage,
   ) {
@@ -54,6 +57,10 @@ export class Reader implements SeriesReader, SeriesRanker {
       renew: () => env.root.resetReadTxn(),
     });
     this.ranking = new Ranking(catalogue, this);
+  }
+
+  lanes(): Iterable<Lane> {
+    return this.rows.all();
   }
 
   find(selector: Parameters<SeriesReader["find"]>[0]): SeriesInfo | undefined {
@@ -149,9 +156,9 @@ export class Reader implements SeriesReader, SeriesRanker {
 
   /** Day after day: from its rollup, or from samples where those are newer. A day with neither has no samples: see Pending. */
   private collectDays(readings: readonly Reading[], from: number, to: number, rate: boolean): void {
-    const inMemory = this.daysInMemory();
     const rawDay = Math.floor((this.options.now() - this.options.rawMs) / dayMs);
     for (const reading of readings) {
+      const inMemory = this.daysInMemory(reading);
       let rawFrom: number | undefined;
       for (let day = Math.floor(from / dayMs); day * dayMs < to; day++) {
         const start = Math.max(from, day * dayMs);
@@ -174,10 +181,10 @@ export class Reader implements SeriesReader, SeriesRanker {
     this.fill(reading, from, to, rate);
   }
 
-  /** Days with rows that are in no block yet. */
-  private daysInMemory(): Set<number> {
+  /** Days with rows, of an agent that reports this series, that are in no block yet. */
+  private daysInMemory(reading: Reading): Set<number> {
     const days = new Set<number>();
-    for (const lane of this.lanes()) {
+    for (const lane of this.rows.of(agentsOf([reading]))) {
       for (const chunk of lane.chunks) {
         for (let row = chunk.stored; row < chunk.rows; ) {
           const day = Math.floor((chunk.times[row] as number) / dayMs);
@@ -228,7 +235,7 @@ export class Reader implements SeriesReader, SeriesRanker {
       }
     }
     for (const [group, { agent, readings: wanted }] of byGroup) this.collectGroup(group, agent, wanted, from, to);
-    for (const lane of this.lanes()) {
+    for (const lane of this.rows.of(agentsOf(readings))) {
       for (const chunk of lane.chunks) {
         if (chunk.stored >= chunk.rows || chunk.lastAt < from || chunk.firstAt >= to) continue;
         for (const { series, track } of readings) {
@@ -287,6 +294,9 @@ export class Reader implements SeriesReader, SeriesRanker {
     return this.ranking.top(selector);
   }
 }
+
+/** Whose rows may be of these series: a layout gives its series places with its agent. */
+const agentsOf = (readings: readonly Reading[]) => new Set(readings.flatMap(({ groups }) => groups.map(({ agent }) => agent)));
 
 /** Series of one agent have the same times, as a rule: these stand in an answer once. */
 function sameTimes(at: Float64Array, track: Track, first: number): boolean {

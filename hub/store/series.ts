@@ -135,7 +135,9 @@ class Store implements SeriesHub {
     this.sealing = new Sealing(env, this.damage);
     const isLive = (lane: string) => this.sink.lanes.has(lane);
     this.ageing = new Ageing(env, this.catalogue, this.pending, retention, isLive, changed);
-    this.reader = new Reader(env, this.catalogue, this.pending, lanes, { now: options.now, rawMs: retention.rawMs }, this.damage);
+    const lanesOf = (agentRefs: ReadonlySet<number>) => this.sink.wholeLanesOf(agentRefs);
+    const times = { now: options.now, rawMs: retention.rawMs };
+    this.reader = new Reader(env, this.catalogue, this.pending, { all: lanes, of: lanesOf }, times, this.damage);
     const started = performance.now();
     this.sink.replay(options.now());
     this.log(6, "series store is open", { dir: options.dir, ms: Math.round(performance.now() - started) });

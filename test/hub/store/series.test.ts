@@ -60,6 +60,23 @@ test("rows whose records are not on the disk yet stay out of blocks, so that no 
   await store.hub.close();
 });
 
+test("after a crash a guest that moved has the rows of both nodes, whichever is asked for first", async () => {
+  const store = newStore();
+  const [first, second] = [new TestAgent(store, agentOf("pve1")), new TestAgent(store, agentOf("pve2"), "1".repeat(32))];
+  const vm101 = { key: guest(101), identity: ["uuid:b"] };
+  void second.declare(schemaOf([{ entity: vm101, metric: "cpu" }]));
+  for (let i = 0; i < 60; i++) void second.frame(day0 + i * 10_000, [i]);
+  await twoHours(store, first);
+  void second.declare(cpuAndNet);
+  for (let i = 720; i < 730; i++) void second.frame(day0 + i * 10_000, [i, i * 1000]);
+  await store.commit();
+  await store.crash();
+  const range = { from: ms(day0), to: ms(day0 + 3 * hour), stepMs: undefined, aggregates: ["last"] as const };
+  const lengthOf = (vmid: number) => store.hub.reader.read([store.find(guest(vmid), "cpu")], range).series[0]?.at.length;
+  assert.deepEqual([lengthOf(101), lengthOf(100)], [60, 730]);
+  await store.hub.close();
+});
+
 test("a counter is read as its rate per second, a step as the increase over its time", async () => {
   const store = newStore();
   await twoHours(store, new TestAgent(store, agentOf("pve1")));
