@@ -137,8 +137,14 @@ export class AlertLoop {
     this.wake(0);
   }
 
-  /** One pass: after each frame, and when `dueInMs` is over. */
+  /** One pass: when `dueInMs` is over. */
   pass(): void {
+    this.judge();
+    this.tell();
+  }
+
+  /** First half of a pass: what frames and facts change is durable. */
+  judge(): void {
     const now = this.ports.clock.now();
     this.followClock(now);
     const monotonic = this.ports.clock.monotonicMs();
@@ -154,7 +160,11 @@ export class AlertLoop {
     for (const frame of this.frames.splice(0)) this.judgeFrame(frame, now);
     this.evaluator.tick(now);
     if (this.book.hasChanges) this.book.commit();
-    this.teller.tell(now);
+  }
+
+  /** Second half: what is due to be told is handed over. */
+  tell(): void {
+    this.teller.tell(this.ports.clock.now());
   }
 
   private take(frame: FrameNews): void {

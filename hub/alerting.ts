@@ -77,9 +77,14 @@ export class Alerting implements AlertingPorts {
     });
   }
 
-  /** After frames came: judges them, and tells at once what is due. */
-  pass(): void {
-    this.loop.pass();
+  /** After frames came: judges them. */
+  judge(): void {
+    this.loop.judge();
+  }
+
+  /** Tells what is due after that. */
+  tell(): void {
+    this.loop.tell();
   }
 
   /** `wake` is called when a tick is due within so many ms, earlier than `tick` said. */

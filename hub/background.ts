@@ -54,10 +54,11 @@ export function startDecisions({ clock, log, state, series }: HubParts, assembly
     await alarm.set(nextReportAt(state, clock.now()));
     return inMs;
   });
-  const stopFrames = soonAfterFrames(series.live, log, () => {
-    alerting.pass();
+  const tell = () => {
+    alerting.tell();
     judging.soon(alerting.loop.dueInMs());
-  });
+  };
+  const stopFrames = soonAfterFrames(series.live, log, [() => alerting.judge(), tell]);
   const stop = async () => {
     await watching.stop();
     stopFrames();
@@ -117,19 +118,28 @@ async function lookForCertificate(certificates: Certificates, clock: Clock, log:
   }
 }
 
-/** Frames come in bunches: once for all of those that came in one turn of the event loop. */
-function soonAfterFrames(live: LiveTable, log: Log, work: () => void): () => void {
+/**
+ * Frames come in bunches: once for all of those that came in one turn of the event loop. Each piece of work has a turn of its own, as the first
+ * after a start, with all of a fleet in it, is the longest that the hub ever does at once.
+ */
+function soonAfterFrames(live: LiveTable, log: Log, work: readonly (() => void)[]): () => void {
   let due = false;
-  return live.onFrame(() => {
+  let isStopped = false;
+  const run = async () => {
+    for (const piece of work) {
+      await setImmediate();
+      if (isStopped) return;
+      due = false;
+      piece();
+    }
+  };
+  const forget = live.onFrame(() => {
     if (due) return;
     due = true;
-    void setImmediate().then(() => {
-      due = false;
-      try {
-        work();
-      } catch (error) {
-        log(3, `alerts were not judged: ${describeError(error)}`);
-      }
-    });
+    run().catch((error) => log(3, `alerts were not judged: ${describeError(error)}`));
   });
+  return () => {
+    isStopped = true;
+    forget();
+  };
 }
