@@ -13,7 +13,7 @@ import { testGuestsOf } from "./core/test-guest.ts";
 import { openDelivery } from "./delivery.ts";
 import { openExchange } from "./exchange.ts";
 import { Fleet } from "./fleet.ts";
-import { createApp } from "./http/app.ts";
+import { openHttp } from "./http/app.ts";
 import { hubMetricRows } from "./http/metrics.ts";
 import type { HttpPorts } from "./http/ports.ts";
 import { tellIncidents } from "./incident-acknowledgement.ts";
@@ -202,9 +202,10 @@ export function assembleHub(parts: HubParts) {
     proofs: restore,
   });
   const httpPorts: HttpPorts = { ...ports, ...exchange };
-  const app = createApp(httpPorts);
+  const { app, door } = openHttp(httpPorts);
   return {
     app,
+    door,
     httpPorts,
     link,
     watch,

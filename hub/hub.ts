@@ -21,8 +21,11 @@ const drainMs = 5000;
 export async function startHub(parts: HubParts): Promise<RunningHub> {
   const { log, state, series, config, certificate } = parts;
   const assembly = assembleHub(parts);
-  const { app, link, watch, journal, exchange, ingest, outlets, delivery, certificates } = assembly;
-  const server = createHubServer(certificate, getRequestListener(app.fetch));
+  const { app, door, link, watch, journal, exchange, ingest, outlets, delivery, certificates } = assembly;
+  const answer = getRequestListener(app.fetch);
+  const server = createHubServer(certificate, (request, response) => {
+    if (!door.take(request, response)) void answer(request, response);
+  });
   link.attach(server);
   await listen(server, config);
   journal.emit("hub.started", { version: softwareVersion });

@@ -1,10 +1,10 @@
 import type { MiddlewareHandler } from "hono";
 import type { EntityKey } from "#protocol/ids.ts";
 import { Refusal } from "../core/refusal.ts";
-import { actPermission, holdsEverywhere } from "../core/viewer.ts";
+import { actPermission, holdsEverywhere, type Viewer } from "../core/viewer.ts";
 import type { HubContext, HubEnv } from "./env.ts";
 import type { HttpPorts } from "./ports.ts";
-import { type SeenPorts, seenBy } from "./seen.ts";
+import { type SeenPorts, seenPorts } from "./seen.ts";
 
 /**
  * What a Proxmox VE user needs for an operation; API keys go by their scopes (auth.ts).
@@ -164,17 +164,19 @@ export function accessRuleOf(method: string, path: string): AccessRule | undefin
 /** Holds Proxmox VE users to the rules, after the authenticator. */
 export function accessControl(ports: HttpPorts): MiddlewareHandler<HubEnv> {
   return async (c, next) => {
-    if (c.get("viewer").kind === "pve") checkRule(c, ports);
+    refuseAccess(ports, c.get("viewer"), c.req.method, c.req.path);
     await next();
   };
 }
 
-function checkRule(c: HubContext, ports: HttpPorts): void {
-  const rule = accessRuleOf(c.req.method, c.req.path);
+/** @throws Refusal where the rules say that this viewer may not. */
+export function refuseAccess(ports: HttpPorts, viewer: Viewer, method: string, path: string): void {
+  if (viewer.kind !== "pve") return;
+  const rule = accessRuleOf(method, path);
   // No operation: the router says so, to everybody alike.
   if (rule === undefined || rule.rule === "keys") throw new Refusal("forbidden", "this takes an API key");
   if (rule.rule !== "everywhere" && rule.rule !== "whole") return;
-  const view = seenBy(c, ports);
+  const view = seenPorts(ports, viewer);
   const missing = rule.privileges.find((privilege) => !holdsEverywhere(view.viewer, view.around, privilege));
   if (missing !== undefined)
     throw new Refusal("forbidden", `this takes ${missing} on / in Proxmox VE, of every cluster of this hub`);

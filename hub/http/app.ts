@@ -10,7 +10,7 @@ import { auditRoutes } from "./audit-routes.ts";
 import { Authenticator, cookieName } from "./auth.ts";
 import { backupRoutes } from "./backup-routes.ts";
 import { limitBody } from "./body-limit.ts";
-import { classSeriesRoutes } from "./class-series-routes.ts";
+import { classQuestions, classSeriesRoutes } from "./class-series-routes.ts";
 import { deliveryRoutes } from "./delivery-routes.ts";
 import { entityRoutes } from "./entity-routes.ts";
 import type { HubApp, HubEnv } from "./env.ts";
@@ -28,13 +28,14 @@ import { panelRoutes } from "./panel.ts";
 import { policyRoutes } from "./policy-routes.ts";
 import type { HttpPorts } from "./ports.ts";
 import { PveLogins, pveCookieName } from "./pve-logins.ts";
+import { QuestionDoor } from "./question-door.ts";
 import { receiverRoutes } from "./receiver-routes.ts";
 import { reportRoutes } from "./report-routes.ts";
 import { restoreRoutes } from "./restore-routes.ts";
 import { routeRoutes } from "./route-routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { securityHeaders } from "./security.ts";
-import { seriesRoutes } from "./series-routes.ts";
+import { seriesQuestion, seriesRoutes } from "./series-routes.ts";
 import { openSessionRoute, sessionRoutes } from "./session-routes.ts";
 import { silenceRoutes } from "./silence-routes.ts";
 import { streamRoutes } from "./stream.ts";
@@ -46,8 +47,10 @@ const lists = ["nodes", "guests", "storages", "tasks", "events", "keys"];
 const alertLists = ["alerts", "alerts/history", "rules", "rules/signals", "silences", "windows", "routes", "receivers"];
 const listPaths = [...lists, ...alertLists].map((name) => `/api/v1/${name}`);
 
-/** The hub's HTTP side. Everything under /api/v1 but the sign-in stands behind the one authenticator. */
-export function createApp(ports: HttpPorts): HubApp {
+export const createApp = (ports: HttpPorts): HubApp => openHttp(ports).app;
+
+/** The hub's HTTP side. Everything under /api/v1 but the sign-in stands behind the one authenticator; `door` is to be asked before `app`. */
+export function openHttp(ports: HttpPorts): { app: HubApp; door: QuestionDoor } {
   const app: HubApp = new OpenAPIHono<HubEnv>({ defaultHook: validationHook });
   const logins = ports.logins === undefined ? undefined : new PveLogins(ports.logins, ports.clock);
   const authenticator = new Authenticator(ports, logins);
@@ -94,7 +97,7 @@ export function createApp(ports: HttpPorts): HubApp {
   }
   app.all("/api/*", (c) => c.notFound());
   panelRoutes(app, ports.panelDir);
-  return app;
+  return { app, door: new QuestionDoor(ports, authenticator, [seriesQuestion, ...classQuestions], bodyMax) };
 }
 
 /** Where the hub judges rules. */

@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from "hono";
-import { getCookie } from "hono/cookie";
+import { parse as parseCookies } from "hono/utils/cookie";
 import type { Scope } from "#protocol/api.ts";
 import { type ApiKey, allows, keyProblem, parseApiKey, parseBearer } from "../core/keys.ts";
 import {
@@ -16,7 +16,8 @@ import { Refusal } from "../core/refusal.ts";
 import { everything, type Viewer } from "../core/viewer.ts";
 import { sessionsEndedAt } from "../keys.ts";
 import { hashSecret, sameSecret } from "../secret-text.ts";
-import { addressOf, type Caller, type HubContext, type HubEnv, type Standing } from "./env.ts";
+import { type Asking, askingOf } from "./asking.ts";
+import type { Caller, HubEnv, Standing } from "./env.ts";
 import { Gateways } from "./gateway.ts";
 import type { HttpPorts } from "./ports.ts";
 import { type PveLogins, pveCookieName } from "./pve-logins.ts";
@@ -69,23 +70,29 @@ export class Authenticator {
     this.gateways = new Gateways(ports);
   }
 
-  /** Sets `caller` and `viewer`, or throws the Refusal. What a Proxmox VE user may do is for accessControl() to say. */
+  /** Sets `caller` and `viewer`, or throws the Refusal. */
   readonly middleware: MiddlewareHandler<HubEnv> = async (c, next) => {
-    const caller = (await this.gateways.identify(c)) ?? (await this.signedIn(c)) ?? this.identify(c);
-    if (caller.by === "cookie" || caller.by === "login") checkSameOrigin(c);
-    this.takeTurn(caller);
-    const scope = neededScope(c.req.method, c.req.path);
-    if (isKey(caller) && !allows(caller.scopes, scope))
-      throw new Refusal("forbidden", `this needs the scope ${scope}: use a key that has it`);
+    const { caller, viewer } = await this.admit(askingOf(c));
     c.set("caller", caller);
-    c.set("viewer", viewerOf(caller));
+    c.set("viewer", viewer);
     await next();
   };
 
+  /** Who asks, and what he sees. What a Proxmox VE user may do is for refuseAccess() to say. @throws Refusal */
+  async admit(asking: Asking): Promise<{ caller: Caller; viewer: Viewer }> {
+    const caller = (await this.gateways.identify(asking)) ?? (await this.signedIn(asking)) ?? this.identify(asking);
+    if (caller.by === "cookie" || caller.by === "login") checkSameOrigin(asking);
+    this.takeTurn(caller);
+    const scope = neededScope(asking.method, asking.path);
+    if (isKey(caller) && !allows(caller.scopes, scope))
+      throw new Refusal("forbidden", `this needs the scope ${scope}: use a key that has it`);
+    return { caller, viewer: viewerOf(caller) };
+  }
+
   /** Who signed in with a Proxmox VE account; undefined: nobody of these. A key that is sent counts before any cookie. */
-  private async signedIn(c: HubContext): Promise<Caller | undefined> {
-    const cookie = getCookie(c, pveCookieName);
-    if (cookie === undefined || c.req.header("Authorization") !== undefined) return undefined;
+  private async signedIn(asking: Asking): Promise<Caller | undefined> {
+    const cookie = cookieOf(asking, pveCookieName);
+    if (cookie === undefined || asking.header("Authorization") !== undefined) return undefined;
     return this.logins?.callerOf(cookie);
   }
 
@@ -104,14 +111,14 @@ export class Authenticator {
     return key;
   }
 
-  private identify(c: HubContext): Caller {
-    const bearer = parseBearer(c.req.header("Authorization"));
+  private identify(asking: Asking): Caller {
+    const bearer = parseBearer(asking.header("Authorization"));
     if (bearer !== undefined) {
-      const key = this.checkKey(bearer, addressOf(c));
+      const key = this.checkKey(bearer, asking.address);
       this.noteUse(key.id);
       return this.keyCaller(key, "key");
     }
-    const cookie = getCookie(c, cookieName);
+    const cookie = cookieOf(asking, cookieName);
     if (cookie === undefined) {
       throw new Refusal("unauthenticated", "send an API key as Authorization: Bearer, or sign in with POST /api/v1/session");
     }
@@ -172,6 +179,11 @@ export class Authenticator {
   }
 }
 
+function cookieOf(asking: Asking, name: string): string | undefined {
+  const cookies = asking.header("Cookie");
+  return cookies === undefined ? undefined : parseCookies(cookies, name)[name];
+}
+
 const isKey = ({ by }: Caller) => by === "key" || by === "cookie";
 
 /** A key was looked up just now; what a user sees may have become too old. @throws Refusal */
@@ -189,19 +201,19 @@ const sessionEnded = () => new Refusal("unauthenticated", "the session has ended
  * A browser sends cookies with whatever page asks. SameSite=Strict holds most of it; another port of this host is the same site though, so
  * the Origin must be ours, and a write must carry a header that a foreign page can't set without asking first.
  */
-function checkSameOrigin(c: HubContext): void {
-  checkOrigin(c);
-  const reads = c.req.method === "GET" || c.req.method === "HEAD";
-  if (!reads && c.req.header(csrfHeader) !== "1")
+function checkSameOrigin(asking: Asking): void {
+  checkOrigin(asking);
+  const reads = asking.method === "GET" || asking.method === "HEAD";
+  if (!reads && asking.header(csrfHeader) !== "1")
     throw new Refusal("forbidden", `requests by cookie that write need the header ${csrfHeader}: 1`);
 }
 
 /** Also for signing in: another page must not sign a browser in to somebody else's session. @throws Refusal */
-export function checkOrigin(c: HubContext): void {
-  const origin = c.req.header("Origin");
-  const host = c.req.header("Host") ?? new URL(c.req.url).host;
-  if (origin !== undefined && hostOf(origin) !== host) throw new Refusal("forbidden", "the request comes from another origin");
-  const site = c.req.header("Sec-Fetch-Site");
+export function checkOrigin(asking: Asking): void {
+  const origin = asking.header("Origin");
+  if (origin !== undefined && hostOf(origin) !== asking.host)
+    throw new Refusal("forbidden", "the request comes from another origin");
+  const site = asking.header("Sec-Fetch-Site");
   if (site !== undefined && site !== "same-origin" && site !== "none")
     throw new Refusal("forbidden", "the request comes from another site");
 }

@@ -28,10 +28,11 @@ import { placesOf, refuseSum, summaryOf, type TopWindow, topWindow, type Valued 
 import { rollupStepMs } from "../core/rollup.ts";
 import { readsRollups } from "../core/tier.ts";
 import { picturesOf } from "./clusters.ts";
+import { columnQuestion } from "./column-question.ts";
 import { type Answered, binaryForm, columnResponses, toBinary, toJson, wantsBinary } from "./columns.ts";
 import type { HubApp } from "./env.ts";
 import type { HttpPorts } from "./ports.ts";
-import { seenBy } from "./seen.ts";
+import { historySeenBy, type SeenHistory } from "./seen.ts";
 import { rangeOf, readShifted, shifted } from "./series-history.ts";
 
 const tags = ["series"];
@@ -68,20 +69,25 @@ type GroupAsked = z.output<typeof groupQuerySchema>;
 /** Questions about a whole class: rankings and groups. */
 export function classSeriesRoutes(app: HubApp, ports: HttpPorts): void {
   app.openapi(topRoute, async (c) => {
-    const answer = await top(seenBy(c, ports), c.req.valid("json"));
+    const answer = await top(historySeenBy(ports, c.get("viewer")), c.req.valid("json"));
     if (!wantsBinary(c.req.header("Accept"))) return c.json(toJson(answer), 200);
     const { bytes, type } = toBinary(answer, c.req.header("Accept"));
     return c.body(bytes, 200, { "Content-Type": type });
   });
   app.openapi(groupRoute, async (c) => {
-    const answer = await group(seenBy(c, ports), c.req.valid("json"));
+    const answer = await group(historySeenBy(ports, c.get("viewer")), c.req.valid("json"));
     if (!wantsBinary(c.req.header("Accept"))) return c.json(toJson(answer), 200);
     const { bytes, type } = toBinary(answer, c.req.header("Accept"));
     return c.body(bytes, 200, { "Content-Type": type });
   });
 }
 
-async function top(ports: HttpPorts, asked: TopAsked) {
+export const classQuestions = [
+  columnQuestion(topRoute.path, topQuerySchema, top),
+  columnQuestion(groupRoute.path, groupQuerySchema, group),
+];
+
+async function top(ports: SeenHistory, asked: TopAsked) {
   const now = ports.clock.now();
   const metric = metricOf(asked.class, asked.metric, "metric");
   const plus = (asked.plus ?? []).map((name, index) => metricOf(asked.class, name, `plus.${index}`));
@@ -128,7 +134,7 @@ function storeRanks(
 
 /** What is in no inventory has no place. */
 function rankedByStore(
-  ports: HttpPorts,
+  ports: SeenHistory,
   cluster: string | undefined,
   metric: Metric,
   members: readonly Member[],
@@ -146,7 +152,7 @@ function rankedByStore(
 
 /** @throws Refusal where that is more than one request may read. */
 async function readEach(
-  ports: HttpPorts,
+  ports: SeenHistory,
   metrics: readonly Metric[],
   members: readonly Member[],
   window: TopWindow,
@@ -168,7 +174,7 @@ async function readEach(
 /** Points where neither points nor a step were asked for. */
 const defaultPoints = 300;
 
-async function group(ports: HttpPorts, asked: GroupAsked) {
+async function group(ports: SeenHistory, asked: GroupAsked) {
   const now = ports.clock.now();
   const metric = metricOf(asked.class, asked.metric, "metric");
   const aggregate = aggregateOf(metric, asked.aggregate);
@@ -229,7 +235,7 @@ const partSeries = 100;
 
 /** Reads one column of each series, part by part. */
 async function eachPart(
-  ports: HttpPorts,
+  ports: SeenHistory,
   series: readonly MemberSeries[],
   plan: QueryPlan,
   aggregate: Aggregate,

@@ -16,7 +16,7 @@ export function sightOf({ reader, live, clock, restore }: Pick<HttpPorts, "reade
 }
 
 /** The pictures a list is about. @throws Refusal for a cluster there is none of. */
-export function picturesOf(ports: HttpPorts, cluster: string | undefined): ClusterPicture[] {
+export function picturesOf(ports: Pick<HttpPorts, "pictures">, cluster: string | undefined): ClusterPicture[] {
   const all = ports.pictures();
   if (cluster === undefined) return all;
   const found = all.filter((picture) => picture.cluster === cluster);

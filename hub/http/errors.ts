@@ -1,5 +1,7 @@
 import type { Hook } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { ZodError } from "zod";
 import type { ApiError } from "#protocol/api.ts";
 import { errorSchema } from "#protocol/api.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -14,34 +16,49 @@ const body = (code: string, message: string, field?: string): ApiError => ({
   error: { code, message: message.slice(0, textMax), ...(field === undefined ? {} : { field: field.slice(0, textMax) }) },
 });
 
-export function answerRefusal(c: HubContext, refusal: Refusal): Response {
+type ErrorAnswer = { status: ContentfulStatusCode; headers: Record<string, string>; body: object };
+
+function refusalAnswer(refusal: Refusal): ErrorAnswer {
   const { field, retryAfterSec, needs } = refusal.details;
-  if (retryAfterSec !== undefined) c.header("Retry-After", String(retryAfterSec));
-  if (refusal.status === 401) c.header("WWW-Authenticate", 'Bearer realm="proven"');
+  const headers = {
+    ...(retryAfterSec === undefined ? {} : { "Retry-After": String(retryAfterSec) }),
+    ...(refusal.status === 401 ? { "WWW-Authenticate": 'Bearer realm="proven"' } : {}),
+  };
   const answer = body(refusal.code, refusal.message, field);
-  return c.json(needs === undefined ? answer : { error: { ...answer.error, needs } }, refusal.status);
+  return { status: refusal.status, headers, body: needs === undefined ? answer : { error: { ...answer.error, needs } } };
 }
 
 /** Refusals are told; anything else thrown is a bug: the journal gets it, the caller no detail. */
-export function errorHandler(log: Log) {
-  return (error: unknown, c: HubContext): Response => {
-    if (error instanceof Refusal) return answerRefusal(c, error);
-    // Hono's own: a body that is no JSON.
-    if (error instanceof HTTPException && error.status < 500) {
-      return c.json(body("invalid", error.message || "the request could not be understood"), error.status);
-    }
-    log(3, `${c.req.method} ${c.req.path} failed: ${describeError(error)}`);
-    return c.json(body("internal", "The hub failed on this request; its journal says why"), 500);
-  };
+export function errorAnswer(error: unknown, request: string, log: Log): ErrorAnswer {
+  if (error instanceof Refusal) return refusalAnswer(error);
+  // Hono's own: a body that is no JSON.
+  if (error instanceof HTTPException && error.status < 500) {
+    return { status: error.status, headers: {}, body: body("invalid", error.message || "the request could not be understood") };
+  }
+  log(3, `${request} failed: ${describeError(error)}`);
+  return { status: 500, headers: {}, body: body("internal", "The hub failed on this request; its journal says why") };
 }
 
+const answered = (c: HubContext, { status, headers, body }: ErrorAnswer) => c.json(body, status, headers);
+
+export const answerRefusal = (c: HubContext, refusal: Refusal): Response => answered(c, refusalAnswer(refusal));
+
+export const errorHandler =
+  (log: Log) =>
+  (error: unknown, c: HubContext): Response =>
+    answered(c, errorAnswer(error, `${c.req.method} ${c.req.path}`, log));
+
+/** As Hono says it. */
+export const malformedJson = () => new Refusal("invalid", "Malformed JSON in request body");
+
 /** Names the first field that is wrong. */
-export const validationHook: Hook<unknown, HubEnv, string, unknown> = (result, c) => {
-  if (result.success) return undefined;
-  const [issue] = result.error.issues;
+export function problemOf({ issues: [issue] }: Pick<ZodError, "issues">): Refusal {
   const field = issue?.code === "unrecognized_keys" ? issue.keys.join(", ") : issue?.path.join(".");
-  return c.json(body("invalid", issue?.message ?? "invalid request", field || undefined), 400);
-};
+  return new Refusal("invalid", issue?.message ?? "invalid request", field ? { field } : {});
+}
+
+export const validationHook: Hook<unknown, HubEnv, string, unknown> = (result, c) =>
+  result.success ? undefined : answerRefusal(c, problemOf(result.error));
 
 const answer = (description: string) => ({ description, content: { "application/json": { schema: errorSchema } } });
 

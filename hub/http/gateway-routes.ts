@@ -1,5 +1,6 @@
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
+import { askingOf } from "./asking.ts";
 import type { HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { Gateways } from "./gateway.ts";
@@ -18,7 +19,7 @@ const viewRoute = createRoute({
 /** Before the authenticator: the assertion is all there is to check. */
 export function gatewayRoutes(app: HubApp, gateways: Gateways): void {
   app.openapi(viewRoute, async (c) => {
-    await gateways.takeView(c, c.req.valid("param").digest);
+    await gateways.takeView(askingOf(c), c.req.valid("param").digest);
     return c.body(null, 204);
   });
 }

@@ -17,7 +17,8 @@ import { BoundedMap } from "../core/limits.ts";
 import { Refusal } from "../core/refusal.ts";
 import { agentKey } from "../core/series.ts";
 import { type ClusterSight, withGranted } from "../core/viewer.ts";
-import type { Caller, HubContext, Standing } from "./env.ts";
+import type { Asking } from "./asking.ts";
+import type { Caller, Standing } from "./env.ts";
 import type { HttpPorts } from "./ports.ts";
 import { checkHeld, pveScopes } from "./pve-user.ts";
 import { type KnownView, ViewBook } from "./view-book.ts";
@@ -43,10 +44,10 @@ export class Gateways {
   }
 
   /** Undefined: no gateway forwards this. @throws Refusal */
-  async identify(c: HubContext): Promise<Caller | undefined> {
-    const header = c.req.header(assertionHeader);
+  async identify(asking: Asking): Promise<Caller | undefined> {
+    const header = asking.header(assertionHeader);
     if (header === undefined) return undefined;
-    const assertion = await this.check(c, header);
+    const assertion = await this.check(asking, header);
     const known = this.views.get(assertion.view);
     // A digest of another user's view says as little as one nobody knows.
     const fits = known?.cluster === assertion.agent.cluster && known.user === assertion.user;
@@ -56,9 +57,9 @@ export class Gateways {
   }
 
   /** `PUT /api/v1/gateway/views/<digest>`: the body is what the digest is of. @throws Refusal */
-  async takeView(c: HubContext, digest: string): Promise<void> {
-    const assertion = await this.check(c, c.req.header(assertionHeader) ?? "");
-    const body = new Uint8Array(await c.req.arrayBuffer());
+  async takeView(asking: Asking, digest: string): Promise<void> {
+    const assertion = await this.check(asking, asking.header(assertionHeader) ?? "");
+    const body = await asking.body();
     if (assertion.view !== digest || sha256(body) !== digest)
       throw new Refusal("invalid", "the body isn't what this digest is of");
     const view = viewSchema.safeParse(jsonOf(body));
@@ -70,7 +71,7 @@ export class Gateways {
     this.note(assertion);
   }
 
-  private async check(c: HubContext, header: string): Promise<Assertion> {
+  private async check(asking: Asking, header: string): Promise<Assertion> {
     const assertion = this.verified(header);
     if (assertion === undefined) throw this.refused("unknown", "no valid signature");
     const { node } = assertion.agent;
@@ -81,10 +82,9 @@ export class Gateways {
     }
     if (assertion.viewAt > now + assertionTimes.skewMs || now - assertion.viewAt > standingMs)
       throw this.refused(node, "what it says a user sees is older than a minute");
-    if (assertion.method !== c.req.method || assertion.path !== requestPath(c))
+    if (assertion.method !== asking.method || assertion.path !== asking.line)
       throw this.refused(node, "its assertion is of another request");
-    const body = new Uint8Array(await c.req.arrayBuffer());
-    if (sha256(body) !== assertion.bodySha256) throw this.refused(node, "its assertion is of another body");
+    if (sha256(await asking.body()) !== assertion.bodySha256) throw this.refused(node, "its assertion is of another body");
     if (!this.isNew(`${agentKeyOf(assertion)} ${assertion.nonce}`)) throw this.refused(node, "its assertion was used before");
     return assertion;
   }
@@ -172,14 +172,6 @@ const agentKeyOf = ({ agent }: Pick<Assertion, "agent">) =>
   agentKey({ cluster: agent.cluster as ClusterId, node: agent.node as NodeName });
 const userOf = (assertion: Pick<Assertion, "agent" | "user">) => `${agentKeyOf(assertion)} ${assertion.user}`;
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-
-/** Path and query as they stand in the request line. */
-function requestPath(c: HubContext): string {
-  const line = c.env?.incoming?.url;
-  if (line !== undefined) return line;
-  const { pathname, search } = new URL(c.req.url);
-  return pathname + search;
-}
 
 /** Undefined: no JSON. */
 function jsonOf(bytes: Uint8Array): unknown {

@@ -9,6 +9,7 @@ import {
 } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { Refusal } from "../core/refusal.ts";
+import { askingOf } from "./asking.ts";
 import { checkOrigin } from "./auth.ts";
 import { body, json } from "./documents.ts";
 import { addressOf, type HubApp, type HubContext } from "./env.ts";
@@ -57,14 +58,14 @@ export function loginRoutes(app: HubApp, ports: HttpPorts, logins: PveLogins): v
     return c.json({ clusters }, 200);
   });
   app.openapi(routes.login, async (c) => {
-    checkOrigin(c);
+    checkOrigin(askingOf(c));
     const { cluster, user, realm, password } = c.req.valid("json");
     const address = addressOf(c);
     const step = logins.start({ cluster, user, realm, password, address });
     return c.json(welcome(c, await told(ports, address, `${user}@${realm}`, step), clock.now()), 200);
   });
   app.openapi(routes.answer, async (c) => {
-    checkOrigin(c);
+    checkOrigin(askingOf(c));
     const { challenge, kind, code } = c.req.valid("json");
     const address = addressOf(c);
     const step = logins.answer(challenge, kind, code, address);

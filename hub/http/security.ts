@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import type { MiddlewareHandler } from "hono";
 import type { HubEnv } from "./env.ts";
 
@@ -23,17 +24,21 @@ const always: readonly (readonly [name: string, value: string])[] = [
  * Behind Node's server they stand on its own response before the answer is made, where the answer's headers join them: in a web Headers
  * they would cost more than a small answer does.
  */
+export function setSecurityHeaders(outgoing: Pick<ServerResponse, "setHeader">, path: string): void {
+  for (const [name, value] of always) outgoing.setHeader(name, value);
+  if (path.startsWith("/api/")) outgoing.setHeader("Cache-Control", "private, no-cache");
+}
+
 export const securityHeaders: MiddlewareHandler<HubEnv> = async (c, next) => {
-  const isApi = c.req.path.startsWith("/api/");
+  const { path } = c.req;
   const outgoing = c.env?.outgoing;
   if (outgoing !== undefined) {
-    for (const [name, value] of always) outgoing.setHeader(name, value);
-    if (isApi) outgoing.setHeader("Cache-Control", "private, no-cache");
+    setSecurityHeaders(outgoing, path);
     await next();
     return;
   }
   await next();
   const { headers } = c.res;
   for (const [name, value] of always) headers.set(name, value);
-  if (isApi && !headers.has("Cache-Control")) headers.set("Cache-Control", "private, no-cache");
+  if (path.startsWith("/api/") && !headers.has("Cache-Control")) headers.set("Cache-Control", "private, no-cache");
 };

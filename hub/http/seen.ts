@@ -34,6 +34,13 @@ export function seenBy(c: HubContext, ports: HttpPorts): SeenPorts {
   return seenPorts(ports, c.get("viewer"));
 }
 
+/** What questions about history are answered from. */
+export type SeenHistory = Pick<HttpPorts, "pictures" | "reader" | "clock" | "log" | "longRange">;
+
+/** As seenBy, of history alone. Keys see everything there is: for them nothing has to be made. */
+export const historySeenBy = (ports: HttpPorts, viewer: Viewer): SeenHistory =>
+  viewer.kind === "everything" ? ports : seenPorts(ports, viewer);
+
 export function seenPorts(ports: HttpPorts, viewer: Viewer): SeenPorts {
   const around = surroundings(ports, viewer);
   const entity = (cluster: string, key: string) => seesEntity(viewer, around, cluster, key);

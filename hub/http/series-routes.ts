@@ -1,4 +1,5 @@
 import { createRoute } from "@hono/zod-openapi";
+import type { z } from "zod";
 import { type Aggregate, type SeriesAnswer, type SeriesSelector, seriesAnswerSchema, seriesQuerySchema } from "#protocol/api.ts";
 import { type ClusterId, type EntityKey, entityKind } from "#protocol/ids.ts";
 import { type Metric, metricByName } from "#protocol/metrics.ts";
@@ -7,10 +8,11 @@ import { columnsOf, planQuery, type QueryPlan } from "../core/query.ts";
 import { refuseCost } from "../core/query-cost.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { SeriesColumns, SeriesInfo } from "../core/series.ts";
+import { columnQuestion } from "./column-question.ts";
 import { type Answered, binaryForm, columnResponses, toBinary, toJson, wantsBinary } from "./columns.ts";
 import type { HubApp } from "./env.ts";
 import type { HttpPorts } from "./ports.ts";
-import { seenBy } from "./seen.ts";
+import { historySeenBy, type SeenHistory } from "./seen.ts";
 import { rangeOf, readShifted, shifted } from "./series-history.ts";
 
 const queryRoute = createRoute({
@@ -25,31 +27,30 @@ ${binaryForm}`,
 });
 
 type SeriesHead = Omit<SeriesAnswer["series"][number], "at" | "columns">;
+type SeriesAnswered = Answered<Omit<SeriesAnswer, "series">, SeriesHead, Aggregate>;
 type Wanted = { selector: SeriesSelector; metric: Metric; info: SeriesInfo | undefined };
 
 export function seriesRoutes(app: HubApp, ports: HttpPorts): void {
   app.openapi(queryRoute, async (c) => {
-    const query = c.req.valid("json");
-    const plan = planQuery(query);
-    const now = ports.clock.now();
-    refuseCost(
-      shifted(plan),
-      query.series.length,
-      now,
-      "from",
-      "ask for fewer series, a shorter range, or steps of 15 minutes or more",
-    );
-    const seen = seenBy(c, ports);
-    const clusters = seen.pictures().map((picture) => picture.cluster);
-    const wanted = query.series.map((selector, index) => find(seen, clusters, selector, `series.${index}`));
-    const answer = await read(ports, wanted, plan, query.aggregates);
+    const answer = await answerOf(historySeenBy(ports, c.get("viewer")), c.req.valid("json"));
     if (!wantsBinary(c.req.header("Accept"))) return c.json(toJson(answer), 200);
     const { bytes, type } = toBinary(answer, c.req.header("Accept"));
     return c.body(bytes, 200, { "Content-Type": type });
   });
 }
 
-function find(ports: HttpPorts, all: readonly ClusterId[], selector: SeriesSelector, field: string): Wanted {
+export const seriesQuestion = columnQuestion(queryRoute.path, seriesQuerySchema, answerOf);
+
+function answerOf(seen: SeenHistory, query: z.output<typeof seriesQuerySchema>): Promise<SeriesAnswered> {
+  const plan = planQuery(query);
+  const remedy = "ask for fewer series, a shorter range, or steps of 15 minutes or more";
+  refuseCost(shifted(plan), query.series.length, seen.clock.now(), "from", remedy);
+  const clusters = seen.pictures().map((picture) => picture.cluster);
+  const wanted = query.series.map((selector, index) => find(seen, clusters, selector, `series.${index}`));
+  return read(seen, wanted, plan, query.aggregates);
+}
+
+function find(ports: SeenHistory, all: readonly ClusterId[], selector: SeriesSelector, field: string): Wanted {
   const entity = askedEntity(selector.entity, `${field}.entity`);
   const metric = metricByName(entityKind(entity), selector.metric);
   if (metric === undefined) {
@@ -65,7 +66,7 @@ function find(ports: HttpPorts, all: readonly ClusterId[], selector: SeriesSelec
 }
 
 function clustersOf(
-  ports: HttpPorts,
+  ports: SeenHistory,
   all: readonly ClusterId[],
   entity: EntityKey,
   cluster: string | undefined,
@@ -80,11 +81,11 @@ function clustersOf(
 
 /** Series that want the same columns are read together, so that the store can walk them in its own order. */
 async function read(
-  ports: HttpPorts,
+  ports: SeenHistory,
   wanted: readonly Wanted[],
   plan: QueryPlan,
   asked: Parameters<typeof columnsOf>[1],
-): Promise<Answered<Omit<SeriesAnswer, "series">, SeriesHead, Aggregate>> {
+): Promise<SeriesAnswered> {
   const groups = new Map<string, { infos: SeriesInfo[]; aggregates: ReturnType<typeof columnsOf> }>();
   for (const { info, metric } of wanted) {
     if (info === undefined) continue;
