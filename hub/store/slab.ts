@@ -69,7 +69,23 @@ function planColumn(values: Float64Array, first: number, rows: number): Plan {
   return { width, shift: width === 8 ? 0 : shift, base: least };
 }
 
-/** A slab that takes no more rows, in about a third of the memory; a value is still found without looking at the others. */
+/** Plans of all columns of the slab that is being sealed. */
+const planned = { widths: new Uint8Array(0), shifts: new Uint8Array(0), bases: new Float64Array(0), offsets: new Uint32Array(0) };
+
+function roomForPlans(columns: number): typeof planned {
+  if (planned.widths.length < columns) {
+    planned.widths = new Uint8Array(columns);
+    planned.shifts = new Uint8Array(columns);
+    planned.bases = new Float64Array(columns);
+    planned.offsets = new Uint32Array(columns);
+  }
+  return planned;
+}
+
+/**
+ * A slab that takes no more rows, in about a third of the memory; a value is still found without looking at the others. All of it is one piece
+ * of memory: of a thousand series that is large enough to go back to the system at once, where small pieces leave holes between what stays.
+ */
 export class SealedSlab implements Slab {
   private readonly widths: Uint8Array;
   private readonly shifts: Uint8Array;
@@ -81,23 +97,31 @@ export class SealedSlab implements Slab {
 
   /** The first `rows` rows of an open slab; integers up to ±2^52. */
   constructor({ values, width: columns }: OpenSlab, rows: number) {
-    this.widths = new Uint8Array(columns);
-    this.shifts = new Uint8Array(columns);
-    this.bases = new Float64Array(columns);
-    this.offsets = new Uint32Array(columns);
+    const { widths, shifts, bases, offsets } = roomForPlans(columns);
     let codes = 0;
     let plain = 0;
     for (let column = 0; column < columns; column++) {
       const { width, shift, base } = planColumn(values, column * slabRows, rows);
-      this.widths[column] = width;
-      this.shifts[column] = shift;
-      this.bases[column] = base;
-      this.offsets[column] = width === 8 ? plain : codes;
+      widths[column] = width;
+      shifts[column] = shift;
+      bases[column] = base;
+      offsets[column] = width === 8 ? plain : codes;
       if (width === 8) plain += rows;
       else codes += width * rows;
     }
-    this.data = new Uint8Array(codes);
-    this.plain = new Float64Array(plain);
+    // The widest elements first: a view has to begin at a multiple of its element's size.
+    const memory = new ArrayBuffer((columns + plain) * 8 + columns * 6 + codes);
+    this.bases = new Float64Array(memory, 0, columns);
+    this.plain = new Float64Array(memory, columns * 8, plain);
+    this.offsets = new Uint32Array(memory, (columns + plain) * 8, columns);
+    const bytesAt = (columns + plain) * 8 + columns * 4;
+    this.widths = new Uint8Array(memory, bytesAt, columns);
+    this.shifts = new Uint8Array(memory, bytesAt + columns, columns);
+    this.data = new Uint8Array(memory, bytesAt + columns * 2, codes);
+    this.bases.set(bases.subarray(0, columns));
+    this.offsets.set(offsets.subarray(0, columns));
+    this.widths.set(widths.subarray(0, columns));
+    this.shifts.set(shifts.subarray(0, columns));
     for (let column = 0; column < columns; column++) this.write(column, values, rows);
   }
 
@@ -125,7 +149,7 @@ export class SealedSlab implements Slab {
   }
 
   get bytes(): number {
-    return this.data.length + this.plain.byteLength + this.widths.length * 14;
+    return this.data.buffer.byteLength;
   }
 
   valueAt(column: number, slot: number): number {
