@@ -163,14 +163,43 @@ export class Buckets {
     this.rateWeight = new Float64Array(count);
   }
 
+  /** Samples of a gauge: those of one step stand together, and are added up before they go in. */
+  private addGauges({ at, values }: Track, from: number, to: number): void {
+    const { start, stepMs, count } = this;
+    for (let i = from; i < to; ) {
+      const bucket = Math.floor(((at[i] as number) - start) / stepMs);
+      const endAt = start + (bucket + 1) * stepMs;
+      const first = i;
+      let sum = 0;
+      let least = Number.POSITIVE_INFINITY;
+      let greatest = Number.NEGATIVE_INFINITY;
+      for (; i < to && (at[i] as number) < endAt; i++) {
+        const value = values[i] as number;
+        sum += value;
+        if (value < least) least = value;
+        if (value > greatest) greatest = value;
+      }
+      if (bucket < 0 || bucket >= count) continue;
+      this.sum[bucket] = (this.sum[bucket] as number) + sum;
+      this.weight[bucket] = (this.weight[bucket] as number) + i - first;
+      if (least < (this.min[bucket] as number)) this.min[bucket] = least;
+      if (greatest > (this.max[bucket] as number)) this.max[bucket] = greatest;
+      this.last[bucket] = values[i - 1] as number;
+    }
+  }
+
   /** Samples of a gauge, or rates of a counter where `rates` is given: weighted by the time that each covers. */
   addSamples(track: Track, from: number, to: number, rates: Float64Array | undefined, counter: boolean): void {
+    if (rates === undefined) {
+      this.addGauges(track, from, to);
+      return;
+    }
     const { at, values } = track;
     const { start, stepMs, count, sum, weight, min, max, last } = this;
     for (let i = from; i < to; i++) {
       const bucket = Math.floor(((at[i] as number) - start) / stepMs);
       if (bucket < 0 || bucket >= count) continue;
-      const rate = rates === undefined ? Number.NaN : (rates[i] as number);
+      const rate = rates[i] as number;
       if (!Number.isNaN(rate)) {
         const seconds = ((at[i] as number) - (at[i - 1] as number)) / 1000;
         this.rateSum[bucket] = (this.rateSum[bucket] as number) + rate * seconds;

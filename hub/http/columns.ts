@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { commonErrors } from "./errors.ts";
-import { type ColumnForm, formOf, packColumn, packedLength } from "./packed-columns.ts";
+import { type ColumnForm, ColumnRoom } from "./packed-columns.ts";
 
 const columnsType = "application/vnd.proven.columns";
 export const packedType = "application/vnd.proven.packed-columns";
@@ -43,39 +43,36 @@ export function toBinary<Name extends string>(
   accept: string | undefined,
 ): { bytes: Uint8Array<ArrayBuffer>; type: string } {
   const isPacked = (accept ?? "").includes(packedType);
-  const formFor = isPacked ? formFinder() : () => ({ bits: 64 }) as const;
-  const all: Float64Array[] = [];
-  const forms: ColumnForm[] = [];
+  const packed = packer();
   const series = answer.series.map(({ head, data }) => {
-    const columns = columnsIn(data);
-    const first = all.length;
-    all.push(data.at, ...columns.map(([, column]) => column));
-    for (let i = first; i < all.length; i++) forms.push(formFor(all[i] as Float64Array));
-    const about = { ...head, length: data.at.length, columns: columns.map(([name]) => name) };
-    return isPacked ? { ...about, forms: forms.slice(first) } : about;
+    const names = Object.keys(data.columns) as Name[];
+    const all = [data.at, ...names.map((name) => data.columns[name] as Float64Array)];
+    const forms = isPacked ? all.map(packed) : undefined;
+    if (!isPacked) for (const column of all) room.addPlain(column);
+    return joined(head, { length: data.at.length, columns: names, forms });
   });
-  const json = Buffer.from(JSON.stringify({ ...answer.head, series }), "utf8");
+  const json = Buffer.from(`${JSON.stringify({ ...answer.head, series: [] }).slice(0, -2)}${series.join()}]}`, "utf8");
   const start = Math.ceil((4 + json.length) / 8) * 8;
-  let size = start;
-  for (const [i, column] of all.entries()) size += packedLength(forms[i] as ColumnForm, column.length);
-  const bytes = new Uint8Array(new ArrayBuffer(size)).fill(0x20, 0, start);
+  const bytes = room.finish(start);
+  bytes.fill(0x20, 4 + json.length, start);
   new DataView(bytes.buffer).setUint32(0, start - 4, true);
   bytes.set(json, 4);
-  let offset = start;
-  for (const [i, column] of all.entries()) {
-    // Typed arrays have the machine's byte order, which is little endian wherever Proxmox VE runs.
-    packColumn(column, forms[i] as ColumnForm, bytes.buffer, offset);
-    offset += packedLength(forms[i] as ColumnForm, column.length);
-  }
   return { bytes, type: isPacked ? packedType : columnsType };
 }
 
-/** Series that follow each other share their times, as a rule: what one column was found to be is known for the next ones. */
-function formFinder(): (column: Float64Array) => ColumnForm {
-  const known = new Map<Float64Array, ColumnForm>();
+/** Both as one JSON object: for the series of a page this takes half of the time that copying them into new objects did. */
+const joined = (head: object, more: object) => `${JSON.stringify(head).slice(0, -1)},${JSON.stringify(more).slice(1)}`;
+
+/** An answer's columns are written in one go. */
+const room = new ColumnRoom();
+
+/** Series that follow each other share their times, as a rule; even ones take no bytes, so that their form is all there is to write. */
+function packer(): (column: Float64Array) => ColumnForm {
+  let known: { column: Float64Array; form: ColumnForm } | undefined;
   return (column) => {
-    const form = known.get(column) ?? formOf(column);
-    known.set(column, form);
+    if (known?.column === column) return known.form;
+    const form = room.addPacked(column);
+    if ("even" in form && column.length > 1) known ??= { column, form };
     return form;
   };
 }

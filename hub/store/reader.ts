@@ -23,6 +23,10 @@ const expectedMax = 8800;
 /** Tracks that stay for the next answer, of 140 kB each: most questions are about one series or two. */
 const tracksKept = 2;
 
+/** Smaller ones that stay, of 8 kB each: an hour of the guests of a page. */
+const smallTracksKept = 50;
+const smallTrack = 512;
+
 /** One series being read: from which groups, into which track. */
 export type Reading = {
   series: SeriesInfo;
@@ -98,11 +102,13 @@ export class Reader implements SeriesReader, SeriesRanker {
 
   /** An empty track. The first ones are used again: nothing of an answer is in them, and only one is read at a time. */
   private trackFor(index: number, expected: number): Track {
+    const size = index < tracksKept ? expectedMax : smallTrack;
+    if (expected > size || index >= smallTracksKept) return new Track(expected);
     const known = this.tracks[index];
     if (known !== undefined) known.clear();
-    if (known !== undefined && known.at.length <= expectedMax * 2) return known;
-    const track = new Track(index < tracksKept ? expectedMax : expected);
-    if (index < tracksKept) this.tracks[index] = track;
+    if (known !== undefined && known.at.length <= size * 2) return known;
+    const track = new Track(size);
+    this.tracks[index] = track;
     return track;
   }
 

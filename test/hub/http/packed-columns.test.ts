@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { packedType, toBinary } from "../../../hub/http/columns.ts";
-import { formOf } from "../../../hub/http/packed-columns.ts";
+import { type ColumnForm, ColumnRoom } from "../../../hub/http/packed-columns.ts";
 import { parseColumns } from "../../../scripts/bench/columns.ts";
 import { fc } from "../../support/property.ts";
 
-const forms: [name: string, column: number[], form: ReturnType<typeof formOf>][] = [
+const forms: [name: string, column: number[], form: ColumnForm][] = [
   ["times every ten seconds take no bytes", [1000, 11_000, 21_000], { even: [1000, 10_000] }],
   ["what never changes takes none either", [0.5, 0.5], { even: [0.5, 0] }],
   ["nothing takes none", [], { even: [0, 0] }],
@@ -17,7 +17,8 @@ const forms: [name: string, column: number[], form: ReturnType<typeof formOf>][]
   ["a third stays as it is", [1 / 3, 1, 1 / 3], { bits: 64 }],
   ["negative zero stays as it is", [-0, 1, -0], { bits: 64 }],
 ];
-for (const [name, column, form] of forms) test(name, () => assert.deepEqual(formOf(Float64Array.from(column)), form));
+for (const [name, column, form] of forms)
+  test(name, () => assert.deepEqual(new ColumnRoom().addPacked(Float64Array.from(column)), form));
 
 const values = fc.oneof(
   fc.integer({ min: -70_000, max: 70_000 }),
