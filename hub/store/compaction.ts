@@ -9,7 +9,7 @@ import type { Lane, LaneDoc } from "./lane.ts";
 import type { Pending } from "./pending.ts";
 import type { SeriesEnv } from "./series-env.ts";
 
-/** A lane with more rows, or rows in more pieces, is compacted before its hour is over: history pushed in one go, or a clock that jumps. */
+/** A lane with more rows of one hour, or rows in more pieces, is compacted before its hour is over: samples closer together, or a clock that jumps. */
 const rowsLimit = 720;
 const chunksLimit = 64;
 /** Rows of a lane that fell silent are stored after this time, so that they don't pin the ring. */
@@ -166,8 +166,10 @@ function planJob(lane: Lane, now: number, all: boolean): Job | undefined {
     return { lane, items: [], done: [], storedSeq: lane.durableSeq };
   }
   if (last === undefined || rows === 0) return undefined;
-  const everything = all || rows > rowsLimit || lane.chunks.length > chunksLimit || now - lane.heardAt > silentMs;
   const border = hourStart(hourOf(last.lastAt, lane.agentRef), lane.agentRef);
+  // Of what was pushed in one go the whole hours are enough: the rest would be read, merged and written again at its hour's end.
+  const isCrowded = rowsSince(lane, border) > rowsLimit || lane.chunks.length > chunksLimit;
+  const everything = all || isCrowded || now - lane.heardAt > silentMs;
   // What a commit is under way for waits for it: a start after a crash takes rows for stored only as far as it knows of their records.
   const settledSeq = lane.acceptedSeq > lane.durableSeq ? lane.durableSeq : Number.POSITIVE_INFINITY;
   const whole = everything ? last.rows : firstAtOrAfter(last.times, last.rows, border);
@@ -190,6 +192,14 @@ function planJob(lane: Lane, now: number, all: boolean): Job | undefined {
     done: filled.map(({ chunk, to }) => ({ chunk, rows: to })),
     storedSeq: newest.chunk.seqAt(newest.to - 1),
   };
+}
+
+/** Rows from `at` on that are in memory only. */
+function rowsSince(lane: Lane, at: number): number {
+  return lane.chunks.reduce(
+    (sum, chunk) => sum + chunk.rows - Math.max(chunk.stored, firstAtOrAfter(chunk.times, chunk.rows, at)),
+    0,
+  );
 }
 
 function planItems(parts: readonly { chunk: Chunk; from: number; to: number }[], agent: number): Item[] {

@@ -38,6 +38,25 @@ test("raw samples read back as sent, before and after they were compacted", asyn
   await store.hub.close();
 });
 
+test("of many hours pushed at once the one that goes on stays in memory until it is over: its block is written once", async () => {
+  const store = newStore();
+  const agent = new TestAgent(store, agentOf("pve1"));
+  const pushed = 10 * 360 + 90;
+  store.clock = day0 + pushed * 10_000;
+  void agent.declare(cpuAndNet);
+  for (let i = 0; i < pushed; i++) {
+    void agent.frame(day0 + i * 10_000, [i, i * 1000]);
+    if (i % 360 === 359) await store.commit();
+  }
+  await store.commit();
+  await store.settle();
+  const { headRows, blocks } = await store.hub.size();
+  // Hours begin at another minute for each agent.
+  assert.ok(headRows > 0 && headRows <= 360, `${headRows} rows in memory`);
+  assert.equal(blocks.count, Math.ceil((pushed - headRows) / 360));
+  await store.hub.close();
+});
+
 test("rows whose records are not on the disk yet stay out of blocks, so that no start finds a row in both", async () => {
   const store = newStore();
   const agent = new TestAgent(store, agentOf("pve1"));
