@@ -47,6 +47,8 @@ export class AlertSubjects {
   private readonly slots: (Watched | undefined)[] = [];
   private entities = new Map<string, EntityFacts>();
   private book: RuleBook | undefined;
+  /** What has series among the entities of a list, which is the same one for all frames of a schema: looked up once. */
+  private sampled = new WeakMap<readonly EntityKey[], readonly Watched[]>();
 
   constructor(private readonly ports: SubjectPorts) {}
 
@@ -84,14 +86,17 @@ export class AlertSubjects {
     this.entities = new Map(entities.map((facts) => [subjectKey(facts.cluster, facts.entity), facts]));
     for (const facts of entities) this.watchSeries(facts, book, now);
     for (const one of this.slots) if (one !== undefined) this.keepOrClose(one, book, now);
+    this.sampled = new WeakMap();
   }
 
   /** Judges the newest samples of what a frame is about. `skewMs`: its agent's clock minus the hub's. */
   sampleFrame(cluster: ClusterId, entities: readonly EntityKey[], skewMs: number, now: EpochMs): void {
-    for (const entity of entities) {
-      const watched = this.byEntity.get(subjectKey(cluster, entity)) ?? nothing;
-      for (const list of watched.values()) for (const one of list) this.sampleSeries(one, skewMs, now);
+    let watched = this.sampled.get(entities);
+    if (watched === undefined) {
+      watched = entities.flatMap((entity) => [...this.ofEntity(cluster, entity)]).filter(({ series }) => series.length > 0);
+      this.sampled.set(entities, watched);
     }
+    for (const one of watched) this.sampleSeries(one, skewMs, now);
   }
 
   /** A fact, or a derived figure. Its slot is opened with the first one. */
@@ -193,7 +198,7 @@ export class AlertSubjects {
   }
 
   private sampleSeries(one: Watched, skewMs: number, now: EpochMs): void {
-    if (one.series.length === 0 || one.source?.kind !== "signal") return;
+    if (one.source?.kind !== "signal") return;
     const latest = this.newest(one.series);
     if (latest === undefined || !isFresh(latest.at, now, skewMs)) return;
     const isRate = one.series[0]?.metric.kind === "counter" && !one.source.raw;
@@ -206,6 +211,8 @@ export class AlertSubjects {
   }
 
   private newest(series: readonly SeriesInfo[]): Latest | undefined {
+    const [only] = series;
+    if (only !== undefined && series.length === 1) return this.ports.live.latest(only.id);
     let best: Latest | undefined;
     for (const { id } of series) {
       const latest = this.ports.live.latest(id);

@@ -22,8 +22,11 @@ export class Live implements LiveTable {
   }
 
   latest(seriesId: number): Latest | undefined {
+    const lanes = this.index.lanesOf(seriesId);
+    const [only] = lanes;
+    if (only !== undefined && lanes.length === 1) return newestIn(only, seriesId);
     let newest: Latest | undefined;
-    for (const lane of this.index.lanesOf(seriesId)) {
+    for (const lane of lanes) {
       const found = newestIn(lane, seriesId);
       if (found && (newest === undefined || found.at > newest.at)) newest = found;
     }
@@ -98,7 +101,25 @@ function lookBack(chunk: Chunk, column: number, newest: Newest): void {
   }
 }
 
+/** What the newest two rows say, where the lane has no others and both have the series: so it is nearly always. */
+function inNewestRows({ chunks }: Lane, id: number): Latest | undefined {
+  const chunk = chunks[0];
+  if (chunk === undefined || chunks.length > 1 || chunk.rows < 2) return undefined;
+  const { layout, rows, times } = chunk;
+  const column = layout.columnOf(id);
+  if (column < 0) return undefined;
+  const value = chunk.valueAt(rows - 1, column);
+  const beforeValue = chunk.valueAt(rows - 2, column);
+  if (Number.isNaN(value) || Number.isNaN(beforeValue)) return undefined;
+  const at = times[rows - 1] as number;
+  return latestOf({ at, value, beforeAt: times[rows - 2] as number, beforeValue }, layout, column);
+}
+
 function newestIn(lane: Lane, id: number): Latest | undefined {
+  return inNewestRows(lane, id) ?? newestInAll(lane, id);
+}
+
+function newestInAll(lane: Lane, id: number): Latest | undefined {
   const none = Number.NEGATIVE_INFINITY;
   const newest: Newest = { at: none, value: Number.NaN, beforeAt: none, beforeValue: Number.NaN };
   let layout: Layout | undefined;
