@@ -1,6 +1,6 @@
 import type { ClusterId, EntityKey, EpochMs, Vmid } from "#protocol/ids.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
-import type { FactSources, ProofFacts, RunMemory } from "./core/fact-samples.ts";
+import type { FactSources, KnownGuest, ProofFacts, RunMemory } from "./core/fact-samples.ts";
 import { tellClusterFacts, tellGuestFacts } from "./core/fact-samples.ts";
 import type { OwnedGuest } from "./core/inventory.ts";
 import type { BackupKnowledge } from "./core/protection.ts";
@@ -25,6 +25,7 @@ const guestPrefix = "guest/";
 /** Tells the rules the facts: of clusters and nodes each time, of guests only of those that something happened to, and now and then of all. */
 export class AlertFacts {
   private readonly turned = new Map<ClusterId, Set<EntityKey>>();
+  private readonly known = new Map<ClusterId, Map<number, KnownGuest>>();
   private allAt = Number.NEGATIVE_INFINITY;
   private knownTasks = -1;
 
@@ -46,14 +47,18 @@ export class AlertFacts {
       this.allAt = monotonicMs;
       this.knownTasks = version;
     }
+    if (changed) this.known.clear();
     const refusing = this.ports.refusing();
     for (const picture of pictures) {
       const { cluster, owners } = picture;
-      const sources: FactSources = { ...backups, sight: { reader, live, now }, picture, refusing, ran, proofs };
+      const known = this.known.get(cluster) ?? new Map();
+      this.known.set(cluster, known);
+      const turned = this.turned.get(cluster);
+      for (const entity of turned ?? []) known.delete(vmidOf(entity));
+      const sources: FactSources = { ...backups, sight: { reader, live, now }, picture, refusing, ran, proofs, known };
       const told = (entity: EntityKey, name: string, value: number, instance: string | null) =>
         sample(cluster, entity, name, instance, value, now);
       tellClusterFacts(sources, told);
-      const turned = this.turned.get(cluster);
       if (all) tellGuestFacts(sources, owners.values(), told);
       else if (turned !== undefined) tellGuestFacts(sources, guestsOf(picture, turned), told);
     }
@@ -61,9 +66,11 @@ export class AlertFacts {
   }
 }
 
+const vmidOf = (guest: EntityKey) => Number(guest.slice(guestPrefix.length)) as Vmid;
+
 function* guestsOf({ owners }: ClusterPicture, entities: Iterable<EntityKey>): Iterable<OwnedGuest> {
   for (const entity of entities) {
-    const owned = owners.get(Number(entity.slice(guestPrefix.length)) as Vmid);
+    const owned = owners.get(vmidOf(entity));
     if (owned !== undefined) yield owned;
   }
 }

@@ -12,7 +12,7 @@ import type { VerifyLoop } from "./verify-loop.ts";
 export type ProofFactsParts = {
   book: RunBook;
   catalogue: Catalogue;
-  verify: Pick<VerifyLoop, "dueOf">;
+  verify: Pick<VerifyLoop, "dueOf" | "version">;
   /** What a guest's tests measured last. */
   figures: ProofFacts["figures"];
   /** The hub's address as people reach it. */
@@ -23,6 +23,7 @@ export type ProofFactsParts = {
 /** An agent's outlet takes 1000 characters of an alert's text, the rule's own sentence among them. */
 const noteMax = 800;
 const logLines = 5;
+const dayMs = 86_400_000;
 
 /** What restore tests tell the rules, and what alerts about them say beside their sentence. */
 export function proofFacts({
@@ -34,6 +35,16 @@ export function proofFacts({
   picture,
 }: ProofFactsParts): NonNullable<AlertLoopPorts["proofs"]> {
   return {
+    get version() {
+      return book.version + catalogue.version + verify.version;
+    },
+    holdsUntil: ({ cluster }, owned, now) => {
+      const policy = verify.dueOf(cluster, owned);
+      if (policy === undefined) return Number.POSITIVE_INFINITY;
+      const provenAt = book.proof(cluster, owned.facts.vmid)?.lastGood?.at;
+      const instants = [policy.dueAt, ...(provenAt === undefined ? [] : [provenAt + policy.everyDays * dayMs])];
+      return Math.min(...instants.filter((at) => at >= now));
+    },
     proof: ({ cluster }, owned, now) => {
       const { vmid, identity } = owned.facts;
       const policy = verify.dueOf(cluster, owned);

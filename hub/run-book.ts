@@ -35,10 +35,17 @@ export class RunBook {
   private readonly testLists = new Map<string, readonly Run[]>();
   private readonly listeners = new Set<(run: Run) => void>();
 
+  private changes = 0;
+
   constructor(private readonly state: StateStore) {
     const known = state.list("run").map(({ document }) => document);
     for (const run of known.sort((a, b) => a.createdAt - b.createdAt)) this.remember(run);
     for (const { id, document } of state.list("proof")) this.proofs.set(id, document);
+  }
+
+  /** Another number than before: a run, or what one proved, is another. */
+  get version(): number {
+    return this.changes;
   }
 
   get(id: string): Run | undefined {
@@ -167,6 +174,7 @@ export class RunBook {
         for (const kind of ["run", "runEvidence", "runScreenshot"] as const) this.state.remove(kind, id, by);
       }
     });
+    this.changes++;
     for (const run of old.slice(0, 200)) {
       this.runs.delete(run.id);
       this.forgetTest(run);
@@ -189,6 +197,7 @@ export class RunBook {
   }
 
   private remember(run: Run): void {
+    this.changes++;
     this.runs.set(run.id, run);
     const { operation, outcome, finishedAt } = run;
     const place = `${run.cluster}/${run.node}`;

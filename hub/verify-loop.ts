@@ -57,6 +57,7 @@ export class VerifyLoop {
   /** Decisions of the night that goes on, by policy. */
   private readonly tonight = new Map<string, { span: Span; decisions: PolicyDecision[] }>();
   private wake: (withinMs: number) => void = () => undefined;
+  private reloads = 0;
 
   constructor(private readonly ports: VerifyPorts) {
     const { state, timezone, book } = ports;
@@ -74,8 +75,14 @@ export class VerifyLoop {
     this.wake = wake;
   }
 
+  /** Another number than before: policies may be others. */
+  get version(): number {
+    return this.reloads;
+  }
+
   /** Somebody changed policies. */
   reload(): void {
+    this.reloads++;
     const { state, clock } = this.ports;
     this.known = state
       .list("policy")

@@ -8,7 +8,7 @@ import type { OwnedGuest } from "./inventory.ts";
 import { type BackupKnowledge, backupStanding } from "./protection.ts";
 import type { RestoreFigure } from "./restore-figures.ts";
 import { type FactName, factCode } from "./signals.ts";
-import { guestState, type Sight } from "./views.ts";
+import { guestStateBy, type Sight, statusSeries } from "./views.ts";
 
 /** Takes one fact, as a number: see factSignals; or a figure of a restore test. Unknown ones are not told. */
 export type TellFact = (entity: EntityKey, name: FactName | RestoreMetricName, value: number, instance: string | null) => void;
@@ -22,9 +22,28 @@ export type FactSources = BackupKnowledge & {
   refusing: boolean;
   /** When this hub last saw each guest run. */
   ran: RunMemory;
+  /** By vmid: what was found out about the cluster's guests, since anything changed or happened to each. */
+  known: Map<number, KnownGuest>;
 };
 
+/** What stays as it is while nothing happens to a guest: all are looked at several times a minute. */
+export type KnownGuest = {
+  readonly owned: OwnedGuest;
+  readonly entity: EntityKey;
+  /** Its name in RunMemory. */
+  readonly run: string;
+  /** Series of its status; undefined: there is none. */
+  readonly status: number | undefined;
+  tested: { version: number; at: EpochMs; until: number; facts: readonly TestedFact[] } | undefined;
+};
+
+type TestedFact = { readonly name: FactName | RestoreMetricName; readonly value: number };
+
 export interface ProofFacts {
+  /** Another number than before: what is told of a guest may be another. */
+  readonly version: number;
+  /** Until then time alone changes nothing of it; Infinity: never. */
+  holdsUntil(picture: ClusterPicture, owned: OwnedGuest, now: EpochMs): number;
   proof(picture: ClusterPicture, owned: OwnedGuest, now: EpochMs): string;
   /** Undefined: no backup of it is known. */
   backupBytes(picture: ClusterPicture, owned: OwnedGuest): string | undefined;
@@ -79,37 +98,62 @@ export function tellGuestFacts(sources: FactSources, guests: Iterable<OwnedGuest
   const tests = sources.testGuests?.(sources.picture, sources.sight.now);
   for (const owned of guests) {
     if (owned.facts.template) continue;
-    tellGuest(sources, owned, tell);
+    const guest = knownGuest(sources, owned);
+    tellGuest(sources, guest, tell);
     // Nobody has to protect our own test guests.
-    if (tests?.has(owned.facts.vmid) !== true) tellSafety(sources, owned, jobs, tell);
+    if (tests?.has(owned.facts.vmid) !== true) tellSafety(sources, guest, jobs, tell);
   }
 }
 
-function tellGuest(sources: FactSources, owned: OwnedGuest, tell: TellFact): void {
-  const { facts } = owned;
+function knownGuest({ known, sight, picture: { cluster } }: FactSources, owned: OwnedGuest): KnownGuest {
+  const { vmid } = owned.facts;
+  const before = known.get(vmid);
+  if (before?.owned === owned) return before;
+  const entity = guestKey(vmid as Vmid);
+  const incarnation = sight.reader.incarnationOf(cluster, entity) ?? 1;
+  const status = statusSeries(sight.reader, cluster, owned);
+  const guest: KnownGuest = { owned, entity, run: `${cluster}/${vmid}#${incarnation}`, status, tested: undefined };
+  known.set(vmid, guest);
+  return guest;
+}
+
+function tellGuest(sources: FactSources, guest: KnownGuest, tell: TellFact): void {
+  const { entity } = guest;
+  const { facts } = guest.owned;
   const { now } = sources.sight;
-  const entity = guestKey(facts.vmid as Vmid);
-  const run = guestRun(sources, owned);
+  const run = guestRun(sources, guest);
   if (run !== undefined) tell(entity, "guest_run", factCode("guest_run", run), null);
   const oldest = facts.snapshots && Math.min(...facts.snapshots.map(({ at }) => at));
   if (oldest !== undefined) tell(entity, "snapshot_age", Number.isFinite(oldest) ? Math.max(0, now - oldest) / 1000 : 0, null);
 }
 
 /** What could bring the guest back. */
-function tellSafety(sources: FactSources, owned: OwnedGuest, jobs: readonly BackupJobFacts[] | undefined, tell: TellFact): void {
-  const entity = guestKey(owned.facts.vmid as Vmid);
+function tellSafety(sources: FactSources, guest: KnownGuest, jobs: readonly BackupJobFacts[] | undefined, tell: TellFact): void {
+  const { owned, entity } = guest;
   if (jobs !== undefined) tellBackups(sources, owned, jobs, entity, tell);
   tellReplication(sources, owned, entity, tell);
-  tellProof(sources, owned, entity, tell);
+  if (sources.proofs !== undefined) tellTests(sources, sources.proofs, guest, tell);
 }
 
-function tellProof({ proofs, picture, sight }: FactSources, owned: OwnedGuest, entity: EntityKey, tell: TellFact): void {
-  if (proofs === undefined) return;
-  tell(entity, "proof", factCode("proof", proofs.proof(picture, owned, sight.now)), null);
+function tellTests({ picture, sight: { now } }: FactSources, proofs: ProofFacts, guest: KnownGuest, tell: TellFact): void {
+  const { version } = proofs;
+  let { tested } = guest;
+  if (tested === undefined || tested.version !== version || now < tested.at || now > tested.until) {
+    const until = proofs.holdsUntil(picture, guest.owned, now);
+    tested = { version, at: now, until, facts: testedFacts(proofs, picture, guest.owned, now) };
+    guest.tested = tested;
+  }
+  for (const { name, value } of tested.facts) tell(guest.entity, name, value, null);
+}
+
+function testedFacts(proofs: ProofFacts, picture: ClusterPicture, owned: OwnedGuest, now: EpochMs): TestedFact[] {
   const bytes = proofs.backupBytes(picture, owned);
-  if (bytes !== undefined) tell(entity, "backup_bytes", factCode("backup_bytes", bytes), null);
-  // No frame brings them, and they count until the next test, so rules hear of them as of facts.
-  for (const { metric, value } of proofs.figures(picture, owned)) tell(entity, metric, value, null);
+  return [
+    { name: "proof", value: factCode("proof", proofs.proof(picture, owned, now)) },
+    ...(bytes === undefined ? [] : [{ name: "backup_bytes" as const, value: factCode("backup_bytes", bytes) }]),
+    // No frame brings them, and they count until the next test, so rules hear of them as of facts.
+    ...proofs.figures(picture, owned).map(({ metric, value }) => ({ name: metric, value })),
+  ];
 }
 
 /** A run that takes some minutes is not overdue. PVE's default schedule is every 15 minutes (pve-docs, pvesr). */
@@ -159,12 +203,10 @@ const isGood = (state: string) => state === "ok" || state === "warnings";
  * Whether a guest runs, and if not whether somebody wanted that. A guest is missed only where it should run: it starts with its node, or HA
  * keeps it. Undefined: nobody can tell.
  */
-function guestRun(sources: FactSources, owned: OwnedGuest): string | undefined {
+function guestRun(sources: FactSources, { owned, run: key, status }: KnownGuest): string | undefined {
   const { facts, owner } = owned;
   const { picture, sight, ran } = sources;
-  const incarnation = sight.reader.incarnationOf(picture.cluster, guestKey(facts.vmid as Vmid)) ?? 1;
-  const key = `${picture.cluster}/${facts.vmid}#${incarnation}`;
-  const state = guestState(sight, picture, owned);
+  const state = guestStateBy(status, sight, picture, owned);
   if (state === "unknown") return undefined;
   if (state === "io-error") return "io-error";
   if (state === "paused" || state === "suspended") return "paused";

@@ -1,5 +1,5 @@
 import type { AgentView, EntityMetrics, GuestView, NodeView, Reading, StorageView } from "#protocol/api.ts";
-import type { EntityKey, EpochMs, NodeName, StorageId, Vmid } from "#protocol/ids.ts";
+import type { ClusterId, EntityKey, EpochMs, NodeName, StorageId, Vmid } from "#protocol/ids.ts";
 import { guestKey, nodeKey, storageKey } from "#protocol/ids.ts";
 import type { StorageFacts } from "#protocol/messages.ts";
 import { guestStatusCodes, type MetricName } from "#protocol/metrics.ts";
@@ -138,12 +138,26 @@ function countGuests(sight: Sight, picture: ClusterPicture, node: NodeName): Nod
 }
 
 /** What the newest sample says; unknown when its node has not spoken in time, or said nothing about this guest. */
-export function guestState(sight: Sight, picture: ClusterPicture, { facts, owner }: OwnedGuest): GuestView["state"] {
+export function guestState(sight: Sight, picture: ClusterPicture, owned: OwnedGuest): GuestView["state"] {
+  return guestStateBy(statusSeries(sight.reader, picture.cluster, owned), sight, picture, owned);
+}
+
+/** The series of a guest's status; undefined: it was never sampled. */
+export function statusSeries(reader: SeriesReader, cluster: ClusterId, { facts }: OwnedGuest): number | undefined {
+  return reader.find({ cluster, entity: guestKey(facts.vmid as Vmid), metric: "status" })?.id;
+}
+
+/** `status`: as `statusSeries` found it. */
+export function guestStateBy(
+  status: number | undefined,
+  { live, now }: Pick<Sight, "live" | "now">,
+  picture: ClusterPicture,
+  { owner }: OwnedGuest,
+): GuestView["state"] {
   const agent = picture.agents.get(owner.agent.node);
-  if (agent === undefined || !speaks(agent, sight.now)) return "unknown";
-  const info = sight.reader.find({ cluster: picture.cluster, entity: guestKey(facts.vmid as Vmid), metric: "status" });
-  const latest = info === undefined ? undefined : sight.live.latest(info.id);
-  if (latest === undefined || !isFresh(latest.at, sight.now, agent.clockSkewMs ?? 0)) return "unknown";
+  if (status === undefined || agent === undefined || !speaks(agent, now)) return "unknown";
+  const latest = live.latest(status);
+  if (latest === undefined || !isFresh(latest.at, now, agent.clockSkewMs ?? 0)) return "unknown";
   return guestStatusCodes[latest.value] ?? "other";
 }
 

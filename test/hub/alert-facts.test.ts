@@ -6,6 +6,7 @@ import { guestStatusCodes } from "#protocol/metrics.ts";
 import { AlertFacts } from "../../hub/alert-facts.ts";
 import { DueTimes, JobMemory } from "../../hub/core/backup-due.ts";
 import type { AgentStatus, ClusterPicture } from "../../hub/core/cluster.ts";
+import type { ProofFacts } from "../../hub/core/fact-samples.ts";
 import { ownersOf } from "../../hub/core/inventory.ts";
 import { TaskMemory } from "../../hub/core/task-memory.ts";
 import { FakeSeries } from "../support/fake-series.ts";
@@ -50,7 +51,7 @@ function pictureAt(at: EpochMs): ClusterPicture {
 }
 
 /** Facts about two running guests; `look` returns the guests that something was told about. */
-function setUp() {
+function setUp(proofs?: ProofFacts) {
   const series = new FakeSeries();
   const tasks = new TaskMemory();
   let told: string[] = [];
@@ -60,15 +61,18 @@ function setUp() {
     live: series.live,
     backups: { tasks, due: new DueTimes("UTC"), jobs: new JobMemory(nothingKept) },
     ran,
+    proofs,
     refusing: () => false,
     sample: (_, entity, name, instance, value) => told.push(`${entity} ${name}${instance ?? ""} ${value}`),
   });
+  const picture = pictureAt(now);
   const put = (entity: EntityKey, at: number, status: (typeof guestStatusCodes)[number]) =>
     series.put(agent, entity, "status", at, guestStatusCodes.indexOf(status));
   const lookAtAll = (afterMs: number, changed = false) => {
     told = [];
     const at = (now + afterMs) as EpochMs;
-    facts.tell([pictureAt(at)], changed, at, afterMs);
+    const speaking = new Map([...picture.agents].map(([name, status]) => [name, { ...status, newestFrame: at }]));
+    facts.tell([{ ...picture, agents: speaking }], changed, at, afterMs);
     return told;
   };
   const look = (...when: Parameters<typeof lookAtAll>) => lookAtAll(...when).filter((one) => one.startsWith("guest/"));
@@ -109,6 +113,40 @@ test("a change of the inventory, of the rules or a task that was heard of is rea
   tasks.add(starting);
   assert.deepEqual(look(10_000), bothRun);
   assert.deepEqual(look(12_000), []);
+});
+
+test("what tests told of a guest is asked again when one ended, when time makes it another, and of a guest that something happened to", () => {
+  const asked: number[] = [];
+  const proofs = {
+    version: 1,
+    holdsUntil: () => now + 60_000,
+    proof: (_: ClusterPicture, { facts }: { facts: { vmid: number } }) => {
+      asked.push(facts.vmid);
+      return "proven";
+    },
+    backupBytes: () => undefined,
+    leftovers: () => undefined,
+    figures: () => [],
+  };
+  const { facts, put, look } = setUp(proofs);
+  const told = ["guest/100 guest_run 0", "guest/100 proof 0", "guest/101 guest_run 0", "guest/101 proof 0"];
+  const askedAt = (afterMs: number, changed = false) => {
+    asked.length = 0;
+    for (const guest of guests) put(guest, now + afterMs, "running");
+    assert.deepEqual(look(afterMs, changed), told);
+    return [...asked];
+  };
+  assert.deepEqual(askedAt(0), [100, 101]);
+  assert.deepEqual(askedAt(25_000), []);
+  proofs.version++;
+  assert.deepEqual(askedAt(50_000), [100, 101]);
+  assert.deepEqual(askedAt(75_000), [100, 101]);
+  proofs.holdsUntil = () => Number.POSITIVE_INFINITY;
+  assert.deepEqual(askedAt(100_000), [100, 101]);
+  facts.frameCame({ agent, turned: ["guest/101" as EntityKey] });
+  assert.deepEqual(askedAt(125_000), [101]);
+  assert.deepEqual(askedAt(130_000, true), [100, 101]);
+  assert.deepEqual(askedAt(160_000), []);
 });
 
 test("what is known of the cluster and its nodes is told every time", () => {
