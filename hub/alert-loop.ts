@@ -66,6 +66,8 @@ export class AlertLoop {
   private rules: readonly Rule[] = [];
   private ruleBook = new RuleBook([]);
   private readonly teller: AlertTeller;
+  /** The pass that was begun. */
+  private underWay: Generator<void, void> | undefined;
   private frames: FrameNews[] = [];
   private pictures: readonly ClusterPicture[] = [];
   private readonly skews = new SkewCorrection();
@@ -139,12 +141,20 @@ export class AlertLoop {
 
   /** One pass: when `dueInMs` is over. */
   pass(): void {
-    this.judge();
-    this.tell();
+    while (this.underWay !== undefined) this.step();
+    while (this.step());
   }
 
-  /** First half of a pass: what frames and facts change is durable. */
-  judge(): void {
+  /** The next piece of a pass, the first one of the next pass where none is under way. Returns whether there is more of it. */
+  step(): boolean {
+    const pieces = this.underWay ?? this.pieces();
+    this.underWay = undefined; // also where the piece throws
+    if (pieces.next().done === true) return false;
+    this.underWay = pieces;
+    return true;
+  }
+
+  private *pieces(): Generator<void, void> {
     const now = this.ports.clock.now();
     this.followClock(now);
     const monotonic = this.ports.clock.monotonicMs();
@@ -152,19 +162,22 @@ export class AlertLoop {
       const version = this.ports.version?.();
       this.pictures = this.ports.pictures().map((picture) => this.skews.correct(picture));
       const isRebuilt = this.pace.takeRebuild(monotonic, version);
-      if (isRebuilt) this.rebuild(now);
+      if (isRebuilt) {
+        this.rebuild(now);
+        yield;
+      }
       this.holds.stepAutomatic(this.pictures, now);
       const isNews = this.pace.takeNews(version);
       this.facts.tell(this.pictures, isNews || isRebuilt, now, monotonic);
+      if (isRebuilt) yield;
     }
     for (const frame of this.frames.splice(0)) this.judgeFrame(frame, now);
     this.evaluator.tick(now);
-    if (this.book.hasChanges) this.book.commit();
-  }
-
-  /** Second half: what is due to be told is handed over. */
-  tell(): void {
-    this.teller.tell(this.ports.clock.now());
+    if (this.book.hasChanges) {
+      this.book.commit();
+      yield;
+    }
+    this.teller.tell(now);
   }
 
   private take(frame: FrameNews): void {

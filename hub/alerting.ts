@@ -77,14 +77,9 @@ export class Alerting implements AlertingPorts {
     });
   }
 
-  /** After frames came: judges them. */
-  judge(): void {
-    this.loop.judge();
-  }
-
-  /** Tells what is due after that. */
-  tell(): void {
-    this.loop.tell();
+  /** A piece of the pass after frames came: judges them, and tells at once what is due. Returns whether there is more of it. */
+  step(): boolean {
+    return this.loop.step();
   }
 
   /** `wake` is called when a tick is due within so many ms, earlier than `tick` said. */

@@ -54,11 +54,11 @@ export function startDecisions({ clock, log, state, series }: HubParts, assembly
     await alarm.set(nextReportAt(state, clock.now()));
     return inMs;
   });
-  const tell = () => {
-    alerting.tell();
+  const stopFrames = soonAfterFrames(series.live, log, () => {
+    if (alerting.step()) return true;
     judging.soon(alerting.loop.dueInMs());
-  };
-  const stopFrames = soonAfterFrames(series.live, log, [() => alerting.judge(), tell]);
+    return false;
+  });
   const stop = async () => {
     await watching.stop();
     stopFrames();
@@ -119,24 +119,24 @@ async function lookForCertificate(certificates: Certificates, clock: Clock, log:
 }
 
 /**
- * Frames come in bunches: once for all of those that came in one turn of the event loop. Each piece of work has a turn of its own, as the first
- * after a start, with all of a fleet in it, is the longest that the hub ever does at once.
+ * Frames come in bunches: once for all of those that came in one turn of the event loop. `step` says whether there is more to do, in a turn of
+ * its own: the first after a start, with all of a fleet in it, would be the longest that the hub ever does at once.
  */
-function soonAfterFrames(live: LiveTable, log: Log, work: readonly (() => void)[]): () => void {
-  let due = false;
+function soonAfterFrames(live: LiveTable, log: Log, step: () => boolean): () => void {
+  let isDue = false;
   let isStopped = false;
-  const run = async () => {
-    for (const piece of work) {
+  const work = async () => {
+    for (let hasMore = true; hasMore; ) {
       await setImmediate();
       if (isStopped) return;
-      due = false;
-      piece();
+      isDue = false;
+      hasMore = step();
     }
   };
   const forget = live.onFrame(() => {
-    if (due) return;
-    due = true;
-    run().catch((error) => log(3, `alerts were not judged: ${describeError(error)}`));
+    if (isDue) return;
+    isDue = true;
+    work().catch((error) => log(3, `alerts were not judged: ${describeError(error)}`));
   });
   return () => {
     isStopped = true;

@@ -8,6 +8,7 @@ import { type AgentId, agentKey } from "../core/series.ts";
 import type { OperationType } from "../operations.ts";
 import { after } from "../ports.ts";
 import type { SendLogin } from "./login-asks.ts";
+import { MessageTurns } from "./message-turns.ts";
 import { AgentSession, type SessionPorts } from "./session.ts";
 
 /** Sessions one hub holds: 200 nodes, and those that reconnect before their old session is known to be dead. */
@@ -32,6 +33,10 @@ export class LinkServer {
   });
   private readonly sessions = new Map<AgentSession, WebSocket>();
   private readonly byAgent = new Map<string, AgentSession>();
+  private readonly turns = new MessageTurns(
+    () => this.sessions.values(),
+    () => performance.now(),
+  );
   private stopping = false;
   private stopLooking: () => void = () => undefined;
 
@@ -160,6 +165,7 @@ export class LinkServer {
     webSocket.on("message", (data: Buffer, isBinary) => {
       this.heard.add(webSocket);
       session.receive(isBinary ? data : data.toString("utf8"));
+      this.turns.took(webSocket);
     });
     for (const event of ["ping", "pong"]) webSocket.on(event, () => this.heard.add(webSocket));
     this.heard.add(webSocket);
