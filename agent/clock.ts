@@ -4,7 +4,8 @@ import type { Clock } from "./ports.ts";
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now() as EpochMs,
-  monotonicMs: () => performance.now(),
+  // `performance.now()` would do; its module is a dozen others that nothing else of an agent loads.
+  monotonicMs: () => process.uptime() * 1000,
   turn: () => new Promise((resolve) => setImmediate(resolve)),
   sleep(ms, signal) {
     if (signal?.aborted) return Promise.resolve();

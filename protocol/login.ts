@@ -23,87 +23,94 @@ const unavailable = z.strictObject({ id, state: z.literal("unavailable"), proble
 /** The ticket has ended, was refused, or was ended by `login.end`: sign in again. */
 const ended = z.strictObject({ id, state: z.literal("ended") });
 
-export const realmSchema = z.strictObject({
-  realm,
-  type: text(32),
-  comment: z.optional(text(4096)),
-  /** The one to choose first; Proxmox VE sends 1. */
-  preselected: z.boolean(),
-});
+export const realmSchema = z.lazy(() =>
+  z.strictObject({
+    realm,
+    type: text(32),
+    comment: z.optional(text(4096)),
+    /** The one to choose first; Proxmox VE sends 1. */
+    preselected: z.boolean(),
+  }),
+);
 export type Realm = z.output<typeof realmSchema>;
 
 /** Rows of the message table. */
 export const loginMessages = {
   /** `GET /access/domains`, which Proxmox VE tells to everybody. */
-  "login.realms": { from: "hub", since: 2, body: z.strictObject({ id }) },
+  "login.realms": { from: "hub", since: 2, body: z.lazy(() => z.strictObject({ id })) },
   "login.realms.result": {
     from: "agent",
     since: 2,
-    body: z.discriminatedUnion("state", [
-      z.strictObject({ id, state: z.literal("ok"), realms: list(realmSchema, 64) }),
-      unavailable,
-    ]),
+    body: z.lazy(() =>
+      z.discriminatedUnion("state", [z.strictObject({ id, state: z.literal("ok"), realms: list(realmSchema, 64) }), unavailable]),
+    ),
   },
   /** `POST /access/ticket`. `user` is without the realm. */
   "login.start": {
     from: "hub",
     since: 2,
     secret: true,
-    body: z.strictObject({ id, user: text(64), realm, password: text(4096) }),
+    body: z.lazy(() => z.strictObject({ id, user: text(64), realm, password: text(4096) })),
   },
   /** The second step, `POST /access/ticket` with `tfa-challenge` and `password` = `<kind>:<code>`. A challenge is good for one answer. */
   "login.answer": {
     from: "hub",
     since: 2,
     secret: true,
-    body: z.strictObject({ id, challenge: handle, kind: z.enum(secondFactors), code: text(128) }),
+    body: z.lazy(() => z.strictObject({ id, challenge: handle, kind: z.enum(secondFactors), code: text(128) })),
   },
   /** To `login.start` and `login.answer`. */
   "login.result": {
     from: "agent",
     since: 2,
     secret: true,
-    body: z.discriminatedUnion("state", [
-      /** `viewAt`: when Proxmox VE told the view, agent's clock. */
-      z.strictObject({ id, state: z.literal("ok"), session: handle, user: userSchema, view: viewSchema, viewAt: int }),
-      /** `kinds`: the user's factors that can be answered here; empty: none can. */
-      z.strictObject({ id, state: z.literal("tfa-needed"), challenge: handle, kinds: list(z.enum(secondFactors), 8) }),
-      /** A wrong password, code or user, or a disabled one: Proxmox VE doesn't say which. */
-      z.strictObject({ id, state: z.literal("refused") }),
-      unavailable,
-    ]),
+    body: z.lazy(() =>
+      z.discriminatedUnion("state", [
+        /** `viewAt`: when Proxmox VE told the view, agent's clock. */
+        z.strictObject({ id, state: z.literal("ok"), session: handle, user: userSchema, view: viewSchema, viewAt: int }),
+        /** `kinds`: the user's factors that can be answered here; empty: none can. */
+        z.strictObject({ id, state: z.literal("tfa-needed"), challenge: handle, kinds: list(z.enum(secondFactors), 8) }),
+        /** A wrong password, code or user, or a disabled one: Proxmox VE doesn't say which. */
+        z.strictObject({ id, state: z.literal("refused") }),
+        unavailable,
+      ]),
+    ),
   },
   /** Asks Proxmox VE again what the user sees; at most 60 s apart while the session is used. The agent renews the ticket when it is older than an hour. */
-  "login.view": { from: "hub", since: 2, secret: true, body: z.strictObject({ id, session: handle }) },
+  "login.view": { from: "hub", since: 2, secret: true, body: z.lazy(() => z.strictObject({ id, session: handle })) },
   "login.view.result": {
     from: "agent",
     since: 2,
-    body: z.discriminatedUnion("state", [
-      z.strictObject({ id, state: z.literal("ok"), view: viewSchema, viewAt: int }),
-      ended,
-      unavailable,
-    ]),
+    body: z.lazy(() =>
+      z.discriminatedUnion("state", [
+        z.strictObject({ id, state: z.literal("ok"), view: viewSchema, viewAt: int }),
+        ended,
+        unavailable,
+      ]),
+    ),
   },
   /** `GET /access/permissions?path=…` with the session's ticket, for each path. */
   "login.permissions": {
     from: "hub",
     since: 2,
     secret: true,
-    body: z.strictObject({ id, session: handle, paths: list(text(256), 16) }),
+    body: z.lazy(() => z.strictObject({ id, session: handle, paths: list(text(256), 16) })),
   },
   "login.permissions.result": {
     from: "agent",
     since: 2,
-    body: z.discriminatedUnion("state", [
-      z.strictObject({
-        id,
-        state: z.literal("ok"),
-        permissions: list(z.strictObject({ path: text(256), privileges: list(text(64), 128) }), 16),
-      }),
-      ended,
-      unavailable,
-    ]),
+    body: z.lazy(() =>
+      z.discriminatedUnion("state", [
+        z.strictObject({
+          id,
+          state: z.literal("ok"),
+          permissions: list(z.strictObject({ path: text(256), privileges: list(text(64), 128) }), 16),
+        }),
+        ended,
+        unavailable,
+      ]),
+    ),
   },
   /** The agent forgets the ticket. Not answered. */
-  "login.end": { from: "hub", since: 2, secret: true, body: z.strictObject({ session: handle }) },
+  "login.end": { from: "hub", since: 2, secret: true, body: z.lazy(() => z.strictObject({ session: handle })) },
 } as const;

@@ -20,11 +20,13 @@ const int = z.int().check(z.nonnegative());
 const list = <T extends z.ZodMiniType>(item: T, max: number) => z.array(item).check(z.maxLength(max));
 
 /** A task as its node knows it. `endedAt` and `status` are absent while it runs; `status` is PVE's text (`OK`, `WARNINGS: 1`, an error). */
-export const taskSchema = z.strictObject({
-  upid: text(512),
-  endedAt: z.optional(int),
-  status: z.optional(text(4096)),
-});
+export const taskSchema = z.lazy(() =>
+  z.strictObject({
+    upid: text(512),
+    endedAt: z.optional(int),
+    status: z.optional(text(4096)),
+  }),
+);
 
 export const guestFactsSchema = z.lazy(() =>
   z.strictObject({
@@ -256,7 +258,9 @@ export const haFactsSchema = z.lazy(() =>
   }),
 );
 
-export const memberSchema = z.strictObject({ node: text(63), nodeId: int, online: z.boolean(), ip: z.optional(text(45)) });
+export const memberSchema = z.lazy(() =>
+  z.strictObject({ node: text(63), nodeId: int, online: z.boolean(), ip: z.optional(text(45)) }),
+);
 
 /** The whole picture one agent has; the newest replaces the one before. Guests are those of its own node, members and storages the cluster's. */
 export const inventorySchema = z.lazy(() =>
@@ -284,20 +288,22 @@ export const inventorySchema = z.lazy(() =>
 );
 
 /** An alert as its node's agent tells it. `id` and `firedAt` name one episode: the same one may come again, at each connect it does. */
-export const agentAlertSchema = z.strictObject({
-  id: text(600),
-  firedAt: int,
-  /** Absent: it fires. */
-  resolvedAt: z.optional(int),
-  /** Silenced, inhibited, in a window or in quiet hours: not to be told now, but not over either. */
-  held: z.boolean(),
-  rule: text(64),
-  severity: z.enum(["info", "warning", "critical"]),
-  entity: text(300),
-  title: text(300),
-  text: text(1000),
-  remedy: z.optional(text(500)),
-});
+export const agentAlertSchema = z.lazy(() =>
+  z.strictObject({
+    id: text(600),
+    firedAt: int,
+    /** Absent: it fires. */
+    resolvedAt: z.optional(int),
+    /** Silenced, inhibited, in a window or in quiet hours: not to be told now, but not over either. */
+    held: z.boolean(),
+    rule: text(64),
+    severity: z.enum(["info", "warning", "critical"]),
+    entity: text(300),
+    title: text(300),
+    text: text(1000),
+    remedy: z.optional(text(500)),
+  }),
+);
 
 /** A v4 UUID in lower case: names one operation for ever. */
 const operationId = z.string().check(z.regex(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/));
@@ -330,75 +336,89 @@ export type MessageRow = { from: "agent" | "hub" | "both"; since: number; body: 
 
 export const messages = {
   /** First word of the hub. `nonce`: 32 random bytes. */
-  challenge: { from: "hub", since: 1, body: z.strictObject({ nonce: base64(64), min: int, max: int, hub: text(64), now: int }) },
+  challenge: {
+    from: "hub",
+    since: 1,
+    body: z.lazy(() => z.strictObject({ nonce: base64(64), min: int, max: int, hub: text(64), now: int })),
+  },
   /** `publicKey`: SPKI DER. `signature`: Ed25519 over helloBytes(). `join`: at the first connection, or after `not-joined`. */
   hello: {
     from: "agent",
     since: 1,
-    body: z.strictObject({
-      node: text(63),
-      clusterId: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
-      clusterName: z.optional(text(100)),
-      publicKey: base64(64),
-      signature: base64(128),
-      min: int,
-      max: int,
-      software: text(64),
-      /** Names the sequence of records: a new one whenever the agent lost its spool. */
-      stream: z.string().check(z.regex(/^[0-9a-f]{32}$/)),
-      sentAt: int,
-      join: z.optional(z.union([z.strictObject({ proof: base64(64) }), z.strictObject({ token: text(200) })])),
-    }),
+    body: z.lazy(() =>
+      z.strictObject({
+        node: text(63),
+        clusterId: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
+        clusterName: z.optional(text(100)),
+        publicKey: base64(64),
+        signature: base64(128),
+        min: int,
+        max: int,
+        software: text(64),
+        /** Names the sequence of records: a new one whenever the agent lost its spool. */
+        stream: z.string().check(z.regex(/^[0-9a-f]{32}$/)),
+        sentAt: int,
+        join: z.optional(z.union([z.strictObject({ proof: base64(64) }), z.strictObject({ token: text(200) })])),
+      }),
+    ),
   },
   /** `lastSeq`: last record of this stream that is durable on the hub, 0 for none. The agent goes on behind it, from a key frame. */
   welcome: {
     from: "hub",
     since: 1,
-    body: z.strictObject({ version: int, lastSeq: int, now: int, duties: list(z.enum(duties), 16) }),
+    body: z.lazy(() => z.strictObject({ version: int, lastSeq: int, now: int, duties: list(z.enum(duties), 16) })),
   },
   /** The session ends. */
-  refused: { from: "hub", since: 1, body: z.strictObject({ code: refusalCode, problem: text(1000) }) },
+  refused: { from: "hub", since: 1, body: z.lazy(() => z.strictObject({ code: refusalCode, problem: text(1000) })) },
   /** All records up to `seq` are durable. */
-  ack: { from: "hub", since: 1, body: z.strictObject({ seq: int }) },
+  ack: { from: "hub", since: 1, body: z.lazy(() => z.strictObject({ seq: int })) },
   /** The stream can't be decoded further: send the schema and a key frame. */
-  resync: { from: "hub", since: 1, body: z.strictObject({ problem: text(1000) }) },
-  duties: { from: "hub", since: 1, body: z.strictObject({ duties: list(z.enum(duties), 16) }) },
+  resync: { from: "hub", since: 1, body: z.lazy(() => z.strictObject({ problem: text(1000) })) },
+  duties: { from: "hub", since: 1, body: z.lazy(() => z.strictObject({ duties: list(z.enum(duties), 16) })) },
   /** Alerts about the agent's node, for its outlet. `all`: no others fire, so what the agent raised and isn't listed is over. */
-  alerts: { from: "hub", since: 1, body: z.strictObject({ all: z.boolean(), alerts: list(agentAlertSchema, 500) }) },
+  alerts: {
+    from: "hub",
+    since: 1,
+    body: z.lazy(() => z.strictObject({ all: z.boolean(), alerts: list(agentAlertSchema, 500) })),
+  },
   inventory: { from: "agent", since: 1, body: inventorySchema },
   /** Started and ended tasks; the same one may come again. At connect: those of the last day. */
-  tasks: { from: "agent", since: 1, body: z.strictObject({ tasks: list(taskSchema, 2000) }) },
+  tasks: { from: "agent", since: 1, body: z.lazy(() => z.strictObject({ tasks: list(taskSchema, 2000) })) },
   /** Once a minute, for the skew. */
-  clock: { from: "agent", since: 1, body: z.strictObject({ at: int }) },
+  clock: { from: "agent", since: 1, body: z.lazy(() => z.strictObject({ at: int })) },
   /** After `expiresAt` it must not begin any more. `operation`: operationSchema. `actor` and `reason` go to the node's journal. */
   "op.start": {
     from: "hub",
     since: 2,
-    body: z.strictObject({ id: operationId, operation: carried, expiresAt: int, actor: text(200), reason: text(500) }),
+    body: z.lazy(() =>
+      z.strictObject({ id: operationId, operation: carried, expiresAt: int, actor: text(200), reason: text(500) }),
+    ),
   },
   /** Stop it and clear away what it made; its result says `cancelled`. */
-  "op.cancel": { from: "hub", since: 2, body: z.strictObject({ id: operationId, actor: text(200) }) },
+  "op.cancel": { from: "hub", since: 2, body: z.lazy(() => z.strictObject({ id: operationId, actor: text(200) })) },
   /** A kept test guest stays until then, at most as long as the node allows; in the past: not any longer. */
-  "op.keep": { from: "hub", since: 2, body: z.strictObject({ id: operationId, untilAt: int, actor: text(200) }) },
+  "op.keep": { from: "hub", since: 2, body: z.lazy(() => z.strictObject({ id: operationId, untilAt: int, actor: text(200) })) },
   /** `step`: stepRecordSchema, the newest of each step; the same one may come again. `fraction`: 0 … 1 of the step that runs. */
   "op.progress": {
     from: "agent",
     since: 2,
-    body: z.strictObject({
-      id: operationId,
-      step: z.optional(carried),
-      fraction: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
-      testVmid: z.optional(int),
-      keepUntil: z.optional(int),
-    }),
+    body: z.lazy(() =>
+      z.strictObject({
+        id: operationId,
+        step: z.optional(carried),
+        fraction: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
+        testVmid: z.optional(int),
+        keepUntil: z.optional(int),
+      }),
+    ),
   },
   /** `result`: operationResultSchema. Said again at each connect until `op.seen`. */
-  "op.result": { from: "agent", since: 2, body: z.strictObject({ id: operationId, result: carried }) },
-  "op.seen": { from: "hub", since: 2, body: z.strictObject({ id: operationId }) },
+  "op.result": { from: "agent", since: 2, body: z.lazy(() => z.strictObject({ id: operationId, result: carried })) },
+  "op.seen": { from: "hub", since: 2, body: z.lazy(() => z.strictObject({ id: operationId })) },
   /** Part of the catalogue of one storage's backups. */
   backups: { from: "agent", since: 2, body: backupsSchema },
   /** Something the other side sent was not understood. Never answered, so that two ends can't play ping-pong. */
-  problem: { from: "both", since: 1, body: z.strictObject({ about: text(64), problem: text(1000) }) },
+  problem: { from: "both", since: 1, body: z.lazy(() => z.strictObject({ about: text(64), problem: text(1000) })) },
   ...outletMessages(agentAlertSchema),
   ...loginMessages,
   ...renewalMessages,

@@ -32,16 +32,18 @@ export const outletMessages = <T extends z.ZodMiniType>(alert: T) =>
     "outlet.tell": {
       from: "hub",
       since: 2,
-      body: z.strictObject({
-        id,
-        test: z.boolean(),
-        ways: z.array(z.enum(outletWays)).check(z.minLength(1), z.maxLength(3)),
-        alerts: z.array(alert).check(z.minLength(1), z.maxLength(100)),
-      }),
+      body: z.lazy(() =>
+        z.strictObject({
+          id,
+          test: z.boolean(),
+          ways: z.array(z.enum(outletWays)).check(z.minLength(1), z.maxLength(3)),
+          alerts: z.array(alert).check(z.minLength(1), z.maxLength(100)),
+        }),
+      ),
     },
     "outlet.told": {
       from: "agent",
       since: 2,
-      body: z.strictObject({ id, results: z.array(wayResultSchema).check(z.maxLength(3)) }),
+      body: z.lazy(() => z.strictObject({ id, results: z.array(wayResultSchema).check(z.maxLength(3)) })),
     },
   }) as const;

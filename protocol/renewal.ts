@@ -12,14 +12,14 @@ export const renewalMessages = {
   "hub.pins": {
     from: "hub",
     since: 2,
-    body: z.strictObject({ fingerprints: z.array(fingerprint).check(z.minLength(1), z.maxLength(4)) }),
+    body: z.lazy(() => z.strictObject({ fingerprints: z.array(fingerprint).check(z.minLength(1), z.maxLength(4)) })),
   },
   /** The agent shall make itself another key, and offer it. */
-  "key.renew": { from: "hub", since: 2, body: z.strictObject({}) },
+  "key.renew": { from: "hub", since: 2, body: z.lazy(() => z.strictObject({})) },
   /** The agent wants to be known by another key. `publicKey`: SPKI DER. `signature`: of that key over keyChangeBytes(). May come again. */
-  "key.next": { from: "agent", since: 2, body: z.strictObject({ publicKey: base64(64), signature: base64(128) }) },
+  "key.next": { from: "agent", since: 2, body: z.lazy(() => z.strictObject({ publicKey: base64(64), signature: base64(128) })) },
   /** The hub takes either key, until the first hello with this one; from then on only this one. */
-  "key.taken": { from: "hub", since: 2, body: z.strictObject({ publicKey: base64(64) }) },
+  "key.taken": { from: "hub", since: 2, body: z.lazy(() => z.strictObject({ publicKey: base64(64) })) },
 } as const;
 
 /** What the new key signs: it belongs to this session, this agent and the key it follows, and serves nowhere else. */

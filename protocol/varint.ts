@@ -26,14 +26,15 @@ export class ByteWriter {
 
   /** `value`: an integer ≥ 0 and ≤ Number.MAX_SAFE_INTEGER. */
   varint(value: number): void {
-    this.reserve(8);
+    if (this.length + 8 > this.bytes.length) this.reserve(8);
+    const { bytes } = this;
+    let at = this.length;
     let rest = value;
-    while (rest >= 0x80) {
-      // Beyond 31 bits `&` and `>>>` would cut: divide instead.
-      this.bytes[this.length++] = (rest < 0x8000_0000 ? rest & 0x7f : rest % 128) | 0x80;
-      rest = rest < 0x8000_0000 ? rest >>> 7 : Math.floor(rest / 128);
-    }
-    this.bytes[this.length++] = rest;
+    // Beyond 31 bits `&` and `>>>` would cut: divide instead.
+    for (; rest >= 0x8000_0000; rest = Math.floor(rest / 128)) bytes[at++] = (rest % 128) | 0x80;
+    for (; rest >= 0x80; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80;
+    bytes[at++] = rest;
+    this.length = at;
   }
 
   raw(bytes: Uint8Array): void {

@@ -34,62 +34,69 @@ const privilege = z.string().check(z.regex(/^[A-Z][A-Za-z]*(\.[A-Za-z]+)+$/), z.
  * What one user sees of one cluster. Every list is sorted (canonicalView) and without repetitions. From `GET /cluster/resources` and
  * `GET /access/permissions`, both asked with the user's own cookie.
  */
-export const viewSchema = z.strictObject({
-  cluster: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
-  /** As in the ticket's second field, believed after a 200 only. */
-  user: userSchema,
-  /** `vmid` of each resource of type `qemu` and `lxc`. */
-  guests: list(z.int().check(z.minimum(100), z.maximum(999_999_999)), viewLimits.guests),
-  /**
-   * Whether `GET /access/permissions?path=/vms/999999999` grants `VM.Audit`: what Proxmox VE says of guests that are no more, whose own ACL
-   * entries it removes with them (`remove_vm_access` in pve-access-control `PVE/AccessControl.pm`).
-   */
-  goneGuests: z.boolean(),
-  /** `node` of each resource of type `node`. Proxmox VE lists all nodes to everybody: name and state, and no more. */
-  nodes: list(text(63), viewLimits.nodes),
-  /**
-   * Nodes on which the user has `Sys.Audit`: those whose resource has `maxcpu` (`extract_node_stats` in pve-manager `PVE/API2Tools.pm` leaves
-   * the figures out without it), and of the others (offline) those for which `GET /access/permissions?path=/nodes/<node>` says so.
-   */
-  auditedNodes: list(text(63), viewLimits.nodes),
-  /** Each resource of type `storage`; a shared one stands here once for each of its nodes. */
-  storages: list(z.strictObject({ node: text(63), storage: text(100) }), viewLimits.storages),
-  /** `pool` of each resource of type `pool`. */
-  pools: list(text(1000), viewLimits.pools),
-  /**
-   * `GET /access/permissions` without `path`, paths with the same privileges together. A privilege's presence is the grant; the number
-   * Proxmox VE gives is only whether it propagates. A path that isn't listed says nothing, and least of all what its ancestor says.
-   */
-  privileges: list(z.strictObject({ privileges: list(privilege, 128), paths: list(path, viewLimits.paths) }), viewLimits.groups),
-});
+export const viewSchema = z.lazy(() =>
+  z.strictObject({
+    cluster: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
+    /** As in the ticket's second field, believed after a 200 only. */
+    user: userSchema,
+    /** `vmid` of each resource of type `qemu` and `lxc`. */
+    guests: list(z.int().check(z.minimum(100), z.maximum(999_999_999)), viewLimits.guests),
+    /**
+     * Whether `GET /access/permissions?path=/vms/999999999` grants `VM.Audit`: what Proxmox VE says of guests that are no more, whose own ACL
+     * entries it removes with them (`remove_vm_access` in pve-access-control `PVE/AccessControl.pm`).
+     */
+    goneGuests: z.boolean(),
+    /** `node` of each resource of type `node`. Proxmox VE lists all nodes to everybody: name and state, and no more. */
+    nodes: list(text(63), viewLimits.nodes),
+    /**
+     * Nodes on which the user has `Sys.Audit`: those whose resource has `maxcpu` (`extract_node_stats` in pve-manager `PVE/API2Tools.pm` leaves
+     * the figures out without it), and of the others (offline) those for which `GET /access/permissions?path=/nodes/<node>` says so.
+     */
+    auditedNodes: list(text(63), viewLimits.nodes),
+    /** Each resource of type `storage`; a shared one stands here once for each of its nodes. */
+    storages: list(z.strictObject({ node: text(63), storage: text(100) }), viewLimits.storages),
+    /** `pool` of each resource of type `pool`. */
+    pools: list(text(1000), viewLimits.pools),
+    /**
+     * `GET /access/permissions` without `path`, paths with the same privileges together. A privilege's presence is the grant; the number
+     * Proxmox VE gives is only whether it propagates. A path that isn't listed says nothing, and least of all what its ancestor says.
+     */
+    privileges: list(
+      z.strictObject({ privileges: list(privilege, 128), paths: list(path, viewLimits.paths) }),
+      viewLimits.groups,
+    ),
+  }),
+);
 export type View = z.output<typeof viewSchema>;
 
 /** No guest has this number: it asks Proxmox VE about those that are no more (`View.goneGuests`). */
 export const goneGuestPath = "/vms/999999999";
 
 export type Permission = { path: string; privilege: string };
-const permissionSchema = z.strictObject({ path, privilege });
+const permissionSchema = z.lazy(() => z.strictObject({ path, privilege }));
 
 /** What the agent answers for: the user of this request was confirmed by Proxmox VE, sees `view` and has `granted`. */
-export const assertionSchema = z.strictObject({
-  /** The agent that signs: its cluster is the only one about whose objects this says anything. */
-  agent: z.strictObject({ cluster: z.string().check(z.regex(/^[0-9a-f]{16}$/)), node: text(63) }),
-  user: userSchema,
-  /** viewDigest of the user's view, lower-case hex. */
-  view: hex256,
-  /** When Proxmox VE told this view, agent's clock: at most assertionTimes.viewMs ago. A view that was told again unchanged has the same digest. */
-  viewAt: int,
-  method: z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
-  /** Path with its query exactly as it stands in the forwarded request line. */
-  path: z.string().check(z.regex(/^\/\S*$/), z.maxLength(4096)),
-  /** SHA-256 of the body's bytes, lower-case hex; of no bytes where there is no body. */
-  bodySha256: hex256,
-  /** Answers of `GET /access/permissions?path=…` to what the hub asked for with `privilege-needed`, not older than viewMs. */
-  granted: list(permissionSchema, 64),
-  at: int,
-  /** 16 random bytes, hex: never used twice. */
-  nonce: z.string().check(z.regex(/^[0-9a-f]{32}$/)),
-});
+export const assertionSchema = z.lazy(() =>
+  z.strictObject({
+    /** The agent that signs: its cluster is the only one about whose objects this says anything. */
+    agent: z.strictObject({ cluster: z.string().check(z.regex(/^[0-9a-f]{16}$/)), node: text(63) }),
+    user: userSchema,
+    /** viewDigest of the user's view, lower-case hex. */
+    view: hex256,
+    /** When Proxmox VE told this view, agent's clock: at most assertionTimes.viewMs ago. A view that was told again unchanged has the same digest. */
+    viewAt: int,
+    method: z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
+    /** Path with its query exactly as it stands in the forwarded request line. */
+    path: z.string().check(z.regex(/^\/\S*$/), z.maxLength(4096)),
+    /** SHA-256 of the body's bytes, lower-case hex; of no bytes where there is no body. */
+    bodySha256: hex256,
+    /** Answers of `GET /access/permissions?path=…` to what the hub asked for with `privilege-needed`, not older than viewMs. */
+    granted: list(permissionSchema, 64),
+    at: int,
+    /** 16 random bytes, hex: never used twice. */
+    nonce: z.string().check(z.regex(/^[0-9a-f]{32}$/)),
+  }),
+);
 export type Assertion = z.output<typeof assertionSchema>;
 
 /** `<base64url(JSON)>.<base64url(Ed25519 signature over assertionBytes)>`, without padding. */

@@ -167,7 +167,9 @@ class PinnedAgent extends Agent {
     const socket = connect({
       host,
       port: Number(options.port),
+      // The pin is stricter than any authority: no list of them is made.
       rejectUnauthorized: false,
+      ca: [],
       ...(isIP(host) === 0 ? { servername: host } : {}),
     });
     const fail = (error: Error) => done?.(error, socket);

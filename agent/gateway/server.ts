@@ -40,6 +40,9 @@ const perStranger = { perSec: 0.5, burst: 20 };
 const bucketsMax = 5000;
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
+/** Browsers show no certificates. Without this line Node would parse its 140 root certificates to judge them by. */
+const noAuthorities = { ca: [] };
+
 type Reply = { status: number; code: string; message: string; retryAfterSec?: number };
 
 /** The gateway for browsers on this node: pveproxy's certificate, PVE's ticket, the hub's answers. */
@@ -78,13 +81,13 @@ export class Gateway {
     }
     if (pair === this.certificate) return;
     if (this.server === undefined) await this.listen(pair);
-    else this.server.setSecureContext(pair);
+    else this.server.setSecureContext({ ...pair, ...noAuthorities });
     this.certificate = pair;
   }
 
   private async listen(pair: { cert: string; key: string }): Promise<void> {
     const { config, log, times } = this.ports;
-    const server = createServer({ ...pair, ...slowest, ...times, minVersion: "TLSv1.2" }, (request, response) => {
+    const server = createServer({ ...pair, ...noAuthorities, ...slowest, ...times, minVersion: "TLSv1.2" }, (request, response) => {
       this.answer(request, response).catch((error: unknown) => {
         log(3, "the gateway failed", { problem: errorTrace(error) });
         if (!response.headersSent)

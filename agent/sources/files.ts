@@ -14,7 +14,7 @@ export function fileProblem(path: string, code: string): string {
 }
 
 /** `path` begins with a slash. `join` would look at every character of it, three dozen times a tick. */
-const below = (root: string, path: string) => (root.endsWith("/") ? root.slice(0, -1) + path : root + path);
+export const below = (root: string, path: string) => (root.endsWith("/") ? root.slice(0, -1) + path : root + path);
 
 const chunkBytes = 65_536;
 

@@ -1,11 +1,10 @@
 import { statSync } from "node:fs";
-import { join } from "node:path";
 import type { NodeName, Vmid } from "#protocol/ids.ts";
 import { nodeKey, parseStorageId, parseVmid, storageKey } from "#protocol/ids.ts";
 import { FeedAge, feedMaxAgeMs } from "../core/feed.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { Clock, Log } from "../ports.ts";
-import type { NowReader } from "./files.ts";
+import { below, type NowReader } from "./files.ts";
 import { GuestNics, hasCounters, putDrive, putLxc, putQemu, putTap, putVeth, runs, type Target } from "./guest-samples.ts";
 import { idsOf } from "./metric-ids.ts";
 import { columnOf, MetricsLine, type MetricsSectionName, metricsPath, rootColumns, storageColumns } from "./metrics-line.ts";
@@ -196,7 +195,7 @@ export class GuestFeed {
 
   private readStamp(): string | undefined {
     try {
-      const { ino, mtimeMs, size } = statSync(join(this.root, metricsPath));
+      const { ino, mtimeMs, size } = statSync(below(this.root, metricsPath));
       return `${ino} ${mtimeMs} ${size}`;
     } catch {
       return undefined;

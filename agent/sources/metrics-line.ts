@@ -1,9 +1,7 @@
 import { guestStatusCodes } from "#protocol/metrics.ts";
-import { MalformedError } from "#protocol/varint.ts";
 import { errorCode } from "../core/error.ts";
-import { JsonCursor, Names } from "../core/json-cursor.ts";
 import { NumberRows } from "../core/number-rows.ts";
-import { WordTable } from "../core/word-table.ts";
+import { asFlag, asNumber, asObject, asText, type JsonObject, parseJsonObject } from "../core/values.ts";
 import { fileProblem, type NowReader } from "./files.ts";
 
 /**
@@ -69,18 +67,6 @@ export function columnOf<const T extends readonly string[]>(columns: T): Readonl
 
 const guest = columnOf(guestColumns);
 const storage = columnOf(storageColumns);
-const storageFlags: ReadonlySet<number> = new Set([storage.enabled, storage.shared]);
-const [nicsWord, blockstatWord] = [0, 1];
-const nested = new WordTable(["nics", "blockstat"]);
-const sectionWords = new WordTable(metricsSections);
-const sectionKeys = new WordTable(["data", "timestamp"]);
-const guestWords = new WordTable(guestColumns);
-const driveWords = new WordTable(driveColumns);
-const tapWords = new WordTable(tapColumns);
-const deviceWords = new WordTable(deviceColumns);
-const storageWords = new WordTable(storageColumns);
-const rootWords = new WordTable(rootColumns);
-const statusWords = new WordTable(guestStatusCodes);
 const otherStatus = guestStatusCodes.indexOf("other");
 
 /** Guests of one type, a row each by the key they have in the line; drives and NICs belong to a row of theirs. */
@@ -95,8 +81,8 @@ export class GuestRows {
 }
 
 /**
- * The newest line, read where it lies: what is needed of it stands in columns, everything else is only checked to be JSON. Filled anew by each
- * `parse`, so that a tick makes no objects. Of `status` and `qmpstatus` the columns hold guestStatusCodes; a storage's `type` is 0 when it has one.
+ * The newest line in columns: filled anew by each `parse`, so that of what JSON.parse makes of a line nothing outlives it. Of `status` and
+ * `qmpstatus` the columns hold guestStatusCodes; a storage's `type` is 0 when it has one.
  */
 export class MetricsLine {
   readonly qemu = new GuestRows();
@@ -108,12 +94,10 @@ export class MetricsLine {
   readonly root = new NumberRows(rootColumns.length);
   private readonly times = new Map<MetricsSectionName, number>();
   private readonly strange = new Set<MetricsSectionName>();
-  private readonly cursor = new JsonCursor();
-  private readonly names = new Names();
 
   /** When pvestatd gathered this section; undefined: it is not there, or looks otherwise than in PVE 9. */
   atMs(section: MetricsSectionName): number | undefined {
-    return this.strange.has(section) ? undefined : this.times.get(section);
+    return this.times.get(section);
   }
 
   /** Sections that are there but do not look as they did in PVE 9: nobody should guess what their values mean. */
@@ -134,123 +118,80 @@ export class MetricsLine {
   }
 
   /** Takes the first `length` bytes. Returns why they are of no use. */
-  parse(bytes: Uint8Array, length: number): string | undefined {
-    const { cursor } = this;
+  parse(bytes: Buffer, length: number): string | undefined {
     for (const rows of [this.qemu, this.lxc, this.storages, this.devices, this.root]) rows.clear();
     this.times.clear();
     this.strange.clear();
-    cursor.start(bytes, length);
-    try {
-      if (!cursor.enter()) return `${metricsPath}: the first line is not JSON`;
-      for (let first = true; cursor.nextKey(first); first = false) this.takeSection(metricsSections[cursor.word(sectionWords)]);
-      cursor.finish();
-    } catch (error) {
-      if (error instanceof MalformedError) return `${metricsPath}: the first line is not JSON`;
-      throw error;
-    }
+    const line = parseJsonObject(bytes.toString("utf8", 0, length));
+    if (line === undefined) return `${metricsPath}: the first line is not JSON`;
+    for (const name of metricsSections) if (line[name] !== undefined) this.takeSection(name, asObject(line[name]));
     return this.times.size + this.strange.size === 0 ? `${metricsPath}: none of the known sections` : undefined;
   }
 
-  private takeSection(name: MetricsSectionName | undefined): void {
-    const { cursor } = this;
-    if (name === undefined) {
-      cursor.skip();
-      return;
-    }
-    let looksRight = false;
-    let atSec = Number.NaN;
-    if (cursor.enter()) {
-      for (let first = true; cursor.nextKey(first); first = false) {
-        const key = cursor.word(sectionKeys);
-        if (key === 0) looksRight = this.takeData(name);
-        else if (key === 1) atSec = cursor.takeNumber();
-        else cursor.skip();
-      }
-    }
-    if (looksRight && Number.isFinite(atSec)) this.times.set(name, atSec * 1000);
+  private takeSection(name: MetricsSectionName, section: JsonObject | undefined): void {
+    const data = asObject(section?.data);
+    const atSec = asNumber(section?.timestamp);
+    if (data !== undefined && Number.isFinite(atSec) && this.takeData(name, data)) this.times.set(name, atSec * 1000);
     else this.strange.add(name);
   }
 
-  private takeData(section: MetricsSectionName): boolean {
-    if (!this.cursor.enter()) return false;
-    if (section === "node") return this.takeNode();
-    let looksRight = true;
-    for (let first = true; this.cursor.nextKey(first); first = false) {
-      const name = this.cursor.name(this.names);
-      const entry = section === "storage" ? this.takeStorage(name) : this.takeGuest(this[section], name);
-      looksRight = entry && looksRight;
-    }
-    return looksRight;
-  }
-
-  private takeGuest(guests: GuestRows, id: string): boolean {
-    const { cursor } = this;
-    const row = guests.rows.add(id);
-    if (!cursor.enter()) return false;
-    for (let first = true; cursor.nextKey(first); first = false) {
-      const column = cursor.word(guestWords);
-      if (column === guest.status || column === guest.qmpstatus) guests.rows.set(row, column, this.takeStatus());
-      else if (column >= 0) guests.rows.set(row, column, cursor.takeNumber());
-      else this.takeNested(guests, row, cursor.word(nested));
-    }
-    return Number.isFinite(guests.rows.get(row, guest.maxmem)) && !Number.isNaN(guests.rows.get(row, guest.status));
-  }
-
-  private takeNested(guests: GuestRows, owner: number, word: number): void {
-    if (word === blockstatWord) this.takeRows(guests.drives, driveWords, owner);
-    else if (word === nicsWord) this.takeRows(guests.taps, tapWords, owner);
-    else this.cursor.skip();
-  }
-
-  /** A row for each object in an object. */
-  private takeRows(rows: NumberRows, words: WordTable, owner = 0): void {
-    const { cursor } = this;
-    if (!cursor.enter()) return;
-    for (let first = true; cursor.nextKey(first); first = false) {
-      const name = cursor.name(this.names);
-      if (cursor.enter()) this.takeNumbers(rows, rows.add(name, owner), words);
-    }
-  }
-
-  /** The numbers of an object that was entered. */
-  private takeNumbers(rows: NumberRows, row: number, words: WordTable): void {
-    const { cursor } = this;
-    for (let first = true; cursor.nextKey(first); first = false) {
-      const column = cursor.word(words);
-      if (column >= 0) rows.set(row, column, cursor.takeNumber());
-      else cursor.skip();
-    }
-  }
-
-  /** PVE's states that are none of guestStatusCodes (`internal-error`, `postmigrate` …) are `other`; NaN: no text. */
-  private takeStatus(): number {
-    if (!this.cursor.takeText()) return Number.NaN;
-    const code = this.cursor.word(statusWords);
-    return code < 0 ? otherStatus : code;
-  }
-
-  private takeStorage(id: string): boolean {
-    const { cursor, storages } = this;
-    const row = storages.add(id);
-    if (!cursor.enter()) return false;
-    for (let first = true; cursor.nextKey(first); first = false) {
-      const column = cursor.word(storageWords);
-      if (column === storage.type) storages.set(row, column, cursor.takeText() ? 0 : Number.NaN);
-      else if (storageFlags.has(column)) storages.set(row, column, cursor.takeFlag() ? 1 : 0);
-      else if (column >= 0) storages.set(row, column, cursor.takeNumber());
-      else cursor.skip();
-    }
-    return !Number.isNaN(storages.get(row, storage.type)) && Number.isFinite(storages.get(row, storage.active));
-  }
-
-  private takeNode(): boolean {
-    const { cursor } = this;
-    for (let first = true; cursor.nextKey(first); first = false) {
-      const word = cursor.word(nested);
-      if (word === nicsWord) this.takeRows(this.devices, deviceWords);
-      else if (word !== blockstatWord) cursor.skip();
-      else if (cursor.enter()) this.takeNumbers(this.root, this.root.add("/"), rootWords);
+  private takeData(section: MetricsSectionName, data: JsonObject): boolean {
+    if (section === "node") return this.takeNode(data);
+    for (const name of Object.keys(data)) {
+      const entry = asObject(data[name]);
+      if (entry === undefined) return false;
+      if (!(section === "storage" ? this.takeStorage(name, entry) : takeGuest(this[section], name, entry))) return false;
     }
     return true;
   }
+
+  private takeStorage(id: string, entry: JsonObject): boolean {
+    const { storages } = this;
+    const row = storages.add(id);
+    takeNumbers(storages, row, storageColumns, entry);
+    storages.set(row, storage.type, asText(entry.type) === undefined ? Number.NaN : 0);
+    storages.set(row, storage.enabled, asFlag(entry.enabled) ? 1 : 0);
+    storages.set(row, storage.shared, asFlag(entry.shared) ? 1 : 0);
+    return !Number.isNaN(storages.get(row, storage.type)) && Number.isFinite(storages.get(row, storage.active));
+  }
+
+  private takeNode(data: JsonObject): boolean {
+    takeRows(this.devices, deviceColumns, data.nics);
+    const root = asObject(data.blockstat);
+    if (root !== undefined) takeNumbers(this.root, this.root.add("/"), rootColumns, root);
+    return true;
+  }
+}
+
+function takeGuest({ rows, drives, taps }: GuestRows, id: string, entry: JsonObject): boolean {
+  const row = rows.add(id);
+  takeNumbers(rows, row, guestColumns, entry);
+  rows.set(row, guest.status, statusOf(entry.status));
+  rows.set(row, guest.qmpstatus, statusOf(entry.qmpstatus));
+  takeRows(drives, driveColumns, entry.blockstat, row);
+  takeRows(taps, tapColumns, entry.nics, row);
+  return Number.isFinite(rows.get(row, guest.maxmem)) && !Number.isNaN(rows.get(row, guest.status));
+}
+
+/** A row for each object in an object. */
+function takeRows(rows: NumberRows, columns: readonly string[], value: unknown, owner = 0): void {
+  const entries = asObject(value);
+  if (entries === undefined) return;
+  for (const name of Object.keys(entries)) {
+    const entry = asObject(entries[name]);
+    if (entry !== undefined) takeNumbers(rows, rows.add(name, owner), columns, entry);
+  }
+}
+
+function takeNumbers(rows: NumberRows, row: number, columns: readonly string[], entry: JsonObject): void {
+  let column = 0;
+  for (const name of columns) rows.set(row, column++, asNumber(entry[name]));
+}
+
+/** PVE's states that are none of guestStatusCodes (`internal-error`, `postmigrate` …) are `other`; NaN: no text. */
+function statusOf(value: unknown): number {
+  const status = asText(value);
+  if (status === undefined) return Number.NaN;
+  const code = (guestStatusCodes as readonly string[]).indexOf(status);
+  return code < 0 ? otherStatus : code;
 }

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { parseEntityKey, thinpoolKey } from "#protocol/ids.ts";
 import type { SampleTable } from "../core/table.ts";
 import { asNumber, asObjects, asText, parseJsonObject } from "../core/values.ts";
 import type { RunCommand } from "../ports.ts";
+import { below } from "./files.ts";
 import { idsOf } from "./metric-ids.ts";
 import { counted, minuteMs, type NodeSight, type SlowSource, Told } from "./slow-source.ts";
 
@@ -93,7 +93,7 @@ export class ThinpoolSource implements SlowSource {
   }
 
   everyMs(): number | undefined {
-    if (!existsSync(join(this.root, "/sys/module/dm_thin_pool"))) return undefined;
+    if (!existsSync(below(this.root, "/sys/module/dm_thin_pool"))) return undefined;
     return this.close ? closeEveryMs : calmEveryMs;
   }
 

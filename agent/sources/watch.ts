@@ -1,6 +1,7 @@
 import { type FSWatcher, statSync, watch } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import type { Clock } from "../ports.ts";
+import { below } from "./files.ts";
 import { metricsPath } from "./metrics-line.ts";
 
 /** pvestatd's period (`updatetime` in pve-manager `PVE/Service/pvestatd.pm`). One that is faster is learnt from its files. */
@@ -87,7 +88,7 @@ export class MetricsWatch {
 
   private look(): Stamp | undefined {
     try {
-      const { ino, mtimeMs } = statSync(join(this.root, metricsPath));
+      const { ino, mtimeMs } = statSync(below(this.root, metricsPath));
       return { inode: ino, writtenMs: mtimeMs };
     } catch {
       return undefined;
@@ -115,7 +116,7 @@ export class MetricsWatch {
   private open(): void {
     try {
       // pvestatd writes a temporary file and renames it: only the name that counts is of interest.
-      this.watcher = watch(join(this.root, dirname(metricsPath)), (event, file) => {
+      this.watcher = watch(below(this.root, dirname(metricsPath)), (event, file) => {
         if (event !== "rename" || file !== "metrics") return;
         this.changed = true;
         this.wake?.();

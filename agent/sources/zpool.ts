@@ -1,11 +1,10 @@
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import type { EntityKey, NodeName } from "#protocol/ids.ts";
 import { parseEntityKey, zpoolKey } from "#protocol/ids.ts";
 import { zpoolHealthCodes, zpoolScanCodes } from "#protocol/metrics.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { RunCommand } from "../ports.ts";
-import type { NowReader } from "./files.ts";
+import { below, type NowReader } from "./files.ts";
 import { idsOf } from "./metric-ids.ts";
 import { counted, minuteMs, type NodeSight, type SlowSource, Told } from "./slow-source.ts";
 import * as output from "./zpool-output.ts";
@@ -53,7 +52,7 @@ export class ZpoolSource implements SlowSource {
 
   everyMs(): number | undefined {
     this.states = this.readStates();
-    if (this.states === undefined) return existsSync(join(this.root, "/sys/module/zfs")) ? blindEveryMs : undefined;
+    if (this.states === undefined) return existsSync(below(this.root, "/sys/module/zfs")) ? blindEveryMs : undefined;
     if (this.states.size === 0 && this.pools.length === 0) return undefined;
     if (this.mark() !== this.asked) return 0;
     return [...this.states.values()].includes("") ? blindEveryMs : quietEveryMs;
@@ -95,7 +94,7 @@ export class ZpoolSource implements SlowSource {
   /** `<pool>/state` is `spa_state_to_name` of OpenZFS: what `zpool list` calls health. An empty one could not be read. */
   private readStates(): ReadonlyMap<string, string> | undefined {
     try {
-      const entries = readdirSync(join(this.root, kstats), { withFileTypes: true });
+      const entries = readdirSync(below(this.root, kstats), { withFileTypes: true });
       const pools = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
       return new Map(pools.sort().map((pool) => [pool, this.files.tryRead(`${kstats}/${pool}/state`)?.trim() ?? ""]));
     } catch {

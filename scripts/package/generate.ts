@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type * as z from "zod";
-import { configSchema as agentSchema } from "../../agent/config.ts";
+import { makeConfigSchema as makeAgentSchema } from "../../agent/config.ts";
 import { configSchema as hubSchema } from "../../hub/config.ts";
 import { newestRelease } from "./changelog.ts";
 import { type ConfigFile, configManual, configText } from "./config-text.ts";
@@ -22,7 +22,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const installedPanel = JSON.stringify("/usr/lib/proven/panel");
 
 const configFiles = (): ConfigFile[] => [
-  { name: "agent.toml", daemon: "proven-agent", keys: schemaKeys(agentSchema), texts: agentSettingTexts },
+  { name: "agent.toml", daemon: "proven-agent", keys: schemaKeys(makeAgentSchema()), texts: agentSettingTexts },
   {
     name: "hub.toml",
     daemon: "proven-hub",
