@@ -87,18 +87,21 @@ export class Gateway {
 
   private async listen(pair: { cert: string; key: string }): Promise<void> {
     const { config, log, times } = this.ports;
-    const server = createServer({ ...pair, ...noAuthorities, ...slowest, ...times, minVersion: "TLSv1.2" }, (request, response) => {
-      this.answer(request, response).catch((error: unknown) => {
-        log(3, "the gateway failed", { problem: errorTrace(error) });
-        if (!response.headersSent)
-          this.refuse(request, response, {
-            status: 500,
-            code: "internal",
-            message: "the gateway failed: see the agent's journal",
-          });
-        else response.destroy();
-      });
-    });
+    const server = createServer(
+      { ...pair, ...noAuthorities, ...slowest, ...times, minVersion: "TLSv1.2" },
+      (request, response) => {
+        this.answer(request, response).catch((error: unknown) => {
+          log(3, "the gateway failed", { problem: errorTrace(error) });
+          if (!response.headersSent)
+            this.refuse(request, response, {
+              status: 500,
+              code: "internal",
+              message: "the gateway failed: see the agent's journal",
+            });
+          else response.destroy();
+        });
+      },
+    );
     server.maxConnections = connectionsMax;
     server.maxHeadersCount = 64;
     server.on("tlsClientError", (_, socket) => socket.destroy()); // silence, or a browser that does not know the certificate
