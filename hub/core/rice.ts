@@ -88,11 +88,20 @@ export function readNarrow(bytes: Uint8Array, position: number, codes: Uint32Arr
   let window = 0;
   let held = 0;
   for (let i = 0; i < count; i++) {
-    while (held <= 24) {
-      window |= (bytes[p++] as number) << (24 - held);
-      held += 8;
+    if (held <= 16) {
+      window |= (((bytes[p] as number) << 8) | (bytes[p + 1] as number)) << (16 - held);
+      p += 2;
+      held += 16;
     }
-    const ones = Math.clz32(~window);
+    let ones = Math.clz32(~window);
+    // Two bytes at once are enough for nearly every code; where all that is held are ones it may go on.
+    if (ones >= held) {
+      while (held <= 24) {
+        window |= (bytes[p++] as number) << (24 - held);
+        held += 8;
+      }
+      ones = Math.clz32(~window);
+    }
     if (ones < escapeAt) {
       window <<= ones + 1;
       held -= ones + 1;

@@ -1,4 +1,3 @@
-import type { ServerResponse } from "node:http";
 import type { MiddlewareHandler } from "hono";
 import type { HubEnv } from "./env.ts";
 
@@ -20,25 +19,26 @@ const always: readonly (readonly [name: string, value: string])[] = [
   ["X-Frame-Options", "DENY"],
 ];
 
+const notShared: readonly [name: string, value: string] = ["Cache-Control", "private, no-cache"];
+
+/** Those of an answer of the API, name and value in turn: as writeHead() takes them, all at once and without a look at each. */
+export const apiHeaders: readonly string[] = [...always, notShared].flat();
+
 /**
  * Behind Node's server they stand on its own response before the answer is made, where the answer's headers join them: in a web Headers
  * they would cost more than a small answer does.
  */
-export function setSecurityHeaders(outgoing: Pick<ServerResponse, "setHeader">, path: string): void {
-  for (const [name, value] of always) outgoing.setHeader(name, value);
-  if (path.startsWith("/api/")) outgoing.setHeader("Cache-Control", "private, no-cache");
-}
-
 export const securityHeaders: MiddlewareHandler<HubEnv> = async (c, next) => {
   const { path } = c.req;
   const outgoing = c.env?.outgoing;
   if (outgoing !== undefined) {
-    setSecurityHeaders(outgoing, path);
+    for (const [name, value] of always) outgoing.setHeader(name, value);
+    if (path.startsWith("/api/")) outgoing.setHeader(...notShared);
     await next();
     return;
   }
   await next();
   const { headers } = c.res;
   for (const [name, value] of always) headers.set(name, value);
-  if (path.startsWith("/api/") && !headers.has("Cache-Control")) headers.set("Cache-Control", "private, no-cache");
+  if (path.startsWith("/api/") && !headers.has("Cache-Control")) headers.set(...notShared);
 };
