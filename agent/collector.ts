@@ -34,6 +34,11 @@ const factsRetryMs = 300_000;
 const nodeIds = idsOf("node");
 const clusterIds = idsOf("cluster");
 
+type Problem = [source: string, problem: string | undefined];
+
+const sourcesOf = (problems: readonly Problem[]): Inventory["node"]["sources"] =>
+  problems.map(([source, problem]) => (problem === undefined ? { source } : { source, problem: problem.slice(0, 500) }));
+
 /** Everything that is read on one node. Each source has its own lane: what hangs there is absent here and named, and nobody else waits. */
 export function createCollector(deps: CollectorDeps): Collector {
   return new NodeCollector(deps);
@@ -138,11 +143,11 @@ class NodeCollector implements Collector {
     this.startFacts();
     // Asked right after a tick, which has just looked.
     if (this.lanes.pmxcfs.ageMs() > pmxcfsFreshMs) await this.lanes.pmxcfs.run(deadlineMs);
-    const sources = this.sources();
+    const problems = this.problems();
     const versions = [this.pmxcfs, this.clusterFiles, this.facts, this.slow].map(({ version }) => version);
-    const mark = JSON.stringify([versions, sources]);
+    const mark = JSON.stringify([versions, problems]);
     if (this.newest === undefined || mark !== this.newest.mark) {
-      this.newest = { mark, version: (this.newest?.version ?? 0) + 1, inventory: this.makeInventory(sources) };
+      this.newest = { mark, version: (this.newest?.version ?? 0) + 1, inventory: this.makeInventory(sourcesOf(problems)) };
     }
     return { version: this.newest.version, inventory: { ...this.newest.inventory, at: now } };
   }
@@ -260,9 +265,9 @@ class NodeCollector implements Collector {
   }
 
   /** Each source with its present problem: texts without times and counts, so that they change only when the matter does. */
-  private sources(): Inventory["node"]["sources"] {
+  private problems(): Problem[] {
     const late = (lane: Lane, path: string) => (lane.hangs(deadlineMs) ? `${path}: does not answer` : lane.bug);
-    const problems: [source: string, problem: string | undefined][] = [
+    return [
       ["proc", this.host.problem],
       ["statfs", late(this.lanes.root, "/") ?? this.rootProblem],
       ["pmxcfs", late(this.lanes.pmxcfs, "/etc/pve") ?? this.pmxcfs.problem ?? this.clusterFiles.problem],
@@ -272,12 +277,11 @@ class NodeCollector implements Collector {
       ["api", this.facts.problem],
       ...this.slow.problems(),
     ];
-    return problems.map(([source, problem]) => (problem === undefined ? { source } : { source, problem: problem.slice(0, 500) }));
   }
 
   /** One line when a problem comes, changes or goes. The feed tells its own. */
   private tellProblems(): void {
-    for (const { source, problem } of this.sources()) {
+    for (const [source, problem] of this.problems()) {
       if (source === "pve-metrics" || this.logged.get(source) === problem) continue;
       if (problem === undefined) {
         this.deps.log(5, `${source}: works again`);

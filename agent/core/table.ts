@@ -2,13 +2,9 @@ import type { EntityKey } from "#protocol/ids.ts";
 import { metricById } from "#protocol/metrics.ts";
 import type { Schema, SchemaEntity, SchemaSeries } from "#protocol/records.ts";
 
-type Slot = { series: SchemaSeries; scale: number };
 /** `given`: the very array the source handed over, so that an unchanged identity costs no comparison. */
 type TableEntity = SchemaEntity & { given: readonly string[]; lastTick: number };
 
-// More than the catalogue will ever hold, so that a slot's name is one integer: thousands of puts a tick make no strings.
-const metricsMax = 1024;
-const entitiesMax = 1 << 20;
 const noIdentity: readonly string[] = [];
 
 /**
@@ -18,9 +14,7 @@ const noIdentity: readonly string[] = [];
 export class SampleTable {
   private entities: TableEntity[] = [];
   private entityIndex = new Map<string, number>();
-  private slots: Slot[] = [];
-  private slotIndex = new Map<number, number>();
-  private readonly instances = new Map<string, number>();
+  private slots = new Slots(256);
   private next = new Float64Array(256).fill(Number.NaN);
   private tick = 0;
   /** The slot behind the newest put: sources put in the same order tick after tick, so it is mostly the next one's. */
@@ -34,7 +28,7 @@ export class SampleTable {
   begin(): void {
     this.tick++;
     this.expected = 0;
-    this.next.fill(Number.NaN, 0, this.slots.length);
+    this.next.fill(Number.NaN, 0, this.slots.count);
     if (this.tick % 60 === 0) this.forget();
   }
 
@@ -59,65 +53,45 @@ export class SampleTable {
   /** `value` in the catalogue's unit; NaN or infinite: absent. A series' source may change from tick to tick; then the schema does. */
   put(entity: number, metric: number, source: string, value: number, instance?: string): void {
     if (!Number.isFinite(value)) return;
-    let index = this.expected;
-    const likely = this.slots[index]?.series;
+    const { slots } = this;
+    let slot = this.expected;
     // Asked here and not in a function of its own: thousands of puts a tick run in V8's interpreter, where calls cost most.
-    if (likely === undefined || likely.metric !== metric || likely.entity !== entity || likely.instance !== instance) {
-      index = this.indexOf(entity, metric, source, instance);
+    if (slots.metrics[slot] !== metric || slots.entities[slot] !== entity || slots.instances[slot] !== instance) {
+      slot = this.slotOf(entity, metric, source, instance);
     }
-    this.expected = index + 1;
-    const slot = this.slots[index] as Slot;
-    if (slot.series.source !== source) {
-      slot.series = { ...slot.series, source };
+    this.expected = slot + 1;
+    if (slots.sources[slot] !== source) {
+      slots.sources[slot] = source;
       this.schemaVersion++;
     }
-    this.next[index] = Math.round(value * slot.scale);
+    this.next[slot] = Math.round(value * (slots.scales[slot] as number));
   }
 
   /** Scaled integers by slot, NaN = absent. Valid until the next `begin`. */
   values(): Float64Array {
-    return this.next.subarray(0, this.slots.length);
+    return this.next.subarray(0, this.slots.count);
   }
 
   schema(): Schema {
     return {
       entities: this.entities.map(({ key, identity }) => ({ key, identity })),
-      series: this.slots.map((slot) => slot.series),
+      series: Array.from({ length: this.slots.count }, (_, slot) => this.slots.series(slot)),
     };
   }
 
-  private indexOf(entity: number, metric: number, source: string, instance: string | undefined): number {
-    const name = this.slotName(entity, metric, instance);
-    return this.slotIndex.get(name) ?? this.declare(name, entity, metric, source, instance);
-  }
-
-  private slotName(entity: number, metric: number, instance: string | undefined): number {
-    const plain = entity * metricsMax + metric;
-    if (instance === undefined) return plain;
-    let number = this.instances.get(instance);
-    if (number === undefined) {
-      number = this.instances.size + 1;
-      this.instances.set(instance, number);
-    }
-    return plain + number * metricsMax * entitiesMax;
-  }
-
-  private declare(name: number, entity: number, metric: number, source: string, instance: string | undefined): number {
+  private slotOf(entity: number, metric: number, source: string, instance: string | undefined): number {
+    const known = this.slots.find(entity, metric, instance);
+    if (known >= 0) return known;
     const scale = metricById(metric)?.scale;
     if (scale === undefined) throw new Error(`metric ${metric} is not in the catalogue`);
-    const index = this.slots.length;
-    this.slots.push({
-      series: instance === undefined ? { entity, metric, source } : { entity, metric, instance, source },
-      scale,
-    });
-    this.slotIndex.set(name, index);
-    if (index >= this.next.length) {
+    const slot = this.slots.add({ entity, metric, source, ...(instance === undefined ? {} : { instance }) }, scale);
+    if (slot >= this.next.length) {
       const grown = new Float64Array(this.next.length * 2).fill(Number.NaN);
       grown.set(this.next);
       this.next = grown;
     }
     this.schemaVersion++;
-    return index;
+    return slot;
   }
 
   /** Drops entities that no source has put for long. Handles change, so it runs between ticks only. */
@@ -130,13 +104,79 @@ export class SampleTable {
       return keep[index];
     });
     this.entityIndex = new Map(this.entities.map((entity, index) => [entity.key, index]));
-    this.slots = this.slots
-      .filter((slot) => moved.has(slot.series.entity))
-      .map((slot) => ({ ...slot, series: { ...slot.series, entity: moved.get(slot.series.entity) as number } }));
-    this.slotIndex = new Map(
-      this.slots.map(({ series: { entity, metric, instance } }, index) => [this.slotName(entity, metric, instance), index]),
-    );
+    const before = this.slots;
+    this.slots = new Slots(before.count);
+    for (let slot = 0; slot < before.count; slot++) {
+      const series = before.series(slot);
+      const entity = moved.get(series.entity);
+      if (entity !== undefined) this.slots.add({ ...series, entity }, before.scales[slot] as number);
+    }
     this.next.fill(Number.NaN);
     this.schemaVersion++;
   }
+}
+
+/** The series of a table, in columns: an object for each of thousands would be a fifth of a megabyte more. */
+class Slots {
+  count = 0;
+  entities: Int32Array;
+  metrics: Uint16Array;
+  scales: Float64Array;
+  /** The next slot of the same entity, −1 behind the last. */
+  private following: Int32Array;
+  /** First slot and newest slot, by entity. */
+  private readonly firsts: number[] = [];
+  private readonly newest: number[] = [];
+  readonly sources: string[] = [];
+  readonly instances: (string | undefined)[] = [];
+
+  constructor(capacity: number) {
+    this.entities = new Int32Array(capacity);
+    this.metrics = new Uint16Array(capacity);
+    this.scales = new Float64Array(capacity);
+    this.following = new Int32Array(capacity);
+  }
+
+  series(slot: number): SchemaSeries {
+    const instance = this.instances[slot];
+    const [entity, metric, source] = [this.entities[slot] as number, this.metrics[slot] as number, this.sources[slot] as string];
+    return instance === undefined ? { entity, metric, source } : { entity, metric, instance, source };
+  }
+
+  /** −1: there is none. Looks through the entity's series only. */
+  find(entity: number, metric: number, instance: string | undefined): number {
+    let slot = this.firsts[entity] ?? -1;
+    while (slot >= 0 && (this.metrics[slot] !== metric || this.instances[slot] !== instance))
+      slot = this.following[slot] as number;
+    return slot;
+  }
+
+  add({ entity, metric, source, instance }: SchemaSeries, scale: number): number {
+    const slot = this.count++;
+    if (slot >= this.metrics.length) this.grow();
+    this.entities[slot] = entity;
+    this.metrics[slot] = metric;
+    this.scales[slot] = scale;
+    this.sources[slot] = source;
+    this.instances[slot] = instance;
+    this.following[slot] = -1;
+    const before = this.newest[entity];
+    if (before === undefined) this.firsts[entity] = slot;
+    else this.following[before] = slot;
+    this.newest[entity] = slot;
+    return slot;
+  }
+
+  private grow(): void {
+    const capacity = Math.max(256, this.metrics.length * 2);
+    this.entities = grown(this.entities, new Int32Array(capacity));
+    this.metrics = grown(this.metrics, new Uint16Array(capacity));
+    this.scales = grown(this.scales, new Float64Array(capacity));
+    this.following = grown(this.following, new Int32Array(capacity));
+  }
+}
+
+function grown<T extends Int32Array | Uint16Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
 }

@@ -148,7 +148,7 @@ export class MetricsLine {
   private takeStorage(id: string, entry: JsonObject): boolean {
     const { storages } = this;
     const row = storages.add(id);
-    takeNumbers(storages, row, storageColumns, entry);
+    storages.take(row, storageColumns, entry);
     storages.set(row, storage.type, asText(entry.type) === undefined ? Number.NaN : 0);
     storages.set(row, storage.enabled, asFlag(entry.enabled) ? 1 : 0);
     storages.set(row, storage.shared, asFlag(entry.shared) ? 1 : 0);
@@ -158,14 +158,14 @@ export class MetricsLine {
   private takeNode(data: JsonObject): boolean {
     takeRows(this.devices, deviceColumns, data.nics);
     const root = asObject(data.blockstat);
-    if (root !== undefined) takeNumbers(this.root, this.root.add("/"), rootColumns, root);
+    if (root !== undefined) this.root.take(this.root.add("/"), rootColumns, root);
     return true;
   }
 }
 
 function takeGuest({ rows, drives, taps }: GuestRows, id: string, entry: JsonObject): boolean {
   const row = rows.add(id);
-  takeNumbers(rows, row, guestColumns, entry);
+  rows.take(row, guestColumns, entry);
   rows.set(row, guest.status, statusOf(entry.status));
   rows.set(row, guest.qmpstatus, statusOf(entry.qmpstatus));
   takeRows(drives, driveColumns, entry.blockstat, row);
@@ -179,13 +179,8 @@ function takeRows(rows: NumberRows, columns: readonly string[], value: unknown, 
   if (entries === undefined) return;
   for (const name of Object.keys(entries)) {
     const entry = asObject(entries[name]);
-    if (entry !== undefined) takeNumbers(rows, rows.add(name, owner), columns, entry);
+    if (entry !== undefined) rows.take(rows.add(name, owner), columns, entry);
   }
-}
-
-function takeNumbers(rows: NumberRows, row: number, columns: readonly string[], entry: JsonObject): void {
-  let column = 0;
-  for (const name of columns) rows.set(row, column++, asNumber(entry[name]));
 }
 
 /** PVE's states that are none of guestStatusCodes (`internal-error`, `postmigrate` …) are `other`; NaN: no text. */
