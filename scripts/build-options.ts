@@ -52,6 +52,21 @@ const onlyEnglish: Plugin = {
 };
 
 /**
+ * lmdb by `require`: as one file of CommonJS it is there 15 ms sooner than as a dozen modules, of 40, which Node looks for one by one. It stays
+ * outside the bundle either way.
+ */
+const lmdbByRequire: Plugin = {
+  name: "lmdb-by-require",
+  setup(build) {
+    const namespace = "lmdb";
+    build.onResolve({ filter: /^lmdb$/ }, ({ kind }) =>
+      kind === "require-call" ? { path: "lmdb", external: true } : { path: "lmdb", namespace },
+    );
+    build.onLoad({ filter: /./, namespace }, () => ({ contents: 'export const { open } = require("lmdb");' }));
+  },
+};
+
+/**
  * What a hub without mail, push, MQTT and a new certificate never loads stands in files of its own. Packages that are CommonJS have only
  * their default export there, as Node itself gives it.
  */
@@ -62,9 +77,9 @@ export const hubOptions = {
   splitting: true,
   chunkNames: "hub/[name]-[hash]",
   // ssh2's native helpers: it does without them. Its WebAssembly looks for a folder of its own, which modules have under another name.
-  external: ["lmdb", "*.node"],
+  external: ["*.node"],
   banner: { js: `${requireBanner}const __dirname=import.meta.dirname;` },
-  plugins: [onlyEnglish],
+  plugins: [onlyEnglish, lmdbByRequire],
 } satisfies BuildOptions;
 
 /**

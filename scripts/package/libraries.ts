@@ -33,9 +33,9 @@ const authorName = (author: string | { name?: string } | undefined) => (typeof a
 
 const quiet = { write: false, metafile: true, sourcemap: false } as const;
 
-/** What `import "lmdb"` loads: it is in no bundle, but installed file by file. */
+/** What `require("lmdb")` loads: it is in no bundle, but installed file by file. */
 export async function lmdbAccount(): Promise<Metafile> {
-  const entryPoints = [join(root, "node_modules/lmdb/node-index.js")];
+  const entryPoints = [join(root, "node_modules/lmdb/dist/index.cjs")];
   return (await build({ ...common, ...quiet, platform: "node", format: "esm", entryPoints, outdir: "out" })).metafile;
 }
 
