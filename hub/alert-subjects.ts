@@ -3,7 +3,6 @@ import type { ClusterId, EntityKey, EpochMs } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import type { Evaluator } from "./core/evaluate.ts";
 import { isFresh } from "./core/freshness.ts";
-import { subjectKey } from "./core/inhibit.ts";
 import type { Source } from "./core/rule.ts";
 import type { RuleBook, RuleSet } from "./core/rule-set.ts";
 import type { EntityFacts } from "./core/scope.ts";
@@ -35,17 +34,18 @@ const derivedStaleMs = 3 * 3_600_000;
 /** Facts are told at least twice a minute (AlertFacts); what is not told any more is unknown. */
 const factStaleMs = 45_000;
 
-/** Of one entity, by source: each of its instances; an incarnation that ends stands beside the next until it is closed. */
-type OfEntity = Map<string, Watched[]>;
-
-const nothing: OfEntity = new Map();
+/**
+ * One entity. `watched`: by source each of its instances; an incarnation that ends stands beside the next until it is closed. `facts` undefined:
+ * the entity is gone, and what was watched of it is about to be closed.
+ */
+type Place = { facts: EntityFacts | undefined; watched: Map<string, Watched[]> };
+type Places = Map<string, Map<string, Place>>;
 
 /** Which series and facts the rules watch: opens, changes and closes the evaluator's slots as entities and rules come and go. */
 export class AlertSubjects {
-  /** Found without making a string of all that names one: facts of each guest are told several times a minute. */
-  private readonly byEntity = new Map<string, OfEntity>();
+  /** By cluster and entity: found without making a string of what names one, as facts of each guest are told several times a minute. */
+  private places: Places = new Map();
   private readonly slots: (Watched | undefined)[] = [];
-  private entities = new Map<string, EntityFacts>();
   private book: RuleBook | undefined;
   /** What has series among the entities of a list, which is the same one for all frames of a schema: looked up once. */
   private sampled = new WeakMap<readonly EntityKey[], readonly Watched[]>();
@@ -53,22 +53,16 @@ export class AlertSubjects {
   constructor(private readonly ports: SubjectPorts) {}
 
   entityOf(cluster: string, entity: string): EntityFacts | undefined {
-    return this.entities.get(subjectKey(cluster, entity));
+    return this.places.get(cluster)?.get(entity)?.facts;
   }
 
-  all(): Iterable<EntityFacts> {
-    return this.entities.values();
+  *all(): Iterable<EntityFacts> {
+    for (const places of this.places.values()) for (const { facts } of places.values()) if (facts !== undefined) yield facts;
   }
 
   of({ cluster, entity, incarnation, instance }: AlertSubject, source: string): Watched | undefined {
-    return this.find(subjectKey(cluster, entity), source, incarnation, instance);
-  }
-
-  private find(place: string, source: string, incarnation: number, instance: string | null): Watched | undefined {
-    for (const one of this.byEntity.get(place)?.get(source) ?? []) {
-      if (one.subject.instance === instance && one.subject.incarnation === incarnation) return one;
-    }
-    return undefined;
+    const place = this.places.get(cluster)?.get(entity);
+    return place && watchedIn(place, source, incarnation, instance);
   }
 
   bySlot(slot: number): Watched | undefined {
@@ -77,13 +71,13 @@ export class AlertSubjects {
 
   /** All that is watched of an entity. */
   *ofEntity(cluster: string, entity: string): Iterable<Watched> {
-    for (const list of (this.byEntity.get(subjectKey(cluster, entity)) ?? nothing).values()) yield* list;
+    for (const list of this.places.get(cluster)?.get(entity)?.watched.values() ?? []) yield* list;
   }
 
   /** Follows entities and rules as they are now. */
   rebuild(entities: readonly EntityFacts[], book: RuleBook, now: EpochMs): void {
     this.book = book;
-    this.entities = new Map(entities.map((facts) => [subjectKey(facts.cluster, facts.entity), facts]));
+    this.places = placesOf(entities, this.places);
     for (const facts of entities) this.watchSeries(facts, book, now);
     for (const one of this.slots) if (one !== undefined) this.keepOrClose(one, book, now);
     this.sampled = new WeakMap();
@@ -101,10 +95,10 @@ export class AlertSubjects {
 
   /** A fact, or a derived figure. Its slot is opened with the first one. */
   sample(cluster: ClusterId, entity: EntityKey, source: string, instance: string | null, value: number, now: EpochMs): void {
-    const place = subjectKey(cluster, entity);
-    const facts = this.entities.get(place);
-    if (facts === undefined || this.book === undefined) return;
-    const known = this.find(place, source, facts.incarnation, instance);
+    const place = this.places.get(cluster)?.get(entity);
+    const facts = place?.facts;
+    if (place === undefined || facts === undefined || this.book === undefined) return;
+    const known = watchedIn(place, source, facts.incarnation, instance);
     if (known !== undefined) {
       this.ports.evaluator.sample(known.slot, value, now);
       return;
@@ -159,7 +153,7 @@ export class AlertSubjects {
     if (gone || set === undefined) {
       this.ports.evaluator.close(one.slot, gone ? "gone" : "rule-changed", now);
       this.slots[one.slot] = undefined;
-      this.leave(one, subjectKey(one.facts.cluster, one.facts.entity));
+      this.leave(one);
       return;
     }
     one.facts = facts;
@@ -167,12 +161,14 @@ export class AlertSubjects {
     one.set = set;
   }
 
-  private leave(one: Watched, place: string): void {
-    const bySource = this.byEntity.get(place) ?? nothing;
-    const others = (bySource.get(one.sourceKey) ?? []).filter((other) => other !== one);
-    if (others.length > 0) bySource.set(one.sourceKey, others);
-    else bySource.delete(one.sourceKey);
-    if (bySource.size === 0) this.byEntity.delete(place);
+  private leave(one: Watched): void {
+    const places = this.places.get(one.facts.cluster);
+    const place = places?.get(one.facts.entity);
+    if (place === undefined) return;
+    const others = (place.watched.get(one.sourceKey) ?? []).filter((other) => other !== one);
+    if (others.length > 0) place.watched.set(one.sourceKey, others);
+    else place.watched.delete(one.sourceKey);
+    if (place.watched.size === 0 && place.facts === undefined) places?.delete(one.facts.entity);
   }
 
   private open(
@@ -187,11 +183,9 @@ export class AlertSubjects {
     const slot = this.ports.evaluator.open(subject, set, staleMs, now);
     const one: Watched = { slot, facts, subject, sourceKey: key, source, set, series: [], per: [] };
     this.slots[slot] = one;
-    const place = subjectKey(facts.cluster, facts.entity);
-    const bySource: OfEntity = this.byEntity.get(place) ?? new Map();
-    this.byEntity.set(place, bySource);
-    const others = bySource.get(key);
-    if (others === undefined) bySource.set(key, [one]);
+    const { watched } = placeIn(this.places, facts.cluster, facts.entity);
+    const others = watched.get(key);
+    if (others === undefined) watched.set(key, [one]);
     else others.push(one);
     this.ports.opened(one, now);
     return one;
@@ -220,6 +214,31 @@ export class AlertSubjects {
     }
     return best;
   }
+}
+
+function placeIn(places: Places, cluster: string, entity: string): Place {
+  const ofCluster: Map<string, Place> = places.get(cluster) ?? new Map();
+  places.set(cluster, ofCluster);
+  const place: Place = ofCluster.get(entity) ?? { facts: undefined, watched: new Map() };
+  ofCluster.set(entity, place);
+  return place;
+}
+
+/** Of these entities, and of those before of which something is still watched. */
+function placesOf(entities: readonly EntityFacts[], before: Places): Places {
+  const places: Places = new Map();
+  for (const facts of entities) placeIn(places, facts.cluster, facts.entity).facts = facts;
+  for (const [cluster, known] of before) {
+    for (const [entity, { watched }] of known) if (watched.size > 0) placeIn(places, cluster, entity).watched = watched;
+  }
+  return places;
+}
+
+function watchedIn({ watched }: Place, source: string, incarnation: number, instance: string | null): Watched | undefined {
+  for (const one of watched.get(source) ?? []) {
+    if (one.subject.instance === instance && one.subject.incarnation === incarnation) return one;
+  }
+  return undefined;
 }
 
 function byInstance(infos: readonly SeriesInfo[], metric: string): Map<string | null, SeriesInfo[]> {
