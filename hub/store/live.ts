@@ -12,6 +12,8 @@ type FrameListener = Parameters<LiveTable["onFrame"]>[0];
 export class Live implements LiveTable {
   private readonly listeners = new Set<FrameListener>();
   private readonly index: LaneIndex;
+  /** By cluster and node, of those that were asked for: with hundreds of nodes a look at all lanes for each of them is much. */
+  private readonly newest = new Map<string, Map<string, EpochMs>>();
 
   /** `heard`: the lanes as far as it is known when they last said something. */
   constructor(
@@ -33,12 +35,17 @@ export class Live implements LiveTable {
     return newest;
   }
 
-  newestFrame(agent: AgentId): EpochMs | undefined {
+  newestFrame({ cluster, node }: AgentId): EpochMs | undefined {
+    const nodes: Map<string, EpochMs> = this.newest.get(cluster) ?? new Map();
+    const known = nodes.get(node);
+    if (known !== undefined) return known;
     let newest: EpochMs | undefined;
     for (const lane of this.heard()) {
-      if (lane.agent.cluster !== agent.cluster || lane.agent.node !== agent.node || lane.newestAt === 0) continue;
+      if (lane.agent.cluster !== cluster || lane.agent.node !== node || lane.newestAt === 0) continue;
       if (newest === undefined || lane.newestAt > newest) newest = lane.newestAt as EpochMs;
     }
+    this.newest.set(cluster, nodes);
+    if (newest !== undefined) nodes.set(node, newest);
     return newest;
   }
 
@@ -56,12 +63,15 @@ export class Live implements LiveTable {
   /** A row came as the lane's newest chunk's last. */
   tell(lane: Lane, at: EpochMs, { entities }: Layout): void {
     this.index.rowCame(lane);
+    const nodes = this.newest.get(lane.agent.cluster);
+    if (at > (nodes?.get(lane.agent.node) ?? Number.POSITIVE_INFINITY)) nodes?.set(lane.agent.node, at);
     const news = { agent: lane.agent, at, entities, turned: turnedIn(lane) };
     for (const listener of this.listeners) listener(news);
   }
 
   /** The store let go of this lane. */
   forget(lane: Lane): void {
+    this.newest.get(lane.agent.cluster)?.delete(lane.agent.node);
     this.index.forget(lane);
   }
 }

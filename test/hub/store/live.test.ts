@@ -41,6 +41,26 @@ test("newest values are there after a restart, before any agent came back", asyn
   await store.hub.close();
 });
 
+test("an agent's newest frame is the newest by its own clock, whatever came behind it, and is known after a restart", async () => {
+  const store = newStore();
+  const [one, two] = [new TestAgent(store, agentOf("pve1")), new TestAgent(store, agentOf("pve2"))];
+  const heard = () => ["pve1", "pve2"].map((node) => store.hub.live.newestFrame(agentOf(node)));
+  assert.deepEqual(heard(), [undefined, undefined]);
+  void one.declare(cpuOf(100));
+  void one.frame(day0, [10]);
+  assert.deepEqual(heard(), [day0, undefined]);
+  void two.declare(cpuOf(101));
+  void two.frame(day0 + 20_000, [20]);
+  void one.frame(day0 + 10_000, [11]);
+  assert.deepEqual(heard(), [day0 + 10_000, day0 + 20_000]);
+  void two.frame(day0 + 15_000, [21]);
+  assert.deepEqual(heard(), [day0 + 10_000, day0 + 20_000]);
+  await store.commit();
+  await store.reopen();
+  assert.deepEqual(heard(), [day0 + 10_000, day0 + 20_000]);
+  await store.hub.close();
+});
+
 test("whatever moves wherever: the newest value is the one sent last", async () => {
   const vmids = [100, 101, 102, 103];
   const moves = fc.array(fc.record({ agent: fc.nat(2), guests: fc.subarray(vmids, { minLength: 1 }) }), { maxLength: 25 });
