@@ -59,6 +59,9 @@ export type HubParts = {
   certificate: HubCertificate;
 };
 
+/** Node's time zones take 11 ms to get ready: a start has no use for them, once reports and policies are there. */
+const machineTimezone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 /** Wires the hub's parts; nothing listens or runs yet. */
 export function assembleHub(parts: HubParts) {
   const { config, clock, log, state, series, certificate } = parts;
@@ -67,7 +70,6 @@ export function assembleHub(parts: HubParts) {
   const fleet = new Fleet({ state, live: series.live, clock, journal });
   const tasks = new TaskBook({ history: state.history, journal, clock, changed: (changed) => tasksChanged(changed) });
   const now = () => clock.now();
-  const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const certificates = new Certificates(config.state, certificate);
   const gate = new Gate({
     state,
@@ -77,11 +79,11 @@ export function assembleHub(parts: HubParts) {
     monotonicMs: () => clock.monotonicMs(),
   });
   const loginAsks: LoginAsks = new LoginAsks({ clock, send: (agent, type, body) => link.sendLogin(agent, type, body) });
-  seedReports(state, timezone);
+  seedReports(state, machineTimezone);
   const taskMemory = rememberTasks(state.history, clock.now());
   const backups: BackupKnowledge = {
     tasks: taskMemory,
-    due: new DueTimes(timezone),
+    due: new DueTimes(machineTimezone),
     jobs: new JobMemory(savedJobTimes(state)),
     catalogued: (cluster, guest, node) => restore.catalogue.ofPresent(cluster, guest, node),
     testGuests: (picture, now) => testGuestsOf(picture, restore.book.testGuests(picture.cluster, now)),
@@ -91,7 +93,7 @@ export function assembleHub(parts: HubParts) {
     pictures: () => fleet.pictures(),
     automaticWindows: () => alerting.automaticWindows(),
     base: () => delivery.base,
-    timezone,
+    timezone: machineTimezone,
     state,
     store: series.reader,
     dutiesOf: (agent) => fleet.dutiesOf(agent),

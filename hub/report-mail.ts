@@ -29,9 +29,9 @@ const defaultReport = (timezone: string): Report => ({
 });
 
 /** Where there is no report: the one that comes with Proven. */
-export function seedReports(state: StateStore, timezone: string): void {
+export function seedReports(state: StateStore, timezone: () => string): void {
   if (state.list("report").length > 0) return;
-  const report = defaultReport(timezone);
+  const report = defaultReport(timezone());
   state.put("report", report.id, report, { actor: "hub", reason: "comes with Proven" });
 }
 

@@ -33,7 +33,7 @@ export type VerifyPorts = {
   backsUp(cluster: ClusterId, node: NodeName): boolean;
   /** Why it is not to be touched now, a sentence; undefined: nothing speaks against it. */
   maintenance(facts: EntityFacts): string | undefined;
-  timezone: string;
+  timezone(): string;
 };
 
 type Member = { picture: ClusterPicture; owned: OwnedGuest; facts: EntityFacts };
@@ -60,9 +60,9 @@ export class VerifyLoop {
   private reloads = 0;
 
   constructor(private readonly ports: VerifyPorts) {
-    const { state, timezone, book } = ports;
+    const { state, book } = ports;
     if (state.list("policy").length === 0) {
-      const policy = defaultPolicy(timezone);
+      const policy = defaultPolicy(ports.timezone());
       state.put("policy", policy.id, policy, shipped);
     }
     this.reload();

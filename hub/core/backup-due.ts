@@ -21,7 +21,7 @@ export class DueTimes {
   private readonly zones = new Map<string, boolean>();
 
   /** `fallback`: where a node did not say its timezone, or one that nobody knows. */
-  constructor(private readonly fallback: string) {}
+  constructor(private readonly fallback: () => string) {}
 
   /** At or before `now`, in a node's timezone; undefined: never yet, or no calendar. */
   newest(schedule: string, timezone: string | undefined, now: EpochMs): EpochMs | undefined {
@@ -44,10 +44,10 @@ export class DueTimes {
   }
 
   private zoneOf(timezone: string | undefined): string {
-    if (timezone === undefined) return this.fallback;
+    if (timezone === undefined) return this.fallback();
     const known = this.zones.get(timezone) ?? isTimezone(timezone);
     this.zones.set(timezone, known);
-    return known ? timezone : this.fallback;
+    return known ? timezone : this.fallback();
   }
 }
 

@@ -59,7 +59,7 @@ function setUp(proofs?: ProofFacts) {
   const facts = new AlertFacts({
     reader: series.reader,
     live: series.live,
-    backups: { tasks, due: new DueTimes("UTC"), jobs: new JobMemory(nothingKept) },
+    backups: { tasks, due: new DueTimes(() => "UTC"), jobs: new JobMemory(nothingKept) },
     ran,
     proofs,
     refusing: () => false,

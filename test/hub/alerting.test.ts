@@ -41,7 +41,7 @@ function engine(t: TestContext, rules: readonly Rule[] = [hot]): { hub: TestHub;
     live: hub.series.live,
     clock: hub.clock,
     pictures: () => hub.fleet.pictures(),
-    backups: { tasks: new TaskMemory(), due: new DueTimes("UTC"), jobs: new JobMemory(nothingKept) },
+    backups: { tasks: new TaskMemory(), due: new DueTimes(() => "UTC"), jobs: new JobMemory(nothingKept) },
     refusing: () => false,
     dispatcher: { enqueue: (notification) => sent.push(notification), committed: () => undefined },
     tell: () => undefined,

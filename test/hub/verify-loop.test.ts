@@ -59,7 +59,7 @@ function nights(t: TestContext, vmids: number[]) {
     });
     agent.connect((message) => operations.heard(agentOf("pve1"), message));
     const verify = new VerifyLoop({
-      ...{ state, clock, book, catalogue, operations, takes, timezone: "UTC" },
+      ...{ state, clock, book, catalogue, operations, takes, timezone: () => "UTC" },
       pictures: () => [picture()],
       backsUp: () => flags.backsUp,
       maintenance: () => flags.maintenance,

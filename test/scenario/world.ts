@@ -207,7 +207,7 @@ export class World {
       live: series.live,
       clock: { now: this.now, monotonicMs: () => this.monotonic, sleep: () => Promise.resolve() },
       pictures: () => [this.picture()],
-      backups: { tasks: this.memory, due: new DueTimes(this.timezone), jobs: new JobMemory(savedJobTimes(state)) },
+      backups: { tasks: this.memory, due: new DueTimes(() => this.timezone), jobs: new JobMemory(savedJobTimes(state)) },
       refusing: () => this.refusing,
       dispatcher: {
         enqueue: (notification) => {

@@ -32,7 +32,7 @@ const task = (iso: string, state: BackupTask["state"], ofJob = true): BackupTask
   ofJob,
 });
 const now = at("2026-03-03T02:00:00Z");
-const due = new DueTimes("UTC");
+const due = new DueTimes(() => "UTC");
 const times = (knownSince = 0, guestSince = 0, jobSince = 0) => ({
   newestDue: (schedule: string) => due.newest(schedule, undefined, now),
   dueAfter: (schedule: string, after: EpochMs) => due.after(schedule, undefined, after),
