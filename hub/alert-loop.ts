@@ -98,7 +98,7 @@ export class AlertLoop {
       ran: this.ran,
       proofs: ports.proofs,
       refusing: () => ports.refusing(),
-      sample: (...fact) => this.subjects.sample(...fact),
+      sample: (cluster, entity, name, instance, value, now) => this.subjects.sample(cluster, entity, name, instance, value, now),
     });
     this.teller = new AlertTeller({
       book: this.book,

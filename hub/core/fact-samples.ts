@@ -1,7 +1,7 @@
 import type { RestoreMetricName } from "#protocol/guest-metrics.ts";
 import type { EntityKey, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { clusterKey, guestKey, nodeKey } from "#protocol/ids.ts";
-import type { BackupJobFacts } from "#protocol/messages.ts";
+import type { BackupJobFacts, ReplicationFacts } from "#protocol/messages.ts";
 import { type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, spokesman } from "./cluster.ts";
 import { isFresh } from "./freshness.ts";
 import type { OwnedGuest } from "./inventory.ts";
@@ -34,6 +34,10 @@ export type KnownGuest = {
   readonly run: string;
   /** Series of its status; undefined: there is none. */
   readonly status: number | undefined;
+  /** When its oldest snapshot was made; Infinity: it has none, undefined: nobody said. */
+  readonly oldestSnapshot: number | undefined;
+  /** Its own jobs, those that are switched on. */
+  readonly replication: readonly ReplicationFacts[];
   tested: { version: number; at: EpochMs; until: number; facts: readonly TestedFact[] } | undefined;
 };
 
@@ -94,49 +98,62 @@ export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
 
 /** What is known now of these guests of the cluster. Templates have no facts. */
 export function tellGuestFacts(sources: FactSources, guests: Iterable<OwnedGuest>, tell: TellFact): void {
-  const jobs = spokesman(sources.picture, sources.sight.now)?.inventory?.inventory.backupJobs;
-  const tests = sources.testGuests?.(sources.picture, sources.sight.now);
+  const { picture, sight, proofs } = sources;
+  const safety = {
+    ...sources,
+    allJobs: spokesman(picture, sight.now)?.inventory?.inventory.backupJobs,
+    version: proofs?.version ?? 0,
+  };
+  const tests = sources.testGuests?.(picture, sight.now);
   for (const owned of guests) {
     if (owned.facts.template) continue;
     const guest = knownGuest(sources, owned);
     tellGuest(sources, guest, tell);
     // Nobody has to protect our own test guests.
-    if (tests?.has(owned.facts.vmid) !== true) tellSafety(sources, guest, jobs, tell);
+    if (tests?.has(owned.facts.vmid) !== true) tellSafety(safety, guest, tell);
   }
 }
 
 function knownGuest({ known, sight, picture: { cluster } }: FactSources, owned: OwnedGuest): KnownGuest {
-  const { vmid } = owned.facts;
+  const { vmid, snapshots } = owned.facts;
   const before = known.get(vmid);
   if (before?.owned === owned) return before;
   const entity = guestKey(vmid as Vmid);
   const incarnation = sight.reader.incarnationOf(cluster, entity) ?? 1;
-  const status = statusSeries(sight.reader, cluster, owned);
-  const guest: KnownGuest = { owned, entity, run: `${cluster}/${vmid}#${incarnation}`, status, tested: undefined };
+  const guest: KnownGuest = {
+    owned,
+    entity,
+    run: `${cluster}/${vmid}#${incarnation}`,
+    status: statusSeries(sight.reader, cluster, owned),
+    oldestSnapshot: snapshots && Math.min(...snapshots.map(({ at }) => at)),
+    replication: (owned.owner.inventory.replication ?? []).filter((job) => job.enabled && job.vmid === vmid),
+    tested: undefined,
+  };
   known.set(vmid, guest);
   return guest;
 }
 
 function tellGuest(sources: FactSources, guest: KnownGuest, tell: TellFact): void {
-  const { entity } = guest;
-  const { facts } = guest.owned;
+  const { entity, oldestSnapshot: oldest } = guest;
   const { now } = sources.sight;
   const run = guestRun(sources, guest);
   if (run !== undefined) tell(entity, "guest_run", factCode("guest_run", run), null);
-  const oldest = facts.snapshots && Math.min(...facts.snapshots.map(({ at }) => at));
   if (oldest !== undefined) tell(entity, "snapshot_age", Number.isFinite(oldest) ? Math.max(0, now - oldest) / 1000 : 0, null);
 }
 
+/** `allJobs`: of the whole cluster. `version`: of the proofs. */
+type SafetySources = FactSources & { allJobs: readonly BackupJobFacts[] | undefined; version: number };
+
 /** What could bring the guest back. */
-function tellSafety(sources: FactSources, guest: KnownGuest, jobs: readonly BackupJobFacts[] | undefined, tell: TellFact): void {
-  const { owned, entity } = guest;
-  if (jobs !== undefined) tellBackups(sources, owned, jobs, entity, tell);
-  tellReplication(sources, owned, entity, tell);
-  if (sources.proofs !== undefined) tellTests(sources, sources.proofs, guest, tell);
+function tellSafety(sources: SafetySources, guest: KnownGuest, tell: TellFact): void {
+  const { allJobs, proofs } = sources;
+  if (allJobs !== undefined) tellBackups(sources, guest.owned, allJobs, guest.entity, tell);
+  if (guest.replication.length > 0) tellReplication(sources, guest, tell);
+  if (proofs !== undefined) tellTests(sources, proofs, guest, tell);
 }
 
-function tellTests({ picture, sight: { now } }: FactSources, proofs: ProofFacts, guest: KnownGuest, tell: TellFact): void {
-  const { version } = proofs;
+function tellTests({ picture, sight, version }: SafetySources, proofs: ProofFacts, guest: KnownGuest, tell: TellFact): void {
+  const { now } = sight;
   let { tested } = guest;
   if (tested === undefined || tested.version !== version || now < tested.at || now > tested.until) {
     const until = proofs.holdsUntil(picture, guest.owned, now);
@@ -159,14 +176,10 @@ function testedFacts(proofs: ProofFacts, picture: ClusterPicture, owned: OwnedGu
 /** A run that takes some minutes is not overdue. PVE's default schedule is every 15 minutes (pve-docs, pvesr). */
 const replicationDefault = "*/15";
 
-function tellReplication(
-  { sight, picture, due }: FactSources,
-  { facts, owner }: OwnedGuest,
-  entity: EntityKey,
-  tell: TellFact,
-): void {
-  for (const { id, schedule = replicationDefault, vmid, enabled } of owner.inventory.replication ?? []) {
-    if (!enabled || vmid !== facts.vmid) continue;
+function tellReplication({ sight, picture, due }: FactSources, guest: KnownGuest, tell: TellFact): void {
+  const { entity, replication } = guest;
+  const { owner } = guest.owned;
+  for (const { id, schedule = replicationDefault } of replication) {
     const info = sight.reader.find({ cluster: picture.cluster, entity, metric: "replication_age", instance: id });
     const latest = info === undefined ? undefined : sight.live.latest(info.id);
     const { timezone } = owner.inventory.node;
