@@ -56,6 +56,7 @@ export class WatchLoop {
   private readonly listeners = new Set<(batch: Batch) => void>();
   private tasks: TaskView[] = [];
   private slowAt = Number.NEGATIVE_INFINITY;
+  private readonly others = new WeakMap<readonly EntityKey[], readonly EntityKey[]>();
   private readonly stopFrames: () => void;
   /** Asks for a tick within so many ms. */
   private wake: (withinMs: number) => void = () => undefined;
@@ -64,7 +65,7 @@ export class WatchLoop {
     this.stopFrames = ports.live.onFrame(({ agent, entities, turned }) => {
       const { dirty } = this.watchedOf(agent.cluster);
       // Of a guest only its status is news, unless somebody looks at its figures.
-      for (const entity of entities) if (this.isWatched || !entity.startsWith(guestPrefix)) dirty.add(entity);
+      for (const entity of this.isWatched ? entities : this.withoutGuests(entities)) dirty.add(entity);
       for (const entity of turned) dirty.add(entity);
       dirty.add(nodeKey(agent.node));
       this.wake(batchMs);
@@ -238,6 +239,15 @@ export class WatchLoop {
   /** Views are made only while somebody looks. */
   private get isWatched(): boolean {
     return this.listeners.size > 0;
+  }
+
+  /** A list is the same one for all frames of a schema: it is gone through once. */
+  private withoutGuests(entities: readonly EntityKey[]): readonly EntityKey[] {
+    const known = this.others.get(entities);
+    if (known !== undefined) return known;
+    const others = entities.filter((entity) => !entity.startsWith(guestPrefix));
+    this.others.set(entities, others);
+    return others;
   }
 
   private watchedOf(cluster: ClusterId): Watched {
