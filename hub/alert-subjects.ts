@@ -112,7 +112,7 @@ export class AlertSubjects {
   }
 
   private watchSeries(facts: EntityFacts, book: RuleBook, now: EpochMs): void {
-    const sources = [...book.sourcesOf(facts.kind)];
+    const sources = book.sourcesOf(facts.kind);
     if (sources.length === 0) return;
     const infos = this.ports.reader.seriesOf(facts.cluster, facts.entity, facts.incarnation);
     for (const [key, source] of sources) {
@@ -138,10 +138,12 @@ export class AlertSubjects {
   ): void {
     const { cluster, entity, incarnation } = facts;
     const subject = { cluster, entity, incarnation, instance };
-    const set = book.setFor(key, facts, instance);
-    const known = this.of(subject, key);
-    if (set === undefined) return;
-    const one = known ?? this.open(facts, subject, key, source, set, limits.staleAfterMs, now);
+    let one = this.of(subject, key);
+    if (one === undefined) {
+      const set = book.setFor(key, facts, instance);
+      if (set === undefined) return;
+      one = this.open(facts, subject, key, source, set, limits.staleAfterMs, now);
+    }
     one.series = series;
     one.per = per;
   }
@@ -216,6 +218,8 @@ export class AlertSubjects {
   }
 }
 
+const none: readonly Watched[] = [];
+
 function placeIn(places: Places, cluster: string, entity: string): Place {
   const ofCluster: Map<string, Place> = places.get(cluster) ?? new Map();
   places.set(cluster, ofCluster);
@@ -235,7 +239,7 @@ function placesOf(entities: readonly EntityFacts[], before: Places): Places {
 }
 
 function watchedIn({ watched }: Place, source: string, incarnation: number, instance: string | null): Watched | undefined {
-  for (const one of watched.get(source) ?? []) {
+  for (const one of watched.get(source) ?? none) {
     if (one.subject.instance === instance && one.subject.incarnation === incarnation) return one;
   }
   return undefined;

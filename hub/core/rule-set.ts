@@ -28,6 +28,8 @@ export class RuleBook {
   private readonly matchers: Matcher[] = [];
   private readonly matcherIds = new Map<string, number>();
   private readonly byKind = new Map<string, Map<string, SourceRules>>();
+  /** Of each kind that was asked for: rules are all added by then. */
+  private readonly listed = new Map<string, readonly (readonly [key: string, source: Source])[]>();
   private readonly sets = new Map<string, RuleSet>();
   private readonly planIds = new Map<Plan, number>();
 
@@ -36,8 +38,12 @@ export class RuleBook {
   }
 
   /** Sources that rules about this kind of entity read, by key. */
-  sourcesOf(kind: string): Iterable<[key: string, source: Source]> {
-    return [...(this.byKind.get(kind) ?? [])].map(([key, { source }]) => [key, source] as [string, Source]);
+  sourcesOf(kind: string): readonly (readonly [key: string, source: Source])[] {
+    const known = this.listed.get(kind);
+    if (known !== undefined) return known;
+    const listed = [...(this.byKind.get(kind) ?? [])].map(([key, { source }]) => [key, source] as const);
+    this.listed.set(kind, listed);
+    return listed;
   }
 
   /** Asks about many entities: each scope is looked at once, however many rules have it, and what follows from them is worked out once. */
