@@ -47,15 +47,15 @@ export class AlertFacts {
       this.allAt = monotonicMs;
       this.knownTasks = version;
     }
-    if (changed) this.known.clear();
     const refusing = this.ports.refusing();
     for (const picture of pictures) {
       const { cluster, owners } = picture;
-      const known = this.known.get(cluster) ?? new Map();
+      const known: Map<number, KnownGuest> = this.known.get(cluster) ?? new Map();
       this.known.set(cluster, known);
       const turned = this.turned.get(cluster);
       for (const entity of turned ?? []) known.delete(vmidOf(entity));
-      const sources: FactSources = { ...backups, sight: { reader, live, now }, picture, refusing, ran, proofs, known };
+      if (changed) for (const vmid of known.keys()) if (!owners.has(vmid as Vmid)) known.delete(vmid);
+      const sources: FactSources = { ...backups, sight: { reader, live, now }, picture, refusing, ran, proofs, known, changed };
       const told = (entity: EntityKey, name: string, value: number, instance: string | null) =>
         sample(cluster, entity, name, instance, value, now);
       tellClusterFacts(sources, told);

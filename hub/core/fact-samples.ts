@@ -22,8 +22,10 @@ export type FactSources = BackupKnowledge & {
   refusing: boolean;
   /** When this hub last saw each guest run. */
   ran: RunMemory;
-  /** By vmid: what was found out about the cluster's guests, since anything changed or happened to each. */
+  /** By vmid: what was found out about the cluster's guests since something happened to each. */
   known: Map<number, KnownGuest>;
+  /** Who and what there is may be another: what is known is found out again, but for what follows from tests alone. */
+  changed: boolean;
 };
 
 /** What stays as it is while nothing happens to a guest: all are looked at several times a minute. */
@@ -114,10 +116,11 @@ export function tellGuestFacts(sources: FactSources, guests: Iterable<OwnedGuest
   }
 }
 
-function knownGuest({ known, sight, picture: { cluster } }: FactSources, owned: OwnedGuest): KnownGuest {
+function knownGuest({ known, changed, sight, picture: { cluster } }: FactSources, owned: OwnedGuest): KnownGuest {
   const { vmid, snapshots } = owned.facts;
   const before = known.get(vmid);
-  if (before?.owned === owned) return before;
+  const isSame = before?.owned === owned;
+  if (isSame && !changed) return before;
   const entity = guestKey(vmid as Vmid);
   const incarnation = sight.reader.incarnationOf(cluster, entity) ?? 1;
   const guest: KnownGuest = {
@@ -127,7 +130,7 @@ function knownGuest({ known, sight, picture: { cluster } }: FactSources, owned: 
     status: statusSeries(sight.reader, cluster, owned),
     oldestSnapshot: snapshots && Math.min(...snapshots.map(({ at }) => at)),
     replication: (owned.owner.inventory.replication ?? []).filter((job) => job.enabled && job.vmid === vmid),
-    tested: undefined,
+    tested: isSame ? before.tested : undefined,
   };
   known.set(vmid, guest);
   return guest;
