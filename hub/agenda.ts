@@ -17,7 +17,7 @@ export type Job = {
   stop(): Promise<void>;
 };
 
-type Entry = { work: Work; name: string; dueMs: number; running: Promise<void> | undefined; stopped: boolean };
+type Entry = { work: Work; name: string; dueMs: number; earlyMs: number; running: Promise<void> | undefined; stopped: boolean };
 
 /** All that the hub does by time, on one timer: it sleeps until the next instant at which anything is due, and not a second at a time. */
 export class Agenda {
@@ -28,9 +28,12 @@ export class Agenda {
 
   constructor(private readonly ports: { clock: Clock; log: Log }) {}
 
-  /** First runs after `firstMs`. A run that fails is logged and done again a second later. */
-  add(name: string, firstMs: number, work: Work): Job {
-    const entry: Entry = { name, work, dueMs: this.nowMs + firstMs, running: undefined, stopped: false };
+  /**
+   * First runs after `firstMs`. A run that fails is logged and done again a second later. `earlyMs`: it may come so much earlier, where other work
+   * has the hub awake.
+   */
+  add(name: string, firstMs: number, work: Work, earlyMs = togetherMs): Job {
+    const entry: Entry = { name, work, dueMs: this.nowMs + firstMs, earlyMs, running: undefined, stopped: false };
     this.entries.add(entry);
     this.arm();
     return {
@@ -70,8 +73,8 @@ export class Agenda {
 
   private look(): void {
     this.timerMs = Number.POSITIVE_INFINITY;
-    const untilMs = this.nowMs + togetherMs;
-    for (const entry of this.entries) if (entry.running === undefined && entry.dueMs <= untilMs) this.run(entry);
+    const { nowMs } = this;
+    for (const entry of this.entries) if (entry.running === undefined && entry.dueMs - entry.earlyMs <= nowMs) this.run(entry);
     this.arm();
   }
 

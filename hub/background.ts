@@ -77,7 +77,8 @@ export function startUpkeep({ clock, log, state, series }: HubParts, assembly: A
     while ((await series.maintain(clock.now())).due) await setImmediate();
     return maintainMs;
   });
-  const certifying = agenda.add("looking for a new certificate", firstTickMs, () => lookForCertificate(certificates, clock, log));
+  const looking = () => lookForCertificate(certificates, clock, log);
+  const certifying = agenda.add("looking for a new certificate", firstTickMs, looking, certificateEveryMs / 2);
   const pruning = agenda.add("dropping what is old", maintainMs, () => {
     const oldest = (clock.now() - historyMs) as EpochMs;
     state.history.prune(oldest);

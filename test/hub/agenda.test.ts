@@ -64,6 +64,27 @@ test("what is due within a quarter of a second of each other wakes the hub once"
   ]);
 });
 
+test("work that may come early falls in with what wakes the hub anyway", async () => {
+  const { clock, ran, note, agenda: made } = agenda();
+  const every = (name: string, ms: number) => () => {
+    note(name);
+    return ms;
+  };
+  made.add("watch", 1000, every("watch", 5000));
+  made.add("look", 3000, every("look", 5000), 2500);
+  made.add("exact", 4000, every("exact", 5000));
+  await clock.advance(9500);
+  assert.deepEqual(ran, [
+    ["watch", 1000],
+    ["look", 1000],
+    ["look", 4000],
+    ["exact", 4000],
+    ["watch", 6000],
+    ["look", 9000],
+    ["exact", 9000],
+  ]);
+});
+
 test("work that fails is told and done again a second later; the other work goes on", async () => {
   const { clock, ran, note, lines, agenda: made } = agenda();
   let fails = 1;
