@@ -1,7 +1,7 @@
 import type { ClusterId, EntityKey } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import { type BlockLayout, readColumn, readTimes } from "../core/block.ts";
-import { emptyRollup, readRollup, rollupDayMs, rollupRows, rollupStepMs } from "../core/rollup.ts";
+import { emptyRollup, type RollupDay, readRollup, rollupDayMs, rollupRows, rollupStepMs } from "../core/rollup.ts";
 import { Buckets, firstAtOrAfter, ratesOf, scaledDown, Track } from "../core/sampling.ts";
 import type { Ranked, SeriesColumns, SeriesInfo, SeriesRange, SeriesRanker, SeriesReader } from "../core/series.ts";
 import { readsRollups } from "../core/tier.ts";
@@ -12,10 +12,14 @@ import { dayMs, hourOf, spanKey } from "./keys.ts";
 import type { Lane } from "./lane.ts";
 import type { Pending } from "./pending.ts";
 import { Ranking } from "./ranking.ts";
+import { RollupCache } from "./rollup-cache.ts";
 import type { SeriesEnv } from "./series-env.ts";
 
 /** Steps of one answer and series: a limit against a mistaken range, far above what a panel draws. */
 const stepsMax = 500_000;
+
+/** Days times series of one question that are kept for the next one: a year of one series would drive out the charts of a page. */
+const keptDaysMax = 320;
 
 /** Samples that room is made for before they are counted: a day's. */
 const expectedMax = 8800;
@@ -45,6 +49,7 @@ export class Reader implements SeriesReader, SeriesRanker {
   private readonly day = emptyRollup();
   private readonly tracks: Track[] = [];
   readonly decoded: DecodedColumns;
+  readonly rollups: RollupCache;
   private readonly ranking: Ranking;
 
   constructor(
@@ -60,6 +65,7 @@ export class Reader implements SeriesReader, SeriesRanker {
       damaged: (hour, group) => damage.note("samples", hour, group),
       renew: () => env.root.resetReadTxn(),
     });
+    this.rollups = new RollupCache(() => env.root.resetReadTxn());
     this.ranking = new Ranking(catalogue, this);
   }
 
@@ -162,6 +168,7 @@ export class Reader implements SeriesReader, SeriesRanker {
 
   /** Day after day: from its rollup, or from samples where those are newer. A day with neither has no samples: see Pending. */
   private collectDays(readings: readonly Reading[], from: number, to: number, rate: boolean): void {
+    const keep = (readings.length * (to - from)) / dayMs <= keptDaysMax;
     const rawDay = Math.floor((this.options.now() - this.options.rawMs) / dayMs);
     for (const reading of readings) {
       const inMemory = this.daysInMemory(reading);
@@ -175,7 +182,7 @@ export class Reader implements SeriesReader, SeriesRanker {
         else {
           if (rawFrom !== undefined) this.collectAndFill(reading, rawFrom, start, rate);
           rawFrom = undefined;
-          this.addRollups(reading, day, from, to);
+          this.addRollups(reading, day, from, to, keep);
         }
       }
       if (rawFrom !== undefined) this.collectAndFill(reading, rawFrom, to, rate);
@@ -210,15 +217,12 @@ export class Reader implements SeriesReader, SeriesRanker {
     });
   }
 
-  private addRollups({ series, groups, buckets }: Reading, day: number, from: number, to: number): void {
+  private addRollups({ series, groups, buckets }: Reading, day: number, from: number, to: number, keep: boolean): void {
     const counter = series.metric.kind === "counter";
-    const { count, avg, min, max } = this.day;
     for (const { group } of groups) {
-      const bytes = this.env.rollups.getBinaryFast(spanKey(day, group));
-      const block = this.damage.open("rollup", day, group, bytes);
-      const position = block?.positionOf(series.id) ?? -1;
-      if (bytes === undefined || block === undefined || position < 0) continue;
-      if (!readRollup(bytes, block, position, this.day)) this.damage.note("rollup", day, group);
+      const known = this.rollups.get(day, group, series.id) ?? this.readDay(series.id, day, group, keep);
+      if (known === undefined) continue;
+      const { count, avg, min, max } = known;
       const first = Math.max(0, Math.floor((from - day * rollupDayMs) / rollupStepMs));
       const end = Math.min(rollupRows, Math.ceil((to - day * rollupDayMs) / rollupStepMs));
       for (let row = first; row < end; row++) {
@@ -228,6 +232,17 @@ export class Reader implements SeriesReader, SeriesRanker {
         buckets?.addRollup(middle, weight, avg[row] as number, min[row] as number, max[row] as number, counter);
       }
     }
+  }
+
+  /** What a rollup says of a series, until the next one is read; undefined: nothing. `keep`: it may be asked for again. */
+  private readDay(id: number, day: number, group: number, keep: boolean): RollupDay | undefined {
+    const bytes = this.env.rollups.getBinaryFast(spanKey(day, group));
+    const block = this.damage.open("rollup", day, group, bytes);
+    const position = block?.positionOf(id) ?? -1;
+    if (bytes === undefined || block === undefined || position < 0) return undefined;
+    if (!readRollup(bytes, block, position, this.day)) this.damage.note("rollup", day, group);
+    else if (keep) this.rollups.put(day, group, id, this.day);
+    return this.day;
   }
 
   /** Adds all samples of [from, to), blocks first: they hold the older ones, and win where both have one. */

@@ -31,6 +31,8 @@ export class Ageing {
     private readonly isLive: (lane: string) => boolean,
     /** A block of samples is no more. */
     private readonly removed: (hour: number, group: number) => void,
+    /** A rollup is no more. */
+    private readonly rollupRemoved: (day: number, group: number) => void,
   ) {}
 
   /** Returns whether there was something to do. Samples go only when their day is rolled up. */
@@ -43,7 +45,9 @@ export class Ageing {
     for (const { span, group } of blocks) this.removed(span, group);
     if (blocks.length > 0) return true;
     const rollupsEnd = Math.floor((now - this.retention.rollupMs) / dayMs);
-    if ((await this.removeBefore(this.env.rollups, rollupsEnd)).length > 0) return true;
+    const rollups = await this.removeBefore(this.env.rollups, rollupsEnd);
+    for (const { span, group } of rollups) this.rollupRemoved(span, group);
+    if (rollups.length > 0) return true;
     return this.walk(Math.floor(now / dayMs));
   }
 

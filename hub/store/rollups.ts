@@ -34,6 +34,8 @@ export class Roller {
     private readonly catalogue: Catalogue,
     private readonly pending: Pending,
     private readonly damage: Damage,
+    /** A rollup was written. */
+    private readonly changed: (day: number, group: number) => void,
   ) {}
 
   /** Returns whether there was one to make. `all`: days that are not over too. */
@@ -63,6 +65,7 @@ export class Roller {
       this.pending.clear(day, group);
     });
     flushed();
+    this.changed(day, group);
     this.pending.cleared(day, group);
   }
 

@@ -130,11 +130,12 @@ class Store implements SeriesHub {
       this.damage,
     );
     const changed = (hour: number, group: number) => this.reader.decoded.drop(spanNumber(hour, group));
+    const rolled = (day: number, group: number) => this.reader.rollups.drop(day, group);
     this.compactor = new Compactor(env, this.catalogue, this.pending, lanes, changed, this.damage);
-    this.roller = new Roller(env, this.catalogue, this.pending, this.damage);
+    this.roller = new Roller(env, this.catalogue, this.pending, this.damage, rolled);
     this.sealing = new Sealing(env, this.damage);
     const isLive = (lane: string) => this.sink.lanes.has(lane);
-    this.ageing = new Ageing(env, this.catalogue, this.pending, retention, isLive, changed);
+    this.ageing = new Ageing(env, this.catalogue, this.pending, retention, isLive, changed, rolled);
     const lanesOf = (agentRefs: ReadonlySet<number>) => this.sink.wholeLanesOf(agentRefs);
     const times = { now: options.now, rawMs: retention.rawMs };
     this.reader = new Reader(env, this.catalogue, this.pending, { all: lanes, of: lanesOf }, times, this.damage);

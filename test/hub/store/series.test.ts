@@ -96,6 +96,27 @@ test("after a crash a guest that moved has the rows of both nodes, whichever is 
   await store.hub.close();
 });
 
+test("what comes late shows in a chart that was asked for before", async () => {
+  const store = newStore();
+  const agent = new TestAgent(store, agentOf("pve1"));
+  await twoHours(store, agent);
+  store.clock = day0 + 51 * hour;
+  await store.settle();
+  const range = { from: ms(day0), to: ms(day0 + 48 * hour), stepMs: hour, aggregates: ["max"] as const };
+  const read = () => store.hub.reader.read([store.find(guest(100), "cpu")], range);
+  const hours = () => [...(read().series[0]?.columns.max ?? [])].slice(1, 4).map((value) => Math.round(value * 100) / 100);
+  assert.deepEqual([read().tier, hours()], ["rollup", [0.07, Number.NaN, Number.NaN]]);
+  for (let i = 720; i < 1080; i++) void agent.frame(day0 + i * 10_000, [5000, 0]);
+  await store.commit();
+  store.clock = day0 + 54 * hour;
+  await store.settle();
+  assert.equal((await store.hub.size()).headRows, 0);
+  assert.deepEqual(hours(), [0.07, 0.5, Number.NaN]);
+  await store.reopen();
+  assert.deepEqual(hours(), [0.07, 0.5, Number.NaN]);
+  await store.hub.close();
+});
+
 test("a counter is read as its rate per second, a step as the increase over its time", async () => {
   const store = newStore();
   await twoHours(store, new TestAgent(store, agentOf("pve1")));
