@@ -6,7 +6,7 @@ import type { Catalogue, Layout } from "./catalogue.ts";
 import { Committer, type Schedule } from "./commit.ts";
 import type { Damage } from "./damage.ts";
 import { laneKey } from "./keys.ts";
-import { type Decoded, Lane, type LaneDoc, StreamDecoder } from "./lane.ts";
+import { type Decoded, Lane, type LaneDoc, StreamDecoder, sameSchema } from "./lane.ts";
 import type { Live } from "./live.ts";
 import { RingReplay } from "./replay.ts";
 import type { SeriesEnv } from "./series-env.ts";
@@ -109,9 +109,8 @@ export class Ingest implements RecordSink {
   }
 
   private takeSchema(lane: Lane, { seq, schema }: Decoded & { kind: "schema" }, record: Uint8Array, now: EpochMs): void {
-    const body = JSON.stringify(schema);
-    const repeats = lane.layout !== undefined && lane.schema !== undefined && JSON.stringify(lane.schema.value) === body;
-    lane.schema = { seq, record: record.slice(), value: schema };
+    const repeats = lane.layout !== undefined && lane.schema !== undefined && sameSchema(lane.schema.record, record);
+    lane.schema = { seq, record: record.slice(), series: schema.series.length };
     if (!repeats) this.useLayout(lane, this.catalogue.resolve(lane.agent, schema, now));
   }
 

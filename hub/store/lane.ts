@@ -1,14 +1,6 @@
 import type { EpochMs } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
-import {
-  decodeFrame,
-  decodeSchema,
-  type FrameState,
-  type Parsed,
-  parseRecordHead,
-  type Schema,
-  stateFor,
-} from "#protocol/records.ts";
+import { decodeFrame, decodeSchema, FrameState, type Parsed, parseRecordHead, type Schema, stateFor } from "#protocol/records.ts";
 import { ByteReader } from "#protocol/varint.ts";
 import type { AgentId, Latest } from "../core/series.ts";
 import type { Layout } from "./catalogue.ts";
@@ -16,6 +8,9 @@ import { Chunk } from "./head.ts";
 
 /** As stored when the ring is trimmed: what the ring can no longer tell. `stored`: rows up to this seq are in blocks. */
 export type LaneDoc = { agent: AgentId; stream: string; lastSeq: number; stored: number; lastDay: number };
+
+/** A schema in force: its record as it came, and how many series it declares. What they are is the layout's to know. */
+export type LaneSchema = { seq: number; record: Uint8Array; series: number };
 
 /** Rows that stay in memory after they were stored, for the live table. */
 const liveTailMs = 60_000;
@@ -31,7 +26,7 @@ export class Lane {
   heardAt: number;
   chunks: Chunk[] = [];
   layout: Layout | undefined;
-  schema: { seq: number; record: Uint8Array; value: Schema } | undefined;
+  schema: LaneSchema | undefined;
   /** Key frames on the disk since storedSeq: where in the ring decoding can begin. */
   keyFrames: { seq: number; ringKey: number }[] = [];
   /** Seqs of the schemas stored for this lane, ascending. */
@@ -134,9 +129,9 @@ export class Lane {
   }
 }
 
-/** Records of a kind as the decoder saw them. `repeats`: a schema that says what the one before said. */
+/** Records of a kind as the decoder saw them. */
 export type Decoded =
-  | { kind: "schema"; seq: number; schema: Schema; repeats: boolean }
+  | { kind: "schema"; seq: number; schema: Schema }
   | { kind: "frame"; seq: number; at: EpochMs; key: boolean; state: FrameState };
 
 /** Position of a record's body: behind kind and seq. */
@@ -161,7 +156,8 @@ export function glanceAt(record: Uint8Array): { kind: "schema" | "frame"; seq: n
   }
 }
 
-const sameBytes = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
+/** Whether two records of schemas declare the same. */
+export const sameSchema = (a: Uint8Array, b: Uint8Array) => Buffer.compare(bodyOf(a), bodyOf(b)) === 0;
 
 /** A stream without key frames for so long could pin the ring: its agent must begin anew. */
 const recordsWithoutKeyMax = limits.keyFrameEvery * 4;
@@ -169,17 +165,15 @@ const recordsWithoutKeyMax = limits.keyFrameEvery * 4;
 /** Decodes the records of one connection, or of the ring, one after another. */
 export class StreamDecoder {
   private state: FrameState | undefined;
-  private schema: { body: Uint8Array; value: Schema } | undefined;
   private lastSeq = 0;
   private lastKey = 0;
   private needsKey = true;
   private schemaSeq = 0;
 
   /** A schema that is in force already: frames may begin at a key frame without it. */
-  begin(schema: { seq: number; record: Uint8Array; value: Schema }): void {
-    this.schema = { body: bodyOf(schema.record), value: schema.value };
+  begin(schema: LaneSchema): void {
     this.schemaSeq = schema.seq;
-    this.state = stateFor(schema.value);
+    this.state = new FrameState(schema.series);
     this.needsKey = true;
   }
 
@@ -195,19 +189,15 @@ export class StreamDecoder {
   }
 
   private decodeSchema(record: Uint8Array): Parsed<Decoded> {
-    const body = bodyOf(record);
-    const known = this.schema;
-    const repeats = known !== undefined && sameBytes(known.body, body);
     const parsed = decodeSchema(record, limits.seriesPerAgent);
     if (!parsed.ok) return this.lose(parsed.problem);
     const { seq, schema } = parsed.value;
-    this.schema = { body: body.slice(), value: schema };
     this.state = stateFor(schema);
     this.needsKey = false;
     this.schemaSeq = seq;
     this.lastSeq = seq;
     this.lastKey = seq;
-    return { ok: true, value: { kind: "schema", seq, schema, repeats } };
+    return { ok: true, value: { kind: "schema", seq, schema } };
   }
 
   private decodeFrame(record: Uint8Array, seq: number): Parsed<Decoded> {

@@ -157,7 +157,7 @@ export class RingReplay {
     if (seq === undefined || record === undefined) return;
     const parsed = decodeSchema(record, limits.seriesPerAgent);
     if (!parsed.ok) return;
-    lane.schema = { seq, record: record.slice(), value: parsed.value.schema };
+    lane.schema = { seq, record: record.slice(), series: parsed.value.schema.series.length };
     useLayout(lane, catalogue.resolve(lane.agent, parsed.value.schema, this.now));
   }
 
