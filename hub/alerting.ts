@@ -6,6 +6,7 @@ import type { AlertingPorts, WhyQuestion } from "./alerting-ports.ts";
 import { runBacktest } from "./backtest-run.ts";
 import { alertIdOf } from "./core/alert.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
+import { sameView } from "./core/alert-view.ts";
 import { defaultReceiver, defaultRoute, defaultRules } from "./core/default-rules.ts";
 import { planOf, sourceKey } from "./core/rule.ts";
 import { RuleBook } from "./core/rule-set.ts";
@@ -65,7 +66,7 @@ export class Alerting implements AlertingPorts {
   readonly loop: AlertLoop;
   private readonly derived: DerivedFigures;
   private readonly listeners = new Set<(changed: AlertView[]) => void>();
-  private shown = new Map<string, { record: AlertRecord; view: string }>();
+  private shown = new Map<string, { record: AlertRecord; view: AlertView }>();
 
   constructor(private readonly ports: AlertLoopPorts) {
     seedAlerting(ports.state);
@@ -180,12 +181,13 @@ export class Alerting implements AlertingPorts {
   private tellChanged(): void {
     if (this.listeners.size === 0) return;
     const changed: AlertView[] = [];
-    const next = new Map<string, { record: AlertRecord; view: string }>();
+    const next: typeof this.shown = new Map();
     for (const record of this.loop.book.records.values()) {
       const view = this.loop.view(record);
-      const text = JSON.stringify(view);
-      next.set(record.id, { record, view: text });
-      if (this.shown.get(record.id)?.view !== text) changed.push(view);
+      const before = this.shown.get(record.id);
+      const isSame = before !== undefined && sameView(before.view, view);
+      next.set(record.id, isSame && before.record === record ? before : { record, view });
+      if (!isSame) changed.push(view);
     }
     for (const [id, { record }] of this.shown) {
       if (next.has(id)) continue;

@@ -17,7 +17,11 @@ export function alertView(record: AlertRecord, placement: Placement | undefined,
   const { alert, subject } = record;
   const quiet = placement?.quiet;
   return {
-    ...subject,
+    // One by one: an object that begins with a spread gets each further field by a map of its own, which was half of the cost of many alerts.
+    cluster: subject.cluster,
+    entity: subject.entity,
+    incarnation: subject.incarnation,
+    instance: subject.instance,
     id: record.id,
     rule: record.rule,
     ruleName: record.ruleName,
@@ -47,4 +51,15 @@ export function alertView(record: AlertRecord, placement: Placement | undefined,
     notified: record.told,
     affected: record.affected,
   };
+}
+
+/** Whether two views of one alert show the same. Thousands of alerts are compared each second: only what may be another object is gone through. */
+export function sameView(a: AlertView, b: AlertView): boolean {
+  for (const field of Object.keys(a) as (keyof AlertView)[]) if (!sameValue(a[field], b[field])) return false;
+  return true;
+}
+
+function sameValue(a: AlertView[keyof AlertView], b: AlertView[keyof AlertView]): boolean {
+  if (Object.is(a, b)) return true;
+  return typeof a === "object" && typeof b === "object" && JSON.stringify(a) === JSON.stringify(b);
 }
