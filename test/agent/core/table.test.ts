@@ -62,3 +62,20 @@ test("a guest that nobody named for long is forgotten, and the others keep their
   );
   assert.deepEqual([...table.values()], [7]);
 });
+
+test("hundreds of series keep their places, whatever the order in which a tick brings them", () => {
+  const table = new SampleTable();
+  const pairs = Array.from({ length: 600 }, (_, index) => ({ vmid: 100 + (index % 7), nic: `net${Math.floor(index / 7)}` }));
+  const fill = (order: typeof pairs) => {
+    table.begin();
+    for (const { vmid, nic } of order) {
+      table.put(table.entity(guest(vmid)), nicIn, "pve-metrics", vmid * 1000 + Number(nic.slice(3)), nic);
+    }
+    return [...table.values()];
+  };
+  const first = fill(pairs);
+  const { schemaVersion } = table;
+  assert.equal(first.length, 600);
+  assert.deepEqual(fill(pairs.toReversed()), first);
+  assert.equal(table.schemaVersion, schemaVersion);
+});
