@@ -1,5 +1,6 @@
 import { clusterKey, type EpochMs, type NodeName, nodeKey, parseNodeName } from "#protocol/ids.ts";
-import type { Duty, Inventory, TaskReport } from "#protocol/messages.ts";
+import type { Inventory } from "#protocol/inventory.ts";
+import type { Duty, TaskReport } from "#protocol/messages.ts";
 import { errorCode } from "./core/error.ts";
 import type { SampleTable } from "./core/table.ts";
 import type { BackupFeed, Collector, Log, SourceReport } from "./ports.ts";

@@ -1,6 +1,7 @@
 import type { EpochMs } from "#protocol/ids.ts";
+import type { Inventory, RangeStranger } from "#protocol/inventory.ts";
 import { limits } from "#protocol/limits.ts";
-import type { Inventory, RangeStranger, TaskReport } from "#protocol/messages.ts";
+import type { TaskReport } from "#protocol/messages.ts";
 import { fitInventory } from "./core/inventory-size.ts";
 import { RecentTasks } from "./core/recent-tasks.ts";
 import type { Collector } from "./ports.ts";

@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
-import type { Message, RangeStranger } from "#protocol/messages.ts";
+import type { RangeStranger } from "#protocol/inventory.ts";
+import type { Message } from "#protocol/messages.ts";
 import { errorMessage, errorTrace } from "./core/error.ts";
 import type { Clock, Log } from "./ports.ts";
 import type { SessionOperations } from "./session.ts";

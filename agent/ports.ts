@@ -1,6 +1,7 @@
 import type { Backups } from "#protocol/backups.ts";
 import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
-import type { Duty, Inventory, TaskReport } from "#protocol/messages.ts";
+import type { Inventory } from "#protocol/inventory.ts";
+import type { Duty, TaskReport } from "#protocol/messages.ts";
 import type { SampleTable } from "./core/table.ts";
 
 /** Time as the agent asks for it. Wall time stamps samples; monotonic time measures waits, so that a clock jump can't end one. */

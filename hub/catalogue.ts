@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Backup, Backups } from "#protocol/backups.ts";
 import type { ClusterId, EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
-import type { GuestFacts, Inventory } from "#protocol/messages.ts";
+import type { GuestFacts, Inventory } from "#protocol/inventory.ts";
 import {
   type BackupSet,
   guestOfBackup,

@@ -1,7 +1,8 @@
 import type { ClusterId, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { guestKey, nodeKey } from "#protocol/ids.ts";
+import type { Inventory } from "#protocol/inventory.ts";
 import { limits } from "#protocol/limits.ts";
-import type { Duty, Inventory } from "#protocol/messages.ts";
+import type { Duty } from "#protocol/messages.ts";
 import { type AgentStatus, type ClusterPicture, speaks } from "./core/cluster.ts";
 import { assignDuties, dutiesOf, dutyGraceMs, type Holders } from "./core/duties.ts";
 import {

@@ -7,7 +7,7 @@ const int = z.int().check(z.nonnegative());
 
 /**
  * One backup of one guest. `volid` is PVE's. `vmid` is what its name says: the guest of that number today may be another one, so `guest` holds the
- * identity strings (ids of messages.ts `guestFactsSchema.identity`) of the configuration inside the backup, where somebody looked.
+ * identity strings (ids of inventory.ts `guestFactsSchema.identity`) of the configuration inside the backup, where somebody looked.
  */
 export const backupSchema = z.lazy(() =>
   z.strictObject({

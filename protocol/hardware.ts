@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { HardwareFacts } from "./messages.ts";
+import type { HardwareFacts } from "./inventory.ts";
 
 /** Shape of `/api/v1/nodes/{node}/hardware`. Whatever of a machine is absent is unknown. */
 

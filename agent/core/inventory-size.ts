@@ -1,4 +1,4 @@
-import type { GuestFacts, Inventory } from "#protocol/messages.ts";
+import type { GuestFacts, Inventory } from "#protocol/inventory.ts";
 
 /** The most that one guest's facts hold, as their schema says. */
 const snapshotsMax = 500;

@@ -1,5 +1,5 @@
 import type { Systeminformation } from "systeminformation";
-import type { HardwareFacts } from "#protocol/messages.ts";
+import type { HardwareFacts } from "#protocol/inventory.ts";
 
 /** What systeminformation 5 answered to its calls of these names. Sizes are bytes, speeds of memory millions of transfers a second. */
 export type HardwareAnswers = {

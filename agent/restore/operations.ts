@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
-import type { Message, MessageOf, RangeStranger } from "#protocol/messages.ts";
+import type { RangeStranger } from "#protocol/inventory.ts";
+import type { Message, MessageOf } from "#protocol/messages.ts";
 import { type Operation, type OperationResult, operationSchema } from "#protocol/operations.ts";
 import type { RestoreTest } from "#protocol/restore.ts";
 import { errorTrace } from "../core/error.ts";

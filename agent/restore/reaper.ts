@@ -1,4 +1,4 @@
-import type { RangeStranger } from "#protocol/messages.ts";
+import type { RangeStranger } from "#protocol/inventory.ts";
 import type { RestoreReport } from "#protocol/restore.ts";
 import { type OperationState, owesCleaning } from "../core/restore/journal.ts";
 import { whyNotOurs } from "../core/restore/ours.ts";

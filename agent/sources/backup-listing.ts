@@ -1,6 +1,6 @@
 import type { Backup } from "#protocol/backups.ts";
 import { datastoreKey, type NodeName } from "#protocol/ids.ts";
-import type { StorageFacts } from "#protocol/messages.ts";
+import type { StorageFacts } from "#protocol/inventory.ts";
 import { byText } from "#protocol/order.ts";
 import type { BackupSet } from "../core/backup-parts.ts";
 import type { PbsApi } from "../pbs/client.ts";

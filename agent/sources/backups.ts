@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Backups } from "#protocol/backups.ts";
+import type { StorageFacts } from "#protocol/inventory.ts";
 import { limits } from "#protocol/limits.ts";
-import type { StorageFacts } from "#protocol/messages.ts";
 import { type BackupSet, splitBackups } from "../core/backup-parts.ts";
 import type { BackupGuests } from "./backup-guests.ts";
 import { type ListingDeps, listDatastore, listStorage } from "./backup-listing.ts";

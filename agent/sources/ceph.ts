@@ -1,5 +1,5 @@
 import { clusterKey } from "#protocol/ids.ts";
-import type { CephFacts } from "#protocol/messages.ts";
+import type { CephFacts } from "#protocol/inventory.ts";
 import { cephHealthCodes } from "#protocol/metrics.ts";
 import { byText } from "#protocol/order.ts";
 import type { SampleTable } from "../core/table.ts";

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { nodeKey } from "#protocol/ids.ts";
-import type { CertificateFacts } from "#protocol/messages.ts";
+import type { CertificateFacts } from "#protocol/inventory.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { ReadText } from "../ports.ts";
 import { fileProblem } from "./files.ts";

@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import type { ClusterId, NodeName, Vmid } from "#protocol/ids.ts";
 import { parseNodeName, parseStorageId, parseVmid } from "#protocol/ids.ts";
-import type { Member, StorageFacts } from "#protocol/messages.ts";
+import type { Member, StorageFacts } from "#protocol/inventory.ts";
 import { asFlag, asNumber, asObject, asText, parseJsonObject, splitList } from "../core/values.ts";
 
 /** Pure parsers of the cluster's files in /etc/pve. */

@@ -1,6 +1,6 @@
 import type { NodeName, Vmid } from "#protocol/ids.ts";
 import { parseNodeName, parseVmid } from "#protocol/ids.ts";
-import type { BackupJobFacts, HaFacts, StorageFacts } from "#protocol/messages.ts";
+import type { BackupJobFacts, HaFacts, StorageFacts } from "#protocol/inventory.ts";
 import { byText } from "#protocol/order.ts";
 import { asFlag, asNumber, asObject, asText, parseJsonObject, splitList } from "../core/values.ts";
 import type { ReadText } from "../ports.ts";

@@ -1,4 +1,4 @@
-import type { GuestFacts } from "#protocol/messages.ts";
+import type { GuestFacts } from "#protocol/inventory.ts";
 import { asFlag, asText, parsePropertyString, splitList } from "../core/values.ts";
 
 /** `at`: when it was taken, ms since 1970. */

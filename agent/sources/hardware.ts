@@ -1,4 +1,4 @@
-import { type HardwareFacts, hardwareFactsSchema } from "#protocol/messages.ts";
+import { type HardwareFacts, hardwareFactsSchema } from "#protocol/inventory.ts";
 import { parseJsonObject } from "../core/values.ts";
 import type { Clock, RunCommand } from "../ports.ts";
 import { counted, hourMs, minuteMs, type SlowSource, Told } from "./slow-source.ts";

@@ -1,4 +1,4 @@
-import type { NodeFacts } from "#protocol/messages.ts";
+import type { NodeFacts } from "#protocol/inventory.ts";
 import { type NodeStatus, parseNodeStatus } from "../pve/answer.ts";
 import type { PveApi } from "../pve/api.ts";
 import type { NowReader } from "./files.ts";

@@ -1,4 +1,4 @@
-import type { DatastoreJob } from "#protocol/messages.ts";
+import type { DatastoreJob } from "#protocol/inventory.ts";
 import { asNumber, asObject, asObjects, asText, type JsonObject } from "../core/values.ts";
 
 /**

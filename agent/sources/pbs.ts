@@ -1,5 +1,5 @@
 import { datastoreKey, parseEntityKey, type StorageId } from "#protocol/ids.ts";
-import type { DatastoreFacts, DatastoreJob } from "#protocol/messages.ts";
+import type { DatastoreFacts, DatastoreJob } from "#protocol/inventory.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { PbsApi, PbsLogin, PbsPlace } from "../pbs/client.ts";
 import type { Clock, ReadText } from "../ports.ts";

@@ -1,5 +1,5 @@
 import { type EntityKey, guestKey, type NodeName, type Vmid } from "#protocol/ids.ts";
-import type { GuestFacts, StorageFacts } from "#protocol/messages.ts";
+import type { GuestFacts, StorageFacts } from "#protocol/inventory.ts";
 import type { ReadText } from "../ports.ts";
 import * as config from "./cluster-config.ts";
 import { fileProblem, isJson } from "./files.ts";

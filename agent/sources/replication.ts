@@ -1,5 +1,5 @@
 import { parseVmid, type Vmid } from "#protocol/ids.ts";
-import type { ReplicationFacts } from "#protocol/messages.ts";
+import type { ReplicationFacts } from "#protocol/inventory.ts";
 import type { SampleTable } from "../core/table.ts";
 import { asFlag, asNumber, asObject, asText } from "../core/values.ts";
 import type { PveApi } from "../pve/api.ts";

@@ -1,5 +1,5 @@
 import { clusterKey } from "#protocol/ids.ts";
-import type { GuestFacts, Inventory } from "#protocol/messages.ts";
+import type { GuestFacts, Inventory } from "#protocol/inventory.ts";
 import { haStateCodes } from "#protocol/metrics.ts";
 import type { SampleTable } from "../core/table.ts";
 import { createPbsApi } from "../pbs/client.ts";

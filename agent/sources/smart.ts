@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { diskKey, type NodeName, parseEntityKey } from "#protocol/ids.ts";
-import type { DiskFacts } from "#protocol/messages.ts";
+import type { DiskFacts } from "#protocol/inventory.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { Clock, RunCommand } from "../ports.ts";
 import type { NowReader } from "./files.ts";

@@ -1,5 +1,5 @@
 import { nodeKey } from "#protocol/ids.ts";
-import type { UpdateFacts } from "#protocol/messages.ts";
+import type { UpdateFacts } from "#protocol/inventory.ts";
 import { byText } from "#protocol/order.ts";
 import type { SampleTable } from "../core/table.ts";
 import { asObject, asText } from "../core/values.ts";

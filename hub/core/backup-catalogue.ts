@@ -1,7 +1,7 @@
 import type { Backup, Backups } from "#protocol/backups.ts";
 import type { EntityKey, EpochMs, NodeName, StorageId } from "#protocol/ids.ts";
 import { storageKey } from "#protocol/ids.ts";
-import type { GuestFacts, Inventory } from "#protocol/messages.ts";
+import type { GuestFacts, Inventory } from "#protocol/inventory.ts";
 import type { BackupView } from "#protocol/proof.ts";
 
 /** One storage's backups as they were last listed. */

@@ -1,5 +1,5 @@
 import type { EpochMs } from "#protocol/ids.ts";
-import type { BackupJobFacts, GuestFacts } from "#protocol/messages.ts";
+import type { BackupJobFacts, GuestFacts } from "#protocol/inventory.ts";
 import { nextInstant, parseCalendar, previousInstant } from "./calendar.ts";
 import type { BackupTask } from "./task-memory.ts";
 import { isTimezone } from "./zoned-time.ts";

@@ -1,7 +1,8 @@
 import type { NodeView } from "#protocol/api.ts";
 import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
 import { parseNodeName } from "#protocol/ids.ts";
-import type { Duty, Member, StorageFacts } from "#protocol/messages.ts";
+import type { Member, StorageFacts } from "#protocol/inventory.ts";
+import type { Duty } from "#protocol/messages.ts";
 import { isFresh } from "./freshness.ts";
 import type { AgentInventory, Owners } from "./inventory.ts";
 

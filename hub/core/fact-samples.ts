@@ -1,7 +1,7 @@
 import type { RestoreMetricName } from "#protocol/guest-metrics.ts";
 import type { EntityKey, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { clusterKey, guestKey, nodeKey } from "#protocol/ids.ts";
-import type { BackupJobFacts, ReplicationFacts } from "#protocol/messages.ts";
+import type { BackupJobFacts, ReplicationFacts } from "#protocol/inventory.ts";
 import { type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, spokesman } from "./cluster.ts";
 import { isFresh } from "./freshness.ts";
 import type { OwnedGuest } from "./inventory.ts";

@@ -1,7 +1,7 @@
 import type { Backup } from "#protocol/backups.ts";
 import type { ClusterId, EpochMs, Vmid } from "#protocol/ids.ts";
 import { guestKey } from "#protocol/ids.ts";
-import type { BackupJobFacts } from "#protocol/messages.ts";
+import type { BackupJobFacts } from "#protocol/inventory.ts";
 import type { ProtectionState } from "#protocol/panel.ts";
 import type { GuestProofView } from "#protocol/proof.ts";
 import { type BackupSet, backupState, type CheckedBackup, sizeAnomaly } from "./backup-catalogue.ts";

@@ -1,5 +1,5 @@
 import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
-import type { GuestFacts, Inventory, RangeStranger } from "#protocol/messages.ts";
+import type { GuestFacts, Inventory, RangeStranger } from "#protocol/inventory.ts";
 import type { AgentId } from "./series.ts";
 
 /** What one agent last said, and since when (the hub's time) it has claimed each guest without a pause. */

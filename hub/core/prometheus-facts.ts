@@ -1,7 +1,7 @@
 import type { GuestView, Health, NodeView, StorageView } from "#protocol/api.ts";
 import type { EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
 import { parseNodeName } from "#protocol/ids.ts";
-import type { Member } from "#protocol/messages.ts";
+import type { Member } from "#protocol/inventory.ts";
 import { metricByName } from "#protocol/metrics.ts";
 import { proofStates } from "#protocol/proof.ts";
 import { proofLevels } from "#protocol/restore.ts";

@@ -1,6 +1,6 @@
 import type { EpochMs } from "#protocol/ids.ts";
 import { guestKey, parseVmid } from "#protocol/ids.ts";
-import type { ReplicationFacts } from "#protocol/messages.ts";
+import type { ReplicationFacts } from "#protocol/inventory.ts";
 import type { MetricName } from "#protocol/metrics.ts";
 import { type AgentStatus, speaks, spokesman } from "./cluster.ts";
 import { isFresh } from "./freshness.ts";

@@ -1,6 +1,6 @@
 import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { guestKey } from "#protocol/ids.ts";
-import type { BackupJobFacts, GuestFacts } from "#protocol/messages.ts";
+import type { BackupJobFacts, GuestFacts } from "#protocol/inventory.ts";
 import type { ProtectionState, ProtectionView } from "#protocol/panel.ts";
 import {
   type BackupFacts,

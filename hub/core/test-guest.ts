@@ -1,4 +1,4 @@
-import type { GuestFacts } from "#protocol/messages.ts";
+import type { GuestFacts } from "#protocol/inventory.ts";
 import type { ClusterPicture } from "./cluster.ts";
 
 /** As the agent marks them (agent/core/restore/marker.ts), in the create call already. */

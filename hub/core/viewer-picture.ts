@@ -1,5 +1,5 @@
 import type { NodeName } from "#protocol/ids.ts";
-import type { StorageFacts } from "#protocol/messages.ts";
+import type { StorageFacts } from "#protocol/inventory.ts";
 import { type AgentStatus, type ClusterPicture, nodesOf, storagesOf } from "./cluster.ts";
 import type { ClusterSight } from "./viewer.ts";
 

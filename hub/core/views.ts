@@ -1,7 +1,7 @@
 import type { AgentView, EntityMetrics, GuestView, NodeView, Reading, StorageView } from "#protocol/api.ts";
 import type { ClusterId, EntityKey, EpochMs, NodeName, StorageId, Vmid } from "#protocol/ids.ts";
 import { guestKey, nodeKey, storageKey } from "#protocol/ids.ts";
-import type { StorageFacts } from "#protocol/messages.ts";
+import type { StorageFacts } from "#protocol/inventory.ts";
 import { guestStatusCodes, type MetricName } from "#protocol/metrics.ts";
 import { byText } from "#protocol/order.ts";
 import type { ProofBadge } from "#protocol/proof.ts";

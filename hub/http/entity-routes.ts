@@ -3,7 +3,7 @@ import * as z from "zod";
 import { page } from "#protocol/api.ts";
 import { type EntityView, entityKinds, entityViewSchema, outlookSchema } from "#protocol/entities.ts";
 import { parseEntityKey } from "#protocol/ids.ts";
-import type { DiskFacts } from "#protocol/messages.ts";
+import type { DiskFacts } from "#protocol/inventory.ts";
 import { byText } from "#protocol/order.ts";
 import { askedEntity } from "../core/asked.ts";
 import type { ClusterPicture } from "../core/cluster.ts";

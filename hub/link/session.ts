@@ -1,6 +1,7 @@
 import type { Backups } from "#protocol/backups.ts";
+import type { Inventory } from "#protocol/inventory.ts";
 import { limits } from "#protocol/limits.ts";
-import type { Duty, Inventory, Message, MessageOf, MessageType, RefusalCode, TaskReport } from "#protocol/messages.ts";
+import type { Duty, Message, MessageOf, MessageType, RefusalCode, TaskReport } from "#protocol/messages.ts";
 import { encodeMessage, messages, parseMessageText, refusalCodes } from "#protocol/messages.ts";
 import { linkVersions, softwareVersion } from "#protocol/version.ts";
 import { errorMessage } from "../core/error.ts";

@@ -1,5 +1,5 @@
 import type { NodeName } from "#protocol/ids.ts";
-import type { Inventory } from "#protocol/messages.ts";
+import type { Inventory } from "#protocol/inventory.ts";
 import { poolOf } from "./remote-write.ts";
 import { nodeNameOf, vmidOf } from "./workload.ts";
 

@@ -1,14 +1,8 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { ClusterId, NodeName } from "#protocol/ids.ts";
+import type { Inventory } from "#protocol/inventory.ts";
 import { limits } from "#protocol/limits.ts";
-import {
-  encodeMessage,
-  helloBytes,
-  type Inventory,
-  joinProofBytes,
-  type MessageOf,
-  parseMessageText,
-} from "#protocol/messages.ts";
+import { encodeMessage, helloBytes, joinProofBytes, type MessageOf, parseMessageText } from "#protocol/messages.ts";
 import { linkVersions, softwareVersion } from "#protocol/version.ts";
 import { connectHub, type HubSocket } from "../../agent/hub-socket.ts";
 import type { Identity } from "../../agent/identity.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type Backup, type Backups, backupsSchema } from "#protocol/backups.ts";
 import type { NodeName } from "#protocol/ids.ts";
-import { type Inventory, inventorySchema } from "#protocol/messages.ts";
+import { type Inventory, inventorySchema } from "#protocol/inventory.ts";
 import { Catalogue } from "../../hub/catalogue.ts";
 import { switchedOff } from "../../hub/core/backup-catalogue.ts";
 import { StateStore } from "../../hub/store/state.ts";

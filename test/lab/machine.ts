@@ -1,4 +1,4 @@
-import type { HardwareFacts } from "#protocol/messages.ts";
+import type { HardwareFacts } from "#protocol/inventory.ts";
 import type { CommandResult } from "./control-server.ts";
 import { hash32, hexOf } from "./random.ts";
 import type { NodeSpec } from "./spec.ts";

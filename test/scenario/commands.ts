@@ -1,7 +1,7 @@
 import type { Condition, Recurrence, Severity } from "#protocol/alerting.ts";
 import type { EntityKey } from "#protocol/ids.ts";
 import { entityKind } from "#protocol/ids.ts";
-import type { GuestFacts } from "#protocol/messages.ts";
+import type { GuestFacts } from "#protocol/inventory.ts";
 import { defaultReceiver, defaultRoute, defaultRules } from "../../hub/core/default-rules.ts";
 import { signalOf } from "../../hub/core/signals.ts";
 import { edits } from "./edits.ts";

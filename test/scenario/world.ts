@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskView } from "#protocol/api.ts";
 import type { EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
-import type { BackupJobFacts, GuestFacts, Inventory, StorageFacts } from "#protocol/messages.ts";
+import type { BackupJobFacts, GuestFacts, Inventory, StorageFacts } from "#protocol/inventory.ts";
 import { guestStatusCodes } from "#protocol/metrics.ts";
 import type { Notification } from "#protocol/notifications.ts";
 import { AlertLoop } from "../../hub/alert-loop.ts";

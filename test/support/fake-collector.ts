@@ -1,5 +1,6 @@
 import { type ClusterId, type EpochMs, type NodeName, nodeKey } from "#protocol/ids.ts";
-import type { Duty, Inventory, TaskReport } from "#protocol/messages.ts";
+import type { Inventory } from "#protocol/inventory.ts";
+import type { Duty, TaskReport } from "#protocol/messages.ts";
 import type { SampleTable } from "../../agent/core/table.ts";
 import type { Clock, Collector, SourceReport } from "../../agent/ports.ts";
 

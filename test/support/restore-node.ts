@@ -1,7 +1,8 @@
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Message, RangeStranger } from "#protocol/messages.ts";
+import type { RangeStranger } from "#protocol/inventory.ts";
+import type { Message } from "#protocol/messages.ts";
 import type { OperationResult } from "#protocol/operations.ts";
 import type { CheckRecord, RestoreReport, RestoreStep, RestoreTest, StepRecord } from "#protocol/restore.ts";
 import type { PveApi } from "../../agent/pve/api.ts";

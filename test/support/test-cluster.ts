@@ -1,6 +1,6 @@
 import type { ClusterId, EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
 import { entityKind } from "#protocol/ids.ts";
-import type { GuestFacts, HaFacts, Inventory, ReplicationFacts, StorageFacts } from "#protocol/messages.ts";
+import type { GuestFacts, HaFacts, Inventory, ReplicationFacts, StorageFacts } from "#protocol/inventory.ts";
 import { metricByName } from "#protocol/metrics.ts";
 import { encodeFrame, encodeSchema, FrameState, type Schema } from "#protocol/records.ts";
 import type { AgentStatus, ClusterPicture } from "../../hub/core/cluster.ts";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Scope } from "#protocol/api.ts";
 import type { ClusterId, NodeName } from "#protocol/ids.ts";
-import type { Inventory } from "#protocol/messages.ts";
+import type { Inventory } from "#protocol/inventory.ts";
 import { type Assembly, assembleHub, type HubParts } from "../../hub/assembly.ts";
 import { parseConfig } from "../../hub/config.ts";
 import type { AgentId } from "../../hub/core/series.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Inventory } from "#protocol/inventory.ts";
 import { limits } from "#protocol/limits.ts";
-import { encodeMessage, type Inventory, parseMessageText } from "#protocol/messages.ts";
+import { encodeMessage, parseMessageText } from "#protocol/messages.ts";
 import { linkVersions } from "#protocol/version.ts";
 import { fitInventory } from "../../../agent/core/inventory-size.ts";
 

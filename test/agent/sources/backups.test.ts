@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type Backups, backupsSchema } from "#protocol/backups.ts";
 import type { NodeName } from "#protocol/ids.ts";
-import type { StorageFacts } from "#protocol/messages.ts";
+import type { StorageFacts } from "#protocol/inventory.ts";
 import type { ReadArchive } from "../../../agent/integrity/reading-process.ts";
 import type { PbsApi } from "../../../agent/pbs/client.ts";
 import type { ApiResult } from "../../../agent/pve/answer.ts";

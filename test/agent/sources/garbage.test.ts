@@ -8,7 +8,7 @@ import {
   haFactsSchema,
   replicationFactsSchema,
   updateFactsSchema,
-} from "#protocol/messages.ts";
+} from "#protocol/inventory.ts";
 import { parseJsonObject } from "../../../agent/core/values.ts";
 import * as answer from "../../../agent/pve/answer.ts";
 import { parseCephStatus } from "../../../agent/sources/ceph.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { guestFactsSchema } from "#protocol/messages.ts";
+import { guestFactsSchema } from "#protocol/inventory.ts";
 import { parseGuestConfig } from "../../../agent/sources/guest-config.ts";
 import { fc } from "../../support/property.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpochMs } from "#protocol/ids.ts";
-import type { BackupJobFacts } from "#protocol/messages.ts";
+import type { BackupJobFacts } from "#protocol/inventory.ts";
 import {
   backupFacts,
   DueTimes,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BackupJobFacts } from "#protocol/messages.ts";
+import type { BackupJobFacts } from "#protocol/inventory.ts";
 import type { ProtectionState } from "#protocol/panel.ts";
 import { protectionState } from "../../../hub/core/protection.ts";
 import type { BackupTask } from "../../../hub/core/task-memory.ts";
