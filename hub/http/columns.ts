@@ -44,6 +44,7 @@ export function toBinary<Name extends string>(
 ): { bytes: Uint8Array<ArrayBuffer>; type: string } {
   const isPacked = (accept ?? "").includes(packedType);
   const packed = packer();
+  room.begin();
   const series = answer.series.map(({ head, data }) => {
     const names = Object.keys(data.columns) as Name[];
     const all = [data.at, ...names.map((name) => data.columns[name] as Float64Array)];

@@ -14,11 +14,16 @@ const roomKept = 128 << 10;
 /** Of a day's samples. */
 const codesKept = 8800;
 
-/** Columns of one answer, one behind the other. The room of small answers is used again. */
+/** Columns of one answer, one behind the other, after `begin`. The room of small answers is used again. */
 export class ColumnRoom {
   private bytes = new Uint8Array(new ArrayBuffer(roomKept));
   private codes = new Float64Array(codesKept);
   private length = 0;
+
+  /** Also after an answer that did not get to its end. */
+  begin(): void {
+    this.length = 0;
+  }
 
   /** As float64, as it is. */
   addPlain(column: Float64Array): void {
@@ -44,11 +49,10 @@ export class ColumnRoom {
     return { bits: 64 };
   }
 
-  /** What was added, behind `before` bytes for the caller to write. A copy; the next answer may begin. */
+  /** What was added, behind `before` bytes for the caller to write. A copy. */
   finish(before: number): Uint8Array<ArrayBuffer> {
     const all = Buffer.allocUnsafeSlow(before + this.length);
     all.set(this.bytes.subarray(0, this.length), before);
-    this.length = 0;
     if (this.bytes.length > roomKept) this.bytes = new Uint8Array(new ArrayBuffer(roomKept));
     if (this.codes.length > codesKept) this.codes = new Float64Array(codesKept);
     return all;

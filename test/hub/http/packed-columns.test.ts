@@ -50,3 +50,19 @@ test("packed columns come back to the bit, whatever is in them", () => {
     }),
   );
 });
+
+test("an answer that breaks off leaves nothing in the next one", () => {
+  const good = {
+    head: { entity: "guest/1" },
+    data: { at: Float64Array.of(1, 3, 4), columns: { avg: Float64Array.of(5, 7, 6) } },
+  };
+  const head = {
+    get entity(): string {
+      throw new RangeError("Invalid array length");
+    },
+  };
+  assert.throws(() => toBinary({ head: {}, series: [good, { ...good, head }] }, packedType), RangeError);
+  const { bytes } = toBinary({ head: {}, series: [good] }, packedType);
+  assert.deepEqual([...(parseColumns(bytes)[0]?.columns.avg ?? [])], [5, 7, 6]);
+  assert.equal(bytes.length, toBinary({ head: {}, series: [good] }, packedType).bytes.length);
+});
