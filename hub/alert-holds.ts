@@ -1,10 +1,9 @@
 import type { Recurrence, Rule, Silence, Suppression, Window } from "#protocol/alerting.ts";
 import { clusterKey, type EpochMs } from "#protocol/ids.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
-import { type AutomaticWindow, automaticWindowsOf, covers, lockedByBackup, type Versions } from "./core/automatic-window.ts";
+import { type AutomaticWindow, automaticWindowsOf, covers, type Versions } from "./core/automatic-window.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
 import { causesAmong, type Dependencies, graceOf, inhibitorOf, mayFollowFromCluster } from "./core/inhibit.ts";
-import type { OwnedGuest, Owners } from "./core/inventory.ts";
 import { type EntityFacts, matcherOf } from "./core/scope.ts";
 import { silenceState, silences } from "./core/silence.ts";
 import { recurrenceSpan, SpanCache, windowSpan } from "./core/window.ts";
@@ -20,7 +19,6 @@ export class AlertHolds {
   private readonly followers = new Map<string, boolean>();
   private automatic = new Map<string, AutomaticWindow>();
   private readonly versions: Versions = new Map();
-  private readonly locked = new WeakMap<Owners, readonly OwnedGuest[]>();
   private readonly windowSpans = new SpanCache<Window>(windowSpan);
   private readonly times = new SpanCache<Recurrence>(recurrenceSpan);
   private causes = new Map<string, AlertRecord[]>();
@@ -49,19 +47,8 @@ export class AlertHolds {
 
   /** Facts may have opened or closed windows. */
   stepAutomatic(pictures: readonly ClusterPicture[], now: EpochMs): void {
-    const open = pictures.flatMap((picture) =>
-      automaticWindowsOf(picture, this.lockedAmong(picture.owners), this.automatic, this.versions, now),
-    );
+    const open = pictures.flatMap((picture) => automaticWindowsOf(picture, this.automatic, this.versions, now));
     this.automatic = new Map(open.map((window) => [window.id, window]));
-  }
-
-  /** Looked for once in each list of guests: it is another one when an inventory came. */
-  private lockedAmong(owners: Owners): readonly OwnedGuest[] {
-    const known = this.locked.get(owners);
-    if (known !== undefined) return known;
-    const locked = lockedByBackup(owners);
-    this.locked.set(owners, locked);
-    return locked;
   }
 
   automaticWindows(): AutomaticWindow[] {

@@ -3,6 +3,7 @@ import type { ClusterId, EntityKey, EpochMs, NodeName, Vmid } from "#protocol/id
 import { guestKey, nodeKey } from "#protocol/ids.ts";
 import { type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, storagesOf } from "./core/cluster.ts";
 import { guestTitle, type OwnedGuest } from "./core/inventory.ts";
+import { oncePer } from "./core/once-per.ts";
 import type { AgentId, LiveTable, SeriesReader } from "./core/series.ts";
 import { type KnownGuest, type KnownNode, type KnownStorage, stepGuest, stepKnown, storageNews } from "./core/transitions.ts";
 import { guestState, guestView, nodeView, type Sight, storageEntity, storageView } from "./core/views.ts";
@@ -50,13 +51,17 @@ const idleMs = 30_000;
 
 const guestPrefix = "guest/";
 
+/** A list is the same one for all frames of a schema: it is gone through once. */
+const withoutGuests = oncePer((entities: readonly EntityKey[]): readonly EntityKey[] =>
+  entities.filter((entity) => !entity.startsWith(guestPrefix)),
+);
+
 /** Looks a second after it came at what samples and inventories changed: tells events and duties, and what open panels have to redraw. */
 export class WatchLoop {
   private readonly watched = new Map<ClusterId, Watched>();
   private readonly listeners = new Set<(batch: Batch) => void>();
   private tasks: TaskView[] = [];
   private slowAt = Number.NEGATIVE_INFINITY;
-  private readonly others = new WeakMap<readonly EntityKey[], readonly EntityKey[]>();
   private readonly stopFrames: () => void;
   /** Asks for a tick within so many ms. */
   private wake: (withinMs: number) => void = () => undefined;
@@ -65,7 +70,7 @@ export class WatchLoop {
     this.stopFrames = ports.live.onFrame(({ agent, entities, turned }) => {
       const { dirty } = this.watchedOf(agent.cluster);
       // Of a guest only its status is news, unless somebody looks at its figures.
-      for (const entity of this.isWatched ? entities : this.withoutGuests(entities)) dirty.add(entity);
+      for (const entity of this.isWatched ? entities : withoutGuests(entities)) dirty.add(entity);
       for (const entity of turned) dirty.add(entity);
       dirty.add(nodeKey(agent.node));
       this.wake(batchMs);
@@ -239,15 +244,6 @@ export class WatchLoop {
   /** Views are made only while somebody looks. */
   private get isWatched(): boolean {
     return this.listeners.size > 0;
-  }
-
-  /** A list is the same one for all frames of a schema: it is gone through once. */
-  private withoutGuests(entities: readonly EntityKey[]): readonly EntityKey[] {
-    const known = this.others.get(entities);
-    if (known !== undefined) return known;
-    const others = entities.filter((entity) => !entity.startsWith(guestPrefix));
-    this.others.set(entities, others);
-    return others;
   }
 
   private watchedOf(cluster: ClusterId): Watched {

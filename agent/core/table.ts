@@ -85,11 +85,7 @@ export class SampleTable {
     const scale = metricById(metric)?.scale;
     if (scale === undefined) throw new Error(`metric ${metric} is not in the catalogue`);
     const slot = this.slots.add({ entity, metric, source, ...(instance === undefined ? {} : { instance }) }, scale);
-    if (slot >= this.next.length) {
-      const grown = new Float64Array(this.next.length * 2).fill(Number.NaN);
-      grown.set(this.next);
-      this.next = grown;
-    }
+    if (slot >= this.next.length) this.next = grown(this.next, new Float64Array(this.next.length * 2).fill(Number.NaN));
     this.schemaVersion++;
     return slot;
   }

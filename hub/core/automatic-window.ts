@@ -6,6 +6,7 @@ import { type ClusterPicture, spokesman } from "./cluster.ts";
 import { titleOf } from "./entity-facts.ts";
 import { subjectKey } from "./inhibit.ts";
 import type { OwnedGuest, Owners } from "./inventory.ts";
+import { oncePer } from "./once-per.ts";
 
 export type AutomaticKind = (typeof automaticWindows)[number];
 
@@ -32,17 +33,17 @@ const leaseMs: Record<AutomaticKind, number> = {
 /** What each node ran when last seen, to notice upgrades. */
 export type Versions = Map<string, string>;
 
-/** Guests that a backup has locked now, or that one left so. */
-export const lockedByBackup = (owners: Owners): OwnedGuest[] =>
-  [...owners.values()].filter(({ facts }) => facts.lock === "backup");
+/** Guests that a backup has locked now, or that one left so. Owners are other ones when an inventory came. */
+const lockedByBackup = oncePer((owners: Owners): readonly OwnedGuest[] =>
+  [...owners.values()].filter(({ facts }) => facts.lock === "backup"),
+);
 
 /**
- * Windows of one cluster now: nodes in HA maintenance, nodes that were just upgraded, guests locked by a backup (`locked`). `before`: those of
- * the last look, which keep their start.
+ * Windows of one cluster now: nodes in HA maintenance, nodes that were just upgraded, guests locked by a backup. `before`: those of the last
+ * look, which keep their start.
  */
 export function automaticWindowsOf(
   picture: ClusterPicture,
-  locked: readonly OwnedGuest[],
   before: ReadonlyMap<string, AutomaticWindow>,
   versions: Versions,
   now: EpochMs,
@@ -59,7 +60,7 @@ export function automaticWindowsOf(
     if (state === "maintenance")
       add("ha-maintenance", nodeKey(node as NodeName), node as NodeName, `${node} is in HA maintenance`);
   }
-  for (const { facts, owner } of locked) {
+  for (const { facts, owner } of lockedByBackup(picture.owners)) {
     const { node } = owner.agent;
     const stops = (inventory?.backupJobs ?? []).some((job) => job.mode === "stop" && includesGuest(job, facts, node));
     const entity = guestKey(facts.vmid as Parameters<typeof guestKey>[0]);

@@ -5,6 +5,7 @@ import { guestKey, nodeKey, storageKey } from "#protocol/ids.ts";
 import { type Metric, metricByName } from "#protocol/metrics.ts";
 import { type ClusterPicture, nodesOf, storagesOf } from "./cluster.ts";
 import { guestName, type Owners } from "./inventory.ts";
+import { oncePer } from "./once-per.ts";
 import { Refusal } from "./refusal.ts";
 import type { SeriesInfo, SeriesReader } from "./series.ts";
 
@@ -123,21 +124,18 @@ export function aggregateOf(metric: Metric, asked: Aggregate | undefined): Aggre
   return asked ?? "avg";
 }
 
-const membersByEntity = new WeakMap<readonly Member[], ReadonlyMap<string, ReadonlyMap<EntityKey, Member>>>();
+const membersByEntity = oncePer((members: readonly Member[]): ReadonlyMap<string, ReadonlyMap<EntityKey, Member>> => {
+  const byCluster = new Map<string, Map<EntityKey, Member>>();
+  for (const member of members) {
+    const byEntity = byCluster.get(member.cluster) ?? new Map<EntityKey, Member>();
+    byCluster.set(member.cluster, byEntity.set(member.entity, member));
+  }
+  return byCluster;
+});
 
 /** Finds a member by cluster and entity. */
 export function memberFinder(members: readonly Member[]): (cluster: ClusterId, entity: EntityKey) => Member | undefined {
-  let known = membersByEntity.get(members);
-  if (known === undefined) {
-    const byCluster = new Map<string, Map<EntityKey, Member>>();
-    for (const member of members) {
-      const byEntity = byCluster.get(member.cluster) ?? new Map<EntityKey, Member>();
-      byCluster.set(member.cluster, byEntity.set(member.entity, member));
-    }
-    known = byCluster;
-    membersByEntity.set(members, known);
-  }
-  const found = known;
+  const found = membersByEntity(members);
   return (cluster, entity) => found.get(cluster)?.get(entity);
 }
 

@@ -1,5 +1,6 @@
 import type { Scope } from "#protocol/alerting.ts";
 import type { ClusterId, EntityKey, EntityKind, NodeName } from "#protocol/ids.ts";
+import { oncePer } from "./once-per.ts";
 import { type Expression, parseExpression } from "./scope-expression.ts";
 
 /** What rules, silences, windows and routes may ask about an entity. */
@@ -25,20 +26,13 @@ export type EntityFacts = {
 export type Matcher = (facts: EntityFacts, instance: string | null) => boolean;
 
 const everything: Matcher = () => true;
-const compiled = new WeakMap<Scope, Matcher>();
 
 /** Compiled once per scope. An expression that doesn't parse matches nothing: validation refuses it before it is stored. */
-export function matcherOf(scope: Scope): Matcher {
-  const known = compiled.get(scope);
-  if (known !== undefined) return known;
-  const { except, ...fields } = scope;
+export const matcherOf = oncePer(({ except, ...fields }: Scope): Matcher => {
   const included = matcherOfFields(fields);
   const excluded = except === undefined ? undefined : matcherOfFields(except);
-  const matcher: Matcher =
-    excluded === undefined ? included : (facts, instance) => included(facts, instance) && !excluded(facts, instance);
-  compiled.set(scope, matcher);
-  return matcher;
-}
+  return excluded === undefined ? included : (facts, instance) => included(facts, instance) && !excluded(facts, instance);
+});
 
 function matcherOfFields(fields: Omit<Scope, "except">): Matcher {
   const tests: Matcher[] = [];
