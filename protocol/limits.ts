@@ -15,6 +15,8 @@ export const limits = {
   /** Seconds of frames, and bytes, that an agent keeps while the hub is away. */
   spoolMaxSec: 24 * 3600,
   spoolMaxBytes: 256 << 20,
+  /** Namespaces of one datastore that an agent reads and lists: what lies beyond them is there all the same. */
+  namespacesPerDatastore: 200,
   /** Control messages one agent may send in a minute before it is told to wait. */
   messagesPerMinute: 600,
   /** Bad messages after which a session is closed (it may reconnect). */

@@ -1,6 +1,7 @@
 import type { Backup } from "#protocol/backups.ts";
 import { datastoreKey, type NodeName } from "#protocol/ids.ts";
 import type { StorageFacts } from "#protocol/inventory.ts";
+import { limits } from "#protocol/limits.ts";
 import { byText } from "#protocol/order.ts";
 import type { BackupSet } from "../core/backup-parts.ts";
 import type { PbsApi } from "../pbs/client.ts";
@@ -14,8 +15,6 @@ import { parseNamespaces } from "./pbs-answers.ts";
 import { type PbsStorage, serverIdOf } from "./pbs-config.ts";
 
 export type ListingDeps = { api: PveApi; read: ReadText; clock: Clock; connect: ConnectPbs };
-
-const namespacesMax = 200;
 
 /** The backups of one storage as PVE lists them. */
 export async function listStorage(
@@ -52,7 +51,7 @@ export async function listDatastore(
   const sets: BackupSet[] = [];
   // Its own first: what it names there, PVE can restore.
   const others = parseNamespaces(listed.data).filter((namespace) => namespace !== place.namespace);
-  for (const namespace of [place.namespace, ...others].slice(0, namespacesMax)) {
+  for (const namespace of [place.namespace, ...others].slice(0, limits.namespacesPerDatastore)) {
     const mark = `${key} ${namespace}`;
     if (namespace !== place.namespace && done.has(mark)) continue;
     done.add(mark);

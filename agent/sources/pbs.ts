@@ -1,5 +1,6 @@
 import { datastoreKey, parseEntityKey, type StorageId } from "#protocol/ids.ts";
 import type { DatastoreFacts, DatastoreJob } from "#protocol/inventory.ts";
+import { limits } from "#protocol/limits.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { PbsApi, PbsLogin, PbsPlace } from "../pbs/client.ts";
 import type { Clock, ReadText } from "../ports.ts";
@@ -20,7 +21,6 @@ const ids = idsOf("datastore");
 const source = "pbs";
 /** Ten requests to each datastore and one for each namespace, every five minutes, from one agent of the cluster. */
 const everyMs = 5 * minuteMs;
-const namespacesMax = 200;
 
 export type ConnectPbs = (place: PbsPlace, login: PbsLogin, clock: Clock) => PbsApi;
 
@@ -158,7 +158,7 @@ async function readInto(datastore: Datastore, api: PbsApi, { server, store }: Pb
   datastore.status ??= parsed;
   await readJobs(datastore, api, store);
   const listed = await api.get(`${path}/namespace`);
-  for (const namespace of listed.ok ? parseNamespaces(listed.data).slice(0, namespacesMax) : []) {
+  for (const namespace of listed.ok ? parseNamespaces(listed.data).slice(0, limits.namespacesPerDatastore) : []) {
     if (datastore.namespaces.has(namespace)) continue;
     const count = new SnapshotCount();
     const read = await api.each(`${path}/snapshots`, { ns: namespace }, (snapshot) => count.add(snapshot));

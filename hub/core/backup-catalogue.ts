@@ -2,6 +2,7 @@ import type { Backup, Backups } from "#protocol/backups.ts";
 import type { EntityKey, EpochMs, NodeName, StorageId } from "#protocol/ids.ts";
 import { storageKey } from "#protocol/ids.ts";
 import type { GuestFacts, Inventory } from "#protocol/inventory.ts";
+import { limits } from "#protocol/limits.ts";
 import type { BackupView } from "#protocol/proof.ts";
 
 /** One storage's backups as they were last listed. */
@@ -25,9 +26,6 @@ export type BackupSet = {
 export const storageEntityOf = ({ storage, shared }: Pick<Backups, "storage" | "shared">, node: NodeName): EntityKey =>
   storageKey(storage as StorageId, shared ? undefined : node);
 
-/** Namespaces of one datastore that agents list at most: what is behind them may be there all the same. */
-const namespacesMax = 200;
-
 export const switchedOff = "the storage is switched off, or not for backups any more";
 
 /**
@@ -50,8 +48,9 @@ export function standingOf(
   const storage = storages.find((one) => one.storage === set.storage);
   if (storage === undefined || storage.shared !== (set.node === null)) return "gone";
   if (set.foreign !== undefined) {
+    const most = limits.namespacesPerDatastore;
     const datastore = datastores?.find(({ key }) => key === set.datastore?.key);
-    const isWhole = datastore?.problem === undefined && (datastore?.namespaces.length ?? namespacesMax) < namespacesMax;
+    const isWhole = datastore?.problem === undefined && (datastore?.namespaces.length ?? most) < most;
     if (isWhole && datastore?.namespaces.includes(set.foreign) === false) return "gone";
   }
   const isHere = set.node === null || storage.nodes.length === 0 || storage.nodes.includes(set.node);

@@ -24,6 +24,12 @@ export const sections: readonly Section[] = [
       link("one WebSocket message", "limits.messageMaxBytes", "bytes", "the connection ends with code 1009"),
       link("series of one agent", "limits.seriesPerAgent", "count", "the schema is refused and the agent told so"),
       link("records on their way without an acknowledgement", "limits.unackedRecords", "count", "the agent waits"),
+      link(
+        "namespaces of one datastore that are read and listed",
+        "limits.namespacesPerDatastore",
+        "count",
+        "the others are not looked at, and nothing is taken for gone there",
+      ),
       in_("hub/link/session.ts")(
         "records that one session may have under way",
         "inFlightMax",
