@@ -1,9 +1,7 @@
 import * as z from "zod/mini";
+import { int, text, vmid } from "./schema-parts.ts";
 
 /** The catalogue of backups as agents tell it, storage by storage. Sizes are bytes, times ms since the Unix epoch. */
-
-const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
-const int = z.int().check(z.nonnegative());
 
 /**
  * One backup of one guest. `volid` is PVE's. `vmid` is what its name says: the guest of that number today may be another one, so `guest` holds the
@@ -12,7 +10,7 @@ const int = z.int().check(z.nonnegative());
 export const backupSchema = z.lazy(() =>
   z.strictObject({
     volid: text(512),
-    vmid: z.int().check(z.minimum(100), z.maximum(999_999_999)),
+    vmid,
     type: z.enum(["qemu", "lxc"]),
     at: int,
     /** Of the file; on a Backup Server the sum of the virtual disks. */

@@ -1,14 +1,10 @@
 import * as z from "zod/mini";
+import { int, list, text, vmid } from "./schema-parts.ts";
 
 /**
  * What an agent tells of its node, its guests and the cluster: body of the message `inventory`. Each schema is made when the first inventory
  * is checked, which agents never do.
  */
-
-const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
-const int = z.int().check(z.nonnegative());
-const list = <T extends z.ZodMiniType>(item: T, max: number) => z.array(item).check(z.maxLength(max));
-const vmid = z.int().check(z.minimum(100), z.maximum(999_999_999));
 
 export const guestFactsSchema = z.lazy(() =>
   z.strictObject({

@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { int, list, text } from "./schema-parts.ts";
 import { userSchema, viewSchema } from "./viewer.ts";
 
 /**
@@ -7,9 +8,6 @@ import { userSchema, viewSchema } from "./viewer.ts";
  * question is answered once, within 15 s, with its `id`.
  */
 
-const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
-const list = <T extends z.ZodMiniType>(item: T, max: number) => z.array(item).check(z.maxLength(max));
-const int = z.int().check(z.nonnegative());
 const handle = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const id = z.string().check(z.regex(/^[0-9a-f]{32}$/));
 /** `pve-realm` in pve-access-control `PVE/Auth/Plugin.pm`. */

@@ -5,6 +5,7 @@ import { inventorySchema } from "./inventory.ts";
 import { loginMessages } from "./login.ts";
 import { outletMessages } from "./outlet.ts";
 import { renewalMessages } from "./renewal.ts";
+import { base64, int, list, text } from "./schema-parts.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
 /**
@@ -14,11 +15,6 @@ import { encodeUtf8 } from "./utf8.ts";
 
 // zod/mini comes without words: a problem would say "Invalid input" and no more.
 z.config(english());
-
-const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
-const base64 = (max: number) => z.string().check(z.regex(/^[A-Za-z0-9+/]+={0,2}$/), z.maxLength(max));
-const int = z.int().check(z.nonnegative());
-const list = <T extends z.ZodMiniType>(item: T, max: number) => z.array(item).check(z.maxLength(max));
 
 /** A task as its node knows it. `endedAt` and `status` are absent while it runs; `status` is PVE's text (`OK`, `WARNINGS: 1`, an error). */
 export const taskSchema = z.lazy(() =>

@@ -1,14 +1,12 @@
 import * as z from "zod/mini";
 import { restorePlanSchema, restoreReportSchema, restoreTestSchema } from "./restore.ts";
+import { int, text } from "./schema-parts.ts";
 
 /**
  * Operations: the closed list of what a hub may ask of an agent. Each carries an id and runs at most once per id; the agent journals it, and
  * says its result again at each connect until the hub has acknowledged it. What a node permits stands in its own agent.toml. The messages that
  * carry these are in messages.ts; only whoever works on an operation loads this file.
  */
-
-const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
-const int = z.int().check(z.nonnegative());
 
 const backup = z.strictObject({ storage: text(100), volid: text(512) });
 

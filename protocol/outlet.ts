@@ -1,11 +1,10 @@
 import * as z from "zod/mini";
+import { text } from "./schema-parts.ts";
 
 /**
  * A receiver of the type `node`: the hub asks an agent to tell something by its node's own ways, and hears what came of it. Apart from the
  * dispatch (`alerts`), which brings every alert about a node to its agent whatever routes say.
  */
-
-const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
 
 /** The node's own ways of telling: its journal, executables in /etc/proven/alert.d, mail to root by the node's sendmail. */
 export const outletWays = ["journal", "hooks", "mail"] as const;

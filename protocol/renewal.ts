@@ -1,9 +1,9 @@
 import * as z from "zod/mini";
+import { base64 } from "./schema-parts.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
 /** Keys and certificates that are replaced while both sides run. */
 
-const base64 = (max: number) => z.string().check(z.regex(/^[A-Za-z0-9+/]+={0,2}$/), z.maxLength(max));
 /** SHA-256 of a certificate, `AA:BB:…`. */
 const fingerprint = z.string().check(z.regex(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/));
 

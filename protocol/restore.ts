@@ -1,15 +1,12 @@
 import * as z from "zod/mini";
+import { int, list, text, vmid } from "./schema-parts.ts";
 
 /**
  * What a restore test is asked, tells on its way and proves. The agent runs it (agent/restore), the hub orders, stores and shows it. Sizes are
  * bytes, times ms since the Unix epoch (`…At`) or ms (`…Ms`). zod/mini: the agent carries this file.
  */
 
-const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
-const int = z.int().check(z.nonnegative());
-const vmid = z.int().check(z.minimum(100), z.maximum(999_999_999));
 const port = z.int().check(z.minimum(1), z.maximum(65_535));
-const list = <T extends z.ZodMiniType>(item: T, max: number) => z.array(item).check(z.maxLength(max));
 
 /** What is proven, each including those before it. `none`: nothing, whatever the reason. */
 export const proofLevels = ["none", "bytes", "boots", "works"] as const;

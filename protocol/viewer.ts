@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 import { byText } from "./order.ts";
+import { int, list, text } from "./schema-parts.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
 /**
@@ -7,9 +8,6 @@ import { encodeUtf8 } from "./utf8.ts";
  * permission: inheriting one from a listed ancestor grants what `NoAccess` forbids. The flow stands in docs/VIEWER.md.
  */
 
-const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
-const list = <T extends z.ZodMiniType>(item: T, max: number) => z.array(item).check(z.maxLength(max));
-const int = z.int().check(z.nonnegative());
 const hex256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 
 /** Bounds of a view: the largest cluster one hub serves, and its body stays below the 1 MiB of a request. */
