@@ -5,7 +5,8 @@ import { parseArgs } from "node:util";
 import * as z from "zod";
 import { day, positive, type Say } from "./command-line.ts";
 import type { HubConfig } from "./config.ts";
-import { giveToOwnerOf, setup } from "./setup.ts";
+import { giveToOwnerOf } from "./owned-file.ts";
+import { setup } from "./setup.ts";
 import { certificatePath, loadCertificate, prepareCertificate, readCertificate, readNextCertificate } from "./tls.ts";
 
 const hubFileSchema = z.object({ url: z.string(), next: z.string().optional() });

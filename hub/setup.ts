@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import * as z from "zod";
+import { giveToOwnerOf, readOwned, replaceOwned } from "./owned-file.ts";
 
 /** The cluster's join key as the hub reads it. `/etc/pve/priv` is root's alone, so `setup` (run by root) puts a copy here for the hub's user. */
 const keyCopy = (stateDir: string) => join(stateDir, "join.key");
@@ -62,9 +63,18 @@ const newJoinKey = () => `${randomBytes(32).toString("base64")}\n`;
 
 /** A crash between the two leaves keys that differ: no new agent can join then, the doctor says so, and `setup` sets it right. */
 function shareJoinKey(key: string, pmxcfs: string, stateDir: string): string[] {
-  const done = [replaceFile(joinKeyPath(pmxcfs), key, 0o600), replaceFile(keyCopy(stateDir), key, 0o600)];
-  giveToOwnerOf(stateDir, keyCopy(stateDir));
-  return done;
+  return [replaceFile(joinKeyPath(pmxcfs), key, 0o600), replaceCopy(stateDir, key)];
+}
+
+function replaceCopy(stateDir: string, key: string): string {
+  const path = keyCopy(stateDir);
+  if (readOwned(path) === key) {
+    giveToOwnerOf(stateDir, path);
+    return `${path}: unchanged`;
+  }
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  replaceOwned(stateDir, path, key);
+  return `${path}: written`;
 }
 
 function replaceFile(path: string, text: string, mode: number): string {
@@ -85,10 +95,4 @@ export function defaultUrl(pmxcfs: string, port: number): string {
   const ip = members?.success ? members.data.nodelist[members.data.nodename]?.ip : undefined;
   const host = ip ?? hostname();
   return `wss://${isIPv6(host) ? `[${host}]` : host}:${port}/agent`;
-}
-
-/** Root's files in the state directory belong to whom the directory belongs to: the hub's user. */
-export function giveToOwnerOf(dir: string, path: string): void {
-  const { uid, gid } = statSync(dir);
-  if (process.getuid?.() === 0 && statSync(path).uid !== uid) chownSync(path, uid, gid);
 }

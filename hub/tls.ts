@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
-import { giveToOwnerOf } from "./setup.ts";
+import { makePrivate, replaceOwned } from "./owned-file.ts";
 
 export type HubCertificate = { cert: string; key: string; fingerprint: string };
 
@@ -23,10 +23,9 @@ export async function loadCertificate(stateDir: string, now: number): Promise<Hu
   if (!existsSync(path)) {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     const made = await makeCertificate(now);
-    writeFileSync(`${path}.new`, `${made.private}\n${made.cert}`, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    replaceOwned(stateDir, path, `${made.private}\n${made.cert}`);
   }
-  if ((statSync(path).mode & 0o777) !== 0o600) chmodSync(path, 0o600); // a path unit takes any touch for a change
+  makePrivate(path);
   return readPair(path);
 }
 
@@ -66,9 +65,7 @@ export function readNextCertificate(stateDir: string): NextCertificate | undefin
 export async function prepareCertificate(stateDir: string, switchAt: number, now: number): Promise<NextCertificate> {
   const made = await makeCertificate(now);
   const text = `Shown from: ${new Date(switchAt).toISOString()}\n${made.private}\n${made.cert}`;
-  writeFileSync(`${nextPath(stateDir)}.new`, text, { mode: 0o600 });
-  giveToOwnerOf(stateDir, `${nextPath(stateDir)}.new`);
-  renameSync(`${nextPath(stateDir)}.new`, nextPath(stateDir));
+  replaceOwned(stateDir, nextPath(stateDir), text);
   return { cert: made.cert, key: made.private, fingerprint: fingerprintOf(made.cert), switchAt };
 }
 
