@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseUpid } from "#protocol/ids.ts";
 import { mountsBelow, orphansOf, parseProcessStat } from "../core/restore/orphans.ts";
@@ -31,7 +31,7 @@ export async function removeTraces(
     if (mount !== undefined) return [mount];
     if (guest === "gone") removeEmpty(join(ports.root, `/var/lib/lxc/${intent.vmid}`));
   }
-  if (worker !== undefined && intent.type === "qemu") problems.push(...removeTemporary(ports, worker.pid));
+  if (worker !== undefined && intent.type === "qemu") problems.push(...(await removeTemporary(ports, worker.pid)));
   return problems;
 }
 
@@ -80,18 +80,14 @@ function readMounts(root: string): string {
   }
 }
 
-/** `/var/tmp/vzdumptmp<pid>` and its fifo, the pid being our restore's. */
-function removeTemporary({ root }: Traces, pid: number): string[] {
-  return [`vzdumptmp${pid}`, `vzdumptmp${pid}.fifo`].flatMap((name) => {
-    const path = join(root, "/var/tmp", name);
-    if (!existsSync(path)) return [];
-    try {
-      rmSync(path, { recursive: true, force: true });
-      return [];
-    } catch (error) {
-      return [`/var/tmp/${name} could not be removed: ${String(error)}`];
-    }
-  });
+/** `/var/tmp/vzdumptmp<pid>` and its fifo, the pid being our restore's. Whether they are there can't be seen from here: our own /var/tmp is another. */
+async function removeTemporary({ root, run }: Traces, pid: number): Promise<string[]> {
+  const names = [`vzdumptmp${pid}`, `vzdumptmp${pid}.fifo`];
+  const paths = names.map((name) => join(root, "/var/tmp", name));
+  const result = await run("rm", ["-rf", "--", ...paths], { timeoutMs: 30_000 });
+  if (result.ok && result.code === 0) return [];
+  const problem = result.ok ? result.stderr.trim().slice(0, 200) || `exit code ${result.code}` : result.problem;
+  return [`/var/tmp/${names.join(" and ")} could not be removed: ${problem}`];
 }
 
 /** Only what is empty: `rmdir` refuses the rest. */

@@ -7,6 +7,7 @@ import { createCheckIntegrity, createVerifyPbs } from "../integrity/check-integr
 import { createReadArchive } from "../integrity/reading-process.ts";
 import type { Clock, Log, RunCommand } from "../ports.ts";
 import type { PveApi } from "../pve/api.ts";
+import { createHostCommand, isConfined } from "../pve/host-command.ts";
 import { createSandboxes } from "../sandbox/sandboxes.ts";
 import { Operations, type OperationsPorts } from "./operations.ts";
 import type { RestoreLimits, RestorePorts } from "./ports.ts";
@@ -46,8 +47,9 @@ function limitsOf({
 }
 
 /** Sandboxes, checks and archives of this very node. */
-export function restorePorts({ config, node, api, run, clock, log }: LoadPorts): RestorePorts {
+export function restorePorts({ config, node, api, clock, log, ...ports }: LoadPorts): RestorePorts {
   const { root, state } = config;
+  const run = createHostCommand(ports.run, isConfined());
   const self = [process.execPath, ...process.execArgv, process.argv[1] ?? ""];
   return {
     node,

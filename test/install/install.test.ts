@@ -11,7 +11,7 @@ import { starve } from "./container.ts";
 import { joinByToken, pssMib, remountClusterFiles } from "./joining.ts";
 import { hangs, packRepository, sandboxSteps, trap, upgradeFromRepository, writing } from "./node-scripts.ts";
 import { hostProblem, trixieTar } from "./rootfs.ts";
-import { changeUnit, guestsFirst, journalOf } from "./units.ts";
+import { changeUnit, guestsFirst, journalOf, stepsOfUnit } from "./units.ts";
 
 /** A sample is due every 10 s: a longer gap has lost one. */
 const maxGapMs = 19_000;
@@ -162,9 +162,8 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
   test("what restore tests do to the network works inside the agent's sandbox, and the rest of the system stays closed to it", async () => {
     const node = cluster.on("pve3");
     await node.run("mount", "-o", "remount,rw", "/proc/sys"); // closed by nspawn, not by our unit
-    const lines = ["Type=oneshot", "Restart=no", "WatchdogSec=0", "ExecStart=", "ExecStart=/bin/sh -e /etc/proven/steps"];
     await node.run("sh", "-e", "-c", writing("/etc/proven/steps", sandboxSteps));
-    await changeUnit(node, "proven-agent", lines);
+    await changeUnit(node, "proven-agent", stepsOfUnit);
     const ran = await node.try("systemctl", "restart", "proven-agent");
     const said = await node.run("journalctl", "--unit=proven-agent", "--lines=20", "--no-pager", "--output=cat");
     await node.run("rm", "/etc/proven/steps");

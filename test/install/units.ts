@@ -9,6 +9,15 @@ export async function changeUnit(node: Container, unit: string, lines?: readonly
   await node.run("sh", "-e", "-c", `${change}\nsystemctl daemon-reload`);
 }
 
+/** Lines that have a unit run `/etc/proven/steps` once, in place of its program and with all its limits. */
+export const stepsOfUnit = [
+  "Type=oneshot",
+  "Restart=no",
+  "WatchdogSec=0",
+  "ExecStart=",
+  "ExecStart=/bin/sh -e /etc/proven/steps",
+];
+
 /** Of agent and hub: weight of processor and disk, memory from which pages are taken back, OOM score and I/O priority of the process itself. */
 export async function guestsFirst(node: Container): Promise<{ agent: string[]; hub: string[] }> {
   return { agent: await weightsOf(node, "proven-agent"), hub: await weightsOf(node, "proven-hub") };

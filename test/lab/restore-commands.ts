@@ -196,6 +196,7 @@ export const sandboxPrograms: Readonly<Record<string, string>> = {
 /** Programs that the true ones of this machine stand for. `flock` runs only after the lab has said that the lock is free. */
 export const realPrograms: Readonly<Record<string, string>> = {
   perl: "/usr/bin/perl",
+  rm: "/usr/bin/rm",
   sha256sum: "/usr/bin/sha256sum",
   tar: "/usr/bin/tar",
 };

@@ -180,7 +180,7 @@ export async function startRestoreNode(
     root,
     api,
     run: async (file, args, runOptions) => {
-      if (file === "flock") return counted(tools(file, args, runOptions));
+      if (file === "flock" || file === "rm") return counted(tools(file, args, runOptions));
       return { ok: true, ...(await counted(runCommand(lab.restores, lab.world.node(node), file, args))) };
     },
     sandboxes,
