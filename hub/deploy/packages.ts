@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { errorMessage } from "../core/error.ts";
 import type { DebFile } from "./deploy.ts";
@@ -7,17 +7,21 @@ import { DeployProblem } from "./problem.ts";
 const debName = /^(?<name>[a-z0-9][a-z0-9+.-]+)_(?<version>[0-9][A-Za-z0-9.+~-]*)_(?<architecture>[a-z0-9-]+)\.deb$/;
 
 /** Reads one by its path; its name says what it is, as dpkg-deb names files. @throws DeployProblem */
-function readDeb(path: string): DebFile {
+function readDeb(path: string, mayHold: (owner: Owner) => boolean = () => true): DebFile {
   const parts = debName.exec(basename(path))?.groups;
   if (parts === undefined) throw new DeployProblem(`${path} is not named like a package: NAME_VERSION_ARCHITECTURE.deb`);
-  const bytes = readOrSay(path);
+  const { bytes, owner } = readOrSay(path);
+  if (!mayHold(owner))
+    throw new DeployProblem(
+      `${path} could have been made by somebody else: look at it, then chown root it and chmod 644, or name it with --package`,
+    );
   if (bytes.toString("latin1", 0, 7) !== "!<arch>") throw new DeployProblem(`${path} is no Debian package`);
   return { name: basename(path), version: parts.version ?? "", architecture: parts.architecture ?? "", bytes };
 }
 
 /** The agent's package comes first; `named` are given files, without the agent's it is looked for in `folders`. @throws DeployProblem */
 export function choosePackages(named: readonly string[], folders: readonly string[], version: string): [DebFile, ...DebFile[]] {
-  const given = named.map(readDeb);
+  const given = named.map((path) => readDeb(path));
   const agent = given.find(({ name }) => name.startsWith("proven-agent_")) ?? findAgent(folders, version);
   return [agent, ...given.filter((one) => one !== agent)];
 }
@@ -26,7 +30,7 @@ export function choosePackages(named: readonly string[], folders: readonly strin
 function findAgent(folders: readonly string[], version: string): DebFile {
   const wanted = `proven-agent_${version}_all.deb`;
   const found = folders.map((folder) => join(folder, wanted)).find((path) => existsSync(path));
-  if (found !== undefined) return readDeb(found);
+  if (found !== undefined) return readDeb(found, isTrusted);
   const others = folders
     .flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []))
     .filter((name) => /^proven-agent_.*\.deb$/.test(name));
@@ -34,9 +38,21 @@ function findAgent(folders: readonly string[], version: string): DebFile {
   throw new DeployProblem(`${wanted} is not in ${folders.join(" or ")}${hint}: put it there, or name a file with --package`);
 }
 
-function readOrSay(path: string): Buffer {
+/** Who made what lies there: the uid, and whether everybody may write it. */
+type Owner = { uid: number; anybodyWrites: boolean };
+
+/** The node's root is going to run it. The folder belongs to the hub's user: what is of his making, or of anybody's, is not taken unseen. */
+const isTrusted = ({ uid, anybodyWrites }: Owner) => !anybodyWrites && (uid === 0 || uid === process.getuid?.());
+
+function readOrSay(path: string): { bytes: Buffer; owner: Owner } {
   try {
-    return readFileSync(path);
+    const file = openSync(path, "r");
+    try {
+      const { uid, mode } = fstatSync(file);
+      return { bytes: readFileSync(file), owner: { uid, anybodyWrites: (mode & 0o002) !== 0 } };
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
     throw new DeployProblem(`${path} can't be read: ${errorMessage(error)}`, { cause: error });
   }

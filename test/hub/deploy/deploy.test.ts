@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { type TestContext, test } from "node:test";
@@ -310,6 +310,21 @@ test("the package is the one of the hub's version, unless another is named", (t)
   assert.throws(() => choosePackages([join(dir, "x.deb")], [], "0.1.0"), /not named like a package/);
   write("proven-agent_0.2.0_all.deb", "text");
   assert.throws(() => choosePackages([join(dir, "proven-agent_0.2.0_all.deb")], [], "0.1.0"), /is no Debian package/);
+});
+
+test("a package that the hub's user or anybody could have made is not installed unseen", (t) => {
+  const dir = temporaryDir(t);
+  const path = join(dir, "proven-agent_0.1.0_all.deb");
+  writeFileSync(path, "!<arch>\n");
+  assert.equal(choosePackages([], [dir], "0.1.0")[0].version, "0.1.0");
+  chmodSync(path, 0o666);
+  assert.throws(() => choosePackages([], [dir], "0.1.0"), /could have been made by somebody else/);
+  chmodSync(path, 0o644);
+  if (process.getuid?.() === 0) {
+    chownSync(path, 4242, 4242);
+    assert.throws(() => choosePackages([], [dir], "0.1.0"), /could have been made by somebody else/);
+  }
+  assert.equal(choosePackages([path], [dir], "0.1.0")[0].version, "0.1.0");
 });
 
 test("the command line names user, node and port, and what can't be followed is refused", () => {
