@@ -1,5 +1,6 @@
 import type { Server } from "node:https";
 import type { Socket } from "node:net";
+import { placeOf } from "../core/gateway/place.ts";
 
 /** In all: this node has guests to run. */
 export const connectionsMax = 512;
@@ -18,17 +19,17 @@ export const slowest = {
 export function holdFew(server: Server): void {
   const open = new Map<string, number>();
   server.prependListener("connection", (socket: Socket) => {
-    const address = socket.remoteAddress ?? "";
-    const count = open.get(address) ?? 0;
+    const place = placeOf(socket.remoteAddress);
+    const count = open.get(place) ?? 0;
     if (count >= connectionsPerAddress) {
       socket.destroy();
       return;
     }
-    open.set(address, count + 1);
+    open.set(place, count + 1);
     socket.once("close", () => {
-      const left = (open.get(address) ?? 1) - 1;
-      if (left > 0) open.set(address, left);
-      else open.delete(address);
+      const left = (open.get(place) ?? 1) - 1;
+      if (left > 0) open.set(place, left);
+      else open.delete(place);
     });
   });
 }

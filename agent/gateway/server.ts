@@ -4,8 +4,9 @@ import { createServer, type Server } from "node:https";
 import { type AddressInfo, isIPv6 } from "node:net";
 import { join } from "node:path";
 import { errorTrace } from "../core/error.ts";
-import { type Bucket, take } from "../core/gateway/bucket.ts";
+import type { Rate } from "../core/gateway/bucket.ts";
 import { allowedRequestHeaders, forwardedHeaders, originAllowed, returnedHeaders } from "../core/gateway/origin.ts";
+import { placeOf } from "../core/gateway/place.ts";
 import { ticketOfCookies } from "../core/gateway/ticket.ts";
 import type { Clock, Log } from "../ports.ts";
 import { readIfThere } from "../private-file.ts";
@@ -15,7 +16,8 @@ import { csrfTokenFits } from "./csrf.ts";
 import type { Forwarded, HubAnswer, HubClient } from "./hub-client.ts";
 import { readPanelFile } from "./panel-files.ts";
 import type { Streams } from "./streams.ts";
-import type { Told, Viewers } from "./viewers.ts";
+import { Turns } from "./turns.ts";
+import type { Told, ViewerAnswer, Viewers } from "./viewers.ts";
 
 export type GatewayConfig = { enabled: boolean; listen: string; port: number; pvePort: number; panel: string };
 
@@ -37,7 +39,6 @@ const certificateEveryMs = 60_000;
 const perAddress = { perSec: 50, burst: 300 };
 /** Whoever sends tickets that PVE refuses. */
 const perStranger = { perSec: 0.5, burst: 20 };
-const bucketsMax = 5000;
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
 /** Browsers show no certificates. Without this line Node would parse its 140 root certificates to judge them by. */
@@ -50,9 +51,11 @@ export class Gateway {
   private server: Server | undefined;
   private certificate: Pair | undefined;
   private saidMissing = false;
-  private readonly buckets = new Map<string, Bucket>();
+  private readonly turns: Turns;
 
-  constructor(private readonly ports: GatewayPorts) {}
+  constructor(private readonly ports: GatewayPorts) {
+    this.turns = new Turns(ports.clock);
+  }
 
   /** 0: it does not listen. */
   get port(): number {
@@ -124,7 +127,7 @@ export class Gateway {
     const path = request.url ?? "/";
     const foreign = origin !== undefined && !originAllowed(origin, host, this.ports.config.pvePort);
     if (foreign) return this.refuse(request, response, forbidden("this page may not use the gateway"));
-    const limited = this.limit(`address ${request.socket.remoteAddress}`, perAddress);
+    const limited = this.limit(`address ${placeOf(request.socket.remoteAddress)}`, perAddress);
     if (limited !== undefined) return this.refuse(request, response, limited);
     if (request.method === "OPTIONS") return this.preflight(request, response);
     if (!methods.has(request.method ?? ""))
@@ -149,7 +152,8 @@ export class Gateway {
   private async api(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const ticket = ticketOfCookies(request.headers.cookie);
     if (ticket === undefined) return this.refuse(request, response, signedOut("sign in to Proxmox VE first"));
-    const seen = await this.ports.viewers.see(ticket);
+    const seen = await this.see(ticket, placeOf(request.socket.remoteAddress));
+    if ("status" in seen) return this.refuse(request, response, seen); // too many tickets from there
     if (!seen.ok) return this.refuse(request, response, this.refusalOf(seen.why, seen.problem, request));
     const { told } = seen;
     const method = request.method as Forwarded["method"];
@@ -165,6 +169,21 @@ export class Gateway {
     const answer = await this.ports.hub.forward(what, told, grants, over.signal);
     if (!answer.ok) return this.refuse(request, response, refusalOfHub(answer));
     this.pass(request, response, answer.response, ticket, told);
+  }
+
+  /**
+   * A ticket that Proxmox VE has not judged lately costs its place a token, given back unless it is refused: whoever makes tickets up soon has none left,
+   * and does not keep PVE from answering the others.
+   */
+  private async see(ticket: string, place: string): Promise<ViewerAnswer | Reply> {
+    const { viewers } = this.ports;
+    if (!viewers.asks(ticket)) return viewers.see(ticket);
+    const key = `asked ${place}`;
+    const limited = this.limit(key, perStranger);
+    if (limited !== undefined) return limited;
+    const seen = await viewers.see(ticket);
+    if (seen.ok || seen.why !== "refused") this.turns.giveBack(key, perStranger);
+    return seen;
   }
 
   /** A page of another origin can't set these headers without being asked, and can't know PVE's token. */
@@ -245,22 +264,17 @@ export class Gateway {
 
   private refusalOf(why: "refused" | "busy" | "unavailable", problem: string, request: IncomingMessage): Reply {
     if (why === "unavailable") return { status: 503, code: "unavailable", message: problem, retryAfterSec: 5 };
-    const limited = this.limit(`stranger ${request.socket.remoteAddress}`, perStranger);
+    const limited = this.limit(`stranger ${placeOf(request.socket.remoteAddress)}`, perStranger);
     if (limited !== undefined) return limited;
     return why === "busy"
       ? { status: 429, code: "rate-limited", message: problem, retryAfterSec: 5 }
       : signedOut("your Proxmox VE session has ended: sign in again");
   }
 
-  private limit(key: string, rate: { perSec: number; burst: number }): Reply | undefined {
-    const now = this.ports.clock.monotonicMs();
-    if (this.buckets.size >= bucketsMax) this.buckets.clear();
-    const bucket = this.buckets.get(key) ?? { tokens: rate.burst, at: now };
-    this.buckets.set(key, bucket);
-    const taken = take(bucket, rate, now);
-    return taken.ok
-      ? undefined
-      : { status: 429, code: "rate-limited", message: "too many requests", retryAfterSec: taken.waitSec };
+  private limit(key: string, rate: Rate): Reply | undefined {
+    const waitSec = this.turns.take(key, rate);
+    if (waitSec === undefined) return undefined;
+    return { status: 429, code: "rate-limited", message: "too many requests", retryAfterSec: waitSec };
   }
 
   private refuse(request: IncomingMessage, response: ServerResponse, { status, code, message, retryAfterSec }: Reply): void {

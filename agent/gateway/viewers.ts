@@ -33,6 +33,13 @@ export class Viewers {
 
   constructor(private readonly ports: ViewersPorts) {}
 
+  /** Whether Proxmox VE would have to be asked about this ticket. */
+  asks(ticket: string): boolean {
+    const { clock } = this.ports;
+    const known = this.entries.get(hashOf(ticket));
+    return lookAtTicket(ticket, clock.now()).ok && (known === undefined || clock.monotonicMs() >= known.untilMs);
+  }
+
   async see(ticket: string): Promise<ViewerAnswer> {
     const { clock } = this.ports;
     const look = lookAtTicket(ticket, clock.now());

@@ -75,6 +75,8 @@ export type BrowserRequest = {
   origin?: string | null;
   headers?: Record<string, string>;
   body?: string;
+  /** Where it comes from. */
+  localAddress?: string;
 };
 export type BrowserAnswer = { status: number; headers: IncomingMessage["headers"]; body: string };
 
@@ -83,7 +85,7 @@ export const cluster = "00000000000000aa" as ClusterId;
 /** The real gateway of node pve1 in front of the lab's API and a scripted hub. */
 export async function startGateway(
   t: TestContext,
-  options: { pinned?: string; times?: Parameters<typeof createGateway>[0]["times"] } = {},
+  options: { pinned?: string; apiUrl?: string; times?: Parameters<typeof createGateway>[0]["times"] } = {},
 ) {
   const { lab, clock } = await startTestLab(t);
   const identity = loadIdentity(join(lab.dir, "gateway-state"));
@@ -93,7 +95,7 @@ export async function startGateway(
   const parts = createGateway({
     config: { enabled: true, listen: "127.0.0.1", port: 0, pvePort: 8006, panel: join(lab.dir, "panel") },
     root,
-    apiUrl: `http://127.0.0.1:${lab.apiPorts.get("pve1")}`,
+    apiUrl: options.apiUrl ?? `http://127.0.0.1:${lab.apiPorts.get("pve1")}`,
     hubFiles: {
       root,
       stateDir: join(lab.dir, "gateway-state"),
@@ -117,6 +119,7 @@ export async function startGateway(
   /** A request as the browser on `https://127.0.0.1:8006` makes it; `user`'s cookie and CSRF token go along. */
   function open(path: string, options: BrowserRequest = {}): Promise<IncomingMessage> {
     const { method = "GET", user = "root@pam", origin = "https://127.0.0.1:8006", headers = {}, body = "" } = options;
+    const { localAddress = "127.0.0.1" } = options;
     const write = !["GET", "HEAD", "OPTIONS"].includes(method);
     const sent = {
       ...(origin === null ? {} : { origin }),
@@ -129,7 +132,7 @@ export async function startGateway(
     return new Promise((resolve, reject) => {
       const { port } = parts.gateway;
       const outgoing = request(
-        { host: "127.0.0.1", port, path, method, headers: sent, rejectUnauthorized: false, agent: false },
+        { host: "127.0.0.1", localAddress, port, path, method, headers: sent, rejectUnauthorized: false, agent: false },
         resolve,
       );
       outgoing.on("error", reject);

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { connect as connectTcp, type Socket } from "node:net";
+import { createServer } from "node:http";
+import { type AddressInfo, connect as connectTcp, type Socket } from "node:net";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import { placeOf } from "../../../agent/core/gateway/place.ts";
 import { connectionsPerAddress } from "../../../agent/gateway/bounds.ts";
 import { startGateway } from "../../support/gateway-bench.ts";
 
@@ -17,6 +19,54 @@ async function speak(port: number, text: string): Promise<TLSSocket> {
   socket.write(text);
   return socket;
 }
+
+/** A Proxmox VE that refuses every ticket, and knows how often it was asked. */
+async function refusingApi(t: TestContext): Promise<{ url: string; asked: () => number }> {
+  let asked = 0;
+  const server = createServer((_, response) => {
+    asked++;
+    response.writeHead(401, { "content-length": 0 }).end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked: () => asked };
+}
+
+test("tickets that somebody makes up soon reach Proxmox VE no more, while those from elsewhere do", async (t) => {
+  const api = await refusingApi(t);
+  const { ask, lab } = await startGateway(t, { apiUrl: api.url });
+  const madeUp = (n: number) => encodeURIComponent(lab.ticket("root@pam").replace("root@pam", `somebody${n}@pam`));
+  const from = (localAddress: string, n: number) =>
+    ask("/api/v1/guests", { user: null, localAddress, headers: { cookie: `PVEAuthCookie=${madeUp(n)}` } });
+  const statuses: number[] = [];
+  for (let n = 0; n < 60; n++) statuses.push((await from("127.0.0.1", n)).status);
+  assert.deepEqual([statuses[0], statuses.at(-1)], [401, 429]);
+  assert.equal(api.asked(), 20);
+  assert.equal((await from("127.0.0.2", 1000)).status, 401);
+  assert.equal(api.asked(), 21);
+});
+
+test("many people behind one address, each with a good ticket, don't have to wait", async (t) => {
+  const { ask, lab, clock } = await startGateway(t);
+  for (let n = 0; n < 60; n++) {
+    const cookie = `PVEAuthCookie=${encodeURIComponent(lab.ticket("root@pam"))}`;
+    assert.equal((await ask("/api/v1/guests", { user: null, headers: { cookie } })).status, 200);
+    await clock.advance(1000); // another second, another ticket
+  }
+});
+
+test("who has a network of IPv6 is counted as one, whichever of its addresses he comes from", () => {
+  const places = (...addresses: string[]) => new Set(addresses.map((address) => placeOf(address))).size;
+  assert.equal(places("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:DB8:1:2::"), 1);
+  assert.equal(places("2001:db8:1:2::1", "2001:db8:1:3::1", "2001:db8::1"), 3);
+  assert.equal(places("::ffff:192.0.2.1", "192.0.2.1"), 1);
+  assert.equal(places("192.0.2.1", "192.0.2.2", "::ffff:192.0.2.3"), 3);
+  assert.equal(places("fe80::1%vmbr0", "fe80::2%vmbr0"), 2, "a link's addresses are everybody's");
+});
 
 test("no way of writing a path leads out of the panel's folder, here or at the hub", async (t) => {
   const { lab, gateway, hub } = await startGateway(t);
