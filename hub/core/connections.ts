@@ -20,6 +20,9 @@ export function placeOf(address: string | undefined): string | undefined {
   return hex(bytes.subarray(0, 8));
 }
 
+/** As placeOf, for what is counted by where it comes from: never absent. */
+export const placeNamed = (address: string): string => placeOf(address) ?? address;
+
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** Who is connected how often. */

@@ -1,3 +1,4 @@
+import { placeNamed } from "../core/connections.ts";
 import { BoundedMap } from "../core/limits.ts";
 import { type Backoff, backoffRules, backoffWaitMs, stepBackoff } from "../core/login-guard.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -21,7 +22,8 @@ export class LoginGuard {
   constructor(private readonly clock: Pick<Clock, "monotonicMs">) {}
 
   /** Runs the attempt; an `unauthenticated` refusal of it is a failure. @throws Refusal */
-  async attempt<T extends { state: string }>(address: string, user: string, work: () => Promise<T>): Promise<T> {
+  async attempt<T extends { state: string }>(from: string, user: string, work: () => Promise<T>): Promise<T> {
+    const address = placeNamed(from);
     this.refuseWaiting(address, user);
     const here = this.underWay.get(address) ?? 0;
     if (this.total >= underWayMax || here >= perAddressMax)

@@ -1,5 +1,5 @@
 import type { RefusalCode } from "#protocol/messages.ts";
-import { placeOf } from "../core/connections.ts";
+import { placeNamed as place } from "../core/connections.ts";
 import { BoundedMap, type Failures, lockedForMs, loginLock, stepFailures } from "../core/limits.ts";
 
 const placesMax = 10_000;
@@ -21,5 +21,3 @@ export class HelloGuard {
     this.failures.set(place(address), stepFailures(this.failures.get(place(address)), loginLock, this.monotonicMs()));
   }
 }
-
-const place = (address: string) => placeOf(address) ?? address;

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Refusal } from "../../../hub/core/refusal.ts";
+import { Authenticator } from "../../../hub/http/auth.ts";
+import { LoginGuard } from "../../../hub/http/login-guard.ts";
 import { type TestHub, testHub } from "../../support/test-hub.ts";
 
 const ask = (hub: TestHub, method: string, path: string, headers: Record<string, string> = {}, body?: unknown) =>
@@ -74,6 +77,30 @@ test("ten wrong keys lock their address for a minute, also for a right key, and 
     items.map((event) => event.type),
     ["login.locked", "login.failed"],
   );
+});
+
+test("who guesses keys from ever other addresses of his network of IPv6 is locked like one address", (t) => {
+  const hub = testHub(t);
+  const authenticator = new Authenticator({ ...hub, journal: { emit() {}, emitRarely() {}, onEvent: () => () => undefined } });
+  const guess = (address: string) => authenticator.checkKey("guess", address);
+  for (let i = 1; i <= 10; i++) assert.throws(() => guess(`2001:db8:1:2::${i}`), { code: "unauthenticated" });
+  assert.throws(() => guess("2001:db8:1:2:aaaa::1"), { code: "rate-limited" });
+  assert.throws(() => guess("2001:db8:1:3::1"), { code: "unauthenticated" });
+});
+
+test("who guesses passwords from ever other addresses of his network of IPv6 waits like one address, and holds few attempts", async () => {
+  const guard = new LoginGuard({ monotonicMs: () => 0 });
+  const refused = async () => {
+    throw new Refusal("unauthenticated", "no");
+  };
+  for (let i = 1; i <= 30; i++)
+    await assert.rejects(guard.attempt(`2001:db8:1:2::${i}`, `user${i}@pam`, refused), { code: "unauthenticated" });
+  await assert.rejects(guard.attempt("2001:db8:1:2:ffff::1", "root@pam", refused), { code: "rate-limited" });
+  const open = new LoginGuard({ monotonicMs: () => 0 });
+  const never = () => new Promise<{ state: string }>(() => undefined);
+  for (let i = 1; i <= 4; i++) void open.attempt(`2001:db8:1:2::${i}`, `user${i}@pam`, never);
+  await assert.rejects(open.attempt("2001:db8:1:2::5", "root@pam", never), { code: "rate-limited" });
+  assert.deepEqual(await open.attempt("2001:db8:1:3::5", "root@pam", async () => ({ state: "ok" })), { state: "ok" });
 });
 
 test("wrong tokens of a scraper count as wrong keys", async (t) => {
