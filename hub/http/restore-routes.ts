@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { page } from "#protocol/api.ts";
@@ -13,7 +14,7 @@ import {
   type StartRun,
   startRunSchema,
 } from "#protocol/proof.ts";
-import type { restoreCheckSchema } from "#protocol/restore.ts";
+import type { RestoreCheck } from "#protocol/restore.ts";
 import type { Permission } from "#protocol/viewer.ts";
 import { askedNode } from "../core/asked.ts";
 import { evidenceSheet, type Screenshot } from "../core/evidence-sheet.ts";
@@ -67,7 +68,7 @@ const routes = {
     tags,
     summary: "Tests a backup, checks its bytes, or plans a test without making it",
     description:
-      "Takes what Proxmox VE asks for a restore into an existing guest: VM.Backup on the guest and Datastore.AllocateSpace on the storages. VM.Allocate is not asked: the test guest gets a number that the node's administrator set aside, and is gone afterwards.",
+      "Takes what Proxmox VE asks for a restore into an existing guest: VM.Backup on the guest and Datastore.AllocateSpace on the storages. VM.Allocate is not asked: the test guest gets a number that the node's administrator set aside, and is gone afterwards. Checks of the kinds ssh and script, others than policies define for the guest, and a shared sandbox take Sys.Modify on /.",
     request: { body: body(startRunSchema) },
     responses: { 201: json(runDetailSchema, "Ordered: it begins when a node can"), ...commonErrors },
   }),
@@ -149,11 +150,10 @@ export function restoreRoutes(app: HubApp, ports: HttpPorts, restore: RestorePor
   });
   app.openapi(routes.start, async (c) => {
     const asked = c.req.valid("json");
-    const { cluster, owned, operation, backupAt } = orderFrom(c, ports, restore, asked);
+    const { cluster, owned, operation, backupAt, usual } = orderFrom(c, ports, restore, asked);
     const { facts } = owned;
-    await c
-      .get("caller")
-      .ask(cluster, [...restorePermissions(facts.vmid, backupOf(operation).storage), ...diskPermission(asked)]);
+    const permissions = [...restorePermissions(facts.vmid, backupOf(operation).storage), ...diskPermission(asked)];
+    await c.get("caller").ask(cluster, [...permissions, ...sharedPermissions(operation, usual)]);
     const run = operations.start({
       cluster,
       guest: { vmid: facts.vmid, type: facts.type, name: guestName(facts), identity: [...facts.identity] },
@@ -250,6 +250,18 @@ const restorePermissions = (vmid: number, storage: string): Permission[] => [
 ];
 const diskPermission = ({ storage }: StartRun): Permission[] =>
   storage === undefined ? [] : [{ path: `/storage/${storage}`, privilege: "Datastore.AllocateSpace" }];
+/**
+ * Secrets and scripts of a node, and a network that several test guests share, are its administrators' to give: whoever has one guest could have another's
+ * password shown to a server of his own, or his copy reach another's. The checks that policies define for the guest were given already.
+ */
+function sharedPermissions(operation: Operation, usual: readonly RestoreCheck[]): Permission[] {
+  if (operation.kind !== "restore-test" && operation.kind !== "restore-plan") return [];
+  const { checks, sandbox } = operation.params;
+  const usesNode = (check: RestoreCheck) => check.kind === "ssh" || check.kind === "script";
+  const isGiven = (check: RestoreCheck) => usual.some((one) => isDeepStrictEqual(one, check));
+  const takes = sandbox !== undefined || checks.some((check) => usesNode(check) && !isGiven(check));
+  return takes ? [{ path: "/", privilege: "Sys.Modify" }] : [];
+}
 const actPermissions = ({ guest }: Run): Permission[] =>
   guest === null ? [{ path: "/", privilege: "Sys.Modify" }] : [{ path: `/vms/${guest.vmid}`, privilege: "VM.Backup" }];
 const consolePermissions = ({ guest }: Run): Permission[] =>
@@ -271,8 +283,9 @@ function orderFrom(c: HubContext, ports: HttpPorts, restore: RestorePorts, asked
     throw new Refusal("invalid", `${backup.volid} is no backup of guest ${asked.vmid}`, { field: "backup.volid" });
   }
   const known = restore.catalogue.find(cluster, backup.storage, backup.volid);
-  const operation = operationFrom(asked, backup, known?.type ?? owned.facts.type, restore.checksOf(picture, owned));
-  return { cluster, owned, operation, backupAt: (known?.at ?? null) as EpochMs | null };
+  const usual = restore.checksOf(picture, owned);
+  const operation = operationFrom(asked, backup, known?.type ?? owned.facts.type, usual);
+  return { cluster, owned, operation, backupAt: (known?.at ?? null) as EpochMs | null, usual };
 }
 
 function newestBackup({ catalogue }: RestorePorts, cluster: string, { facts }: OwnedGuest) {
@@ -286,7 +299,7 @@ function operationFrom(
   asked: StartRun,
   backup: { storage: string; volid: string },
   type: "qemu" | "lxc",
-  usual: readonly z.output<typeof restoreCheckSchema>[],
+  usual: readonly RestoreCheck[],
 ): Operation {
   const { kind, vmid, storage, memoryMib, sandbox, integrity, screenshot, benchmark, timeoutSec, bootSec, keepSec } = asked;
   if (kind === "archive-check" || kind === "pbs-verify") return { kind, params: backup };

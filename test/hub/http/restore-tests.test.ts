@@ -84,6 +84,30 @@ test("rights on one guest don't open another one's backup", async (t) => {
   });
 });
 
+test("who may test a guest of his chooses no secret or script of the node, and no other's sandbox, for it", async (t) => {
+  const { ask, gateway, list, hub } = restoreHub(t);
+  list([backupOf(100, 1000)]);
+  const bob = gateway.viewOf("bob@pve");
+  const storage = { paths: ["/storage/nfs1"], privileges: ["Datastore.AllocateSpace", "Datastore.Audit"] };
+  gateway.viewOf = () => ({ ...bob, privileges: [...bob.privileges, storage] });
+  const status = async (body: object) => (await ask("bob@pve", "POST", "restore-tests", { vmid: 100, ...body })).status;
+  const ssh = { name: "logs in", kind: "ssh", user: "root", secret: "payroll", command: "true" };
+  assert.equal(await status({}), 201);
+  assert.equal(await status({ checks: [{ name: "answers", kind: "tcp", port: 22 }] }), 201);
+  for (const kind of ["restore-test", "restore-plan"]) {
+    assert.equal(await status({ kind, checks: [{ name: "answers", kind: "tcp", port: 22 }, ssh] }), 403);
+    assert.equal(await status({ kind, checks: [{ name: "asks", kind: "script", script: "payroll.sh" }] }), 403);
+    assert.equal(await status({ kind, sandbox: "payroll" }), 403);
+  }
+  const checks = [{ tags: [], checks: [ssh] }];
+  for (const { id, document } of hub.state.list("policy"))
+    hub.state.put("policy", id, { ...document, enabled: true, checks }, { actor: "test", reason: "test" });
+  hub.restore.verify.reload();
+  assert.equal(await status({}), 201, "what a policy gives his guest");
+  assert.equal(await status({ checks: [ssh] }), 201, "the same, said again");
+  assert.equal(await status({ checks: [{ ...ssh, command: "id" }] }), 403);
+});
+
 test("a test that passed is told with its evidence, and the log of changes holds its digests", async (t) => {
   const { run, ask, hub, gateway } = restoreHub(t);
   const id = run(100);
