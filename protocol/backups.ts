@@ -8,7 +8,7 @@ import { int, text, vmid } from "./schema-parts.ts";
  * identity strings (ids of inventory.ts `guestFactsSchema.identity`) of the configuration inside the backup, where somebody looked.
  */
 export const backupSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     volid: text(512),
     vmid,
     type: z.enum(["qemu", "lxc"]),
@@ -23,9 +23,9 @@ export const backupSchema = z.lazy(() =>
     encrypted: z.boolean(),
     owner: z.optional(text(200)),
     /** What the Backup Server's verification said; absent: it never verified this one, or it is a file. */
-    verification: z.optional(z.strictObject({ state: z.enum(["ok", "failed"]), at: z.optional(int) })),
+    verification: z.optional(z.object({ state: z.enum(["ok", "failed"]), at: z.optional(int) })),
     /** SHA-256, hex, of the file, taken by the agent when the file was new, and when that was. */
-    sha256: z.optional(z.strictObject({ hex: z.string().check(z.regex(/^[0-9a-f]{64}$/)), at: int })),
+    sha256: z.optional(z.object({ hex: z.string().check(z.regex(/^[0-9a-f]{64}$/)), at: int })),
     guest: z.optional(z.array(text(208)).check(z.maxLength(64))),
   }),
 );
@@ -33,11 +33,11 @@ export type Backup = z.output<typeof backupSchema>;
 
 /** All backups of one storage, in parts: the set is complete when parts 1 … `parts` of one `at` have come. */
 export const backupsSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     storage: text(100),
     shared: z.boolean(),
     /** Where it lies on a Backup Server: the datastore's entity key and the namespace (empty: the root). */
-    datastore: z.optional(z.strictObject({ key: text(128), namespace: z.string().check(z.maxLength(256)) })),
+    datastore: z.optional(z.object({ key: text(128), namespace: z.string().check(z.maxLength(256)) })),
     /** In another namespace than the storage's own: PVE can't restore these, and their names may be those of backups that it can. */
     foreign: z.optional(z.literal(true)),
     at: int,

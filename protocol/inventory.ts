@@ -7,7 +7,7 @@ import { int, list, text, vmid } from "./schema-parts.ts";
  */
 
 export const guestFactsSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     vmid,
     type: z.enum(["qemu", "lxc"]),
     /** `name` of a VM, `hostname` of a container; absent: PVE's default (`VM 100`, `CT100`). */
@@ -31,16 +31,16 @@ export const guestFactsSchema = z.lazy(() =>
      * Disks and mount points that its backups leave out. `off`: a drive's `backup=0`, a mount point without `backup=1`; `no-volume`: a directory or device
      * of the node, mounted into a container. Absent while nobody could say.
      */
-    unprotected: z.optional(list(z.strictObject({ disk: text(32), why: z.enum(["off", "no-volume"]) }), 64)),
+    unprotected: z.optional(list(z.object({ disk: text(32), why: z.enum(["off", "no-volume"]) }), 64)),
     /** Its snapshots (`snaptime` of each section of the configuration); absent while nobody could say. */
-    snapshots: z.optional(list(z.strictObject({ name: text(64), at: int }), 500)),
+    snapshots: z.optional(list(z.object({ name: text(64), at: int }), 500)),
     /** How many of them the message had no room for; the oldest one is always there. */
     snapshotsLeftOut: z.optional(int),
   }),
 );
 
 export const storageFactsSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     storage: text(100),
     type: text(32),
     shared: z.boolean(),
@@ -53,7 +53,7 @@ export const storageFactsSchema = z.lazy(() =>
 
 /** A physical disk. `id` stands in its entity's key. */
 export const diskFactsSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     id: text(100),
     /** Device name now (`sda`): it may be another one after the next boot. */
     name: text(32),
@@ -66,7 +66,7 @@ export const diskFactsSchema = z.lazy(() =>
 );
 
 export const certificateFactsSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     file: text(100),
     subject: z.optional(text(500)),
     issuer: z.optional(text(500)),
@@ -77,7 +77,7 @@ export const certificateFactsSchema = z.lazy(() =>
 );
 
 export const updateFactsSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     package: text(100),
     /** Absent: it would be installed newly. */
     installed: z.optional(text(100)),
@@ -86,31 +86,31 @@ export const updateFactsSchema = z.lazy(() =>
   }),
 );
 
-export const rangeStrangerSchema = z.lazy(() => z.strictObject({ vmid, why: text(300) }));
+export const rangeStrangerSchema = z.lazy(() => z.object({ vmid, why: text(300) }));
 
 const hardwareText = z.optional(text(100));
 
 /** What a machine says of itself, to buy another one like it. Whatever is absent is unknown; what vendors write where they know nothing counts as absent. */
 export const hardwareFactsSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     maker: hardwareText,
     model: hardwareText,
     serial: hardwareText,
-    board: z.strictObject({ maker: hardwareText, model: hardwareText, version: hardwareText, serial: hardwareText }),
+    board: z.object({ maker: hardwareText, model: hardwareText, version: hardwareText, serial: hardwareText }),
     /** BIOS or UEFI; `date`: `2023-03-15`. */
-    firmware: z.strictObject({
+    firmware: z.object({
       maker: hardwareText,
       version: hardwareText,
       date: z.optional(z.string().check(z.regex(/^\d{4}-\d\d-\d\d$/))),
     }),
     /** `cores` and `threads` of all sockets together. */
-    cpu: z.strictObject({ model: hardwareText, sockets: z.optional(int), cores: z.optional(int), threads: z.optional(int) }),
+    cpu: z.object({ model: hardwareText, sockets: z.optional(int), cores: z.optional(int), threads: z.optional(int) }),
     /** Absent where nobody could look at the slots; `place` counts all of them from 1. */
     memory: z.optional(
-      z.strictObject({
+      z.object({
         emptySlots: int,
         modules: list(
-          z.strictObject({
+          z.object({
             place: int,
             slot: hardwareText,
             sizeBytes: z.optional(int),
@@ -131,7 +131,7 @@ export const hardwareFactsSchema = z.lazy(() =>
 );
 
 export const nodeFactsSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     /** `pve-manager/9.2.11/…`; absent where it couldn't be read. */
     pveVersion: z.optional(text(200)),
     kernel: z.optional(text(200)),
@@ -142,14 +142,14 @@ export const nodeFactsSchema = z.lazy(() =>
     bootedAt: z.optional(int),
     zpools: list(text(100), 256),
     /** What each source found, as `proven-agent --check` prints it: problem absent means that it works. */
-    sources: list(z.strictObject({ source: text(32), problem: z.optional(text(500)) }), 64),
+    sources: list(z.object({ source: text(32), problem: z.optional(text(500)) }), 64),
     /** Guests of this node in the range of test guests that are none of ours, and why they aren't; absent: nobody has looked. */
     rangeStrangers: z.optional(list(rangeStrangerSchema, 64)),
     disks: z.optional(list(diskFactsSchema, 256)),
-    thinpools: z.optional(list(z.strictObject({ vg: text(127), lv: text(127) }), 64)),
+    thinpools: z.optional(list(z.object({ vg: text(127), lv: text(127) }), 64)),
     certificates: z.optional(list(certificateFactsSchema, 16)),
     /** Absent while nobody could say; `total` counts also what did not fit into the list. */
-    updates: z.optional(z.strictObject({ total: int, packages: list(updateFactsSchema, 200) })),
+    updates: z.optional(z.object({ total: int, packages: list(updateFactsSchema, 200) })),
     /** Absent until it was read, and from agents that don't read it. */
     hardware: z.optional(hardwareFactsSchema),
   }),
@@ -157,7 +157,7 @@ export const nodeFactsSchema = z.lazy(() =>
 
 /** A job of jobs.cfg, in its words. */
 export const backupJobSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     id: text(100),
     type: text(32),
     enabled: z.boolean(),
@@ -179,7 +179,7 @@ export const backupJobSchema = z.lazy(() =>
 
 /** A replication job whose source this node is. Times are samples. */
 export const replicationFactsSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     id: text(32),
     vmid,
     target: text(63),
@@ -192,7 +192,7 @@ export const replicationFactsSchema = z.lazy(() =>
 
 /** A job of a Backup Server. Absent fields: it did not say. */
 export const datastoreJobSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     kind: z.enum(["verify", "prune", "sync", "gc"]),
     id: text(200),
     schedule: z.optional(text(200)),
@@ -205,13 +205,13 @@ export const datastoreJobSchema = z.lazy(() =>
 
 /** A datastore of a Backup Server that the cluster's storages use. `key` is its entity. */
 export const datastoreFactsSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     key: text(128),
     store: text(100),
     server: text(255),
     port: int,
     /** Storages of PVE that lie on it, with their namespace (empty: the root). */
-    storages: list(z.strictObject({ storage: text(100), namespace: z.string().check(z.maxLength(256)) }), 100),
+    storages: list(z.object({ storage: text(100), namespace: z.string().check(z.maxLength(256)) }), 100),
     namespaces: list(z.string().check(z.maxLength(256)), 1000),
     jobs: list(datastoreJobSchema, 200),
     problem: z.optional(text(500)),
@@ -219,30 +219,30 @@ export const datastoreFactsSchema = z.lazy(() =>
 );
 
 export const cephFactsSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     health: text(32),
-    checks: list(z.strictObject({ code: text(64), severity: z.optional(text(32)), text: z.optional(text(500)) }), 64),
+    checks: list(z.object({ code: text(64), severity: z.optional(text(32)), text: z.optional(text(500)) }), 64),
   }),
 );
 
 /** What the HA manager says, times aside. */
 export const haFactsSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     master: z.optional(text(63)),
     /** PVE's words: `online`, `maintenance`, `unknown`, `fence`, `gone`. */
-    nodes: list(z.strictObject({ node: text(63), state: text(32) }), 256),
+    nodes: list(z.object({ node: text(63), state: text(32) }), 256),
   }),
 );
 
 export const memberSchema = z.lazy(() =>
-  z.strictObject({ node: text(63), nodeId: int, online: z.boolean(), ip: z.optional(text(45)) }),
+  z.object({ node: text(63), nodeId: int, online: z.boolean(), ip: z.optional(text(45)) }),
 );
 
 /** The whole picture one agent has; the newest replaces the one before. Guests are those of its own node, members and storages the cluster's. */
 export const inventorySchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     at: int,
-    cluster: z.strictObject({
+    cluster: z.object({
       name: z.optional(text(100)),
       quorate: z.boolean(),
       members: list(memberSchema, 256),

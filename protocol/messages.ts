@@ -9,8 +9,9 @@ import { base64, int, list, text } from "./schema-parts.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
 /**
- * Control messages of the agent–hub link, as JSON text frames `{type, body}`. The sample stream is binary: records.ts. A new row or field
- * is a new version and a line in docs/PROTOCOL.md. zod/mini: the agent carries this file, and all of zod would be most of its bundle.
+ * Control messages of the agent–hub link, as JSON text frames `{type, body}`. The sample stream is binary: records.ts. A new row, and a field
+ * without which a message can't be understood, is a new version and a line in docs/PROTOCOL.md (schema-parts.ts: what else may come). zod/mini:
+ * the agent carries this file, and all of zod would be most of its bundle.
  */
 
 // zod/mini comes without words: a problem would say "Invalid input" and no more.
@@ -18,7 +19,7 @@ z.config(english());
 
 /** A task as its node knows it. `endedAt` and `status` are absent while it runs; `status` is PVE's text (`OK`, `WARNINGS: 1`, an error). */
 export const taskSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     upid: text(512),
     endedAt: z.optional(int),
     status: z.optional(text(4096)),
@@ -27,7 +28,7 @@ export const taskSchema = z.lazy(() =>
 
 /** An alert as its node's agent tells it. `id` and `firedAt` name one episode: the same one may come again, at each connect it does. */
 export const agentAlertSchema = z.lazy(() =>
-  z.strictObject({
+  z.object({
     id: text(600),
     firedAt: int,
     /** Absent: it fires. */
@@ -77,14 +78,14 @@ export const messages = {
   challenge: {
     from: "hub",
     since: 1,
-    body: z.lazy(() => z.strictObject({ nonce: base64(64), min: int, max: int, hub: text(64), now: int })),
+    body: z.lazy(() => z.object({ nonce: base64(64), min: int, max: int, hub: text(64), now: int })),
   },
   /** `publicKey`: SPKI DER. `signature`: Ed25519 over helloBytes(). `join`: at the first connection, or after `not-joined`. */
   hello: {
     from: "agent",
     since: 1,
     body: z.lazy(() =>
-      z.strictObject({
+      z.object({
         node: text(63),
         clusterId: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
         clusterName: z.optional(text(100)),
@@ -104,26 +105,26 @@ export const messages = {
   welcome: {
     from: "hub",
     since: 1,
-    body: z.lazy(() => z.strictObject({ version: int, lastSeq: int, now: int, duties: list(z.enum(duties), 16) })),
+    body: z.lazy(() => z.object({ version: int, lastSeq: int, now: int, duties: list(z.enum(duties), 16) })),
   },
   /** The session ends. */
-  refused: { from: "hub", since: 1, body: z.lazy(() => z.strictObject({ code: refusalCode, problem: text(1000) })) },
+  refused: { from: "hub", since: 1, body: z.lazy(() => z.object({ code: refusalCode, problem: text(1000) })) },
   /** All records up to `seq` are durable. */
-  ack: { from: "hub", since: 1, body: z.lazy(() => z.strictObject({ seq: int })) },
+  ack: { from: "hub", since: 1, body: z.lazy(() => z.object({ seq: int })) },
   /** The stream can't be decoded further: send the schema and a key frame. */
-  resync: { from: "hub", since: 1, body: z.lazy(() => z.strictObject({ problem: text(1000) })) },
-  duties: { from: "hub", since: 1, body: z.lazy(() => z.strictObject({ duties: list(z.enum(duties), 16) })) },
+  resync: { from: "hub", since: 1, body: z.lazy(() => z.object({ problem: text(1000) })) },
+  duties: { from: "hub", since: 1, body: z.lazy(() => z.object({ duties: list(z.enum(duties), 16) })) },
   /** Alerts about the agent's node, for its outlet. `all`: no others fire, so what the agent raised and isn't listed is over. */
   alerts: {
     from: "hub",
     since: 1,
-    body: z.lazy(() => z.strictObject({ all: z.boolean(), alerts: list(agentAlertSchema, 500) })),
+    body: z.lazy(() => z.object({ all: z.boolean(), alerts: list(agentAlertSchema, 500) })),
   },
   inventory: { from: "agent", since: 1, body: inventorySchema },
   /** Started and ended tasks; the same one may come again. At connect: those of the last day. */
-  tasks: { from: "agent", since: 1, body: z.lazy(() => z.strictObject({ tasks: list(taskSchema, 2000) })) },
+  tasks: { from: "agent", since: 1, body: z.lazy(() => z.object({ tasks: list(taskSchema, 2000) })) },
   /** Once a minute, for the skew. */
-  clock: { from: "agent", since: 1, body: z.lazy(() => z.strictObject({ at: int })) },
+  clock: { from: "agent", since: 1, body: z.lazy(() => z.object({ at: int })) },
   /** After `expiresAt` it must not begin any more. `operation`: operationSchema. `actor` and `reason` go to the node's journal. */
   "op.start": {
     from: "hub",
@@ -141,7 +142,7 @@ export const messages = {
     from: "agent",
     since: 2,
     body: z.lazy(() =>
-      z.strictObject({
+      z.object({
         id: operationId,
         step: z.optional(carried),
         fraction: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
@@ -151,12 +152,12 @@ export const messages = {
     ),
   },
   /** `result`: operationResultSchema. Said again at each connect until `op.seen`. */
-  "op.result": { from: "agent", since: 2, body: z.lazy(() => z.strictObject({ id: operationId, result: carried })) },
-  "op.seen": { from: "hub", since: 2, body: z.lazy(() => z.strictObject({ id: operationId })) },
+  "op.result": { from: "agent", since: 2, body: z.lazy(() => z.object({ id: operationId, result: carried })) },
+  "op.seen": { from: "hub", since: 2, body: z.lazy(() => z.object({ id: operationId })) },
   /** Part of the catalogue of one storage's backups. */
   backups: { from: "agent", since: 2, body: backupsSchema },
   /** Something the other side sent was not understood. Never answered, so that two ends can't play ping-pong. */
-  problem: { from: "both", since: 1, body: z.lazy(() => z.strictObject({ about: text(64), problem: text(1000) })) },
+  problem: { from: "both", since: 1, body: z.lazy(() => z.object({ about: text(64), problem: text(1000) })) },
   ...outletMessages(agentAlertSchema),
   ...loginMessages,
   ...renewalMessages,

@@ -43,13 +43,13 @@ export type Operation = z.output<typeof operationSchema>;
 const verdictStates = ["verified", "damaged", "not-checked", "unreadable"] as const;
 
 /** Of one backup among several. More than a report can hold are left out, the damaged ones never. */
-export const snapshotVerdictSchema = z.strictObject({ storage: text(100), volid: text(512), state: z.enum(verdictStates) });
+export const snapshotVerdictSchema = z.object({ storage: text(100), volid: text(512), state: z.enum(verdictStates) });
 export type SnapshotVerdict = z.output<typeof snapshotVerdictSchema>;
 export const snapshotVerdictsMax = 4000;
 
-export const archiveReportSchema = z.strictObject({
+export const archiveReportSchema = z.object({
   /** `volid` absent: `snapshots` says what became of each. */
-  backup: z.strictObject({ storage: text(100), volid: z.optional(text(512)) }),
+  backup: z.object({ storage: text(100), volid: z.optional(text(512)) }),
   snapshots: z.optional(z.array(snapshotVerdictSchema).check(z.maxLength(snapshotVerdictsMax))),
   /** `not-checked`: nothing in it can prove its bytes, and nothing contradicted them either. */
   state: z.enum(verdictStates),
@@ -63,12 +63,12 @@ export const archiveReportSchema = z.strictObject({
 export type ArchiveReport = z.output<typeof archiveReportSchema>;
 
 export const operationResultSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("restore-test"), report: restoreReportSchema }),
-  z.strictObject({ kind: z.literal("restore-plan"), plan: restorePlanSchema }),
-  z.strictObject({ kind: z.literal("archive-check"), report: archiveReportSchema }),
-  z.strictObject({ kind: z.literal("pbs-verify"), report: archiveReportSchema }),
+  z.object({ kind: z.literal("restore-test"), report: restoreReportSchema }),
+  z.object({ kind: z.literal("restore-plan"), plan: restorePlanSchema }),
+  z.object({ kind: z.literal("archive-check"), report: archiveReportSchema }),
+  z.object({ kind: z.literal("pbs-verify"), report: archiveReportSchema }),
   /** Not begun: not permitted here, expired, malformed, or the agent is full. */
-  z.strictObject({
+  z.object({
     kind: z.literal("refused"),
     code: z.enum(["not-permitted", "expired", "invalid", "busy", "unavailable"]),
     reason: text(1000),

@@ -17,7 +17,7 @@ const id = z.string().check(z.regex(/^[0-9a-f]{64}$/));
  * What came of one way. `told`: done, or every alert goes that way already. `nothing`: there was nobody to tell (no hook). `off`: the node's
  * agent.toml forbids it.
  */
-export const wayResultSchema = z.strictObject({
+export const wayResultSchema = z.object({
   way: z.enum(outletWays),
   outcome: z.enum(["told", "nothing", "off", "failed"]),
   said: text(500),
@@ -43,6 +43,6 @@ export const outletMessages = <T extends z.ZodMiniType>(alert: T) =>
     "outlet.told": {
       from: "agent",
       since: 2,
-      body: z.lazy(() => z.strictObject({ id, results: z.array(wayResultSchema).check(z.maxLength(3)) })),
+      body: z.lazy(() => z.object({ id, results: z.array(wayResultSchema).check(z.maxLength(3)) })),
     },
   }) as const;

@@ -66,14 +66,14 @@ export const restoreCheckSchema = z.discriminatedUnion("kind", [
 export type RestoreCheck = z.output<typeof restoreCheckSchema>;
 
 /** A VM's or container's backup, as its storage names it. */
-const backupReferenceSchema = z.strictObject({ storage: text(100), volid: text(512) });
+const backupReference = { storage: text(100), volid: text(512) };
 
-/** What a test is asked. The node's own agent.toml bounds it: nothing here can widen that. */
+/** What a test is asked. The node's own agent.toml bounds it: nothing here can widen that. Strict: an agent does not begin what it knows half of. */
 export const restoreTestSchema = z.strictObject({
   /** The guest whose backup it is; the test guest gets another number. */
   vmid,
   type: z.enum(["qemu", "lxc"]),
-  backup: backupReferenceSchema,
+  backup: z.strictObject(backupReference),
   /** Where the disks go; absent: the node's own choice among its allowed ones. */
   storage: z.optional(text(100)),
   /** Memory of the test guest, MiB; absent: the backup's, at most the node's limit. */
@@ -121,7 +121,7 @@ export type RestoreStep = (typeof restoreSteps)[number];
 /** `skipped`: did not run, and why. `unknown`: ran and nobody can say (the agent died in it). Neither is ever `passed`. */
 export const stepStates = ["running", "passed", "failed", "skipped", "unknown"] as const;
 
-export const stepRecordSchema = z.strictObject({
+export const stepRecordSchema = z.object({
   step: z.enum(restoreSteps),
   state: z.enum(stepStates),
   startedAt: int,
@@ -135,7 +135,7 @@ export const stepRecordSchema = z.strictObject({
 });
 export type StepRecord = z.output<typeof stepRecordSchema>;
 
-export const checkRecordSchema = z.strictObject({
+export const checkRecordSchema = z.object({
   name: text(64),
   kind: text(32),
   state: z.enum(["passed", "failed", "skipped"]),
@@ -146,7 +146,7 @@ export const checkRecordSchema = z.strictObject({
 export type CheckRecord = z.output<typeof checkRecordSchema>;
 
 /** Absent: not measured. */
-export const measuresSchema = z.strictObject({
+export const measuresSchema = z.object({
   restoreBytes: z.optional(int),
   restoreMs: z.optional(int),
   /** From the start command to the first answer of the guest agent (VM) or a running init (container). */
@@ -163,7 +163,7 @@ export type Measures = z.output<typeof measuresSchema>;
 /** `refused`: the node's rules or its state forbade it, nothing was begun. `interrupted`: the agent or node died in it. */
 export const restoreOutcomes = ["passed", "failed", "refused", "cancelled", "interrupted"] as const;
 
-export const restoreReportSchema = z.strictObject({
+export const restoreReportSchema = z.object({
   outcome: z.enum(restoreOutcomes),
   /** The highest level really reached, also of a failed test. */
   level: z.enum(proofLevels),
@@ -173,7 +173,7 @@ export const restoreReportSchema = z.strictObject({
   endedAt: int,
   node: text(63),
   vmid,
-  backup: backupReferenceSchema,
+  backup: z.object(backupReference),
   backupAt: z.optional(int),
   backupBytes: z.optional(int),
   /** Number the test guest had; absent: none was made. */
@@ -193,7 +193,7 @@ export const restoreReportSchema = z.strictObject({
 export type RestoreReport = z.output<typeof restoreReportSchema>;
 
 /** One call a test would make, as the dry run prints it. */
-export const plannedCallSchema = z.strictObject({
+export const plannedCallSchema = z.object({
   step: z.enum(restoreSteps),
   /** `POST`, `PUT`, `DELETE`, `GET` of PVE's API, or `run` for a command of the node. */
   method: z.enum(["GET", "POST", "PUT", "DELETE", "run"]),
@@ -203,16 +203,16 @@ export const plannedCallSchema = z.strictObject({
 });
 export type PlannedCall = z.output<typeof plannedCallSchema>;
 
-export const restorePlanSchema = z.strictObject({
+export const restorePlanSchema = z.object({
   vmid,
   type: z.enum(["qemu", "lxc"]),
-  backup: backupReferenceSchema,
+  backup: z.object(backupReference),
   testVmid: vmid,
   storage: text(100),
   needsBytes: int,
   calls: list(plannedCallSchema, 64),
   /** What of the backup's configuration does not come along, and why. */
-  removed: list(z.strictObject({ key: text(64), why: text(200) }), 128),
+  removed: list(z.object({ key: text(64), why: text(200) }), 128),
   /** Why this node would refuse it; empty: it would run. */
   problems: list(text(500), 32),
 });

@@ -1,6 +1,11 @@
 import * as z from "zod/mini";
 
-/** What the schemas of the link are made of. zod/mini: the agent carries this file. */
+/**
+ * What the schemas of the link are made of. zod/mini: the agent carries this file.
+ *
+ * What one side tells (facts, alerts, results) and what the two need to find a common version is a `z.object`: fields of a newer side are passed
+ * over, the rest counts. What has something done, and what carries a right or a key, is a `z.strictObject`: half understood it is not done.
+ */
 
 export const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
 export const int = z.int().check(z.nonnegative());

@@ -34,9 +34,8 @@ for (const [name, text, about, problem] of [
   });
 }
 
-test("a field too much, too long or of another type is refused, and says which", () => {
+test("a field too long or of another type is refused, and says which", () => {
   for (const [change, word] of [
-    [{ extra: 1 }, "extra"],
     [{ node: "n".repeat(64) }, "node"],
     [{ clusterId: "0123456789ABCDEF" }, "clusterId"],
     [{ sentAt: -1 }, "sentAt"],

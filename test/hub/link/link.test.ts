@@ -301,6 +301,23 @@ test("malformed messages are answered with what is wrong, counted, and end the s
   assert.equal(await client.closed, 1013);
 });
 
+test("an agent of tomorrow, whose inventories hold more than this hub knows, is heard and stays connected", async (t) => {
+  const hub = await startTestHub(t);
+  const { client } = await hub.welcomed();
+  const guests = [{ vmid: 100, name: "web", firmware: "uefi" }];
+  for (let i = 0; i <= limits.problemsPerSession; i++) {
+    client.sendRaw(JSON.stringify({ type: "inventory", body: { ...inventoryOf({ at: i, guests }), moon: "full" } }));
+  }
+  // Whatever was wrong with them is answered before this is.
+  client.sendRaw('{"type":"clock","body":{"at":"noon"}}');
+  assert.equal((await client.next("problem")).about, "clock");
+  await hub.clock.advance(6000);
+  assert.deepEqual(
+    hub.state.get("inventory", `${clusterA}/pve1`)?.inventory.guests.map(({ name }) => name),
+    ["web"],
+  );
+});
+
 test("an oversized message closes with 1009 and leaves the other agents alone", async (t) => {
   const hub = await startTestHub(t);
   const { client } = await hub.welcomed();
