@@ -1,12 +1,14 @@
 import type { Backup } from "#protocol/backups.ts";
-import type { ClusterId, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
+import type { ClusterId, EpochMs, Vmid } from "#protocol/ids.ts";
 import type { Duty } from "#protocol/messages.ts";
 import type { ProtectionView } from "#protocol/panel.ts";
 import type { BackupView, GuestProofView, ProofBadge, RunView } from "#protocol/proof.ts";
 import type { RestoreCheck } from "#protocol/restore.ts";
 import type { AlertLoopPorts } from "./alert-loop.ts";
 import { Catalogue } from "./catalogue.ts";
+import { backupAhead } from "./core/backup-ahead.ts";
 import { type BackupSet, backupView } from "./core/backup-catalogue.ts";
+import { DueTimes } from "./core/backup-due.ts";
 import { type ClusterPicture, spokesman } from "./core/cluster.ts";
 import { guestProofView } from "./core/guest-proof.ts";
 import type { OwnedGuest } from "./core/inventory.ts";
@@ -92,7 +94,7 @@ export function openRestore(parts: RestoreParts): RunningRestore {
     book,
     catalogue,
     operations,
-    backsUp: (...node) => backsUp(parts, ...node),
+    backsUp: backsUp(parts),
     maintenance: (facts) => maintenance(parts)(facts),
   });
   const compare: SessionEvents["inventory"] = (agent, inventory) =>
@@ -204,18 +206,21 @@ function maintenance({ state, clock, automaticWindows }: Pick<RestoreParts, "sta
   return maintenanceOf(windows, automaticWindows());
 }
 
-/** A guest of the node is locked by a backup, or a backup task runs there. */
-function backsUp(
-  { state, clock, picture }: Pick<RestoreParts, "state" | "clock" | "picture">,
-  cluster: ClusterId,
-  node: NodeName,
-): boolean {
-  for (const { facts, owner } of picture(cluster)?.owners.values() ?? []) {
-    if (facts.lock === "backup" && owner.agent.node === node) return true;
-  }
-  const since = clock.now() - 86_400_000;
-  return (
-    state.history.tasks({ cluster, node, type: "vzdump", state: "running", since }, { limit: 1, cursor: undefined }).items
-      .length > 0
-  );
+/** A guest of the node is locked by a backup, a backup task runs there, or a job of all guests starts before a test would be over. */
+function backsUp({ state, clock, picture, timezone }: RestoreParts): VerifyPorts["backsUp"] {
+  const due = new DueTimes(timezone);
+  return (cluster, node, needMs) => {
+    const [known, now] = [picture(cluster), clock.now()];
+    const owned = [...(known?.owners.values() ?? [])];
+    const locked = owned.some(({ facts, owner }) => facts.lock === "backup" && owner.agent.node === node);
+    const running = { cluster, node, type: "vzdump", state: "running", since: now - 86_400_000 } as const;
+    if (locked || state.history.tasks(running, { limit: 1, cursor: undefined }).items.length > 0)
+      return `${node} makes backups now`;
+    const jobs = known === undefined ? undefined : spokesman(known, now)?.inventory?.inventory.backupJobs;
+    const nodeTimezone = known?.agents.get(node)?.inventory?.inventory.node.timezone;
+    const ahead = backupAhead(jobs ?? [], { node, timezone: nodeTimezone, needMs }, due, now);
+    if (ahead === undefined) return undefined;
+    const inMin = Math.max(0, Math.ceil((ahead.at - now) / 60_000));
+    return `The backup job ${ahead.job} takes every guest of ${node} and starts in ${inMin} min: it would take the test guest too`;
+  };
 }

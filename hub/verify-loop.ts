@@ -14,7 +14,7 @@ import { chooseNode } from "./core/run-node.ts";
 import type { Run } from "./core/run-record.ts";
 import { type EntityFacts, matcherOf } from "./core/scope.ts";
 import { testGuestsOf } from "./core/test-guest.ts";
-import { dueAt, openings, type Place, type PolicyGuest, planNights, stepPolicy } from "./core/verify-policy.ts";
+import { dueAt, neededMs, openings, type Place, type PolicyGuest, planNights, stepPolicy } from "./core/verify-policy.ts";
 import { recurrenceSpan, type Span, SpanCache } from "./core/window.ts";
 import type { Operations } from "./operations.ts";
 import type { Clock } from "./ports.ts";
@@ -29,8 +29,8 @@ export type VerifyPorts = {
   operations: Pick<Operations, "start">;
   pictures(): ClusterPicture[];
   takes(agent: { cluster: ClusterId; node: NodeName }): boolean;
-  /** Whether this node makes backups now. */
-  backsUp(cluster: ClusterId, node: NodeName): boolean;
+  /** Why a test of so long would meet backups of this node, a sentence; undefined: it would not. */
+  backsUp(cluster: ClusterId, node: NodeName, needMs: number): string | undefined;
   /** Why it is not to be touched now, a sentence; undefined: nothing speaks against it. */
   maintenance(facts: EntityFacts): string | undefined;
   timezone(): string;
@@ -294,9 +294,11 @@ export class VerifyLoop {
   }
 
   /** `planned`: tests that this pass gives to each node. */
-  private placeOf(policy: Policy, { member }: Asked, planned: ReadonlyMap<string, number>): Place {
-    const { book, takes, backsUp, catalogue, clock } = this.ports;
+  private placeOf(policy: Policy, asked: Asked, planned: ReadonlyMap<string, number>): Place {
+    const { book, takes, catalogue, clock } = this.ports;
+    const { member } = asked;
     const { cluster } = member.facts;
+    const backsUp = (node: NodeName) => this.ports.backsUp(cluster, node, neededMs(asked));
     const [newest] = this.backupsOf(policy, member);
     if (newest === undefined) return { ok: false, busy: false, why: "no backup of it is known" };
     const open = book.open().filter((run) => run.cluster === cluster);
@@ -315,12 +317,11 @@ export class VerifyLoop {
     };
     const any = chooseNode(run, question);
     if (!any.ok) return { ok: false, busy: false, why: any.why };
-    const isFree = (node: NodeName) => question.takes(node) && busy(node) < policy.parallel.perNode && !backsUp(cluster, node);
+    const isFree = (node: NodeName) =>
+      question.takes(node) && busy(node) < policy.parallel.perNode && backsUp(node) === undefined;
     const free = chooseNode(run, { ...question, takes: isFree });
     if (free.ok) return free;
-    const why = backsUp(cluster, any.node)
-      ? `${any.node} makes backups now`
-      : `${any.node} has its ${policy.parallel.perNode} tests already`;
+    const why = backsUp(any.node) ?? `${any.node} has its ${policy.parallel.perNode} tests already`;
     return { ok: false, busy: true, why };
   }
 

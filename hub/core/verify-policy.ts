@@ -168,9 +168,12 @@ function decide(guest: PolicyGuest, { state, left, free, freshUntil }: Turn): De
 
 const dayOf = (at: number) => new Date(at).toISOString().slice(0, 10);
 
+/** Time that a test of it should be given, ms. */
+export const neededMs = ({ usualMs }: Pick<PolicyGuest, "usualMs">): number => (usualMs ?? unknownMs) * 1.2;
+
 /** What is longer than the whole window begins with it. */
-function fits({ usualMs }: PolicyGuest, { window }: Policy, { from, until }: Span, now: EpochMs): boolean {
-  const needed = (usualMs ?? unknownMs) * 1.2;
+function fits(guest: PolicyGuest, { window }: Policy, { from, until }: Span, now: EpochMs): boolean {
+  const needed = neededMs(guest);
   return now + needed <= until || (needed > window.durationSec * 1000 && now - from < hourMs);
 }
 

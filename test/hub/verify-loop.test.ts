@@ -29,7 +29,7 @@ function nights(t: TestContext, vmids: number[]) {
     }),
   );
   const flags = {
-    backsUp: false,
+    backsUp: undefined as string | undefined,
     maintenance: undefined as string | undefined,
     outcome: "passed" as "passed" | "failed" | "refused",
   };
@@ -143,7 +143,7 @@ test("why was 100 not tested? The night's record says it", async (t) => {
   const { clock, flags, enable, look, get } = nights(t, [100]);
   const { id } = enable();
   await clock.advance(hour + 60_000);
-  flags.backsUp = true;
+  flags.backsUp = "pve1 makes backups now";
   assert.deepEqual(look(), []);
   assert.deepEqual(
     get()
@@ -151,7 +151,7 @@ test("why was 100 not tested? The night's record says it", async (t) => {
       .decisions.map(({ why }) => why),
     ["pve1 makes backups now"],
   );
-  flags.backsUp = false;
+  flags.backsUp = undefined;
   flags.maintenance = "It is in the maintenance window patches";
   assert.deepEqual(look(), []);
   await clock.advance(6 * hour);
