@@ -23,6 +23,9 @@ export type Caller = {
   ask(cluster: string, needs: readonly Permission[]): Promise<void>;
 };
 
+/** Two keys may have one name, and a user of Proxmox VE is one user however he came. */
+export const ownerOf = ({ by, keyId, user }: Caller) => (by === "key" || by === "cookie" ? `key ${keyId}` : `user ${user}`);
+
 /** `mark` changes with what is seen. */
 export type Standing = { viewer: Viewer; mark: string };
 

@@ -3,7 +3,7 @@ import { page } from "#protocol/api.ts";
 import { emptyLayout, layoutSchema, protectionSchema } from "#protocol/panel.ts";
 import { type BackupKnowledge, protectionsOf } from "../core/protection.ts";
 import { actorOf, body, json } from "./documents.ts";
-import type { Caller, HubApp } from "./env.ts";
+import { type HubApp, ownerOf } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
 import { seenBy } from "./seen.ts";
@@ -33,9 +33,6 @@ const routes = {
     responses: { 200: json(layoutSchema, "As it was kept"), ...commonErrors },
   }),
 };
-
-/** Two keys may have one name, and a user of Proxmox VE is one user however he came. */
-const ownerOf = ({ by, keyId, user }: Caller) => (by === "key" || by === "cookie" ? `key ${keyId}` : `user ${user}`);
 
 /** What the panel's first page asks for beside lists and live figures. */
 export function overviewRoutes(app: HubApp, ports: HttpPorts, backups: BackupKnowledge | undefined): void {

@@ -7,7 +7,7 @@ import { hidesMore } from "../core/viewer.ts";
 import { guestViews, nodeViews, storageViews } from "../core/views.ts";
 import { after } from "../ports.ts";
 import { sightOf } from "./clusters.ts";
-import type { Caller, HubApp, Standing } from "./env.ts";
+import { type Caller, type HubApp, ownerOf, type Standing } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
 import { type SeenPorts, seenPorts } from "./seen.ts";
@@ -16,6 +16,8 @@ const beatMs = 5_000;
 /** Bytes that may wait for a client beyond the first picture; a slower one is dropped and comes again. */
 const queuedMax = 4 << 20;
 const clientsMax = 100;
+/** Of one key or user: some dozens of tabs. Nobody takes the others' place. */
+const clientsPerCaller = 25;
 
 const streamRoute = createRoute({
   method: "get",
@@ -35,12 +37,25 @@ const frame = <K extends keyof StreamEvents>(kind: K, data: StreamEvents[K]) =>
   encoder.encode(`event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`);
 
 export function streamRoutes(app: HubApp, ports: HttpPorts): void {
+  const open = new Map<string, number>();
   let clients = 0;
   app.openapi(streamRoute, (c) => {
-    if (clients >= clientsMax)
-      throw new Refusal("overloaded", `${clientsMax} live streams are open, no more are served: close one or try again later`);
+    const caller = c.get("caller");
+    const owner = ownerOf(caller);
+    const own = open.get(owner) ?? 0;
+    if (clients >= clientsMax || own >= clientsPerCaller)
+      throw new Refusal(
+        "overloaded",
+        `${own >= clientsPerCaller ? `${own} live streams of yours` : `${clients} live streams`} are open, no more are served: close one or try again later`,
+      );
     clients++;
-    const body = openStream(ports, c.get("caller"), () => clients--);
+    open.set(owner, own + 1);
+    const body = openStream(ports, caller, () => {
+      clients--;
+      const left = (open.get(owner) ?? 1) - 1;
+      if (left > 0) open.set(owner, left);
+      else open.delete(owner);
+    });
     const headers = { "Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no" };
     return c.body(body, 200, headers);
   });

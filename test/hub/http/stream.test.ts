@@ -131,3 +131,21 @@ test("a client that does not read is dropped, and the others go on", async (t) =
   assert.ok(received > 1500 && received < 2250, `${received} of about 2 kB each`);
   await quick.cancel();
 });
+
+test("one key holds few of the live streams: the others' are served, and one that ends makes room", async (t) => {
+  const hub = testHub(t);
+  const [greedy, other] = [hub.newKey("read"), hub.newKey("read")];
+  const open = (key: string) => hub.app.request("/api/v1/stream", { headers: { Authorization: `Bearer ${key}` } });
+  const streams: Response[] = [];
+  for (let i = 0; i < 25; i++) streams.push(await open(greedy));
+  assert.deepEqual([...new Set(streams.map(({ status }) => status))], [200]);
+  const refused = await open(greedy);
+  assert.equal(refused.status, 503);
+  assert.match(await refused.text(), /25 live streams of yours are open/);
+  const served = await open(other);
+  assert.equal(served.status, 200);
+  await streams.pop()?.body?.cancel();
+  streams.push(await open(greedy), served);
+  assert.equal(streams.at(-2)?.status, 200);
+  for (const { body } of streams) await body?.cancel();
+});
