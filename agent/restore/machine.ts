@@ -1,5 +1,6 @@
 import type { RestoreReport } from "#protocol/restore.ts";
 import { errorMessage, errorTrace } from "../core/error.ts";
+import { hasAgent } from "../core/restore/isolate-vm.ts";
 import { restoreReport } from "../core/restore/report.ts";
 import { passedReason, proofLevel } from "../core/restore/verdict.ts";
 import { clearAway } from "./clear-away.ts";
@@ -62,8 +63,8 @@ async function prepareAndProve(run: TestRun, shot: { png?: string | undefined })
   const it = { guest, plan, isolation, sandbox };
   await isolate(run, it);
   const startedMs = await run.step("start", () => prove.start(run, it));
-  const hasAgent = configuration.config.values.has("agent");
-  const verdict = await judged(run, () => proveAlive(run, it, startedMs, hasAgent, shot));
+  const expectsAgent = hasAgent(configuration.config);
+  const verdict = await judged(run, () => proveAlive(run, it, startedMs, expectsAgent, shot));
   if (verdict === undefined || verdict.outcome === "failed") await showAndKeep(run, it, shot);
   if (verdict !== undefined) throw new TestEnd(verdict.outcome, verdict.reason);
 }
@@ -85,10 +86,10 @@ async function proveAlive(
   run: TestRun,
   it: made.Made,
   startedMs: number,
-  hasAgent: boolean,
+  expectsAgent: boolean,
   shot: { png?: string | undefined },
 ): Promise<void> {
-  const inside = await run.step("heartbeat", () => prove.heartbeat(run, it, startedMs, hasAgent));
+  const inside = await run.step("heartbeat", () => prove.heartbeat(run, it, startedMs, expectsAgent));
   const address = await run.step("network", () => prove.network(run, it, inside));
   await run.step("checks", () => prove.runChecks(run, it, { startedMs, inside, address }));
   shot.png = await run.step("screenshot", () => screenshot(run, it));

@@ -41,6 +41,10 @@ export function parseDiskSize(text: string | undefined): number | undefined {
   return Math.ceil(Number(match[1]) * 1024 ** power);
 }
 
+/** The backup holds this drive's data, whatever it lay on: a disk of the node that was passed through is backed up like any other, without a storage. */
+export const isDumped = ({ dumped }: Pick<BackedUpConfig, "dumped">, key: string): boolean =>
+  dumped.some(({ drive }) => drive === key);
+
 export const indexed = (word: string) => new RegExp(`^${word}\\d{1,3}$`);
 export const isNet = (key: string) => indexed("net").test(key);
 export const isDrive = (key: string) => /^(ide|sata|scsi|virtio|efidisk|tpmstate)\d{1,2}$/.test(key);

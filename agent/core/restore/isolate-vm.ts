@@ -1,7 +1,7 @@
-import { type BackedUpConfig, indexed, isDrive, isNet } from "./backed-up-config.ts";
+import { type BackedUpConfig, indexed, isDrive, isDumped, isNet } from "./backed-up-config.ts";
 import { type Isolation, type IsolationPlan, isVolumeOf, type JudgedPhase, type Mismatch, type Removed } from "./isolation.ts";
 import { carriesMarker, describe, hasTestTag, testTag } from "./marker.ts";
-import { parsePropertyString } from "./property-string.ts";
+import { type PropertyString, parsePropertyString } from "./property-string.ts";
 
 /**
  * Keys of a VM that touch nothing outside it. A list of what may stay, not of what must go: a key that a later PVE invents is taken out until
@@ -70,7 +70,8 @@ export function planVm(config: BackedUpConfig, isolation: Isolation): IsolationP
       const kind = driveKind(value);
       if (kind === "cloud-init") strip.push({ key, why: "the production's cloud-init, with its addresses" });
       if (kind === "cd") empty.push(key);
-      if (kind === "host-device") strip.push({ key, why: "a disk of the host" });
+      // One that the backup holds comes back as a volume; judgeVm() sees to it.
+      if (kind === "host-device" && !isDumped(config, key)) strip.push({ key, why: "a disk of the host" });
     } else if (!stays(key, value)) strip.push({ key, why: whyRemoved(key) });
   }
   return { create: { ...createCall(config, isolation), ...nets }, strip, empty, refusals };
@@ -94,9 +95,24 @@ function createCall(config: BackedUpConfig, isolation: Isolation): Record<string
     description: describe(operation, source),
     name: `proven-test-${source.vmid}`,
     ...(memoryMib !== undefined && { memory: String(memoryMib), balloon: "0" }),
-    ...(config.values.has("agent") && { agent: "enabled=1" }),
+    ...agentParam(config),
     ...(pool !== undefined && { pool }),
   };
+}
+
+/** Whether the backed-up machine expects a guest agent to answer (`parse_guest_agent` in qemu-server `PVE/QemuServer/Agent.pm`). */
+export const hasAgent = ({ values }: Pick<BackedUpConfig, "values">): boolean => agentOf(values) !== undefined;
+
+function agentOf(values: BackedUpConfig["values"]): PropertyString | undefined {
+  const agent = parsePropertyString(values.get("agent") ?? "");
+  return /^(1|on|yes|true)$/i.test(agent.get("enabled") ?? agent.get("") ?? "") ? agent : undefined;
+}
+
+/** Only that there is one and where it listens: a guest without a driver for the one port answers at the other. */
+function agentParam({ values }: BackedUpConfig): { agent?: string } {
+  const agent = agentOf(values);
+  if (agent === undefined) return values.has("agent") ? { agent: "enabled=0" } : {};
+  return { agent: agent.get("type") === "isa" ? "enabled=1,type=isa" : "enabled=1" };
 }
 
 /** Parameters of the one PUT that strips: deletes, and drives emptied. Undefined: nothing to do. */

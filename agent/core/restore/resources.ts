@@ -1,4 +1,4 @@
-import { type BackedUpConfig, isDrive, isMountPoint, parseDiskSize } from "./backed-up-config.ts";
+import { type BackedUpConfig, isDrive, isDumped, isMountPoint, parseDiskSize } from "./backed-up-config.ts";
 import { driveKind } from "./isolate-vm.ts";
 import { parsePropertyString } from "./property-string.ts";
 
@@ -9,27 +9,30 @@ export type DiskNeeds = { bytes: number; storages: string[]; unknown: string[] }
 
 /** `backup=0` disks are not in an archive; containers get all their volumes made anew, those left out too. */
 export function diskNeeds(config: BackedUpConfig): DiskNeeds {
-  const dumped = new Set(config.dumped.map(({ drive }) => drive));
   const needs: DiskNeeds = { bytes: 0, storages: [], unknown: [] };
   for (const [key, value] of config.values) {
-    const volume = volumeOf(config.type, key, value, dumped);
+    const volume = volumeOf(config, key, value);
     if (volume === undefined) continue;
     const size = parseDiskSize(parsePropertyString(value).get("size"));
     if (size === undefined) needs.unknown.push(key);
     else needs.bytes += size;
+    if (volume.startsWith("/")) continue; // a disk of the node, which lay on no storage
     const storage = volume.slice(0, volume.indexOf(":"));
     if (!needs.storages.includes(storage)) needs.storages.push(storage);
   }
   return needs;
 }
 
-function volumeOf(type: "qemu" | "lxc", key: string, value: string, dumped: ReadonlySet<string>): string | undefined {
+/** What a restore makes a volume of; undefined: nothing. */
+function volumeOf(config: BackedUpConfig, key: string, value: string): string | undefined {
   const properties = parsePropertyString(value);
-  const volume = properties.get(type === "qemu" ? "file" : "volume") ?? properties.get("") ?? "";
-  if (!volume.includes(":") || volume.startsWith("/")) return undefined;
-  if (type === "lxc") return isMountPoint(key) ? volume : undefined;
-  if (!isDrive(key) || driveKind(value) !== "disk" || properties.get("backup") === "0") return undefined;
-  return dumped.size === 0 || dumped.has(key) ? volume : undefined;
+  const volume = properties.get(config.type === "qemu" ? "file" : "volume") ?? properties.get("") ?? "";
+  if (config.type === "lxc") return isMountPoint(key) && volume.includes(":") && !volume.startsWith("/") ? volume : undefined;
+  if (!isDrive(key) || properties.get("backup") === "0") return undefined;
+  const kind = driveKind(value);
+  if (kind === "host-device") return isDumped(config, key) ? volume : undefined;
+  if (kind !== "disk" || !volume.includes(":")) return undefined;
+  return config.dumped.length === 0 || isDumped(config, key) ? volume : undefined;
 }
 
 /** Bytes that must be free before a restore of so many: PVE itself checks nothing and allows more than there is. */

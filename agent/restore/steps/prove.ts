@@ -29,9 +29,14 @@ export async function start(run: TestRun, made: Made): Promise<StepResult<number
 }
 
 /** Undefined value: nothing inside answered, which its network may still make good. */
-export async function heartbeat(run: TestRun, made: Made, startedMs: number, hasAgent: boolean): Promise<StepResult<boolean>> {
+export async function heartbeat(
+  run: TestRun,
+  made: Made,
+  startedMs: number,
+  expectsAgent: boolean,
+): Promise<StepResult<boolean>> {
   const { test } = run;
-  if (made.guest.type === "qemu" && !hasAgent)
+  if (made.guest.type === "qemu" && !expectsAgent)
     return { value: false, state: "skipped", reason: "The backed-up machine has no guest agent configured" };
   const problem = await untilAlive(run, made);
   const { clock } = run.ports;

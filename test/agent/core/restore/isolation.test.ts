@@ -7,9 +7,10 @@ import {
   stripContainerFile,
   unlockContainerFile,
 } from "../../../../agent/core/restore/isolate-container.ts";
-import { judgeVm, planVm, stripVmCall } from "../../../../agent/core/restore/isolate-vm.ts";
+import { hasAgent, judgeVm, planVm, stripVmCall } from "../../../../agent/core/restore/isolate-vm.ts";
 import { type Isolation, isVolumeOf } from "../../../../agent/core/restore/isolation.ts";
 import { parsePropertyString } from "../../../../agent/core/restore/property-string.ts";
+import { diskNeeds } from "../../../../agent/core/restore/resources.ts";
 import { fc } from "../../../support/property.ts";
 
 const operation = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
@@ -97,6 +98,40 @@ test("all that reaches outside a VM is taken out by one call under the lock", ()
       "affinity,amd-sev,args,audio0,cicustom,hookscript,hostpci0,ide0,ipconfig0,ivshmem,parallel0,rng0,serial1,startup,usb0,virtiofs0,vmstatestorage,watchdog",
     skiplock: "1",
   });
+});
+
+const agents: [line: string, create: string | undefined, expected: boolean][] = [
+  ["agent: 1,fstrim_cloned_disks=1", "enabled=1", true],
+  ["agent: enabled=1,type=isa", "enabled=1,type=isa", true],
+  ["agent: 0", "enabled=0", false],
+  ["agent: enabled=0,type=virtio", "enabled=0", false],
+  ["cores: 1", undefined, false],
+];
+for (const [line, agent, expected] of agents) {
+  test(`of a machine with "${line}" ${expected ? "the agent is asked where it listens" : "no agent is expected"}`, () => {
+    const config = parseBackedUpConfig("qemu", `${line}\nmemory: 512\n`);
+    assert.equal(planVm(config, vm).create.agent, agent);
+    assert.equal(hasAgent(config), expected);
+  });
+}
+
+test("a disk of the node that was passed through comes back as a volume where the backup holds it, and is room to be found", () => {
+  const disks =
+    "scsi0: local-zfs:vm-100-disk-0,size=1G\nscsi1: /dev/disk/by-id/ata-a,size=2G\nscsi2: /dev/sdx,backup=0,size=4G\n";
+  const config = parseBackedUpConfig(
+    "qemu",
+    `${disks}#qmdump#map:scsi0:drive-scsi0:local-zfs:raw:\n#qmdump#map:scsi1:drive-scsi1:::\n`,
+  );
+  assert.deepEqual(diskNeeds(config), { bytes: 3 * 2 ** 30, storages: ["local-zfs"], unknown: [] });
+  const plan = planVm(config, vm);
+  assert.deepEqual(plan.strip, [{ key: "scsi2", why: "a disk of the host" }]);
+  const written = { description, lock: "create", onboot: 0, protection: 0, tags: "proven-test" };
+  const judged = (scsi1: string) => judgeVm({ ...written, scsi1 }, plan, vm, { stripped: true, locked: true });
+  assert.deepEqual(judged("vmstore:9412/vm-9412-disk-1.raw,size=2G"), []);
+  assert.deepEqual(
+    judged("/dev/disk/by-id/ata-a,size=2G").map(({ key }) => key),
+    ["scsi1"],
+  );
 });
 
 /** What the real node wrote after the recommended call and the strip (vm-03b-strip-unlock-start.json), with our description and bridge. */
