@@ -21,6 +21,7 @@ import { evidenceSheet, type Screenshot } from "../core/evidence-sheet.ts";
 import { guestName, type OwnedGuest } from "../core/inventory.ts";
 import { Refusal } from "../core/refusal.ts";
 import { backupOf } from "../core/run.ts";
+import { refuseManyRuns } from "../core/run-limit.ts";
 import type { Run } from "../core/run-record.ts";
 import { runEntity } from "../core/run-view.ts";
 import { volidGuest } from "../core/volid.ts";
@@ -154,6 +155,7 @@ export function restoreRoutes(app: HubApp, ports: HttpPorts, restore: RestorePor
     const { facts } = owned;
     const permissions = [...restorePermissions(facts.vmid, backupOf(operation).storage), ...diskPermission(asked)];
     await c.get("caller").ask(cluster, [...permissions, ...sharedPermissions(operation, usual)]);
+    refuseManyRuns(book.newest(), { cluster, vmid: facts.vmid }, ports.clock.now());
     const run = operations.start({
       cluster,
       guest: { vmid: facts.vmid, type: facts.type, name: guestName(facts), identity: [...facts.identity] },

@@ -7,6 +7,7 @@ import { askedNode } from "../core/asked.ts";
 import { type ClusterPicture, spokesman } from "../core/cluster.ts";
 import { guestName, type OwnedGuest } from "../core/inventory.ts";
 import { Refusal } from "../core/refusal.ts";
+import { refuseManyRuns } from "../core/run-limit.ts";
 import type { RestorePorts } from "../restore.ts";
 import { pictureWith } from "./clusters.ts";
 import { body, found, json } from "./documents.ts";
@@ -40,6 +41,7 @@ export function verificationRoutes(app: HubApp, ports: HttpPorts, { book, operat
     const owned = vmid === undefined ? undefined : found(picture.owners.get(vmid as Vmid), `guest ${vmid}`);
     await c.get("caller").ask(picture.cluster, permissions(asked));
     if (type !== "pbs") throw new Refusal("invalid", `storage ${storage} lies on no Backup Server`, { field: "storage" });
+    refuseManyRuns(book.newest(), { cluster: picture.cluster, vmid: vmid ?? null }, now);
     const run = operations.start({
       cluster: picture.cluster,
       guest: owned === undefined ? null : runGuest(owned),

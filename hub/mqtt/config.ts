@@ -26,6 +26,10 @@ export const mqttConfig = z
     /** How long the topic of an alert that is over says so, before it is cleared. */
     keep_resolved_min: z.int().min(0).max(10_080).default(15),
   })
+  .refine(({ url }) => !/^[a-z]+:\/\/[^/]*@/i.test(url), {
+    error: "credentials don't belong in the URL, which is logged: use username and password_file",
+    path: ["url"],
+  })
   .refine(({ username, password_file }) => password_file === undefined || username !== undefined, {
     error: "password_file needs username",
   })

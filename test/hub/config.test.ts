@@ -22,6 +22,13 @@ test("an empty configuration is complete", () => {
   assert.match(panel, /\/panel$/);
 });
 
+test("a password in the address of the MQTT broker, which is logged, is refused with where it belongs", () => {
+  const mqtt = (url: string) => parseConfig(`[mqtt]\nurl = "${url}"\n`);
+  for (const url of ["mqtts://hub:secret@broker:8883", "mqtt://hub@broker", "MQTT://hub:a%40b@broker/"])
+    assert.throws(() => mqtt(url), /^Error: hub\.toml: mqtt\.url: credentials don't belong in the URL.*password_file$/s);
+  assert.equal(mqtt("mqtts://broker:8883").mqtt?.url, "mqtts://broker:8883");
+});
+
 test("all wrong keys are told at once, unknown ones with the nearest known", () => {
   const text = 'prot = 1\nport = 99999\nlisten = "everywhere"\nstate = "relative"\n[join]\npmxfs = "/etc/pve"\n';
   assert.throws(
