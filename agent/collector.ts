@@ -153,6 +153,10 @@ class NodeCollector implements Collector {
     return { version: this.newest.version, inventory: { ...this.newest.inventory, at: now } };
   }
 
+  get settled(): boolean {
+    return this.slow.settled;
+  }
+
   private makeInventory(sources: Inventory["node"]["sources"]): Inventory {
     const { members, name } = this.pmxcfs;
     const [ha, backupJobs] = [this.clusterFiles.haFacts.value, this.clusterFiles.backupJobs.value];

@@ -9,6 +9,11 @@ import type { Collector } from "./ports.ts";
 /** A message's type and braces around it have room beside it. */
 const inventoryMaxBytes = limits.messageMaxBytes - 1024;
 
+/** After a start one source after the other has something to say: for so many ticks they are waited for, and told together. */
+const settleTicks = 3;
+
+type FactsCollector = Pick<Collector, "inventory" | "tasks" | "settled">;
+
 /** What the hub is told beside samples: the inventory, and the tasks of the last day. Filled by the sampler, read by the session. */
 export class Facts {
   inventory: { version: number; inventory: Inventory } | undefined;
@@ -17,6 +22,7 @@ export class Facts {
   private readonly problems = new Map<string, string>();
   private strangers: readonly RangeStranger[] | undefined;
   private problemsChanged = false;
+  private heldTicks = 0;
   private readonly recent = new RecentTasks();
   /** The session's ears: a changed inventory, new or ended tasks. */
   onInventory: (inventory: Inventory) => void = () => undefined;
@@ -42,9 +48,10 @@ export class Facts {
   }
 
   /** `clockProblem`: stands in the inventory as one of the node's sources. */
-  async refresh(collector: Pick<Collector, "inventory" | "tasks">, now: EpochMs, clockProblem?: string): Promise<void> {
+  async refresh(collector: FactsCollector, now: EpochMs, clockProblem?: string): Promise<void> {
     const { version, inventory } = await collector.inventory(now);
-    if (version !== this.inventory?.version || clockProblem !== this.clockProblem || this.problemsChanged) {
+    const isNews = version !== this.inventory?.version || clockProblem !== this.clockProblem || this.problemsChanged;
+    if (isNews && !this.waits(collector)) {
       this.clockProblem = clockProblem;
       this.problemsChanged = false;
       const all = clockProblem === undefined ? [...this.problems] : [["clock", clockProblem] as const, ...this.problems];
@@ -57,6 +64,11 @@ export class Facts {
     if (tasks.length === 0) return;
     this.recent.merge(tasks, now);
     this.onTasks(tasks);
+  }
+
+  /** The first picture is told at once: the hub needs the names of what it gets samples of. */
+  private waits({ settled }: FactsCollector): boolean {
+    return this.inventory !== undefined && !settled && ++this.heldTicks <= settleTicks;
   }
 }
 

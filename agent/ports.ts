@@ -67,6 +67,8 @@ export interface Collector {
   collect(table: SampleTable, now: EpochMs): Promise<void>;
   /** The whole picture for the hub. Cheap when nothing changed: `version` tells whether it differs from the one before. */
   inventory(now: EpochMs): Promise<{ version: number; inventory: Inventory }>;
+  /** False after the start, while sources that are read beside the samples have yet to say something for the first time. */
+  readonly settled: boolean;
   /** Started and ended tasks since the call before; the first call gives those of the last day. */
   tasks(now: EpochMs): Promise<TaskReport[]>;
   setDuties(duties: readonly Duty[]): void;

@@ -3,6 +3,8 @@ import type { Clock } from "../ports.ts";
 
 /** Turning in the event loop costs CPU time, so it must not last. */
 const atOnceMs = 1;
+/** A timer that was cancelled still wakes the process when it would have been due: a first, short one is due while a tick is at work anyway. */
+const soonMs = 4;
 
 /**
  * One source's own lane: its work never runs twice at once, so that reads of a dead file system don't pile up, and whoever waits for it waits
@@ -44,12 +46,16 @@ export class Lane {
     this.start();
     const { current } = this;
     if (current === undefined || (await this.endsAtOnce(current))) return true;
+    return (await this.endsWithin(current, soonMs)) || (await this.endsWithin(current, deadlineMs - soonMs));
+  }
+
+  private async endsWithin(run: Promise<void>, waitMs: number): Promise<boolean> {
     const cancel = new AbortController();
-    const late = this.clock.sleep(deadlineMs, cancel.signal).then(
+    const late = this.clock.sleep(waitMs, cancel.signal).then(
       () => false,
       () => false,
     );
-    const inTime = await Promise.race([current.then(() => true), late]);
+    const inTime = await Promise.race([run.then(() => true), late]);
     cancel.abort();
     return inTime;
   }
@@ -66,6 +72,11 @@ export class Lane {
   /** True while the newest run is under way for longer than `ms`. */
   hangs(ms: number): boolean {
     return this.current !== undefined && this.clock.monotonicMs() - (this.startedMs ?? 0) > ms;
+  }
+
+  /** True: a run has finished. */
+  get ended(): boolean {
+    return this.finishedMs !== undefined;
   }
 
   /** Time since the newest finished run began to be true; Infinity before the first. */

@@ -104,6 +104,12 @@ export class SlowSources {
     putHa(table, sight, now);
   }
 
+  /** True when each source that is read here has been read once. */
+  get settled(): boolean {
+    const { sight } = this;
+    return sight !== undefined && this.lanes.every(({ source, lane }) => lane.ended || source.everyMs(sight) === undefined);
+  }
+
   /** Each source with its present problem. */
   problems(): [source: string, problem: string | undefined][] {
     return this.lanes.map(({ source, lane }) => {

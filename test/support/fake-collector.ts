@@ -16,6 +16,7 @@ export class FakeCollector implements Collector {
   /** From this tick on there is one series more, so that the schema changes. */
   swapFromTick = 4;
   mounted = true;
+  settled = true;
 
   constructor(private readonly clock: Clock) {}
 
