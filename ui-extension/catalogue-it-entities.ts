@@ -43,6 +43,7 @@ export const italianEntities: Readonly<Record<string, string>> = {
   "Backup jobs": "Job di backup",
   "In no backup": "In nessun backup",
   "on {storage}": "su {storage}",
+  "all of its disks": "tutti i suoi dischi",
   "none of its disks": "nessuno dei suoi dischi",
   "of the node, no volume": "del nodo, non un volume",
   "switched off for it": "escluso",
@@ -154,6 +155,8 @@ export const italianEntities: Readonly<Record<string, string>> = {
   Unreadable: "Illeggibili",
   Updates: "Aggiornamenti",
   "Virtual drives": "Unità virtuali",
+  "Whether something holds it up can't be said: nothing is measured of it now.":
+    "Non si può dire se qualcosa lo frena: ora non c'è nessuna misura.",
   "Whether something holds it up can't be said: nothing was measured of {what} in the last five minutes.":
     "Non si può dire se qualcosa lo frena: negli ultimi cinque minuti nessuna misura di {what}.",
   "Who uses it": "Chi lo usa",

@@ -67,6 +67,27 @@ test("a guest's page says what holds it up, what each drive takes, what its agen
   await close();
 });
 
+test("of a node whose agent says nothing any more, nothing that it said stays green", async () => {
+  const { page, complaints, close } = await visit(browser, hub);
+  await page.locator("proven-overview").waitFor();
+  const asOld = (body: string) => body.replaceAll('"state":"fresh"', '"state":"stale"');
+  for (const path of ["**/api/v1/entities?**", "**/api/v1/nodes/pve1/metrics?**"]) {
+    await page.route(path, async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, body: asOld(await answer.text()) });
+    });
+  }
+  await page.evaluate(() => location.assign("#/node/pve1"));
+  await page.getByText("Whether something holds it up can't be said: nothing is measured of it now.").waitFor();
+  await page.locator("proven-hardware tr", { hasText: "nvme0n1" }).getByText("unknown").waitFor();
+  await page.locator("proven-zpools tr", { hasText: "tank" }).getByText("no value now").first().waitFor();
+  assert.equal(await page.locator("proven-zpools .ok, proven-hardware .ok, proven-bottleneck .none").count(), 0);
+  await page.evaluate(() => location.assign("#/zpool/pve1/tank"));
+  await page.getByText("Its health is unknown now: the agent of its node says nothing of it").waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("a node's page leads to its disks, pools, certificates and updates", async () => {
   const { page, complaints, close } = await openPage("#/node/pve1");
   const disks = page.locator("proven-hardware");

@@ -1,10 +1,11 @@
 import type { EntityView } from "#protocol/entities.ts";
 import type { MetricName } from "#protocol/metrics.ts";
+import { shownReading } from "./reading.ts";
 
-/** Values of slow sources (disks, pools, Backup Servers) may be so old; beyond that they are unknown. */
-const slowStaleMs = 3 * 3_600_000;
-
-/** Newest value of one of an entity's metrics; undefined: unknown, or too old to be told. */
+/**
+ * Newest value of one of an entity's metrics; undefined: unknown, or not of now. Agents send what slow sources (disks, pools, Backup Servers)
+ * said again with every sample: a value that is old is one whose agent, or whose source, says nothing any more.
+ */
 export function newestOf(
   entity: Pick<EntityView, "metrics">,
   metric: MetricName,
@@ -12,8 +13,9 @@ export function newestOf(
   instance: string | null = null,
 ): number | undefined {
   const found = entity.metrics.find((one) => one.metric === metric && one.instance === instance);
-  if (found === undefined || found.value === null || found.at === null || now - found.at > slowStaleMs) return undefined;
-  return found.value;
+  if (found === undefined) return undefined;
+  const shown = shownReading(found, now);
+  return shown.state === "fresh" ? shown.value : undefined;
 }
 
 /** All instances that an entity has of a metric, in the order of their names. */

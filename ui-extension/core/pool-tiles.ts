@@ -19,12 +19,9 @@ const scans: typeof zpoolScanCodes = ["none", "scanning", "finished", "canceled"
 
 const absent: Reading = { state: "absent", value: null, at: null };
 
-/** A metric as tiles take it: what a slow source said is as good as fresh while it may be told at all (`newestOf`). */
-export function tileReading(pool: EntityView, metric: MetricName, now: number): Reading {
-  const found = pool.metrics.find((one) => one.metric === metric && one.instance === null);
-  const value = newestOf(pool, metric, now);
-  return found === undefined || value === undefined ? absent : { state: found.state, value, at: found.at };
-}
+/** A metric as tiles take it, which judge its age themselves. */
+export const tileReading = (pool: EntityView, metric: MetricName): Reading =>
+  pool.metrics.find((one) => one.metric === metric && one.instance === null) ?? absent;
 
 /** How something that holds data stands, in a sentence; `dim`: nobody can say. */
 export type PoolVerdict = { level: "ok" | "warn" | "crit" | "dim"; text: string };

@@ -7,9 +7,10 @@ import { PanelElement } from "./panel-element.ts";
 /** How an answer stands: none yet, or the newest one, and why there is no newer. */
 export type Asked<T> = { value: T | undefined; problem: ApiProblem | undefined; at: number };
 
-const refreshMs = 60_000;
+/** Well within the age at which a value counts as old (core/reading.ts), so that none gets old between two questions. */
+const refreshMs = 20_000;
 
-/** An element that asks the hub something once a minute while it is on the page. What was answered stays, with its age, while asking fails. */
+/** An element that asks the hub something again and again while it is on the page. What was answered stays, with its age, while asking fails. */
 export abstract class AskedElement<T> extends PanelElement {
   static override properties: Record<string, object> = { ...PanelElement.properties, asked: { state: true } };
   declare asked: Asked<T>;

@@ -32,6 +32,12 @@ const shapes = {
 
 export type IconName = keyof typeof shapes;
 
+/** The shapes of a verdict; `dim`: nobody can say. */
+export const levelIcons = { ok: "ok", warn: "warning", crit: "critical", dim: "unknown" } as const satisfies Record<
+  string,
+  IconName
+>;
+
 /** An icon. Decoration for the words beside it, unless it has a name of its own. */
 export function icon(name: IconName, label?: string): TemplateResult {
   return label === undefined

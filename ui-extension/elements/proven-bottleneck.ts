@@ -1,7 +1,9 @@
 import { css, html, nothing } from "lit";
+import type { Reading } from "#protocol/api.ts";
 import type { Answer } from "../api.ts";
 import { type BottleneckFacts, findBottleneck } from "../core/bottleneck.ts";
 import { instancesOf } from "../core/charts.ts";
+import { shownReading } from "../core/reading.ts";
 import { neighboursOf, recentMs, waitSelectors, waitsOf } from "../core/recent.ts";
 import { t } from "../i18n.ts";
 import { AskedElement } from "./asked-element.ts";
@@ -11,8 +13,11 @@ import { shared } from "./styles.ts";
 /** Guests of a node that may be loud. */
 const neighboursMax = 20;
 
+/** `newest`: its use of CPU as last said, which tells whether the five minutes reach until now. */
+type Recent = BottleneckFacts & { newest: Reading | undefined };
+
 /** What holds a guest or a node up just now, in words. */
-export class ProvenBottleneck extends AskedElement<BottleneckFacts> {
+export class ProvenBottleneck extends AskedElement<Recent> {
   static override properties = {
     ...AskedElement.properties,
     entity: { attribute: false },
@@ -44,7 +49,7 @@ export class ProvenBottleneck extends AskedElement<BottleneckFacts> {
     return `${this.cluster} ${this.entity} ${this.node}`;
   }
 
-  protected async ask(): Promise<Answer<BottleneckFacts>> {
+  protected async ask(): Promise<Answer<Recent>> {
     const { entity, cluster, node, subject } = this;
     const { api } = this.panel;
     const isNode = entity.startsWith("node/");
@@ -61,13 +66,14 @@ export class ProvenBottleneck extends AskedElement<BottleneckFacts> {
     ]);
     if (!series.ok) return series;
     const list = guests.ok ? guests.value.items : [];
-    const facts: BottleneckFacts = {
+    const facts: Recent = {
       kind: isNode ? "node" : "guest",
       subject,
       own: waitsOf(series.value, entity),
       host: isNode ? undefined : { name: node, waits: waitsOf(series.value, `node/${node}`) },
       storages: list.find((guest) => guest.entity === entity)?.storages ?? [],
       neighbours: top.ok ? neighboursOf(top.value, list, entity) : [],
+      newest: metrics.value.metrics.find(({ metric, instance }) => metric === "cpu" && instance === null),
     };
     return { ok: true, value: facts };
   }
@@ -81,10 +87,16 @@ export class ProvenBottleneck extends AskedElement<BottleneckFacts> {
       case "found":
         return html`<div class="line found" role="status">${icon("warning", t("bottleneck"))}<div>${found.findings.map(({ text }, index) => html`<p>${index === 0 ? html`<strong>${text}</strong>` : text}</p>`)}<p class="dim">${t("Over the last five minutes.")}</p></div></div>`;
       case "none":
+        if (!this.#speaks(facts))
+          return html`<div class="line too-little" role="status">${icon("unknown")}<p>${t("Whether something holds it up can't be said: nothing is measured of it now.")}</p></div>`;
         return html`<div class="line none" role="status">${icon("ok")}<p>${t("No bottleneck seen in the last five minutes: CPU, memory and disks keep up.")}</p></div>`;
       case "too-little":
         return html`<div class="line too-little" role="status">${icon("unknown")}<p>${t("Whether something holds it up can't be said: nothing was measured of {what} in the last five minutes.", { what: found.missing.join(", ") })}</p></div>`;
     }
+  }
+
+  #speaks({ newest }: Recent): boolean {
+    return newest !== undefined && shownReading(newest, this.panel.now.value).state === "fresh";
   }
 }
 customElements.define("proven-bottleneck", ProvenBottleneck);

@@ -72,7 +72,8 @@ function figureColumn(
     sort: (row) => row[field],
     cell: (row) => {
       const value = row[field];
-      if (value === undefined) return dash(unit === "milliseconds" ? t("no requests just now") : t("no value now"));
+      const requests = field === "readMs" ? row.reads : field === "writeMs" ? row.writes : undefined;
+      if (value === undefined) return dash(requests === undefined ? t("no value now") : t("no requests just now"));
       const text = formatValue(value, unit);
       const isBad = (unit === "milliseconds" && value >= slowMs) || (field === "failed" && value > 0);
       return isBad

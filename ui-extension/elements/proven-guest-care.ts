@@ -91,10 +91,12 @@ export class ProvenGuestCare extends AskedElement<EntityView | undefined> {
     const on = backupStorage === null ? "" : ` ${t("on {storage}", { storage: backupStorage })}`;
     const whys = { off: t("switched off for it"), "no-volume": t("of the node, no volume") };
     const disks = unprotected?.map(({ disk, why }) => `${disk}: ${whys[why]}`).join(", ") ?? t("unknown");
+    // Without a job nothing is left out of one, and all of it is in none.
+    const left = view.state !== "none" ? disks : view.backedUpAt === null ? t("all of its disks") : t("unknown");
     return [
       { name: t("Backed up"), value: html`${protectionWord(view, this.panel.now.value)}${on}` },
       { name: t("Backup jobs"), value: of === "" ? t("none") : of },
-      { name: t("In no backup"), value: disks === "" ? t("none of its disks") : html`<span class="warn">${disks}</span>` },
+      { name: t("In no backup"), value: left === "" ? t("none of its disks") : html`<span class="warn">${left}</span>` },
     ];
   }
 

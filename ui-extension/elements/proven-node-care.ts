@@ -53,7 +53,7 @@ export class ProvenNodeCare extends AskedElement<EntityMetrics> {
         name: t("Updates"),
         value:
           updates === undefined
-            ? dash(t("The package lists could not be read"))
+            ? dash(newestOf(metrics, "cpu", now) === undefined ? t("no value now") : t("The package lists could not be read"))
             : updates === 0
               ? html`<span class="ok">${icon("ok")} ${t("none waiting")}</span>`
               : tn(updates, "{n} package waits", "{n} packages wait"),

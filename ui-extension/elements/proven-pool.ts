@@ -10,7 +10,7 @@ import { datastoreCharts, thinpoolCharts, zpoolCharts } from "../core/storage-ch
 import { formatDuration, formatNumber, formatPercent, formatValue } from "../core/units.ts";
 import { t, tn } from "../i18n.ts";
 import { AskedElement } from "./asked-element.ts";
-import { type IconName, icon } from "./icon.ts";
+import { icon, levelIcons } from "./icon.ts";
 import { entityLink, link } from "./link.ts";
 import "./proven-charts.ts";
 import "./proven-entity-alerts.ts";
@@ -23,12 +23,6 @@ const charts: Partial<Record<string, (entity: string, translate: typeof t) => Ch
   zpool: zpoolCharts,
   thinpool: thinpoolCharts,
   datastore: datastoreCharts,
-};
-const verdictIcons: Record<ReturnType<typeof poolVerdict>["level"], IconName> = {
-  ok: "ok",
-  warn: "warning",
-  crit: "critical",
-  dim: "unknown",
 };
 const full = { warn: 0.8, crit: 0.9 };
 
@@ -84,7 +78,7 @@ export class ProvenPool extends AskedElement<EntityView | undefined> {
         ${node === null ? nothing : html`<span class="dim">${t("on node")} ${entityLink(panel, { entity: `node/${node}`, cluster }, node)}</span>`}
       </div>
       ${this.state()}
-      <div class="verdict ${verdict.level}" role="status"><span class=${verdict.level}>${icon(verdictIcons[verdict.level])}</span><span>${verdict.text}</span></div>
+      <div class="verdict ${verdict.level}" role="status"><span class=${verdict.level}>${icon(levelIcons[verdict.level])}</span><span>${verdict.text}</span></div>
       <proven-entity-alerts .panel=${panel} .entity=${entity} .cluster=${cluster}></proven-entity-alerts>
       <div class="tiles">${this.#tiles(pool)}</div>
       <proven-outlook .panel=${panel} .entity=${entity} .cluster=${cluster}></proven-outlook>
@@ -100,15 +94,14 @@ export class ProvenPool extends AskedElement<EntityView | undefined> {
   }
 
   #tiles(pool: EntityView): TemplateResult[] {
-    const now = this.panel.now.value;
     const tile = (
       label: string,
       metric: MetricName,
       unit: string,
       more: { total?: MetricName; levels?: typeof full; note?: string } = {},
     ) => html`<proven-tile
-      .panel=${this.panel} .label=${label} .reading=${tileReading(pool, metric, now)} .unit=${unit} .note=${more.note} .levels=${more.levels}
-      .total=${more.total === undefined ? undefined : tileReading(pool, more.total, now)}
+      .panel=${this.panel} .label=${label} .reading=${tileReading(pool, metric)} .unit=${unit} .note=${more.note} .levels=${more.levels}
+      .total=${more.total === undefined ? undefined : tileReading(pool, more.total)}
     ></proven-tile>`;
     switch (pool.kind) {
       case "thinpool":

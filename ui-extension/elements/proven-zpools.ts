@@ -1,113 +1,88 @@
-import { html } from "lit";
-import { columnKey, gridOf, lastKnown } from "../core/columns.ts";
-import { zpoolHealths } from "../core/pool-tiles.ts";
+import { css, html, nothing } from "lit";
+import type { EntityView } from "#protocol/entities.ts";
+import type { Answer } from "../api.ts";
+import { newestOf } from "../core/entity-values.ts";
+import { poolVerdict, zpoolHealths } from "../core/pool-tiles.ts";
 import { formatPercent, formatShare } from "../core/units.ts";
 import { t } from "../i18n.ts";
+import { AskedElement } from "./asked-element.ts";
 import { bar, dash } from "./figures.ts";
-import { icon } from "./icon.ts";
+import { icon, levelIcons } from "./icon.ts";
 import { entityLink } from "./link.ts";
-import { PanelElement } from "./panel-element.ts";
 import "./proven-table.ts";
 import type { TableColumn } from "./proven-table.ts";
 import { shared } from "./styles.ts";
 
-const metrics = ["health", "size", "allocated", "fragmentation"] as const;
-/** Pools are read more slowly than the rest; an older figure than this counts as unknown. */
-const lookBackMs = 900_000;
-
-type Pool = { name: string } & Record<(typeof metrics)[number], number | undefined>;
-
-/** Table of a node's ZFS pools, read once a minute from history. */
-export class ProvenZpools extends PanelElement {
+/** Table of a node's ZFS pools. */
+export class ProvenZpools extends AskedElement<readonly EntityView[]> {
   static override properties = {
-    ...PanelElement.properties,
+    ...AskedElement.properties,
     node: { attribute: false },
     cluster: { attribute: false },
     pools: { attribute: false },
-    rows: { state: true },
   };
-  static override styles = [shared];
+  static override styles = [
+    shared,
+    css`
+      .state { padding: 8px 10px; }
+    `,
+  ];
   declare node: string;
   declare cluster: string;
+  /** Their names; with another one, all are asked again. */
   declare pools: readonly string[];
-  declare rows: readonly Pool[] | undefined;
-  #asked = { about: "", at: 0 };
 
-  protected watched() {
-    return [this.panel.now];
+  protected question() {
+    return `${this.cluster} ${this.node} ${this.pools.join(" ")}`;
   }
 
-  protected override willUpdate(): void {
-    const about = `${this.cluster} ${this.node} ${this.pools.join(" ")}`;
-    const now = this.panel.now.value;
-    if (about === this.#asked.about && now - this.#asked.at < 60_000) return;
-    if (about !== this.#asked.about) this.rows = undefined;
-    this.#asked = { about, at: now };
-    void this.#read(now, about);
-  }
-
-  async #read(now: number, about: string): Promise<void> {
-    const entityOf = (pool: string) => `zpool/${this.node}/${pool}`;
-    const series = this.pools.flatMap((pool) =>
-      metrics.map((metric) => ({ cluster: this.cluster, entity: entityOf(pool), metric })),
-    );
-    const [from, to] = [Math.floor(now) - lookBackMs, Math.floor(now) + 1];
-    const answer = await this.panel.api.querySeries({ series, from, to, stepMs: lookBackMs, aggregates: ["last"] });
-    if (!answer.ok || about !== this.#asked.about) return;
-    // The hub may begin a step on its own boundary, so the answer can hold two: one more slot before ours.
-    const grid = gridOf([answer.value], from - lookBackMs, to + lookBackMs, lookBackMs);
-    const last = (pool: string, metric: string) => {
-      const column = grid.columns.get(columnKey(entityOf(pool), metric, null, "last"));
-      return column === undefined ? undefined : lastKnown(column)?.value;
-    };
-    this.rows = this.pools.map((name) => ({
-      name,
-      health: last(name, "health"),
-      size: last(name, "size"),
-      allocated: last(name, "allocated"),
-      fragmentation: last(name, "fragmentation"),
-    }));
+  protected async ask(): Promise<Answer<readonly EntityView[]>> {
+    const { cluster, node } = this;
+    const answer = await this.panel.api.entities.list({ kind: "zpool", cluster, node, values: 1 });
+    return answer.ok ? { ok: true, value: answer.value.items } : answer;
   }
 
   protected override render() {
+    const { value } = this.asked;
     return html`<section class="panel" aria-label=${t("ZFS pools")}>
       <header><h2>${t("ZFS pools")}</h2></header>
-      <proven-table
-        .caption=${t("ZFS pools")}
-        .columns=${this.#columns()}
-        .rows=${this.rows ?? []}
-        .keyOf=${(pool: Pool) => pool.name}
-        .empty=${t("Reading history …")}
-      ></proven-table>
+      ${this.state()}
+      ${value === undefined ? nothing : html`<proven-table .caption=${t("ZFS pools")} .columns=${this.#columns(this.panel.now.value)} .rows=${value} .keyOf=${(pool: EntityView) => pool.entity}></proven-table>`}
     </section>`;
   }
 
-  #columns(): TableColumn<Pool>[] {
+  #columns(now: number): TableColumn<EntityView>[] {
+    const shareOf = (pool: EntityView) => {
+      const [used, total] = [newestOf(pool, "allocated", now), newestOf(pool, "size", now)];
+      return used === undefined || total === undefined || total <= 0 ? undefined : { used, total };
+    };
     return [
       {
         id: "pool",
         title: t("Pool"),
         priority: 1,
         sort: (pool) => pool.name,
-        cell: (pool) => entityLink(this.panel, { entity: `zpool/${this.node}/${pool.name}`, cluster: this.cluster }, pool.name),
+        cell: (pool) => entityLink(this.panel, pool, pool.name),
       },
       {
         id: "health",
         title: t("Health"),
         priority: 1,
         width: "130px",
-        sort: (pool) => pool.health,
-        cell: (pool) => health(pool.health),
+        sort: (pool) => newestOf(pool, "health", now),
+        cell: (pool) => health(pool, now),
       },
       {
         id: "used",
         title: t("Used"),
         priority: 1,
         width: "240px",
-        cell: ({ size, allocated }) =>
-          size === undefined || allocated === undefined || size <= 0
-            ? dash(t("no value now"))
-            : html`<div class="meter wide"><span class="num">${t("{used} of {total}", formatShare(allocated, size))}</span>${bar(allocated / size, { warn: 0.8, crit: 0.9 })}</div>`,
+        cell: (pool) => {
+          const share = shareOf(pool);
+          if (share === undefined) return dash(t("no value now"));
+          const words = t("{used} of {total}", formatShare(share.used, share.total));
+          return html`<div class="meter wide"><span class="num">${words}</span>${bar(share.used / share.total, { warn: 0.8, crit: 0.9 })}</div>`;
+        },
       },
       {
         id: "fragmentation",
@@ -115,16 +90,22 @@ export class ProvenZpools extends PanelElement {
         priority: 2,
         width: "120px",
         right: true,
-        sort: (pool) => pool.fragmentation,
-        cell: (pool) => (pool.fragmentation === undefined ? dash(t("no value now")) : formatPercent(pool.fragmentation)),
+        sort: (pool) => newestOf(pool, "fragmentation", now),
+        cell: (pool) => {
+          const share = newestOf(pool, "fragmentation", now);
+          return share === undefined ? dash(t("no value now")) : formatPercent(share);
+        },
       },
     ];
   }
 }
 customElements.define("proven-zpools", ProvenZpools);
 
-function health(code: number | undefined) {
+/** ZFS' own word, looking as what the pool's page says of it: a pool that is ONLINE may have lost data. */
+function health(pool: EntityView, now: number) {
+  const code = newestOf(pool, "health", now);
   const word = code === undefined ? undefined : zpoolHealths[code];
   if (word === undefined) return dash(t("no value now"));
-  return html`<span class="nowrap ${word === "ONLINE" ? "ok" : "crit"}">${icon(word === "ONLINE" ? "ok" : "critical")} ${word}</span>`;
+  const { level, text } = poolVerdict(pool, now, t);
+  return html`<span class="nowrap ${level}" title=${text}>${icon(levelIcons[level])} ${word}</span>`;
 }

@@ -10,10 +10,10 @@ const now = 1_800_000_000_000;
 type Values = Record<string, number>;
 
 /** `metric` or `metric@instance`. */
-function entity(kind: EntityView["kind"], values: Values, ageMs = 60_000): EntityView {
+function entity(kind: EntityView["kind"], values: Values, ageMs = 20_000, state: "fresh" | "stale" = "fresh"): EntityView {
   const metrics = Object.entries(values).map(([name, value]) => {
     const [metric = "", instance = null] = name.split("@");
-    return { metric, instance, unit: "", source: "test", state: "stale" as const, value, at: now - ageMs };
+    return { metric, instance, unit: "", source: "test", state, value, at: now - ageMs };
   });
   const about = { cluster: "c", entity: `${kind}/x`, kind, name: "x", title: "x", node: "pve1", type: "", storages: [] };
   return { ...about, disk: null, guest: null, metrics };
@@ -33,7 +33,9 @@ const verdicts: [name: string, pool: EntityView, level: string, words: RegExp][]
     /whether data is damaged is unknown/,
   ],
   ["a pool that nothing is said of", entity("zpool", {}), "dim", /unknown/],
-  ["what was said of a pool four hours ago", entity("zpool", sound, 4 * 3_600_000), "dim", /unknown/],
+  ["what was said of a pool a minute ago", entity("zpool", sound, 60_000), "dim", /unknown/],
+  ["what a hub no longer takes for fresh", entity("zpool", sound, 20_000, "stale"), "dim", /unknown/],
+  ["a thin pool of a node that fell silent", entity("thinpool", { data: 0.4, metadata: 0.1 }, 60_000), "dim", /unknown/],
   ["metadata before data", entity("thinpool", { data: 0.4, metadata: 0.97 }), "crit", /^Metadata is 97 % full/],
   ["a thin pool that fills", entity("thinpool", { data: 0.84, metadata: 0.1 }), "warn", /^Data is 84 % full/],
   ["a thin pool without its metadata's figure", entity("thinpool", { data: 0.4 }), "dim", /unknown/],
@@ -66,6 +68,10 @@ const disks: [values: Values, word: string][] = [
   [{ wear: 0.2 }, "unknown"],
   [{}, "unknown"],
 ];
+test("a disk that was well a minute ago is unknown now", () => {
+  assert.equal(diskVerdict(entity("disk", { healthy: 1 }, 60_000), now).word, "unknown");
+});
+
 for (const [values, word] of disks) {
   test(`a disk with ${JSON.stringify(values)} is ${word}`, () =>
     assert.equal(diskVerdict(entity("disk", values), now).word, word));
@@ -83,5 +89,5 @@ test("drives tell means per request, none without requests; file systems their u
   const [drive] = drivesOf(guest, now);
   assert.deepEqual([drive?.drive, drive?.readMs, drive?.writeMs, drive?.failed], ["scsi0", undefined, 50, undefined]);
   assert.deepEqual(fileSystemsOf(guest, now), [{ path: "/", used: 3, total: 4 }]);
-  assert.equal(newestOf(guest, "fs_used", now + 4 * 3_600_000, "/"), undefined);
+  assert.equal(newestOf(guest, "fs_used", now + 60_000, "/"), undefined);
 });
