@@ -92,12 +92,14 @@ export const lastedMs = (alert: AlertView, now: number): number => (alert.resolv
 /** Where it is: its node, unless it is about that node. */
 export const placeOf = ({ node, entity }: AlertView): string => (node === null || entity === `node/${node}` ? "" : node);
 
-export type AlertCounts = { open: number; firing: number; quiet: number; pending: number };
+/** `quiet`: taken by somebody, or kept quiet. `info`: they ask for nobody. */
+export type AlertCounts = { open: number; firing: number; quiet: number; info: number; pending: number };
 
 export function countAlerts(alerts: readonly AlertView[]): AlertCounts {
   const firing = alerts.filter(({ state }) => state === "firing");
   const open = firing.filter(isOpen).length;
-  return { open, firing: firing.length, quiet: firing.length - open, pending: alerts.length - firing.length };
+  const quiet = firing.filter(({ acknowledged, suppressedBy }) => acknowledged !== null || suppressedBy !== null).length;
+  return { open, firing: firing.length, quiet, info: firing.length - open - quiet, pending: alerts.length - firing.length };
 }
 
 /** The page's first line. */
@@ -106,9 +108,11 @@ export function alertsVerdict(
   t: Translate,
 ): { level: "critical" | "warning" | "fine"; text: string } {
   const open = alerts.filter(isOpen);
-  const { quiet } = countAlerts(alerts);
-  const rest =
-    quiet === 0 ? "" : ` · ${plural(t, quiet, "{n} taken, silenced or a consequence", "{n} taken, silenced or consequences")}`;
+  const { quiet, info } = countAlerts(alerts);
+  const rest = [
+    quiet === 0 ? "" : ` · ${plural(t, quiet, "{n} taken, silenced or a consequence", "{n} taken, silenced or consequences")}`,
+    info === 0 ? "" : ` · ${t("{n} for information", { n: info })}`,
+  ].join("");
   if (open.length === 0) return { level: "fine", text: `${t("Nothing needs you now")}${rest}` };
   const critical = open.filter(({ severity }) => severity === "critical").length;
   const parts = [

@@ -23,6 +23,8 @@ export type Problem = {
   at: number | undefined;
   entity: string | undefined;
   cluster: string | undefined;
+  /** Alerts that say the same, as `cluster entity word`: where one of them fires, it stands for this. */
+  saidBy?: readonly string[];
 };
 
 /** All the panel knows, as the stream and the first requests gave it. */
@@ -54,8 +56,13 @@ function bySeverity(problems: Problem[]): Problem[] {
   return problems.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
 }
 
-const hubProblems = ({ health }: Picture, t: Translate) =>
-  (health?.problems ?? []).map((text) => problem("warning", `hub ${text}`, text, t("said by the hub itself")));
+/** What the hub says of itself. Of an agent that is away the panel knows more: since when, and of which node. */
+function hubProblems({ health, nodes }: Picture, t: Translate): Problem[] {
+  const away = new Set(nodes.filter(({ agent }) => agent.state === "away").map(({ node }) => `The agent of ${node} is away`));
+  return (health?.problems ?? [])
+    .filter((text) => !away.has(text))
+    .map((text) => problem("warning", `hub ${text}`, text, t("said by the hub itself")));
+}
 
 /**
  * Where the hub judges rules: alerts that nobody took and nothing keeps quiet. What no alert says yet about nodes and guests is seen here at
@@ -63,14 +70,20 @@ const hubProblems = ({ health }: Picture, t: Translate) =>
  */
 function judgedProblems(picture: Picture, alerts: readonly AlertView[], now: number, t: Translate): Problem[] {
   const firing = alerts.filter(({ state }) => state === "firing");
-  const told = new Set(firing.flatMap(({ cluster, entity, node }) => [`${cluster} ${entity}`, `${cluster} node/${node}`]));
+  const told = new Set(firing.map(({ cluster, entity, valueText }) => `${cluster} ${entity} ${valueText}`));
   const seen = [...picture.nodes.flatMap((node) => nodeProblems(node, now, t)), ...guestProblems(picture, now, t)];
   return bySeverity([
     ...firing.filter(isOpen).sort(compareAlerts).map(alertProblem),
-    ...seen.filter(({ entity, cluster }) => !told.has(`${cluster} ${entity}`)),
+    ...seen.filter(({ saidBy = [] }) => !saidBy.some((alert) => told.has(alert))),
     ...hubProblems(picture, t),
   ]);
 }
+
+/** What rules read of a node and its agent (`node_state`, `agent_state`) where nobody sees into the node. */
+const outOfSight = ["offline", "unknown", "away", "silent"] as const;
+
+const alertsOf = ({ cluster }: { cluster: string }, entity: string, words: readonly string[]) =>
+  words.map((word) => `${cluster} ${entity} ${word}`);
 
 const alertProblem = (alert: AlertView): Problem => ({
   key: alert.id,
@@ -99,23 +112,17 @@ function nodeProblems(node: NodeView, now: number, t: Translate): Problem[] {
   const silent = seen === null ? t("never heard") : t("last heard {age} ago", { age: formatAge(now - seen) });
   const values = { node: node.node, guests };
   if (node.state === "offline") {
-    return [
-      problem("critical", `${node.entity} offline`, t("Node {node} is offline, with {guests}", values), silent, node, seen),
-    ];
+    const text = t("Node {node} is offline, with {guests}", values);
+    const saidBy = alertsOf(node, node.entity, ["offline"]);
+    return [{ ...problem("critical", `${node.entity} offline`, text, silent, node, seen), saidBy }];
   }
   if (node.state === "unknown") {
-    return [
-      problem(
-        "critical",
-        `${node.entity} unknown`,
-        t("Node {node} is silent: nobody can tell how it is", values),
-        silent,
-        node,
-        seen,
-      ),
-    ];
+    const text = t("Node {node} is silent: nobody can tell how it is", values);
+    const saidBy = alertsOf(node, node.entity, ["unknown", "offline"]);
+    return [{ ...problem("critical", `${node.entity} unknown`, text, silent, node, seen), saidBy }];
   }
-  if (node.agent.state !== "connected") return [agentProblem(node, silent, t)];
+  if (node.agent.state !== "connected")
+    return [{ ...agentProblem(node, silent, t), saidBy: alertsOf(node, node.entity, outOfSight) }];
   return node.agent.sources
     .filter((source) => source.problem !== null)
     .map(({ source, problem: why }) =>
@@ -148,9 +155,10 @@ function agentProblem(node: NodeView, silent: string, t: Translate): Problem {
   }
 }
 
-/** Guests that nobody can tell anything about: one line per node, not one per guest, and none where the node itself is listed. */
+/** Guests that nobody can tell anything about: one line per node, not one per guest, and none where the node or its agent is listed. */
 function guestProblems({ guests, nodes }: Picture, now: number, t: Translate): Problem[] {
-  const dark = new Set(nodes.filter((node) => node.state !== "online").map((node) => `${node.cluster} ${node.node}`));
+  const listed = nodes.filter((node) => node.state !== "online" || node.agent.state !== "connected");
+  const dark = new Set(listed.map((node) => `${node.cluster} ${node.node}`));
   const unknown = guests.filter((guest) => guest.state === "unknown" && !dark.has(`${guest.cluster} ${guest.node}`));
   const byNode = groupBy(unknown, (guest) => `${guest.cluster} ${guest.node}`);
   const silent = [...byNode.values()].flatMap((group) => {
@@ -163,19 +171,18 @@ function guestProblems({ guests, nodes }: Picture, now: number, t: Translate): P
         : t("{n} guests on {node} are unknown", { n: group.length, node: first.node });
     const detail = heard === undefined ? t("never heard") : t("last heard {age} ago", { age: formatAge(now - heard) });
     const about = group.length === 1 ? first : { entity: `node/${first.node}`, cluster: first.cluster };
-    return [problem("unknown", `${first.cluster} ${first.node} guests`, text, detail, about, heard ?? null)];
+    const saidBy = alertsOf(first, `node/${first.node}`, outOfSight);
+    return [{ ...problem("unknown", `${first.cluster} ${first.node} guests`, text, detail, about, heard ?? null), saidBy }];
   });
   const halted = guests
     .filter((guest) => guest.state === "io-error")
-    .map((guest) =>
-      problem(
-        "critical",
-        `${guest.entity} io`,
-        t("{guest} stands still on an I/O error", { guest: guestLabel(guest) }),
-        guest.node,
-        guest,
-      ),
-    );
+    .map((guest) => {
+      const text = t("{guest} stands still on an I/O error", { guest: guestLabel(guest) });
+      return {
+        ...problem("critical", `${guest.entity} io`, text, guest.node, guest),
+        saidBy: alertsOf(guest, guest.entity, ["io-error"]),
+      };
+    });
   return [...halted, ...silent];
 }
 

@@ -11,8 +11,11 @@ export type Verdict = { level: "critical" | "warning" | "unknown" | "fine"; text
 
 /** Sums the problems up in words, the worst one first. */
 export function verdictOf(picture: Picture, problems: readonly Problem[], t: Translate): Verdict {
-  const { quiet } = countAlerts(picture.alerts ?? []);
-  const held = quiet === 0 ? [] : [plural(t, quiet, "{n} alert taken or kept quiet", "{n} alerts taken or kept quiet")];
+  const { quiet, info } = countAlerts(picture.alerts ?? []);
+  const held = [
+    ...(quiet === 0 ? [] : [plural(t, quiet, "{n} alert taken or kept quiet", "{n} alerts taken or kept quiet")]),
+    ...(info === 0 ? [] : [plural(t, info, "{n} alert for information", "{n} alerts for information")]),
+  ];
   const unknown = [...countUnknown(picture, t), ...held, ...unproven(picture, t)];
   const [worst] = problems;
   if (picture.nodes.length === 0) return { level: "unknown", text: t("Nothing is known yet: no node reports"), unknown };

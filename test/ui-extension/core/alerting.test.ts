@@ -6,6 +6,7 @@ import { formatFigure } from "../../../ui-extension/core/alert-figures.ts";
 import {
   alertsAbout,
   alertsVerdict,
+  countAlerts,
   dispositionWords,
   filterAlerts,
   groupCauses,
@@ -127,6 +128,46 @@ test("the overview's verdict is what fires; a node that fell silent is told even
   assert.equal(judged.text, "Node pve3 is offline, say the other members, and 2 more problems");
   assert.ok(judged.unknown.includes("4 alerts taken or kept quiet"));
   assert.match(verdict([]).text, /^Node pve3 is offline, with 13 guests/);
+});
+
+test("an alert about something else on a node, taken or not, does not hide that the node or its agent is gone", () => {
+  const world = fakeCluster({ nodes: 3, guests: 40, silent: 1, trouble: true });
+  const nodes = world.nodes(now);
+  const [job] = fakeAlerts(now);
+  assert.ok(job !== undefined);
+  const about = (rule: string, valueText: string, entity = "node/pve3") => ({
+    ...job,
+    id: `${rule}@${entity}`,
+    rule,
+    entity,
+    valueText,
+  });
+  const taken = { by: "anna", at: now, until: null, note: null };
+  const texts = (alerts: ReturnType<typeof fakeAlerts>, state?: "away") => {
+    const agents = state === undefined ? nodes : nodes.map((node) => ({ ...node, state: "online" as const }));
+    const seen = agents.map((node) => (node.node === "pve3" && state ? { ...node, agent: { ...node.agent, state } } : node));
+    const health = { problems: ["The agent of pve3 is away", "The audit log is broken"] } as const;
+    const picture = { nodes: seen, guests: world.guests(now), storages: [], tasks: [], events: [], alerts };
+    return findProblems({ ...picture, health: health as never }, now, t)
+      .map(({ text }) => text)
+      .filter((text) => /pve3|audit/.test(text));
+  };
+  const others = [
+    { ...about("backup-job-failed", "failed"), text: "The newest backup job failed", acknowledged: taken },
+    { ...about("snapshot-old", "", "guest/107"), text: "old", severity: "info" as const },
+  ];
+  assert.deepEqual(texts(others), ["Node pve3 is offline, with 13 guests", "The audit log is broken"]);
+  assert.deepEqual(texts(others, "away"), ["The agent of pve3 is away", "The audit log is broken"]);
+  assert.deepEqual(texts([{ ...about("agent-down", "away"), acknowledged: taken }], "away"), ["The audit log is broken"]);
+  assert.deepEqual(texts([{ ...about("node-down", "offline"), acknowledged: taken }]), ["The audit log is broken"]);
+});
+
+test("what nobody took and nothing keeps quiet is not told as taken, also where it is for information only", () => {
+  const [first] = fakeAlerts(now);
+  assert.ok(first !== undefined);
+  const note = { ...first, severity: "info" as const, acknowledged: null, suppressedBy: null, state: "firing" as const };
+  assert.equal(alertsVerdict([note], t).text, "Nothing needs you now · 1 for information");
+  assert.deepEqual(countAlerts([note]), { open: 0, firing: 1, quiet: 0, info: 1, pending: 0 });
 });
 
 const conditions: [condition: Condition, entity: "guest" | "storage" | "node", text: string][] = [
