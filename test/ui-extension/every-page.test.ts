@@ -105,13 +105,18 @@ const looks: [name: string, options: VisitOptions][] = [
   ["phone", { width: 360, height: 740 }],
 ];
 for (const [look, options] of looks) {
-  test(`${look}: axe finds nothing serious on any page, and none is wider than its window`, async () => {
+  test(`${look}: axe finds nothing serious on any page, and none is wider than its window or longer than what it holds`, async () => {
     const found: string[] = [];
     await onEveryPage(options, async (page, name) => {
       await keepShot(page, `${name}-${look}`);
       for (const finding of await seriousFindings(page)) found.push(`${name}: ${finding}`);
       const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       if (wider > 0) found.push(`${name}: ${wider} px wider`);
+      const longer = await page.evaluate(() => {
+        const bottom = window.scrollY + (document.querySelector("proven-app")?.getBoundingClientRect().bottom ?? 0);
+        return document.documentElement.scrollHeight - Math.max(window.innerHeight, Math.ceil(bottom));
+      });
+      if (longer > 20) found.push(`${name}: ${longer} px of nothing below it`);
     });
     assert.deepEqual(found, []);
   });

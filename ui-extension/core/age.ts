@@ -47,3 +47,16 @@ export function formatExact(at: number, timeZone: string): string {
   const { year, month, day, time, seconds } = parts(at, timeZone);
   return `${year}-${month}-${day} ${time}:${seconds}`;
 }
+
+/**
+ * Labels of a time axis at `splits` (s): clock times within a day and a half, dates beyond, months beyond a quarter. What isn't a midnight, or
+ * a month's first, is named more closely, so that no two are alike.
+ */
+export function timeLabels(splits: readonly number[], [from, to]: readonly [number, number], timeZone: string): string[] {
+  const days = (to - from) / 86_400;
+  return splits.map((split) => {
+    const { year, month, day, time } = parts(split * 1000, timeZone);
+    if (days <= 1.5 || time !== "00:00") return time;
+    return days > 100 && day === "01" ? `${year}-${month}` : `${month}-${day}`;
+  });
+}

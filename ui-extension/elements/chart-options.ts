@@ -1,5 +1,5 @@
 import type uPlot from "uplot";
-import { formatMoment } from "../core/age.ts";
+import { timeLabels } from "../core/age.ts";
 import type { ChartLine } from "../core/charts.ts";
 import { isolatedPoints } from "../core/columns.ts";
 import { type DisplayUnit, formatAxis } from "../core/units.ts";
@@ -63,7 +63,7 @@ export function chartOptions(setup: ChartSetup): uPlot.Options {
     },
     scales: { x: { time: true, range: setup.window }, y: { range: (_plot, _min, max) => [0, topOf(max, setup.top)] } },
     axes: [
-      { ...axis, size: 26, space: 70, values: (_plot, splits) => timeLabels(splits, setup.window()) },
+      { ...axis, size: 26, space: 70, values: (_plot, splits) => timeLabels(splits, setup.window(), timeZone) },
       {
         ...axis,
         size: 68,
@@ -112,14 +112,4 @@ function lineSeries(host: Element, line: ChartLine): uPlot.Series {
         ? { show: true, size: 6, fill: stroke }
         : { show: true, size: 3, filter: () => isolatedPoints(line.values) },
   };
-}
-
-/** Clock times within a day and a half, dates beyond, months beyond a quarter. */
-function timeLabels(splits: readonly number[], [from, to]: [number, number]): string[] {
-  const days = (to - from) / 86_400;
-  return splits.map((split) => {
-    const full = formatMoment(split * 1000, 0, timeZone);
-    if (days <= 1.5) return full.slice(-5);
-    return days > 100 ? full.slice(0, 7) : full.slice(5, 10);
-  });
 }

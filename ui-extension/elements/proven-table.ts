@@ -40,7 +40,8 @@ export class ProvenTable<T> extends LitElement {
     shared,
     css`
       :host { container-type: inline-size; }
-      .scroll { overflow-y: auto; overflow-x: hidden; }
+      /* Holds what only screen readers read too: outside of it that would make the page longer than it is. */
+      .scroll { position: relative; overflow-y: auto; overflow-x: hidden; }
       table { border-collapse: collapse; width: 100%; table-layout: fixed; }
       th, td { text-align: left; padding: 0 10px; height: 30px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; border-bottom: 1px solid var(--pv-line-soft); }
       th { position: sticky; top: 0; z-index: 1; background: var(--pv-panel); font-weight: 500; color: var(--pv-dim); border-bottom-color: var(--pv-line); height: 28px; padding: 0; }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatAge, formatExact, formatMoment } from "../../../ui-extension/core/age.ts";
+import { formatAge, formatExact, formatMoment, timeLabels } from "../../../ui-extension/core/age.ts";
 import { type DisplayUnit, formatAxis, formatDuration, formatShare, formatValue } from "../../../ui-extension/core/units.ts";
 
 const values: [number, DisplayUnit, string][] = [
@@ -69,4 +69,13 @@ test("a moment is as short as it is clear, in the given time zone", () => {
   assert.equal(formatMoment(Date.UTC(2026, 10, 22, 1, 14), now, "Europe/Rome"), "11-22 02:14");
   assert.equal(formatMoment(Date.UTC(2025, 10, 22, 1, 14), now, "UTC"), "2025-11-22 01:14");
   assert.equal(formatExact(Date.UTC(2026, 10, 23, 0, 14, 7), "UTC"), "2026-11-23 00:14:07");
+});
+
+test("no two labels of a time axis are alike: halves of a day tell their hour, days of a long range their date", () => {
+  const from = Date.UTC(2026, 10, 17) / 1000;
+  const every = (sec: number, n: number) => Array.from({ length: n }, (_, index) => from + index * sec);
+  const labels = (splits: number[], days: number) => timeLabels(splits, [from, from + days * 86_400], "UTC");
+  assert.deepEqual(labels(every(900, 3), 1 / 24), ["00:00", "00:15", "00:30"]);
+  assert.deepEqual(labels(every(43_200, 4), 7), ["11-17", "12:00", "11-18", "12:00"]);
+  assert.deepEqual(labels(every(7 * 86_400, 3), 120), ["11-17", "11-24", "2026-12"]);
 });
