@@ -18,6 +18,9 @@ export type OutboxPorts = {
 const onTheWayMax = 10;
 const eventsMax = 1000;
 
+/** `place`: in the order in which they happened. */
+type WaitingEvent = { topic: string; payload: string; place: number };
+
 /**
  * What goes to the broker. Of retained topics only the newest payload counts, so a slow or absent broker can't make this grow; events wait in
  * a bounded line, the oldest give way.
@@ -28,7 +31,8 @@ export class Outbox {
   private readonly known: Set<string>;
   private readonly dirty = new Set<string>();
   private readonly missingSince = new Map<string, number>();
-  private events: { topic: string; payload: string }[] = [];
+  private events: WaitingEvent[] = [];
+  private eventsSoFar = 0;
   private onTheWay = 0;
   private open = false;
   /** The broker took topics away that are still noted. */
@@ -75,14 +79,20 @@ export class Outbox {
   }
 
   event(topic: string, payload: string): void {
-    this.events.push({ topic, payload });
-    if (this.events.length > eventsMax) this.events = this.events.slice(-eventsMax);
+    this.wait({ topic, payload, place: this.eventsSoFar++ });
     this.pump();
   }
 
   /** Resolves when nothing is left to send, or there is nobody to send it to. */
   async settled(): Promise<void> {
     if (this.onTheWay > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+  }
+
+  /** One that was on its way when the connection broke goes back before those that came after it. */
+  private wait(event: WaitingEvent): void {
+    const later = this.events.findIndex(({ place }) => place > event.place);
+    this.events.splice(later === -1 ? this.events.length : later, 0, event);
+    if (this.events.length > eventsMax) this.events.shift();
   }
 
   private put(topic: string, payload: string): void {
@@ -108,7 +118,7 @@ export class Outbox {
         const event = this.events.shift();
         if (event === undefined) break;
         this.send(event.topic, event.payload, false, (ok) => {
-          if (!ok) this.events.unshift(event);
+          if (!ok) this.wait(event);
         });
       }
     }
