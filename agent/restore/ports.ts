@@ -12,6 +12,8 @@ export type SandboxHandle = { name: string; bridge: string; netns: string };
 export type SandboxTaken = "made" | "joined" | "rebuilt";
 
 export interface Sandboxes {
+  /** What this node lacks to have any, and how to get it; undefined: nothing. Changes nothing. */
+  missing(): Promise<string | undefined>;
   /** Makes it, or joins the one of that name, which it mends. Whoever opens it closes it; the last one removes it. */
   open(
     name: string,

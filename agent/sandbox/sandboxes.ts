@@ -31,6 +31,16 @@ class NodeSandboxes implements Sandboxes {
     this.folder = join(deps.stateDir, "sandboxes");
   }
 
+  async missing(): Promise<string | undefined> {
+    try {
+      for (const program of ["nft", "dnsmasq"]) await this.commands.must(program, ["--version"]);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof SandboxProblem)) throw error;
+      return error.message;
+    }
+  }
+
   open(name: string, operation: string): ReturnType<Sandboxes["open"]> {
     if (!isSandboxName(name)) return Promise.resolve({ ok: false, problem: `"${name}" can't name a sandbox` });
     return this.alone(async () => {

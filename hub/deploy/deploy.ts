@@ -43,6 +43,7 @@ export type DeployPlan = {
 const installWithinMs = 10 * 60_000;
 const seenWithinMs = 120_000;
 const lookEveryMs = 2_000;
+const aptOptions = "-q -y --no-install-recommends -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold";
 
 /**
  * Installs the agent on a node and waits until the hub has heard of it. What was done stays done when a later step fails, and the problem says
@@ -102,6 +103,7 @@ async function installOn(node: RootNode, facts: NodeFacts, plan: DeployPlan, por
     for (const deb of plan.packages) await copyTo(ports, dir, deb);
     await runApt(node, dir, plan.packages);
     ports.say(`installed   ${plan.packages.map(({ name }) => name).join(", ")}`);
+    await installTools(node, ports);
   } finally {
     await node.run(`rm -rf -- ${quoted(dir)}`).catch(() => ports.say(`left        ${dir} on the node: the connection is gone`));
   }
@@ -116,12 +118,24 @@ async function copyTo({ remote, say }: DeployPorts, dir: string, { name, bytes }
   say(`copied      ${name} (${Math.ceil(bytes.length / 1000)} kB, SHA-256 checked)`);
 }
 
+/** Debian's packages without which no sandbox can be made, so no backup restored for a test; a node of Proxmox VE need not have them. */
+const restoreTools = "dnsmasq-base nftables";
+
+/** From the node's own mirrors, which it may not reach: the agent does without, and says what it lacks when a backup is tested. */
+async function installTools(node: RootNode, { say }: DeployPorts): Promise<void> {
+  const ran = await node.run(
+    `export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8; apt-get ${aptOptions} install ${restoreTools} </dev/null >/dev/null 2>&1`,
+    { withinMs: installWithinMs },
+  );
+  if (ran.code === 0) say(`tools       ${restoreTools}`);
+  else say(`tools       not installed: restore tests need them (apt-get update && apt-get install ${restoreTools})`);
+}
+
 /** Its output goes to a file first: a broken connection must not end apt in the middle with SIGPIPE. */
 async function runApt(node: RootNode, dir: string, packages: readonly DebFile[]): Promise<void> {
   const files = packages.map(({ name }) => quoted(`${dir}/${name}`)).join(" ");
-  const options = "-q -y --no-install-recommends -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold";
   const log = quoted(`${dir}/log`);
-  const script = `export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8; apt-get ${options} install ${files} </dev/null >${log} 2>&1; code=$?; tail -n 20 ${log}; exit $code`;
+  const script = `export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8; apt-get ${aptOptions} install ${files} </dev/null >${log} 2>&1; code=$?; tail -n 20 ${log}; exit $code`;
   const ran = await node.run(script, { withinMs: installWithinMs });
   if (ran.code === 0) return;
   const state = await node.run(packageStatus);

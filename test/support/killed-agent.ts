@@ -84,6 +84,7 @@ function killablePorts(ports: RestorePorts, executioner: Executioner): RestorePo
     check: reading("check", ports.check),
     integrity: reading("integrity", ports.integrity),
     sandboxes: {
+      missing: reading("sandbox", sandboxes.missing.bind(sandboxes)),
       open: changing("sandbox", sandboxes.open.bind(sandboxes)),
       close: changing("sandbox", sandboxes.close.bind(sandboxes)),
       addressOf: reading("address", sandboxes.addressOf.bind(sandboxes)),

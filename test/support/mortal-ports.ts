@@ -32,6 +32,7 @@ export function mortalPorts(ports: RestorePorts): { ports: RestorePorts; die(): 
       check: mortal(ports.check),
       integrity: mortal(ports.integrity),
       sandboxes: {
+        missing: mortal(sandboxes.missing.bind(sandboxes)),
         open: mortal(sandboxes.open.bind(sandboxes)),
         close: mortal(sandboxes.close.bind(sandboxes)),
         addressOf: mortal(sandboxes.addressOf.bind(sandboxes)),

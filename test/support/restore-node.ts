@@ -31,6 +31,7 @@ const testLimits: RestoreLimits = {
 class LabSandboxes implements Sandboxes {
   readonly open_ = new Map<string, Set<string>>();
   problem: string | undefined;
+  lacks: string | undefined;
   /** As after an agent under systemd: only the bridges are left. */
   broken = false;
 
@@ -38,6 +39,10 @@ class LabSandboxes implements Sandboxes {
     private readonly lab: Lab,
     private readonly clock: FakeClock,
   ) {}
+
+  missing(): Promise<string | undefined> {
+    return Promise.resolve(this.lacks);
+  }
 
   async open(name: string, operation: string) {
     if (this.problem !== undefined) return { ok: false as const, problem: this.problem };

@@ -50,6 +50,8 @@ export async function preflight(preparing: Preparing, configuration: Configurati
   if (!ports.limits.enabled) return refuse("Restore tests are switched off on this node");
   const quorum = await view.quorumProblem();
   if (quorum !== undefined) return refuse(quorum);
+  const missing = await ports.sandboxes.missing(); // before an archive is read for hours
+  if (missing !== undefined) return refuse(`No sandbox can be made: ${missing}`);
   const { config, needs } = configuration;
   const memoryMib = testMemoryMib(config, test.memoryMib, ports.limits.memoryMib);
   const memory = await memoryProblem(preparing, memoryMib);

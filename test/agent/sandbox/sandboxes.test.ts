@@ -341,5 +341,7 @@ test("a missing program is named with the package that has it, and nothing stays
     );
     await sandboxes.reap(new Set());
     assert.deepEqual(traces(sandbox), []);
+    assert.equal(await sandboxesWith(without(program)).missing(), `${program} is not installed: apt install ${apt}`);
   }
+  assert.equal(await sandboxes.missing(), undefined);
 });

@@ -217,6 +217,7 @@ export const nodeFaults: Scenario[] = [
     type: "lxc",
     ports: ({ sandboxes }) => ({
       sandboxes: {
+        missing: sandboxes.missing.bind(sandboxes),
         open: sandboxes.open.bind(sandboxes),
         close: async () => "The bridge pvt1 could not be removed: Device or resource busy",
         addressOf: sandboxes.addressOf.bind(sandboxes),

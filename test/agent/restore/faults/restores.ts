@@ -205,6 +205,17 @@ export const restoreFaults: Scenario[] = [
     steps: { sandbox: "failed" },
   },
   {
+    name: "a node without a program that sandboxes need: its archive is not even read",
+    type: "qemu",
+    before: (node) => {
+      node.sandboxes.lacks = "dnsmasq is not installed: apt install dnsmasq-base";
+    },
+    outcome: "refused",
+    level: "none",
+    reason: /^No sandbox can be made: dnsmasq is not installed: apt install dnsmasq-base$/,
+    steps: { preflight: "failed", integrity: undefined },
+  },
+  {
     name: "a number that somebody took before the call came in",
     type: "qemu",
     before: inject({ kind: restore, fault: "vmid-taken", vmid: testVmid, when: "create" }),
