@@ -49,6 +49,7 @@ export function apiPorts({ config, clock, log, state, series }: HubParts, parts:
     reader: restore.series,
     live: series.live,
     pictures: () => fleet.pictures(),
+    clusterIds: () => fleet.clusterIds(),
     logins: {
       agents: () => connectedAgents(fleet.pictures()),
       endedAt: () => sessionsEndedAt(state),

@@ -6,7 +6,7 @@ import { isOfGuest } from "./core/proof.ts";
 import { historyOf, type RestoreFigure, type RestoreHistory } from "./core/restore-figures.ts";
 import type { Run } from "./core/run-record.ts";
 import { Buckets, scaledDown, Track } from "./core/sampling.ts";
-import type { Ranked, SeriesColumns, SeriesInfo, SeriesRange, SeriesRanker, SeriesReader } from "./core/series.ts";
+import type { PackedColumns, Ranked, SeriesColumns, SeriesInfo, SeriesRange, SeriesRanker, SeriesReader } from "./core/series.ts";
 import type { RunBook } from "./run-book.ts";
 
 export type RestoreSeriesPorts = {
@@ -18,6 +18,7 @@ export type RestoreSeriesPorts = {
 };
 
 const restoreIds: ReadonlyMap<number, RestoreMetricName> = new Map(restoreMetrics.map(({ id, name }) => [id, name]));
+const restoreNames: ReadonlySet<string> = new Set(restoreIds.values());
 const source = "restore-test";
 
 /**
@@ -34,7 +35,7 @@ export class RestoreSeries implements SeriesReader, SeriesRanker {
 
   find(selector: Parameters<SeriesReader["find"]>[0]): SeriesInfo | undefined {
     const { cluster, entity, metric, instance, incarnation } = selector;
-    if (!restoreMetrics.some(({ name }) => name === metric)) return this.ports.store.find(selector);
+    if (!restoreNames.has(metric)) return this.ports.store.find(selector);
     if (instance !== undefined) return undefined;
     return this.own(cluster, entity, incarnation).find((info) => info.metric.name === metric);
   }
@@ -56,6 +57,10 @@ export class RestoreSeries implements SeriesReader, SeriesRanker {
     const columns = answer.series[Symbol.iterator]();
     const all = series.map((info) => (info.id >= 0 ? columns.next().value : columnsOf(info, this.figuresOf(info), range)));
     return { tier: answer.tier, series: all.filter((one) => one !== undefined) };
+  }
+
+  readPacked(series: readonly SeriesInfo[], range: SeriesRange): PackedColumns[] | undefined {
+    return series.every(({ id }) => id >= 0) ? this.ports.store.readPacked?.(series, range) : undefined;
   }
 
   top(selector: Parameters<SeriesRanker["top"]>[0]): Ranked[] {

@@ -139,6 +139,9 @@ export function ratesOf(track: Track, counter: boolean, room?: Float64Array): Fl
   return rates;
 }
 
+/** Rows of a rollup; those with count 0 say nothing. */
+type RolledUp = { count: Float64Array; avg: Float64Array; min: Float64Array; max: Float64Array };
+
 /** Averages, extremes and last values of consecutive steps from `start` on. Takes samples and rollups alike. */
 export class Buckets {
   readonly sum: Float64Array;
@@ -215,19 +218,45 @@ export class Buckets {
     }
   }
 
-  /** One step of a rollup at the bucket that holds `at`. */
-  addRollup(at: number, weight: number, avg: number, min: number, max: number, counter: boolean): void {
-    const bucket = Math.floor((at - this.start) / this.stepMs);
-    if (bucket < 0 || bucket >= this.count) return;
-    this.sum[bucket] = (this.sum[bucket] as number) + avg * weight;
+  /**
+   * Rows [from, to) of a rollup whose row 0 begins at `begin`, each `rowMs` long: a row counts where its middle is. Those of one step stand
+   * together, and are added up before they go in.
+   */
+  addRollups(rollup: RolledUp, from: number, to: number, begin: number, rowMs: number, counter: boolean): void {
+    const { start, stepMs, count } = this;
+    for (let row = from; row < to; ) {
+      const bucket = Math.floor((begin + (row + 0.5) * rowMs - start) / stepMs);
+      const end = Math.min(to, Math.ceil((start + (bucket + 1) * stepMs - begin) / rowMs - 0.5));
+      if (bucket >= 0 && bucket < count) this.addRows(bucket, rollup, row, end, counter);
+      row = end;
+    }
+  }
+
+  private addRows(bucket: number, { count, avg, min, max }: RolledUp, from: number, to: number, counter: boolean): void {
+    let sum = 0;
+    let weight = 0;
+    let least = Number.POSITIVE_INFINITY;
+    let greatest = Number.NEGATIVE_INFINITY;
+    let last = Number.NaN;
+    for (let row = from; row < to; row++) {
+      const samples = count[row] as number;
+      if (samples === 0) continue;
+      last = avg[row] as number;
+      sum += last * samples;
+      weight += samples;
+      if ((min[row] as number) < least) least = min[row] as number;
+      if ((max[row] as number) > greatest) greatest = max[row] as number;
+    }
+    if (weight === 0) return;
+    this.sum[bucket] = (this.sum[bucket] as number) + sum;
     this.weight[bucket] = (this.weight[bucket] as number) + weight;
-    if (min < (this.min[bucket] as number)) this.min[bucket] = min;
-    if (max > (this.max[bucket] as number)) this.max[bucket] = max;
-    this.last[bucket] = avg;
+    if (least < (this.min[bucket] as number)) this.min[bucket] = least;
+    if (greatest > (this.max[bucket] as number)) this.max[bucket] = greatest;
+    this.last[bucket] = last;
     if (!counter) return;
-    const seconds = (weight * limits.sampleEveryMs) / 1000;
-    this.rateSum[bucket] = (this.rateSum[bucket] as number) + avg * seconds;
-    this.rateWeight[bucket] = (this.rateWeight[bucket] as number) + seconds;
+    const seconds = limits.sampleEveryMs / 1000;
+    this.rateSum[bucket] = (this.rateSum[bucket] as number) + sum * seconds;
+    this.rateWeight[bucket] = (this.rateWeight[bucket] as number) + weight * seconds;
   }
 
   /** A column in the metric's unit; NaN: no sample in that step. For counters avg is the increase over the time covered. */

@@ -2,6 +2,7 @@ import type { Aggregate } from "#protocol/api.ts";
 import type { ClusterId, EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
 import type { Metric } from "#protocol/metrics.ts";
 import type { Parsed } from "#protocol/records.ts";
+import type { PackedValues } from "./packed-values.ts";
 
 /** One agent: the sender of a stream of records. */
 export type AgentId = { cluster: ClusterId; node: NodeName };
@@ -24,6 +25,12 @@ export type SeriesInfo = {
 /** Columns of one series; NaN: no sample in that step. Gauges in the catalogue's unit, rates per second. */
 export type SeriesColumns = { at: Float64Array; columns: Partial<Record<Aggregate, Float64Array>> };
 
+/** The same, packed where that is a column's shortest way into an answer. */
+export type PackedColumns = {
+  at: Float64Array | PackedValues;
+  columns: Partial<Record<Aggregate, Float64Array | PackedValues>>;
+};
+
 export type SeriesRange = {
   /** Inclusive. */
   from: EpochMs;
@@ -42,8 +49,8 @@ export interface SeriesReader {
     cluster: ClusterId;
     entity: EntityKey;
     metric: string;
-    instance?: string;
-    incarnation?: number;
+    instance?: string | undefined;
+    incarnation?: number | undefined;
   }): SeriesInfo | undefined;
   /** All series of one entity's incarnation (default: the newest). */
   seriesOf(cluster: ClusterId, entity: EntityKey, incarnation?: number): readonly SeriesInfo[];
@@ -51,6 +58,8 @@ export interface SeriesReader {
   incarnationOf(cluster: ClusterId, entity: EntityKey): number | undefined;
   /** `tier` tells which data answered. A step of ≥ 15 min over a long range reads rollups. */
   read(series: readonly SeriesInfo[], range: SeriesRange): { tier: "raw" | "rollup"; series: SeriesColumns[] };
+  /** As `read` of raw samples. Undefined: these series or this range have to be read unpacked. */
+  readPacked?(series: readonly SeriesInfo[], range: SeriesRange): PackedColumns[] | undefined;
 }
 
 /** One place of a ranking. `value`: average over the window, counters per second. */

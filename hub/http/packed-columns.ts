@@ -1,11 +1,4 @@
-/**
- * How one column of the packed form is written. `even`: first + i × step, no bytes. `base`: unsigned integers of `bits` bits, of which value
- * i is (base + code) / divisor; the greatest code is NaN. `bits` 64: float64 as they are.
- */
-export type ColumnForm =
-  | { even: [first: number, step: number] }
-  | { bits: 16 | 32; base: number; divisor: number }
-  | { bits: 64 };
+import { bitsFor, type ColumnForm, PackedValues } from "../core/packed-values.ts";
 
 /** Metrics are kept in such parts of their unit, rates are whole numbers over ten seconds. */
 const divisors = [1, 10, 100, 1000, 10_000] as const;
@@ -26,13 +19,15 @@ export class ColumnRoom {
   }
 
   /** As float64, as it is. */
-  addPlain(column: Float64Array): void {
+  addPlain(values: Float64Array | PackedValues): void {
+    const column = values instanceof PackedValues ? values.toFloats() : values;
     const at = this.take(column.length * 8);
     new Float64Array(this.bytes.buffer, at, column.length).set(column);
   }
 
   /** In the shortest form that gives every value back to the bit, which is returned. */
-  addPacked(column: Float64Array): ColumnForm {
+  addPacked(column: Float64Array | PackedValues): ColumnForm {
+    if (column instanceof PackedValues) return this.addAsItIs(column);
     const first = column[0] ?? 0;
     const step = column.length > 1 ? (column[1] as number) - first : 0;
     if (isEven(column, first, step)) return { even: [first, step] };
@@ -47,6 +42,13 @@ export class ColumnRoom {
     }
     this.addPlain(column);
     return { bits: 64 };
+  }
+
+  private addAsItIs({ form, codes }: PackedValues): ColumnForm {
+    if (codes === undefined) return form;
+    const at = this.take(codes.byteLength);
+    this.bytes.set(new Uint8Array(codes.buffer), at);
+    return form;
   }
 
   /** What was added, behind `before` bytes for the caller to write. A copy. */
@@ -80,9 +82,6 @@ export class ColumnRoom {
     else writeCodes32(this.codes, base, new Uint32Array(buffer, at, length));
   }
 }
-
-/** The greatest code is for what is absent. */
-const bitsFor = (codes: number) => (codes < 2 ** 16 ? 16 : codes < 2 ** 32 ? 32 : 64);
 
 function writeCodes16(integers: Float64Array, base: number, out: Uint16Array): void {
   for (let i = 0; i < out.length; i++) {

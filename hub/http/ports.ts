@@ -1,4 +1,5 @@
 import type { EventView, StreamEvents } from "#protocol/api.ts";
+import type { ClusterId } from "#protocol/ids.ts";
 import type { AlertingPorts } from "../alerting-ports.ts";
 import type { AuditWatch } from "../audit-watch.ts";
 import type { ClusterPicture } from "../core/cluster.ts";
@@ -22,6 +23,8 @@ export interface HttpPorts {
   reader: SeriesReader & SeriesRanker;
   live: LiveTable;
   pictures(): ClusterPicture[];
+  /** Of the clusters that `pictures` shows. */
+  clusterIds(): ClusterId[];
   agents(): { connected: number; total: number };
   counters(): IngestCounters;
   /** Messages that were not understood, by reason. */

@@ -35,7 +35,7 @@ export function seenBy(c: HubContext, ports: HttpPorts): SeenPorts {
 }
 
 /** What questions about history are answered from. */
-export type SeenHistory = Pick<HttpPorts, "pictures" | "reader" | "clock" | "log" | "longRange">;
+export type SeenHistory = Pick<HttpPorts, "pictures" | "clusterIds" | "reader" | "clock" | "log" | "longRange">;
 
 /** As seenBy, of history alone. Keys see everything there is: for them nothing has to be made. */
 export const historySeenBy = (ports: HttpPorts, viewer: Viewer): SeenHistory =>
@@ -64,6 +64,7 @@ export function seenPorts(ports: HttpPorts, viewer: Viewer): SeenPorts {
     ...ports,
     ...seen,
     pictures,
+    clusterIds: () => ports.clusterIds().filter((cluster) => viewer.sights.has(cluster)),
     reader: seenReader(ports.reader, entity),
     alerting: ports.alerting === undefined ? undefined : seenAlerting(ports.alerting, viewer, around, ports),
     journal: {
@@ -140,6 +141,7 @@ function seenReader(
     seriesOf: (cluster, entity, incarnation) => (sees(cluster, entity) ? reader.seriesOf(cluster, entity, incarnation) : []),
     incarnationOf: (cluster, entity) => (sees(cluster, entity) ? reader.incarnationOf(cluster, entity) : undefined),
     read: (series, range) => reader.read(series, range),
+    readPacked: (series, range) => reader.readPacked?.(series, range),
     top: ({ count, ...selector }) =>
       reader
         .top({ ...selector, count: Number.MAX_SAFE_INTEGER })

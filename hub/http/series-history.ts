@@ -5,7 +5,7 @@ import { RemoteReadError, readHistory } from "../core/long-range.ts";
 import type { QueryPlan } from "../core/query.ts";
 import { decodedAtOnce, decodedPerSeries } from "../core/query-cost.ts";
 import { Refusal } from "../core/refusal.ts";
-import type { SeriesColumns, SeriesInfo } from "../core/series.ts";
+import type { PackedColumns, SeriesColumns, SeriesInfo, SeriesRange } from "../core/series.ts";
 import { readsRollups } from "../core/tier.ts";
 import type { HttpPorts } from "./ports.ts";
 
@@ -21,22 +21,43 @@ export const rangeOf = ({ from, to, stepMs, offsetMs }: QueryPlan) => ({
 export const shifted = ({ from, to, stepMs, offsetMs }: QueryPlan) => ({ from: from - offsetMs, to: to - offsetMs, stepMs });
 
 type HistoryPorts = Pick<HttpPorts, "reader" | "longRange" | "clock" | "log">;
-type History = { tier: "raw" | "rollup"; series: SeriesColumns[] };
+type History<Columns> = { tier: "raw" | "rollup"; series: Columns[] };
 
-/** Columns of the plan's range, their times moved into the asked one. Much is read in pieces, so that others get their turn in between. */
-export async function readShifted(
+/** Columns of the plan's range, their times moved into the asked one. */
+export const readShifted = (
   ports: HistoryPorts,
   infos: readonly SeriesInfo[],
   plan: QueryPlan,
   aggregates: readonly Aggregate[],
-): Promise<History> {
+): Promise<History<SeriesColumns>> => inPieces(ports, infos, plan, (piece) => readPiece(ports, piece, plan, aggregates));
+
+/** The same for an answer: packed from the beginning where the hub's own store can do that. */
+export const readForAnswer = (
+  ports: HistoryPorts,
+  infos: readonly SeriesInfo[],
+  plan: QueryPlan,
+  aggregates: readonly Aggregate[],
+): Promise<History<PackedColumns>> =>
+  inPieces(ports, infos, plan, async (piece) => {
+    const isOwn = plan.offsetMs === 0 && ports.longRange === undefined;
+    const packed = isOwn ? ports.reader.readPacked?.(piece, storedRange(plan, aggregates)) : undefined;
+    return packed === undefined ? readPiece(ports, piece, plan, aggregates) : { tier: "raw", series: packed };
+  });
+
+/** Much is read in pieces, so that others get their turn in between. */
+async function inPieces<Columns>(
+  ports: HistoryPorts,
+  infos: readonly SeriesInfo[],
+  plan: QueryPlan,
+  read: (piece: readonly SeriesInfo[]) => Promise<History<Columns>>,
+): Promise<History<Columns>> {
   const now = ports.clock.now();
   const range = shifted(plan);
   const atOnce = Math.max(1, Math.floor(decodedAtOnce / Math.max(1, decodedPerSeries(range, now))));
-  const all: History = { tier: readsRollups(range, now) ? "rollup" : "raw", series: [] };
+  const all: History<Columns> = { tier: readsRollups(range, now) ? "rollup" : "raw", series: [] };
   for (let begin = 0; begin < infos.length; begin += atOnce) {
     if (begin > 0) await setImmediate();
-    const { tier, series } = await readPiece(ports, infos.slice(begin, begin + atOnce), plan, aggregates);
+    const { tier, series } = await read(infos.slice(begin, begin + atOnce));
     all.tier = tier;
     for (const one of series) all.series.push(one);
   }
@@ -49,11 +70,9 @@ async function readPiece(
   infos: readonly SeriesInfo[],
   plan: QueryPlan,
   aggregates: readonly Aggregate[],
-): Promise<History> {
-  const { from, to, stepMs } = shifted(plan);
-  const range = { from: from as EpochMs, to: to as EpochMs, stepMs, aggregates };
+): Promise<History<SeriesColumns>> {
   try {
-    const found = await readHistory(ports.reader, ports.longRange, infos, range, ports.clock.now());
+    const found = await readHistory(ports.reader, ports.longRange, infos, storedRange(plan, aggregates), ports.clock.now());
     if (plan.offsetMs === 0) return found;
     const moved = found.series.map(({ at, columns }) => ({ at: at.map((time) => time + plan.offsetMs), columns }));
     return { tier: found.tier, series: moved };
@@ -64,4 +83,9 @@ async function readPiece(
       field: "from",
     });
   }
+}
+
+function storedRange(plan: QueryPlan, aggregates: readonly Aggregate[]): SeriesRange {
+  const { from, to, stepMs } = shifted(plan);
+  return { from: from as EpochMs, to: to as EpochMs, stepMs, aggregates };
 }

@@ -7,13 +7,13 @@ import { askedEntity } from "../core/asked.ts";
 import { columnsOf, planQuery, type QueryPlan } from "../core/query.ts";
 import { refuseCost } from "../core/query-cost.ts";
 import { Refusal } from "../core/refusal.ts";
-import type { SeriesColumns, SeriesInfo } from "../core/series.ts";
+import type { PackedColumns, SeriesInfo } from "../core/series.ts";
 import { columnQuestion } from "./column-question.ts";
 import { type Answered, binaryForm, columnResponses, toBinary, toJson, wantsBinary } from "./columns.ts";
 import type { HubApp } from "./env.ts";
 import type { HttpPorts } from "./ports.ts";
 import { historySeenBy, type SeenHistory } from "./seen.ts";
-import { rangeOf, readShifted, shifted } from "./series-history.ts";
+import { rangeOf, readForAnswer, shifted } from "./series-history.ts";
 
 const queryRoute = createRoute({
   method: "post",
@@ -28,6 +28,7 @@ ${binaryForm}`,
 
 type SeriesHead = Omit<SeriesAnswer["series"][number], "at" | "columns">;
 type SeriesAnswered = Answered<Omit<SeriesAnswer, "series">, SeriesHead, Aggregate>;
+type Group = { infos: SeriesInfo[]; aggregates: Aggregate[] };
 type Wanted = { selector: SeriesSelector; metric: Metric; info: SeriesInfo | undefined };
 
 export function seriesRoutes(app: HubApp, ports: HttpPorts): void {
@@ -45,7 +46,7 @@ function answerOf(seen: SeenHistory, query: z.output<typeof seriesQuerySchema>):
   const plan = planQuery(query);
   const remedy = "ask for fewer series, a shorter range, or steps of 15 minutes or more";
   refuseCost(shifted(plan), query.series.length, seen.clock.now(), "from", remedy);
-  const clusters = seen.pictures().map((picture) => picture.cluster);
+  const clusters = seen.clusterIds();
   const wanted = query.series.map((selector, index) => find(seen, clusters, selector, `series.${index}`));
   return read(seen, wanted, plan, query.aggregates);
 }
@@ -57,12 +58,14 @@ function find(ports: SeenHistory, all: readonly ClusterId[], selector: SeriesSel
     throw new Refusal("invalid", `${selector.metric} is no metric of a ${entityKind(entity)}`, { field: `${field}.metric` });
   }
   const { instance, incarnation } = selector;
-  const rest = { ...(instance === undefined ? {} : { instance }), ...(incarnation === undefined ? {} : { incarnation }) };
-  const found = clustersOf(ports, all, entity, selector.cluster, field).flatMap(
-    (cluster) => ports.reader.find({ cluster, entity, metric: selector.metric, ...rest }) ?? [],
-  );
-  if (found.length > 1) throw new Refusal("conflict", `several clusters have ${entity}: name one`, { field: `${field}.cluster` });
-  return { selector, metric, info: found[0] };
+  let found: SeriesInfo | undefined;
+  for (const cluster of clustersOf(ports, all, entity, selector.cluster, field)) {
+    const info = ports.reader.find({ cluster, entity, metric: selector.metric, instance, incarnation });
+    if (info !== undefined && found !== undefined)
+      throw new Refusal("conflict", `several clusters have ${entity}: name one`, { field: `${field}.cluster` });
+    found ??= info;
+  }
+  return { selector, metric, info: found };
 }
 
 function clustersOf(
@@ -86,18 +89,23 @@ async function read(
   plan: QueryPlan,
   asked: Parameters<typeof columnsOf>[1],
 ): Promise<SeriesAnswered> {
-  const groups = new Map<string, { infos: SeriesInfo[]; aggregates: ReturnType<typeof columnsOf> }>();
+  const groups = new Map<string, Group>();
+  const groupOf = new Map<Metric, Group>();
   for (const { info, metric } of wanted) {
     if (info === undefined) continue;
-    const aggregates = columnsOf(metric, asked, plan.stepMs === undefined);
-    const group = groups.get(aggregates.join()) ?? { infos: [], aggregates };
+    let group = groupOf.get(metric);
+    if (group === undefined) {
+      const aggregates = columnsOf(metric, asked, plan.stepMs === undefined);
+      group = groups.get(aggregates.join()) ?? { infos: [], aggregates };
+      groups.set(aggregates.join(), group);
+      groupOf.set(metric, group);
+    }
     group.infos.push(info);
-    groups.set(aggregates.join(), group);
   }
-  const columns = new Map<number, SeriesColumns>();
+  const columns = new Map<number, PackedColumns>();
   let tier: "raw" | "rollup" = "raw";
   for (const { infos, aggregates } of groups.values()) {
-    const part = await readShifted(ports, infos, plan, aggregates);
+    const part = await readForAnswer(ports, infos, plan, aggregates);
     if (part.tier === "rollup") tier = "rollup";
     part.series.forEach((data, index) => {
       const info = infos[index];
@@ -119,6 +127,6 @@ async function read(
   return { head: { ...rangeOf(plan), tier }, series };
 }
 
-function emptyColumns(names: ReturnType<typeof columnsOf>): SeriesColumns {
+function emptyColumns(names: ReturnType<typeof columnsOf>): PackedColumns {
   return { at: new Float64Array(), columns: Object.fromEntries(names.map((name) => [name, new Float64Array()])) };
 }

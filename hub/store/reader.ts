@@ -2,8 +2,16 @@ import type { ClusterId, EntityKey } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import { type BlockLayout, readColumn, readTimes } from "../core/block.ts";
 import { emptyRollup, type RollupDay, readRollup, rollupDayMs, rollupRows, rollupStepMs } from "../core/rollup.ts";
-import { Buckets, firstAtOrAfter, ratesOf, scaledDown, Track } from "../core/sampling.ts";
-import type { Ranked, SeriesColumns, SeriesInfo, SeriesRange, SeriesRanker, SeriesReader } from "../core/series.ts";
+import { Buckets, firstAtOrAfter, ratesOf, Track } from "../core/sampling.ts";
+import type {
+  PackedColumns,
+  Ranked,
+  SeriesColumns,
+  SeriesInfo,
+  SeriesRange,
+  SeriesRanker,
+  SeriesReader,
+} from "../core/series.ts";
 import { readsRollups } from "../core/tier.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Damage } from "./damage.ts";
@@ -12,6 +20,7 @@ import { dayMs, hourOf, spanKey } from "./keys.ts";
 import type { Lane } from "./lane.ts";
 import type { Pending } from "./pending.ts";
 import { Ranking } from "./ranking.ts";
+import { packedColumns, rawColumns } from "./raw-columns.ts";
 import { RollupCache } from "./rollup-cache.ts";
 import type { SeriesEnv } from "./series-env.ts";
 
@@ -118,22 +127,20 @@ export class Reader implements SeriesReader, SeriesRanker {
     return track;
   }
 
-  private readRaw(series: readonly SeriesInfo[], { from, to, aggregates, stored = false }: SeriesRange): SeriesColumns[] {
+  private readRaw(series: readonly SeriesInfo[], range: SeriesRange): SeriesColumns[] {
+    const readings = this.readingsOf(series, range.to - range.from, () => undefined);
+    this.collect(readings, range.from - limits.staleAfterMs, range.to);
+    return rawColumns(readings, range);
+  }
+
+  readPacked(series: readonly SeriesInfo[], range: SeriesRange): PackedColumns[] | undefined {
+    const { from, to, stepMs, aggregates } = range;
+    const isPlain = !aggregates.includes("rate") && series.every(({ metric }) => metric.kind === "gauge");
+    if (!isPlain || stepMs !== undefined || to <= from || readsRollups(range, this.options.now(), this.options.rawMs))
+      return undefined;
     const readings = this.readingsOf(series, to - from, () => undefined);
-    this.collect(readings, from - limits.staleAfterMs, to);
-    let at = new Float64Array(0);
-    return readings.map(({ series: { metric }, track }) => {
-      track.settle();
-      const first = firstAtOrAfter(track.at, track.length, from);
-      const counter = metric.kind === "counter";
-      const rates = counter || aggregates.includes("rate") ? ratesOf(track, counter) : undefined;
-      const scaled = (source: Float64Array) => scaledDown(source, first, track.length, metric.scale);
-      const values = scaled(counter && rates && !stored ? rates : track.values);
-      const columns: SeriesColumns["columns"] = {};
-      for (const aggregate of aggregates) columns[aggregate] = aggregate === "rate" && rates ? scaled(rates) : values;
-      if (!sameTimes(at, track, first)) at = track.at.slice(first, track.length);
-      return { at, columns };
-    });
+    this.collect(readings, from, to);
+    return packedColumns(readings, range);
   }
 
   private readSteps(series: readonly SeriesInfo[], range: SeriesRange, stepMs: number, rolled: boolean): SeriesColumns[] {
@@ -147,7 +154,8 @@ export class Reader implements SeriesReader, SeriesRanker {
       this.collect(readings, start - limits.staleAfterMs, end);
       for (const reading of readings) this.fill(reading, start, end, aggregates.includes("rate"));
     }
-    const at = Float64Array.from({ length: count }, (_, i) => start + i * stepMs);
+    const at = new Float64Array(count);
+    for (let i = 0; i < count; i++) at[i] = start + i * stepMs;
     return readings.map(({ series: { metric }, buckets }) => {
       const columns: SeriesColumns["columns"] = {};
       for (const aggregate of aggregates) columns[aggregate] = (buckets as Buckets).column(aggregate, metric);
@@ -222,15 +230,10 @@ export class Reader implements SeriesReader, SeriesRanker {
     for (const { group } of groups) {
       const known = this.rollups.get(day, group, series.id) ?? this.readDay(series.id, day, group, keep);
       if (known === undefined) continue;
-      const { count, avg, min, max } = known;
-      const first = Math.max(0, Math.floor((from - day * rollupDayMs) / rollupStepMs));
-      const end = Math.min(rollupRows, Math.ceil((to - day * rollupDayMs) / rollupStepMs));
-      for (let row = first; row < end; row++) {
-        const weight = count[row] as number;
-        if (weight === 0) continue;
-        const middle = day * rollupDayMs + (row + 0.5) * rollupStepMs;
-        buckets?.addRollup(middle, weight, avg[row] as number, min[row] as number, max[row] as number, counter);
-      }
+      const begin = day * rollupDayMs;
+      const first = Math.max(0, Math.floor((from - begin) / rollupStepMs));
+      const end = Math.min(rollupRows, Math.ceil((to - begin) / rollupStepMs));
+      buckets?.addRollups(known, first, end, begin, rollupStepMs, counter);
     }
   }
 
@@ -318,13 +321,6 @@ export class Reader implements SeriesReader, SeriesRanker {
 
 /** Whose rows may be of these series: a layout gives its series places with its agent. */
 const agentsOf = (readings: readonly Reading[]) => new Set(readings.flatMap(({ groups }) => groups.map(({ agent }) => agent)));
-
-/** Series of one agent have the same times, as a rule: these stand in an answer once. */
-function sameTimes(at: Float64Array, track: Track, first: number): boolean {
-  if (at.length !== track.length - first) return false;
-  for (let i = 0; i < at.length; i++) if (at[i] !== track.at[first + i]) return false;
-  return true;
-}
 
 function columnsOfNothing({ aggregates }: SeriesRange): SeriesColumns {
   const columns: SeriesColumns["columns"] = {};

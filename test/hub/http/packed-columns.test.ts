@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ColumnForm } from "../../../hub/core/packed-values.ts";
 import { packedType, toBinary } from "../../../hub/http/columns.ts";
-import { type ColumnForm, ColumnRoom } from "../../../hub/http/packed-columns.ts";
+import { ColumnRoom } from "../../../hub/http/packed-columns.ts";
 import { parseColumns } from "../../../scripts/bench/columns.ts";
 import { fc } from "../../support/property.ts";
 

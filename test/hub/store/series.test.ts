@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { PackedValues } from "../../../hub/core/packed-values.ts";
 import { agentOf, cluster, day0, guest, ms, schemaOf, TestAgent, TestStore, temporaryDir } from "../../support/series-store.ts";
 
 const { dir, remove } = temporaryDir();
@@ -150,6 +151,40 @@ test("the live table has the newest value and rate before the frame is durable",
   const cpu = store.hub.live.latest(store.find(guest(100), "cpu").id);
   assert.deepEqual(cpu, { at: day0, value: 0.001, rate: Number.NaN });
   assert.equal(store.hub.sink.lastSeq(agent.agent, agent.stream), 0);
+  await store.hub.close();
+});
+
+test("raw samples read packed are those read plainly, from blocks and from memory, with a gap in one series", async () => {
+  const store = newStore();
+  const agent = new TestAgent(store, agentOf("pve1"));
+  const entity = { key: guest(100), identity: ["uuid:a"] };
+  void agent.declare(
+    schemaOf([
+      { entity, metric: "cpu" },
+      { entity, metric: "mem_max" },
+    ]),
+  );
+  const frames = (from: number, to: number) => {
+    for (let i = from; i < to; i++) void agent.frame(day0 + i * 10_000, [i === 20 ? Number.NaN : (i * 7) % 300, 4096]);
+  };
+  frames(0, 400);
+  await store.commit();
+  await store.settle();
+  frames(400, 420);
+  await store.commit();
+  const series = [store.find(guest(100), "cpu"), store.find(guest(100), "mem_max")];
+  const range = { from: ms(day0 + 50_000), to: ms(day0 + 4_150_000), stepMs: undefined, aggregates: ["last"] as const };
+  const packed = store.hub.reader.readPacked?.(series, range) ?? [];
+  const floats = (column: Float64Array | PackedValues | undefined) =>
+    column instanceof PackedValues ? [...column.toFloats()] : [...(column ?? [])];
+  assert.deepEqual(
+    packed.map(({ at, columns }) => [floats(at), floats(columns.last)]),
+    store.hub.reader.read(series, range).series.map(({ at, columns }) => [[...at], [...(columns.last ?? [])]]),
+  );
+  assert.deepEqual(
+    packed.map(({ at }) => at.length),
+    [409, 410],
+  );
   await store.hub.close();
 });
 
