@@ -42,7 +42,7 @@ export type OpenSeries = {
   live: LiveTable;
   sink: RecordSink;
   /** A bounded piece of background work: compaction, rollups, retention. `due`: there is more to do at once. */
-  maintain(now: EpochMs): Promise<{ due: boolean }>;
+  maintain(now: EpochMs, keptBy?: EpochMs): Promise<{ due: boolean }>;
   /** A short step of what opening the store put off. Returns whether there is more. */
   warm(): boolean;
   /** What of the history can't be read; undefined: nothing was found. */

@@ -9,6 +9,7 @@ import { errorMessage } from "./core/error.ts";
 import { coverageOf } from "./core/restore-summary.ts";
 import type { LiveTable } from "./core/series.ts";
 import { pruneJobTimes } from "./job-times.ts";
+import { KeptTime } from "./kept-time.ts";
 import { describeError } from "./log.ts";
 import type { Clock, Log } from "./ports.ts";
 import { mailReports, nextReportAt } from "./report-mail.ts";
@@ -73,18 +74,21 @@ export function startDecisions({ clock, log, state, series }: HubParts, assembly
 export function startUpkeep({ clock, log, state, series }: HubParts, assembly: Assembly, agenda: Agenda): Background {
   const { restore, delivery, alerting, audit, certificates } = assembly;
   const warming = agenda.add("reading the newest samples again", warmMs, () => (series.warm() ? 0 : Number.POSITIVE_INFINITY));
+  const keptTime = new KeptTime({ state, clock, log });
   const maintaining = agenda.add("background work", maintainMs, async () => {
-    while ((await series.maintain(clock.now())).due) await setImmediate();
+    const keptBy = keptTime.now();
+    while ((await series.maintain(clock.now(), keptBy)).due) await setImmediate();
     return maintainMs;
   });
   const looking = () => lookForCertificate(certificates, clock, log);
   const certifying = agenda.add("looking for a new certificate", firstTickMs, looking, certificateEveryMs / 2);
   const pruning = agenda.add("dropping what is old", maintainMs, () => {
-    const oldest = (clock.now() - historyMs) as EpochMs;
+    const now = keptTime.now();
+    const oldest = (now - historyMs) as EpochMs;
     state.history.prune(oldest);
     pruneJobTimes(state, oldest);
     state.removeEndedSessions(clock.now());
-    for (const part of [delivery, alerting.loop, restore]) part.prune(clock.now());
+    for (const part of [delivery, alerting.loop, restore]) part.prune(now);
     return pruneMs;
   });
   const auditing = agenda.add("following the audit log", auditFirstMs, async () => {

@@ -62,6 +62,8 @@ export const kinds = {
   keyUse: { audited: false, schema: z.strictObject({ at: epochMs }) },
   /** A browser's session; id: SHA-256 of the cookie. */
   session: { audited: false, schema: z.strictObject({ keyId: z.string(), createdAt: epochMs, expiresAt: epochMs }) },
+  /** By which time what is old was let go last (hub/kept-time.ts). One document, id `all`. */
+  keptTime: { audited: false, schema: z.strictObject({ at: epochMs }) },
   ...alertKinds,
   ...receiverKinds,
   ...restoreKinds,

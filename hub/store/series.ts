@@ -53,9 +53,9 @@ export interface SeriesHub {
   readonly sink: RecordSink;
   /**
    * One step of background work (compaction, rollups, retention), ≤ 50 ms. `due`: more waits, call again soon; else in about ten seconds.
-   * `problem`: the disk refused; nothing is lost, a later step does it again.
+   * `problem`: the disk refused; nothing is lost, a later step does it again. `keptBy`: by which time samples are too old, where it isn't `now`.
    */
-  maintain(now: EpochMs): Promise<{ due: boolean; problem?: string }>;
+  maintain(now: EpochMs, keptBy?: EpochMs): Promise<{ due: boolean; problem?: string }>;
   /** A short step of what opening put off: until it is done the first question waits for it. Returns whether there is more. */
   warm(): boolean;
   /** What of the history was found damaged since the start; undefined: nothing. */
@@ -162,7 +162,7 @@ class Store implements SeriesHub {
     }
   }
 
-  maintain(now: EpochMs): Promise<{ due: boolean; problem?: string }> {
+  maintain(now: EpochMs, keptBy: EpochMs = now): Promise<{ due: boolean; problem?: string }> {
     return this.inTurn(async () => {
       if (this.closed) return { due: false };
       try {
@@ -170,7 +170,7 @@ class Store implements SeriesHub {
         const due =
           (await this.compactor.step(now, () => performance.now())) ||
           (await this.roller.step(now)) ||
-          (await this.ageing.step(now)) ||
+          (await this.ageing.step(keptBy)) ||
           (await this.sealing.step());
         this.sink.forgetSilent(now);
         return { due };

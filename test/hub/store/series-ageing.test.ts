@@ -42,6 +42,21 @@ test("samples older than the raw retention go, their quarter hours stay, and tho
   await store.hub.close();
 });
 
+test("while the clock is not believed, no sample and no quarter hour goes, however old it calls them", async () => {
+  const store = new TestStore(`${dir}/leap`, { rawMs: 3 * day, rollupMs: 8 * day });
+  const agent = new TestAgent(store, agentOf("pve1"));
+  void agent.declare(schemaOf([cpuOf(100)]));
+  await days(store, agent, day0, 3);
+  const before = await store.hub.size();
+  const [leapt, kept] = [ms(store.clock + 3650 * day), ms(store.clock)];
+  while ((await store.hub.maintain(leapt, kept)).due);
+  const held = await store.hub.size();
+  assert.ok(held.blocks.count >= before.blocks.count && held.rollups.count >= before.rollups.count);
+  while ((await store.hub.maintain(leapt)).due);
+  assert.deepEqual([(await store.hub.size()).blocks.count, (await store.hub.size()).rollups.count], [0, 0]);
+  await store.hub.close();
+});
+
 test("a ranking does not remember samples that have aged out", async () => {
   const store = new TestStore(`${dir}/ranked`, { rawMs: 2 * day, rollupMs: 8 * day });
   const agent = new TestAgent(store, agentOf("pve1"));
