@@ -6,6 +6,8 @@ import type { PveApi } from "../pve/api.ts";
 import { VolidLedger } from "../volid-ledger.ts";
 import { parseGuestConfig } from "./guest-config.ts";
 
+const lateMax = 2;
+
 type Known = { guest: readonly string[] };
 
 function parseKnown({ guest }: JsonObject): Known | undefined {
@@ -21,6 +23,8 @@ export class BackupGuests {
   private readonly ledger: VolidLedger<Known>;
   /** Of this run of the agent: without a key, without a configuration, damaged. */
   private readonly hopeless = new Set<string>();
+  /** How often nothing came of it in time. PVE reads an archive whose configuration does not stand at its begin to the end, and its daemon has three workers. */
+  private readonly late = new Map<string, number>();
 
   constructor(
     stateDir: string,
@@ -36,6 +40,7 @@ export class BackupGuests {
 
   keepOnly(storage: string, volids: ReadonlySet<string>): void {
     this.ledger.keepOnly(storage, volids);
+    for (const volid of this.late.keys()) if (volid.startsWith(`${storage}:`) && !volids.has(volid)) this.late.delete(volid);
     for (const volid of this.hopeless) if (volid.startsWith(`${storage}:`) && !volids.has(volid)) this.hopeless.delete(volid);
   }
 
@@ -47,15 +52,25 @@ export class BackupGuests {
   ): Promise<boolean> {
     const untilMs = this.clock.monotonicMs() + forMs;
     const missing = backups.filter(({ volid }) => this.of(volid) === undefined && !this.hopeless.has(volid));
-    for (const { volid, type } of missing.sort((a, b) => b.at - a.at)) {
+    const lateness = ({ volid }: { volid: string }) => this.late.get(volid) ?? 0;
+    for (const { volid, type } of missing.sort((a, b) => lateness(a) - lateness(b) || b.at - a.at)) {
       if (this.clock.monotonicMs() >= untilMs) return true;
       const answer = await this.api.get(`/nodes/${node}/vzdump/extractconfig`, { volume: volid });
       const text = answer.ok ? asText(answer.data) : undefined;
       if (text !== undefined) this.ledger.add(volid, { guest: parseGuestConfig(text, type).identity });
       // A daemon that does not answer now will later.
       else if (answer.ok || answer.error.status !== 0) this.hopeless.add(volid);
-      else return true;
+      else return this.giveUpLate(volid, answer.error.reason);
     }
     return false;
+  }
+
+  /** The others come first from now on, and it never again after some tries. True: something is left all the same. */
+  private giveUpLate(volid: string, reason: string): true {
+    if (!reason.startsWith("no answer within")) return true;
+    const times = (this.late.get(volid) ?? 0) + 1;
+    this.late.set(volid, times);
+    if (times >= lateMax) this.hopeless.add(volid);
+    return true;
   }
 }
