@@ -1,7 +1,7 @@
 /**
  * By which time what is old is let go. A clock is sometimes years ahead for a while: a dead battery, a wrong time server, a machine that was restored.
  * What it calls old then is the whole history. So time that this hub did not live through counts only after it has stood for a while.
- * Times are ms; `monotonic` has another beginning in each process.
+ * Times are ms; `monotonicMs` begins anew with each start.
  */
 export type Forgetting = {
   /** Trusted wall time at `monotonicMs`. */
