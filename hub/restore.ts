@@ -17,6 +17,7 @@ import { newestFigures, type RestoreFigure } from "./core/restore-figures.ts";
 import type { Run } from "./core/run-record.ts";
 import { type EntityFacts, matcherOf } from "./core/scope.ts";
 import type { AgentId, SeriesRanker, SeriesReader } from "./core/series.ts";
+import { testGuestsOf } from "./core/test-guest.ts";
 import { windowSpan } from "./core/window.ts";
 import type { Journal } from "./journal.ts";
 import type { SessionEvents } from "./link/session.ts";
@@ -44,7 +45,7 @@ export type RestorePorts = {
   badge(picture: ClusterPicture, owned: OwnedGuest, now: EpochMs): ProofBadge;
   /** Backups of one cluster; `vmid`: of this guest only. */
   backups(picture: ClusterPicture, vmid?: number): BackupView[];
-  /** Each guest of the picture with its proof, by vmid. */
+  /** Each guest of the picture with its proof, by vmid; without templates and our own test guests. */
   proofs(picture: ClusterPicture, now: EpochMs): GuestProofView[];
   /** Checks that policies define for this guest. */
   checksOf(picture: ClusterPicture, owned: OwnedGuest): RestoreCheck[];
@@ -172,8 +173,9 @@ function knowledgeOf({ book, catalogue, verify, protections }: Knowing): Pick<Re
       const schedules = new Map(protections(picture, now).map(({ vmid, state }) => [vmid, state]));
       const jobs = spokesman(picture, now)?.inventory?.inventory.backupJobs;
       const listed = catalogue.allSets(picture.cluster).length > 0;
+      const tests = testGuestsOf(picture, book.testGuests(picture.cluster, now));
       return [...picture.owners.values()]
-        .filter(({ facts }) => !facts.template)
+        .filter(({ facts }) => !facts.template && !tests.has(facts.vmid))
         .sort((a, b) => a.facts.vmid - b.facts.vmid)
         .map((owned) => {
           const { facts } = owned;

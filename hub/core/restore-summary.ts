@@ -21,7 +21,11 @@ const words = {
     unproven: (unproven: number, guests: number) => `${unproven} of ${guests} guests have no proof that counts`,
     coverage: "Without a proof today",
     coverageOf: (unproven: number, guests: number) => `${unproven} of ${guests} guests`,
-    notAll: (passed: number, notDone: number) => `${passed} restore tests passed, ${notDone} came to no verdict`,
+    notAll: (passed: number, repeated: number, notDone: number) => [
+      passed === 1 ? "1 restore test passed" : `${passed} restore tests passed`,
+      ...(repeated === 0 ? [] : [`${repeated} failed, whose guests passed when they were tested again`]),
+      ...(notDone === 0 ? [] : [`${notDone} came to no verdict`]),
+    ],
     period: "Period",
     tests: "Tests",
     counts: (r: RestoreReportView) => `${r.tests}: ${r.passed} passed, ${r.failed} failed, ${r.notDone} without a verdict`,
@@ -50,7 +54,11 @@ const words = {
     unproven: (unproven: number, guests: number) => `${unproven} guest su ${guests} non hanno una prova valida`,
     coverage: "Senza prova a oggi",
     coverageOf: (unproven: number, guests: number) => `${unproven} guest su ${guests}`,
-    notAll: (passed: number, notDone: number) => `${passed} prove di ripristino riuscite, ${notDone} senza esito`,
+    notAll: (passed: number, repeated: number, notDone: number) => [
+      passed === 1 ? "1 prova di ripristino riuscita" : `${passed} prove di ripristino riuscite`,
+      ...(repeated === 0 ? [] : [`fallite, poi riuscite in un'altra prova: ${repeated}`]),
+      ...(notDone === 0 ? [] : [`${notDone} senza esito`]),
+    ],
     period: "Periodo",
     tests: "Prove",
     counts: (r: RestoreReportView) => `${r.tests}: ${r.passed} riuscite, ${r.failed} fallite, ${r.notDone} senza esito`,
@@ -147,14 +155,14 @@ function verdictOf(report: RestoreReportView, language: ReportLanguage): string 
     : `${tests}; ${words[language].unproven(coverage.unproven, coverage.guests)}`;
 }
 
-function verdictOfTests({ broken, guestsTested, passed, notDone }: RestoreReportView, language: ReportLanguage): string {
+function verdictOfTests({ broken, guestsTested, passed, failed, notDone }: RestoreReportView, language: ReportLanguage): string {
   const say = words[language];
   if (broken.length > 0) {
     const names = broken.slice(0, 5).map(nameOf).join(", ");
     return say.someFailed(broken.length, guestsTested, broken.length > 5 ? `${names} …` : names);
   }
   if (guestsTested === 0) return say.none;
-  return notDone > 0 ? say.notAll(passed, notDone) : say.allPassed(passed, guestsTested);
+  return failed > 0 || notDone > 0 ? say.notAll(passed, failed, notDone).join(", ") : say.allPassed(passed, guestsTested);
 }
 
 /** At most two pages, verdict first. */

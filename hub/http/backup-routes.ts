@@ -3,7 +3,6 @@ import * as z from "zod";
 import { page } from "#protocol/api.ts";
 import { byText } from "#protocol/order.ts";
 import { backupStates, backupViewSchema, guestProofSchema, proofStates } from "#protocol/proof.ts";
-import { testGuestsOf } from "../core/test-guest.ts";
 import type { RestorePorts } from "../restore.ts";
 import { clusterQuery, picturesOf } from "./clusters.ts";
 import { json } from "./documents.ts";
@@ -73,10 +72,7 @@ export function backupRoutes(app: HubApp, ports: HttpPorts, restore: RestorePort
     const seen = seenBy(c, ports);
     const now = ports.clock.now();
     const items = picturesOf(seen, cluster)
-      .flatMap((picture) => {
-        const tests = testGuestsOf(picture, restore.book.testGuests(picture.cluster, now));
-        return restore.proofs(picture, now).filter(({ vmid }) => !tests.has(vmid));
-      })
+      .flatMap((picture) => restore.proofs(picture, now))
       .filter(
         (view) =>
           (guest === undefined || view.vmid === guest) &&

@@ -66,6 +66,20 @@ test("tests that passed say nothing of guests that nobody tested: they stand in 
   assert.equal(complete.verdict, "All 2 restore tests passed, 2 guests are proven");
 });
 
+test("a guest that failed and passed when it was tested again is told so, and not as one that never failed", () => {
+  const again = { id: "00000000-0000-4000-8000-000000000999" };
+  const runs = [runOf(100, monday + 1000, { outcome: "failed" }), runOf(100, monday + 9000, again)];
+  assert.equal(
+    restoreSummary(runs, period, "en", null).verdict,
+    "1 restore test passed, 1 failed, whose guests passed when they were tested again",
+  );
+  const unfinished = runOf(101, monday + 2000, { outcome: "interrupted" });
+  assert.equal(
+    restoreSummary([...runs, unfinished], period, "it", null).verdict,
+    "1 prova di ripristino riuscita, fallite, poi riuscite in un'altra prova: 1, 1 senza esito",
+  );
+});
+
 test("a period without a test is never good news", () => {
   assert.equal(
     restoreSummary([], { from: 0, to: 1 }, "en", null).verdict,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Layout, layoutSchema, type ProtectionView } from "#protocol/panel.ts";
 import type { GuestProofView } from "#protocol/proof.ts";
+import type { RestoreReportView } from "#protocol/report.ts";
 import { orderOf } from "../../support/operations-world.ts";
 import { seenHub } from "../../support/seen-hub.ts";
 import { inventoryOf } from "../../support/test-hub.ts";
@@ -65,6 +66,10 @@ test("protection follows the guest's own jobs; who doesn't see a guest isn't tol
     { vmid: 990_002, ...none },
   ]);
   assert.deepEqual(await shown(gateway.ask("bob@pve", "GET", "/api/v1/protection")), [web]);
+  const { coverage } = (await (
+    await app.request("/api/v1/reports/restore?from=0&to=1000", { headers })
+  ).json()) as RestoreReportView;
+  assert.deepEqual(coverage, { guests: 3, unproven: 3 }, "nor to prove");
 });
 
 test("a backup in a storage and a disk that it leaves out: protected in part, by name", async (t) => {
