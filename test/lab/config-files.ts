@@ -110,7 +110,7 @@ nfs: nfs1
 	export /srv/pve
 	path /mnt/pve/nfs1
 	server 192.168.50.5
-	content images,backup,iso
+	content images,rootdir,backup,iso
 	prune-backups keep-daily=7,keep-weekly=4
 
 pbs: pbs1

@@ -180,7 +180,7 @@ const storages: readonly StorageSpec[] = [
   { id: "local", type: "dir", shared: false, content: ["iso", "vztmpl", "backup", "import"], totalBytes: 100_861_726_720 },
   { id: "local-lvm", type: "lvmthin", shared: false, content: ["images", "rootdir"], totalBytes: 794_290_126_848 },
   { id: "local-zfs", type: "zfspool", shared: false, content: ["images", "rootdir"], totalBytes: 3_861_146_517_504 },
-  { id: "nfs1", type: "nfs", shared: true, content: ["images", "backup", "iso"], totalBytes: 23_952_010_051_584 },
+  { id: "nfs1", type: "nfs", shared: true, content: ["images", "rootdir", "backup", "iso"], totalBytes: 23_952_010_051_584 },
   { id: "pbs1", type: "pbs", shared: true, content: ["backup"], totalBytes: 35_184_372_088_832 },
 ];
 
