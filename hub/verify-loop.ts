@@ -163,9 +163,14 @@ export class VerifyLoop {
       const guests = this.guestsOf(policy);
       const decisions = stepPolicy({ ...this.stateOf(policy, guests, now), now });
       for (const decision of decisions) if (decision.decision === "test") this.order(policy, guests, decision, span);
-      this.tonight.set(policy.id, { span, decisions: mergedNight(this.tonight.get(policy.id)?.decisions, decisions) });
+      this.tonight.set(policy.id, { span, decisions: withTests(decisions, this.begunIn(policy, span)) });
     }
     return next;
+  }
+
+  /** Runs that this policy ordered since its window opened, the newest first. */
+  private begunIn({ id }: Policy, { from }: Span): Run[] {
+    return this.ports.book.newest().filter(({ policy, createdAt }) => policy === id && createdAt >= from);
   }
 
   private closeNight(policy: Policy, span: Span, now: EpochMs): void {
@@ -215,7 +220,7 @@ export class VerifyLoop {
   private stateOf(policy: Policy, guests: readonly Asked[], now: EpochMs) {
     const { book } = this.ports;
     const { span, nights } = this.timesOf(policy, now);
-    const runs = book.newest().filter((run) => run.policy === policy.id);
+    const open = book.open().filter((run) => run.policy === policy.id);
     const planned = new Map<string, number>();
     const members = new Map(guests.map((guest) => [`${guest.cluster}/${guest.vmid}`, guest]));
     const place = ({ cluster, vmid }: PolicyGuest): Place => {
@@ -225,11 +230,8 @@ export class VerifyLoop {
       if (found.ok) planned.set(found.node, 1 + (planned.get(found.node) ?? 0));
       return found;
     };
-    const running = runs.filter(isOpen).length;
-    const begun = span.active
-      ? runs.filter(({ createdAt, outcome }) => createdAt >= span.from && outcome !== "refused").length
-      : 0;
-    return { policy, guests, running, begun, place, span, nights };
+    const begun = span.active ? this.begunIn(policy, span).filter(({ outcome }) => outcome !== "refused").length : 0;
+    return { policy, guests, running: open.length, begun, place, span, nights };
   }
 
   private timesOf(policy: Policy, now: EpochMs) {
@@ -350,14 +352,13 @@ function newestTries(newestFirst: readonly Run[], now: EpochMs): Map<string, Run
   return found;
 }
 
-/** What was tested this night stays so, whatever is decided about it later. */
-function mergedNight(before: readonly PolicyDecision[] | undefined, now: PolicyDecision[]): PolicyDecision[] {
-  const tested = new Map(
-    before
-      ?.filter(({ decision }) => decision === "test" || decision === "running")
-      .map((one) => [`${one.cluster}/${one.vmid}`, one]),
-  );
-  return now.map((one) => tested.get(`${one.cluster}/${one.vmid}`) ?? one);
+/** A night's record: what was tested stays so, whatever is decided about it later, and whoever decides it after a restart. */
+function withTests(decisions: readonly PolicyDecision[], runs: readonly Run[]): PolicyDecision[] {
+  const tested = new Map(runs.map(({ cluster, guest, node, nodes }) => [`${cluster}/${guest?.vmid}`, node ?? nodes[0]]));
+  return decisions.map((one) => {
+    const node = tested.get(`${one.cluster}/${one.vmid}`);
+    return node === undefined ? one : { ...one, decision: "test", why: `On ${node}` };
+  });
 }
 
 /** Windows and facts that keep tests away from a guest and its node. */

@@ -163,6 +163,28 @@ test("why was 100 not tested? The night's record says it", async (t) => {
   );
 });
 
+test("what was tested stands in the night's record, also when the hub was restarted in between", async (t) => {
+  const { clock, enable, look, restart, get } = nights(t, [100, 101]);
+  const { id } = enable({ parallel: { total: 1, perNode: 1 } });
+  await clock.advance(hour + 60_000);
+  look();
+  await restart();
+  await clock.advance(60_000);
+  look();
+  await clock.advance(60_000);
+  look();
+  await clock.advance(6 * hour);
+  look();
+  const [night] = get().verify.pastNights(id);
+  assert.deepEqual(
+    night?.decisions.map(({ vmid, decision, why }) => [vmid, decision, why]),
+    [
+      [100, "test", "On pve1"],
+      [101, "test", "On pve1"],
+    ],
+  );
+});
+
 test("a policy orders what its guest's backup and tags ask for", async (t) => {
   const { clock, enable, look, get } = nights(t, [100]);
   enable({ checks: [{ tags: [], checks: [{ kind: "agent-ping", name: "alive" }] }], keepSec: 0, target: "fast" });
