@@ -102,6 +102,8 @@ export const makeConfigSchema = () =>
           parallel: z._default(z.int().check(z.minimum(1), z.maximum(16)), restoreDefaults.parallel),
           /** Longest time a test guest may be kept. */
           keep_sec: z._default(z.int().check(z.minimum(0), z.maximum(86_400)), restoreDefaults.keep_sec),
+          /** Most that a restore may read of a backup; absent: the datacenter's and the storages' own limits. */
+          restore_mib_per_sec: z.optional(z.int().check(z.minimum(1), z.maximum(100_000))),
           /** Pool of test guests; it must exist. */
           pool: z.optional(z.string().check(z.minLength(1), z.maxLength(255))),
         })
@@ -119,7 +121,7 @@ const knownKeys: Record<string, readonly string[]> = {
   commands: ["path"],
   backups: ["sha256", "read_mib_per_sec"],
   gateway: ["enabled", "listen", "port", "pve_port", "panel"],
-  restore_test: Object.keys(restoreDefaults).concat("pool"),
+  restore_test: Object.keys(restoreDefaults).concat("restore_mib_per_sec", "pool"),
   outlet: ["journal", "hooks", "mail", "hub_unreachable_sec"],
 };
 

@@ -31,6 +31,7 @@ function limitsOf({
   memory_mib,
   reserve_mib,
   keep_sec,
+  restore_mib_per_sec,
   ...rest
 }: AgentConfig["restore_test"]): RestoreLimits {
   const { enabled, storages, parallel, pool } = rest;
@@ -42,6 +43,7 @@ function limitsOf({
     reserveMib: reserve_mib,
     parallel,
     keepSec: keep_sec,
+    bwlimitKib: restore_mib_per_sec === undefined ? undefined : restore_mib_per_sec * 1024,
     pool,
   };
 }

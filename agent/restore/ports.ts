@@ -74,6 +74,8 @@ export type RestoreLimits = {
   parallel: number;
   /** Longest time a guest may be kept, s. */
   keepSec: number;
+  /** Most that a restore may read of a backup, KiB/s as PVE counts; undefined: PVE's own limits. */
+  bwlimitKib: number | undefined;
   /** Pool of test guests; undefined: none. */
   pool: string | undefined;
 };

@@ -33,6 +33,8 @@ export const agentSettingTexts: Record<string, string> = {
   "restore_test.reserve_mib": "Memory of the node that stays free, MiB.",
   "restore_test.parallel": "Test guests at the same time.",
   "restore_test.keep_sec": "Longest time a test guest may be kept, seconds.",
+  "restore_test.restore_mib_per_sec":
+    "At most so much of a backup is read for a restore, MiB per second; absent: the limits of the datacenter and of the storages.",
   "restore_test.pool": "Pool of test guests; it must exist.",
 };
 

@@ -25,6 +25,7 @@ const testLimits: RestoreLimits = {
   parallel: 1,
   keepSec: 14_400,
   pool: undefined,
+  bwlimitKib: undefined,
 };
 
 /** Sandboxes without networks: bridges that the lab knows as isolated, and addresses that it knows of its guests. */

@@ -51,7 +51,7 @@ export function planContainer(config: BackedUpConfig, isolation: Isolation): Iso
 
 const stays = (key: string) => harmless.has(key) || /^unused\d+$/.test(key);
 
-function createCall({ operation, testVmid, source, storage, memoryMib, pool }: Isolation): Record<string, string> {
+function createCall({ operation, testVmid, source, storage, memoryMib, pool, bwlimitKib }: Isolation): Record<string, string> {
   return {
     vmid: String(testVmid),
     ostemplate: source.volid,
@@ -66,6 +66,7 @@ function createCall({ operation, testVmid, source, storage, memoryMib, pool }: I
     hostname: `proven-test-${source.vmid}`,
     ...(memoryMib !== undefined && { memory: String(memoryMib) }),
     ...(pool !== undefined && { pool }),
+    ...(bwlimitKib !== undefined && { bwlimit: String(bwlimitKib) }),
   };
 }
 

@@ -81,7 +81,7 @@ const stays = (key: string, value: string) =>
   harmless.has(key) || indexed("unused").test(key) || (indexed("serial").test(key) && value === "socket");
 
 function createCall(config: BackedUpConfig, isolation: Isolation): Record<string, string> {
-  const { operation, testVmid, source, storage, memoryMib, pool } = isolation;
+  const { operation, testVmid, source, storage, memoryMib, pool, bwlimitKib } = isolation;
   return {
     vmid: String(testVmid),
     archive: source.volid,
@@ -97,6 +97,7 @@ function createCall(config: BackedUpConfig, isolation: Isolation): Record<string
     ...(memoryMib !== undefined && { memory: String(memoryMib), balloon: "0" }),
     ...agentParam(config),
     ...(pool !== undefined && { pool }),
+    ...(bwlimitKib !== undefined && { bwlimit: String(bwlimitKib) }),
   };
 }
 

@@ -11,6 +11,8 @@ export type Isolation = {
   memoryMib?: number;
   /** Joined after the restore; absent: none. */
   pool?: string;
+  /** Most that the restore reads of the backup, KiB/s; absent: PVE's own limits. */
+  bwlimitKib?: number;
 };
 
 /** Something of the backup that does not come along, for the plan and the record. */

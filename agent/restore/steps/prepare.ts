@@ -121,7 +121,7 @@ async function chooseVmid({ ports, view, takenVmids, reserve }: Preparing): Prom
 }
 
 export function isolationOf({ id, test, ports }: Preparing, { vmid, storage, memoryMib }: Place, bridge: string): Isolation {
-  const { pool } = ports.limits;
+  const { pool, bwlimitKib } = ports.limits;
   return {
     operation: id,
     testVmid: vmid,
@@ -130,6 +130,7 @@ export function isolationOf({ id, test, ports }: Preparing, { vmid, storage, mem
     bridge,
     memoryMib,
     ...(pool !== undefined && { pool }),
+    ...(bwlimitKib !== undefined && { bwlimitKib }),
   };
 }
 

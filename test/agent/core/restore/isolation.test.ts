@@ -100,6 +100,14 @@ test("all that reaches outside a VM is taken out by one call under the lock", ()
   });
 });
 
+test("a node's own limit for restores goes into the one call, in PVE's KiB/s", () => {
+  const limited = { ...vm, bwlimitKib: 51_200 };
+  assert.equal(planVm(parseBackedUpConfig("qemu", nastyVm), limited).create.bwlimit, "51200");
+  const rootfs = parseBackedUpConfig("lxc", "rootfs: vmstore:210/vm-210-disk-0.raw,size=1G\n");
+  assert.equal(planContainer(rootfs, { ...container, bwlimitKib: 51_200 }).create.bwlimit, "51200");
+  assert.ok(!("bwlimit" in planVm(parseBackedUpConfig("qemu", nastyVm), vm).create));
+});
+
 const agents: [line: string, create: string | undefined, expected: boolean][] = [
   ["agent: 1,fstrim_cloned_disks=1", "enabled=1", true],
   ["agent: enabled=1,type=isa", "enabled=1,type=isa", true],
