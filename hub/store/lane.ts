@@ -21,6 +21,7 @@ export class Lane {
   durableSeq: number;
   acceptedSeq: number;
   storedSeq: number;
+  /** Time of the newest row by the agent's clock; since that was set back, if it was. */
   newestAt = 0;
   /** When the hub last got a record, by its own clock. */
   heardAt: number;
@@ -82,7 +83,12 @@ export class Lane {
       this.chunks.push(chunk);
     }
     chunk.append(at, seq, state.values, state.present);
-    if (at > this.newestAt) this.newestAt = at;
+    this.noteTime(at);
+  }
+
+  /** A row of this time came, or will be read from the ring: rows come as they were sampled, so one far behind the newest tells of a clock set back. */
+  noteTime(at: number): void {
+    if (at > this.newestAt || at < this.newestAt - limits.staleAfterMs) this.newestAt = at;
   }
 
   /** Lets go of stored rows, but for the newest of the last chunk. */
@@ -103,7 +109,9 @@ export class Lane {
     for (const [chunk, rows] of dropped) if (chunk === last) chunk.dropFirst(rows);
     this.chunks = kept;
     const layout = last?.layout;
-    for (const id of this.carried.keys()) if (layout && layout.columnOf(id) < 0) this.carried.delete(id);
+    for (const [id, { at }] of this.carried) {
+      if (at > this.newestAt || (layout && layout.columnOf(id) < 0)) this.carried.delete(id);
+    }
   }
 
   /** Remembers the newest sample of each series of the present layout in rows that go. */
@@ -124,7 +132,7 @@ export class Lane {
       if (row < 0) continue;
       const at = chunk.times[row] as EpochMs;
       const value = chunk.valueAt(row, column) / (chunk.layout.scales[column] as number);
-      if ((this.carried.get(id)?.at ?? 0) < at) this.carried.set(id, { at, value, rate: Number.NaN });
+      if (at <= this.newestAt && (this.carried.get(id)?.at ?? 0) < at) this.carried.set(id, { at, value, rate: Number.NaN });
     }
   }
 }

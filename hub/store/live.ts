@@ -30,23 +30,29 @@ export class Live implements LiveTable {
     let newest: Latest | undefined;
     for (const lane of lanes) {
       const found = newestIn(lane, seriesId);
-      if (found && (newest === undefined || found.at > newest.at)) newest = found;
+      if (found && (newest === undefined || found.at > newest.at) && !this.isAhead(lane, found.at)) newest = found;
     }
     return newest;
+  }
+
+  /** Of an earlier stream of an agent whose clock was set back since. */
+  private isAhead({ agent }: Lane, at: EpochMs): boolean {
+    return at - (this.newestFrame(agent) ?? at) > limits.staleAfterMs;
   }
 
   newestFrame({ cluster, node }: AgentId): EpochMs | undefined {
     const nodes: Map<string, EpochMs> = this.newest.get(cluster) ?? new Map();
     const known = nodes.get(node);
     if (known !== undefined) return known;
-    let newest: EpochMs | undefined;
+    let newest: Lane | undefined;
     for (const lane of this.heard()) {
       if (lane.agent.cluster !== cluster || lane.agent.node !== node || lane.newestAt === 0) continue;
-      if (newest === undefined || lane.newestAt > newest) newest = lane.newestAt as EpochMs;
+      if (newest === undefined || isLater(lane, newest)) newest = lane;
     }
     this.newest.set(cluster, nodes);
-    if (newest !== undefined) nodes.set(node, newest);
-    return newest;
+    if (newest === undefined) return undefined;
+    nodes.set(node, newest.newestAt as EpochMs);
+    return newest.newestAt as EpochMs;
   }
 
   newestFrameOfAll(): EpochMs | undefined {
@@ -64,7 +70,7 @@ export class Live implements LiveTable {
   tell(lane: Lane, at: EpochMs, { entities }: Layout): void {
     this.index.rowCame(lane);
     const nodes = this.newest.get(lane.agent.cluster);
-    if (at > (nodes?.get(lane.agent.node) ?? Number.POSITIVE_INFINITY)) nodes?.set(lane.agent.node, at);
+    if (nodes?.has(lane.agent.node)) nodes.set(lane.agent.node, lane.newestAt as EpochMs);
     const news = { agent: lane.agent, at, entities, turned: turnedIn(lane) };
     for (const listener of this.listeners) listener(news);
   }
@@ -75,6 +81,10 @@ export class Live implements LiveTable {
     this.index.forget(lane);
   }
 }
+
+/** Of two streams of one agent the one heard later, whatever its clock said: it may have been set back. After a start both are as old. */
+const isLater = (lane: Lane, other: Lane) =>
+  lane.heardAt === other.heardAt ? lane.newestAt > other.newestAt : lane.heardAt > other.heardAt;
 
 /** Whose status the newest row tells otherwise than the one before, or not at all. All, where there is none shortly before. */
 function turnedIn(lane: Lane): readonly EntityKey[] {
@@ -92,9 +102,10 @@ function turnedIn(lane: Lane): readonly EntityKey[] {
 /** The two newest samples of a series in a lane's rows; at −∞: none. */
 type Newest = { at: number; value: number; beforeAt: number; beforeValue: number };
 
-function lookBack(chunk: Chunk, column: number, newest: Newest): void {
+function lookBack(chunk: Chunk, column: number, newest: Newest, newestAt: number): void {
   for (let row = chunk.rows - 1; row >= 0; row--) {
     const at = chunk.times[row] as number;
+    if (at > newestAt) continue; // from before the clock was set back
     if (at <= newest.beforeAt) return;
     const value = chunk.valueAt(row, column);
     if (Number.isNaN(value) || at === newest.at) continue;
@@ -139,10 +150,10 @@ function newestInAll(lane: Lane, id: number): Latest | undefined {
     const column = chunk.layout.columnOf(id);
     if (column < 0) continue;
     layout ??= chunk.layout;
-    lookBack(chunk, column, newest);
+    lookBack(chunk, column, newest, lane.newestAt);
   }
   const carried = lane.carried.get(id);
-  if (newest.at === none) return carried;
+  if (newest.at === none) return carried !== undefined && carried.at > lane.newestAt ? undefined : carried;
   if (layout === undefined) return undefined;
   return latestOf(newest, layout, layout.columnOf(id));
 }

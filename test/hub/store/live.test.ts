@@ -61,6 +61,41 @@ test("an agent's newest frame is the newest by its own clock, whatever came behi
   await store.hub.close();
 });
 
+for (const [what, leap] of [
+  ["two hours", 7_200_000],
+  ["ten years", 3650 * 86_400_000],
+] as const) {
+  test(`a clock that was ${what} ahead and was set right is followed at once, also after a restart and by a new stream`, async () => {
+    const store = newStore();
+    const agent = new TestAgent(store, agentOf("pve1"));
+    const now = () => [newest(store, 100)?.at, newest(store, 100)?.value, store.hub.live.newestFrame(agentOf("pve1"))];
+    void agent.declare(cpuOf(100, 101));
+    void agent.frame(day0, [10, 10]);
+    for (let i = 0; i < 5; i++) void agent.frame(day0 + leap + i * 10_000, [20, 20]);
+    assert.deepEqual(now(), [day0 + leap + 40_000, 0.002, day0 + leap + 40_000]);
+    void agent.frame(day0 + 60_000, [30, Number.NaN]);
+    assert.deepEqual(now(), [day0 + 60_000, 0.003, day0 + 60_000]);
+    assert.equal(newest(store, 101)?.at, day0, "what is absent since has its last value from a right clock");
+    await store.commit();
+    await store.reopen();
+    assert.deepEqual(now(), [day0 + 60_000, 0.003, day0 + 60_000]);
+    store.clock = day0 + 2 * 3_600_000;
+    await store.settle();
+    assert.deepEqual(now(), [day0 + 60_000, 0.003, day0 + 60_000]);
+    // It starts again while its clock is ahead, and once more when it is right.
+    store.clock += 1000;
+    const wrong = new TestAgent(store, agentOf("pve1"), "1".repeat(32));
+    void wrong.declare(cpuOf(100));
+    void wrong.frame(day0 + leap + 100_000, [40]);
+    store.clock += 1000;
+    const right = new TestAgent(store, agentOf("pve1"), "2".repeat(32));
+    void right.declare(cpuOf(100));
+    void right.frame(day0 + 120_000, [50]);
+    assert.deepEqual(now(), [day0 + 120_000, 0.005, day0 + 120_000]);
+    await store.hub.close();
+  });
+}
+
 test("whatever moves wherever: the newest value is the one sent last", async () => {
   const vmids = [100, 101, 102, 103];
   const moves = fc.array(fc.record({ agent: fc.nat(2), guests: fc.subarray(vmids, { minLength: 1 }) }), { maxLength: 25 });
