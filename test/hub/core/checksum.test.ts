@@ -19,6 +19,23 @@ for (const [text, seed, sum] of known) {
   });
 }
 
+test("many bytes have the same checksum wherever they lie in memory", () => {
+  const bytes = fc.uint8Array({ minLength: 4090, maxLength: 4200 });
+  fc.assert(
+    fc.property(bytes, fc.integer({ min: 1, max: 3 }), fc.nat(), (original, offset, seed) => {
+      const shifted = new Uint8Array(offset + original.length);
+      shifted.set(original, offset);
+      const sum = checksum(original, 0, original.length, seed);
+      assert.equal(checksum(shifted, offset, shifted.length, seed), sum);
+    }),
+  );
+});
+
+test("xxHash32 of 5,003 bytes is the specification's", () => {
+  const bytes = Uint8Array.from({ length: 5003 }, (_, at) => at % 251);
+  assert.equal(checksum(bytes, 0, bytes.length), 0xd0e9e502);
+});
+
 test("one changed byte, or another seed, is another checksum", () => {
   const bytes = fc.uint8Array({ minLength: 1, maxLength: 70 });
   fc.assert(
