@@ -24,6 +24,13 @@ const nodeFlags = [...hubUnit.flags, ...(process.env.PROVEN_BENCH_NODE_FLAGS?.sp
 /** Requests with one API key before another one is made: below the burst that the hub's rate limit grants a key. */
 const requestsPerKey = 250;
 
+export type HubProcessOptions = {
+  /** The cluster's shared folder where setup says to agents where the hub is; default: one of its own. */
+  pmxcfs?: string;
+  /** Its event loop can be watched: the probe for that is loaded with it, which is no part of the hub and takes 10 ms of a start. */
+  watchable?: boolean;
+};
+
 /** The real hub, from its bundle, on 127.0.0.1 with all its files below `dir`. */
 export class HubProcess {
   private child: ChildProcess | undefined;
@@ -35,13 +42,12 @@ export class HubProcess {
   private readonly config: string;
   readonly pmxcfs: string;
 
-  /** `pmxcfs`: the cluster's shared folder where setup says to agents where the hub is; default: one of its own. */
   constructor(
     readonly dir: string,
-    pmxcfs?: string,
+    private readonly options: HubProcessOptions = {},
   ) {
     this.config = join(dir, "hub.toml");
-    this.pmxcfs = pmxcfs ?? join(dir, "pve");
+    this.pmxcfs = options.pmxcfs ?? join(dir, "pve");
   }
 
   get pid(): number {
@@ -58,8 +64,9 @@ export class HubProcess {
     return join(this.dir, "loop.json");
   }
 
-  /** From now on its event loop is watched, which costs it a wake-up every 5 ms. */
+  /** From now on its event loop is watched, which costs it a wake-up every 5 ms. Only one that is `watchable`: any other the signal would end. */
   watchLoop(): void {
+    if (this.options.watchable !== true) throw new Error("this hub runs without the probe of its event loop");
     watchLoop(this.pid);
   }
 
@@ -71,7 +78,8 @@ export class HubProcess {
   async start(): Promise<number> {
     if (!existsSync(this.config)) await this.prepare();
     const log = openSync(join(this.dir, "hub.log"), "a");
-    this.child = spawn(process.execPath, [...loopProbeFlags, ...nodeFlags, ...program, "--config", this.config], {
+    const probe = this.options.watchable === true ? loopProbeFlags : [];
+    this.child = spawn(process.execPath, [...probe, ...nodeFlags, ...program, "--config", this.config], {
       stdio: ["ignore", log, log],
       env: { ...process.env, ...hubUnit.env, ...loopProbeEnv(this.loopFile) },
     });

@@ -115,7 +115,7 @@ async function missingTicks(hub: HubProcess, agents: readonly SoakAgent[]): Prom
 
 async function soak(options: SoakOptions): Promise<Row[]> {
   const scratch = mkdtempSync(join(tmpdir(), "proven-soak-"));
-  const hub = new HubProcess(join(scratch, "hub"));
+  const hub = new HubProcess(join(scratch, "hub"), { watchable: true });
   const interrupted = () => void hub.kill().finally(() => process.exit(130));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupted);
   try {

@@ -75,7 +75,7 @@ async function run(context: Context): Promise<Row[]> {
   say("agent: starts");
   const firstFrameMs = await startTimes(lab, dir, nodeCopy);
 
-  const hub = new HubProcess(join(dir, "hub"), lab.pmxcfs);
+  const hub = new HubProcess(join(dir, "hub"), { pmxcfs: lab.pmxcfs });
   onEnd(() => hub.kill());
   await hub.start();
   const start = (node: string, copy: string, procsFile?: string) => {

@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { availablePeers, type Context, type Measure, peerNames, peerValue } from "../context.ts";
 import { feed, recentEnd, ticksIn } from "../feed.ts";
-import { HubProcess } from "../hub-process.ts";
+import { HubProcess, type HubProcessOptions } from "../hub-process.ts";
 import { type LoopPauses, pauseRows } from "../loop-pauses.ts";
 import type { PeerName } from "../peer-process.ts";
 import { readUsage, settle } from "../process-usage.ts";
@@ -35,8 +35,13 @@ async function oneRound(
 }
 
 /** `atWork`: what to do with the hub while it runs. */
-async function withHub<T>(context: Context, dir: string, atWork: (hub: HubProcess) => Promise<T>): Promise<T> {
-  const hub = new HubProcess(dir);
+async function withHub<T>(
+  context: Context,
+  dir: string,
+  options: HubProcessOptions,
+  atWork: (hub: HubProcess) => Promise<T>,
+): Promise<T> {
+  const hub = new HubProcess(dir, options);
   context.onEnd(() => hub.kill());
   await hub.start();
   const result = await atWork(hub);
@@ -65,10 +70,10 @@ async function run(context: Context): Promise<Row[]> {
   const theirs = new Map<PeerName, number[]>(peerNames.map((name) => [name, []]));
   for (let index = 0; index < options.rounds; index++) {
     const dir = join(scratch, `bulk-${index}`);
-    const round = await withHub(context, join(dir, "hub"), (hub) => hubRound(context, hub));
+    const round = await withHub(context, join(dir, "hub"), {}, (hub) => hubRound(context, hub));
     ours.push(round);
     say(`bulk ${index + 1}: hub ${round.cpuSecPerM.toFixed(3)} CPU s/M, ${Math.round(round.samplesPerSec / 1000)} k samples/s`);
-    pauses.push(await withHub(context, join(dir, "watched"), (hub) => watchedRound(context, hub)));
+    pauses.push(await withHub(context, join(dir, "watched"), { watchable: true }, (hub) => watchedRound(context, hub)));
     for (const peer of availablePeers(context, dir)) {
       await peer.start();
       const workload = new Workload(guests);

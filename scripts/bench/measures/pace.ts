@@ -50,7 +50,7 @@ async function keepPace(workload: Workload, sinks: readonly Sink[], untilMs: num
 async function run(context: Context): Promise<Row[]> {
   const { options, scratch, say, onEnd } = context;
   const dir = join(scratch, "pace");
-  const hub = new HubProcess(join(dir, "hub"));
+  const hub = new HubProcess(join(dir, "hub"), { watchable: true });
   const peers = availablePeers(context, dir);
   const volumes = new Map([hub, ...peers].map((system) => [system.dir, Volume.create(system.dir, volumeMb)]));
   onEnd(async () => {
