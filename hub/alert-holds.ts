@@ -68,6 +68,18 @@ export class AlertHolds {
     this.known = new Map([...this.causes.values()].flat().map((cause) => [cause.id, cause]));
   }
 
+  /** The first instant after this round at which time alone may end a hold or begin one, or quiet hours; Infinity: never. */
+  nextAt(): number {
+    const { now } = this;
+    let next = Math.min(this.windowSpans.nextAt(now), this.times.nextAt(now));
+    for (const { startsAt, endsAt } of this.input.silences) {
+      if (startsAt > now) next = Math.min(next, startsAt);
+      else if (endsAt > now) next = Math.min(next, endsAt);
+    }
+    for (const { until } of this.automatic.values()) if (until > now) next = Math.min(next, until);
+    return next;
+  }
+
   /**
    * Why an alert is not told now. Somebody's silence comes first, then windows, then causes. A pending alert is held back by causes alone.
    * `forMs`: its rule's hold.

@@ -48,8 +48,8 @@ export type AlertLoopPorts = {
   version?: () => number;
 };
 
-/** While there are alerts: silences, windows, quiet hours and groups have their own times. */
-const alertsEveryMs = 1000;
+/** What could not be stored is tried again. */
+const againMs = 1000;
 /** A step of the wall clock that differs so much from the monotonic one was a setting of the clock. */
 const jumpMs = 2000;
 const historyMs = 400 * 86_400_000;
@@ -121,9 +121,15 @@ export class AlertLoop {
   /** In how many ms the next pass is due where no frame comes. */
   dueInMs(): number {
     const { clock } = this.ports;
-    const hasAlerts = this.book.records.size > 0 || this.book.groups.size > 0;
-    const latestMs = hasAlerts ? alertsEveryMs : this.pace.factsInMs(clock.monotonicMs());
-    return Math.max(0, Math.min(latestMs, this.evaluator.nextAt - clock.now()));
+    const factsInMs = this.pace.factsInMs(clock.monotonicMs(), this.hasAlerts);
+    const storesInMs = this.book.hasChanges ? againMs : Number.POSITIVE_INFINITY;
+    const nextAt = Math.min(this.evaluator.nextAt, this.teller.nextAt);
+    return Math.max(0, Math.min(factsInMs, storesInMs, nextAt - clock.now()));
+  }
+
+  /** Pending, firing, or not told as over yet. */
+  get hasAlerts(): boolean {
+    return this.book.records.size > 0 || this.book.groups.size > 0;
   }
 
   /** Decisions of people changed in the store: rules, silences, windows, routes, receivers. */
@@ -228,6 +234,7 @@ export class AlertLoop {
       if (acknowledged === null) this.ports.state.remove("acknowledgement", key, by);
       else this.ports.state.put("acknowledgement", key, acknowledged, by);
     });
+    this.wake(0);
     return this.view(next);
   }
 

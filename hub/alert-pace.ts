@@ -1,9 +1,12 @@
 import type { EntityKey } from "#protocol/ids.ts";
 import type { FrameNews } from "./core/series.ts";
 
-/** Facts are looked at no more often than this, and this often where no sample came; */
+/**
+ * Facts are looked at no more often than this, which is how often while there are alerts, and else this often: the samples that agents send every
+ * 10 s come just before, so that the hub needs not wake up for facts;
+ */
 const factsEveryMs = 5000;
-const factsAtLeastMs = 10_000;
+const factsAtLeastMs = 11_000;
 /** entities and rules are followed no more often than this, and this often where nothing seems to have changed. */
 const rebuildEveryMs = 30_000;
 const rebuildAtLeastMs = 5 * 60_000;
@@ -31,8 +34,8 @@ export class AlertPace {
   }
 
   /** In how many ms facts are due where no frame comes. */
-  factsInMs(now: number): number {
-    return this.factsAt + factsAtLeastMs - now;
+  factsInMs(now: number, hasAlerts: boolean): number {
+    return this.factsAt + (hasAlerts ? factsEveryMs : factsAtLeastMs) - now;
   }
 
   /** Whether to look at facts now; then they count as looked at. */

@@ -12,6 +12,7 @@ import { notificationOf } from "./core/notification.ts";
 import { afterTelling } from "./core/notify.ts";
 import { factsOfRecord } from "./core/route.ts";
 import type { EntityFacts } from "./core/scope.ts";
+import { nextFreedAt } from "./core/telling-times.ts";
 
 export type TellerPorts = {
   book: AlertBook;
@@ -25,10 +26,15 @@ export type TellerPorts = {
   view(record: AlertRecord): AlertView;
 };
 
+/** After a pass that changed something another one looks what follows from it. */
+const unsettledMs = 1000;
+
 /** Finds what is due to be told, hands it over, and records it as told in the same transaction. */
 export class AlertTeller {
   /** Where each firing alert belongs, as of the newest pass. */
   placements = new Map<string, Placement>();
+  /** When a pass may have something to tell, or a hold to end, though nothing happens; Infinity: never. */
+  nextAt = Number.POSITIVE_INFINITY;
   private routes: readonly Route[] = [];
   private receivers = new Map<string, Receiver>();
 
@@ -44,8 +50,8 @@ export class AlertTeller {
   }
 
   tell(now: EpochMs): void {
-    const firing = this.judgeHolds(now);
-    const { due, placements } = planTellings({
+    const { firing, freedAt } = this.judgeHolds(now);
+    const { due, placements, nextAt } = planTellings({
       alerts: firing,
       groups: this.ports.book.groups,
       routes: this.routes,
@@ -61,16 +67,20 @@ export class AlertTeller {
     }
     const notifications = due.flatMap((telling) => this.record(telling, now));
     this.endTold();
-    if (!this.ports.book.hasChanges && notifications.length === 0) return;
+    const isSettled = !this.ports.book.hasChanges && notifications.length === 0;
+    this.nextAt = isSettled ? Math.min(nextAt, freedAt, this.ports.holds.nextAt()) : now + unsettledMs;
+    if (isSettled) return;
     this.ports.book.commit(() => {
       for (const notification of notifications) this.ports.dispatcher.enqueue(notification);
     });
     if (notifications.length > 0) this.ports.dispatcher.committed();
   }
 
-  private judgeHolds(now: EpochMs): AlertRecord[] {
+  /** `freedAt`: when the first hold or acknowledgement ends by itself. */
+  private judgeHolds(now: EpochMs): { firing: AlertRecord[]; freedAt: number } {
     this.ports.holds.begin(this.ports.book.records.values(), now);
     const firing: AlertRecord[] = [];
+    let freedAt = Number.POSITIVE_INFINITY;
     for (const record of this.ports.book.records.values()) {
       const { state } = record.alert;
       if (state !== "firing" && state !== "pending") continue;
@@ -79,9 +89,10 @@ export class AlertTeller {
       const judged = sameHold(record.heldBy, suppression) ? record : withHold(record, suppression, now);
       const held = anew && state === "pending" ? this.ports.holdAnew(judged, now) : judged;
       if (held !== record) this.ports.book.put(held);
+      freedAt = Math.min(freedAt, nextFreedAt(held, now));
       if (state === "firing") firing.push(held);
     }
-    return firing;
+    return { firing, freedAt };
   }
 
   /** Notes in the book that a receiver is being told, and makes the message. */

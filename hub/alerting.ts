@@ -22,6 +22,8 @@ const tasksMax = 20_000;
 const tasksMs = 40 * 86_400_000;
 /** Between two pieces of the work on forecasts and baselines. */
 const derivedEveryMs = 1000;
+/** What changed by samples is shown together so much later. */
+const shownWithinMs = 1000;
 /** How far back evaluations are shown. */
 const whyMs = 10 * 60_000;
 
@@ -67,6 +69,8 @@ export class Alerting implements AlertingPorts {
   private readonly derived: DerivedFigures;
   private readonly listeners = new Set<(changed: AlertView[]) => void>();
   private shown = new Map<string, { record: AlertRecord; view: AlertView }>();
+  /** Samples came since alerts were last shown. */
+  private isOutdated = false;
 
   constructor(private readonly ports: AlertLoopPorts) {
     seedAlerting(ports.state);
@@ -80,7 +84,14 @@ export class Alerting implements AlertingPorts {
 
   /** A piece of the pass after frames came: judges them, and tells at once what is due. Returns whether there is more of it. */
   step(): boolean {
+    this.isOutdated = true;
     return this.loop.step();
+  }
+
+  /** In how many ms `tick` is due where no frame comes. */
+  dueInMs(): number {
+    const isShown = !this.isOutdated || (!this.loop.hasAlerts && this.shown.size === 0);
+    return Math.min(this.loop.dueInMs(), isShown ? Number.POSITIVE_INFINITY : shownWithinMs);
   }
 
   /** `wake` is called when a tick is due within so many ms, earlier than `tick` said. */
@@ -94,6 +105,7 @@ export class Alerting implements AlertingPorts {
     const now = this.ports.clock.now();
     this.derived.step(() => this.loop.derivedSources(), now);
     this.tellChanged();
+    this.isOutdated = false;
     return Math.min(this.loop.dueInMs(), Math.max(derivedEveryMs, this.derived.dueInMs(now)));
   }
 

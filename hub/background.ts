@@ -57,7 +57,7 @@ export function startDecisions({ clock, log, state, series }: HubParts, assembly
   });
   const stopFrames = soonAfterFrames(series.live, log, () => {
     if (alerting.step()) return true;
-    judging.soon(alerting.loop.dueInMs());
+    judging.soon(alerting.dueInMs());
     return false;
   });
   const stop = async () => {

@@ -7,6 +7,7 @@ import { escalationOf, type Nagging, overdueFor } from "./escalation.ts";
 import { type Member, type Policy, type Telling, tellingOf } from "./notify.ts";
 import { factsOfRecord, groupIdOf, groupLabelsOf, isQuiet, routesFor } from "./route.ts";
 import type { EntityFacts } from "./scope.ts";
+import { nextTellingAt } from "./telling-times.ts";
 
 export type NotifyInput = {
   /** Firing ones. */
@@ -28,16 +29,23 @@ export type Placement = { groups: string[]; receivers: number; quiet: string | u
 
 type OpenGroup = { group: AlertGroup; route: Route | undefined; members: AlertRecord[] };
 
+/** `nextAt`: the first instant after now at which time alone may make a message due; Infinity: never. What is due now is not in it. */
+export type TellingPlan = { due: DueTelling[]; placements: Map<string, Placement>; nextAt: number };
+
 /** Puts firing alerts into their groups and says which messages are due. Pure: what was told is recorded by who sends. */
-export function planTellings(input: NotifyInput): { due: DueTelling[]; placements: Map<string, Placement> } {
+export function planTellings(input: NotifyInput): TellingPlan {
   const routes = new Map(input.routes.map((route) => [route.id, route]));
   const open = new Map<string, OpenGroup>();
   for (const group of input.groups.values()) open.set(group.id, { group, route: routes.get(group.route), members: [] });
   const placements = new Map<string, Placement>();
   for (const record of input.alerts) placements.set(record.id, place(record, input, open));
   const due: DueTelling[] = [];
-  for (const one of open.values()) due.push(...tellingsOf(one, input));
-  return { due, placements };
+  let nextAt = Number.POSITIVE_INFINITY;
+  for (const one of open.values()) {
+    due.push(...tellingsOf(one, input));
+    nextAt = Math.min(nextAt, nextTellingAt(one.group, one.route, one.members, input.now));
+  }
+  return { due, placements, nextAt };
 }
 
 /** An alert stays in the groups that told of it; until then it follows the routes of the day. */

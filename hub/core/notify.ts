@@ -65,7 +65,7 @@ export function tellingOf(told: Told | undefined, members: readonly Member[], po
 }
 
 /** What recovers one by one is told together: not sooner than so long after the message before. */
-const partlyAfterMs = 5 * 60_000;
+export const partlyAfterMs = 5 * 60_000;
 
 /** What to say of trouble that is known, `firing`, and of what is `over` meanwhile. */
 function laterTellingOf(

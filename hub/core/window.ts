@@ -62,7 +62,7 @@ export function nextOccurrences({ once, recurrence, enabled }: Window, now: Epoc
   return nextInstants(parsed.event, now, recurrence.timezone, count).map((at) => occurrenceFrom(recurrence, at));
 }
 
-/** Answers the same question every second: a span is worked out anew only when `now` leaves it. */
+/** Answers the same question again and again: a span is worked out anew only when `now` leaves it. */
 export class SpanCache<K> {
   private readonly spans = new Map<K, Span>();
 
@@ -74,6 +74,13 @@ export class SpanCache<K> {
     const span = this.spanOf(key, now);
     this.spans.set(key, span);
     return span;
+  }
+
+  /** When the first of the answers that are good at `now` is good no more; Infinity: never. */
+  nextAt(now: EpochMs): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { from, until } of this.spans.values()) if (from <= now && now < until && until < next) next = until;
+    return next;
   }
 
   clear(): void {
