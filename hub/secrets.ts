@@ -1,5 +1,15 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import * as z from "zod";
 import { StoreError } from "./store/store-error.ts";
 
@@ -55,12 +65,24 @@ export class Secrets {
     const next = `${this.path}.new`;
     const file = openSync(next, "w", 0o600);
     try {
-      writeSync(file, JSON.stringify(Object.fromEntries(values), null, 1));
+      // A disk that is nearly full takes a part without an error: this writes on until all is taken or refused.
+      writeFileSync(file, JSON.stringify(Object.fromEntries(values), null, 1));
       fsyncSync(file);
     } finally {
       closeSync(file);
     }
     renameSync(next, this.path);
+    syncFolder(dirname(this.path));
+  }
+}
+
+/** A file has its new content for ever when its folder says so on the disk. */
+function syncFolder(path: string): void {
+  const folder = openSync(path, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
   }
 }
 

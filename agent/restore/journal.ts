@@ -1,7 +1,9 @@
 import {
   closeSync,
   existsSync,
+  fstatSync,
   fsyncSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -9,7 +11,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { errorCode } from "../core/error.ts";
@@ -120,13 +122,7 @@ export class Journal {
       this.known = takeEntry(this.id, this.known, entry);
       return;
     }
-    const file = openSync(this.path, "a", 0o600);
-    try {
-      writeSync(file, line);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
+    this.write(line);
     if (this.bytes === 0) this.syncFolder();
     this.bytes += Buffer.byteLength(line);
     this.known = takeEntry(this.id, this.known, entry);
@@ -136,14 +132,23 @@ export class Journal {
   private mend(): string {
     const content = readIfThere(this.path);
     if (content === "" || content.endsWith("\n")) return content;
+    this.write("\n");
+    return `${content}\n`;
+  }
+
+  /** All of it, or nothing: a disk that is nearly full takes a part, and the next line would be lost with it. */
+  private write(text: string): void {
     const file = openSync(this.path, "a", 0o600);
+    const { size } = fstatSync(file);
     try {
-      writeSync(file, "\n");
+      writeFileSync(file, text);
       fsyncSync(file);
+    } catch (error) {
+      ftruncateSync(file, size);
+      throw error;
     } finally {
       closeSync(file);
     }
-    return `${content}\n`;
   }
 
   /** A new file is only there for ever when its folder says so on the disk. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { chmodSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -39,4 +40,23 @@ test("a missing secret is named, a broken file is refused with a remedy; neither
     () => new Secrets(dir),
     (error: Error) => /Restore it from a backup/.test(error.message) && !error.message.includes("hunter2"),
   );
+});
+
+test("a disk that takes a part of the file only keeps the one that was there, and the caller hears of it", (t) => {
+  const dir = temporaryDir(t);
+  new Secrets(dir).change({ "receiver/a/token": "one" });
+  const program = `
+    const { Secrets } = await import(${JSON.stringify(new URL("../../hub/secrets.ts", import.meta.url).href)});
+    const { existsSync } = await import("node:fs");
+    process.on("SIGXFSZ", () => undefined);
+    try {
+      new Secrets(process.argv[1]).change({ "receiver/b/token": "x".repeat(100_000) });
+      console.log("taken");
+    } catch (error) {
+      console.log(error.code);
+    }`;
+  const limited = ["--fsize=4096", process.execPath, "--import", "tsx", "--input-type=module", "-e", program, dir];
+  const { stdout } = spawnSync("prlimit", limited, { encoding: "utf8", env: { ...process.env, TSX_DISABLE_CACHE: "1" } });
+  assert.equal(stdout.trim(), "EFBIG");
+  assert.equal(new Secrets(dir).get("receiver/a/token"), "one");
 });

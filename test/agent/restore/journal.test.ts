@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -70,6 +71,29 @@ test("a journal cut anywhere says what its whole lines say, and goes on behind t
     }),
     { numRuns: 60 },
   );
+});
+
+test("an entry that a full disk takes a part of is refused and leaves nothing: the next one is a line of its own", (t) => {
+  const { dir, path } = journals(t);
+  const program = `
+    const { Journals } = await import(${JSON.stringify(new URL("../../../agent/restore/journal.ts", import.meta.url).href)});
+    process.on("SIGXFSZ", () => undefined);
+    const [start, long, short] = JSON.parse(process.argv[2]);
+    const journal = new Journals(process.argv[1]).open("${id}");
+    journal.append(start);
+    try {
+      journal.append(long);
+      console.log("taken");
+    } catch (error) {
+      console.log(error.code);
+    }
+    journal.append(short);`;
+  const long = { ...start, reason: "x".repeat(5000) };
+  const limited = ["--fsize=4096", process.execPath, "--import", "tsx", "--input-type=module", "-e", program, dir];
+  const env = { ...process.env, TSX_DISABLE_CACHE: "1" };
+  const { stdout } = spawnSync("prlimit", [...limited, JSON.stringify([start, long, intent])], { encoding: "utf8", env });
+  assert.equal(stdout.trim(), "EFBIG");
+  assert.equal(readFileSync(path, "utf8"), printEntry(start) + printEntry(intent));
 });
 
 test("garbage in a journal is no entry", () => {
