@@ -222,41 +222,50 @@ export class Buckets {
    * Rows [from, to) of a rollup whose row 0 begins at `begin`, each `rowMs` long: a row counts where its middle is. Those of one step stand
    * together, and are added up before they go in.
    */
-  addRollups(rollup: RolledUp, from: number, to: number, begin: number, rowMs: number, counter: boolean): void {
-    const { start, stepMs, count } = this;
+  addRollups({ count, avg, min, max }: RolledUp, from: number, to: number, begin: number, rowMs: number, counter: boolean): void {
     for (let row = from; row < to; ) {
-      const bucket = Math.floor((begin + (row + 0.5) * rowMs - start) / stepMs);
-      const end = Math.min(to, Math.ceil((start + (bucket + 1) * stepMs - begin) / rowMs - 0.5));
-      if (bucket >= 0 && bucket < count) this.addRows(bucket, rollup, row, end, counter);
-      row = end;
+      const bucket = Math.floor((begin + (row + 0.5) * rowMs - this.start) / this.stepMs);
+      const end = Math.min(to, Math.ceil((this.start + (bucket + 1) * this.stepMs - begin) / rowMs - 0.5));
+      let sum = 0;
+      let weight = 0;
+      let least = Number.POSITIVE_INFINITY;
+      let greatest = Number.NEGATIVE_INFINITY;
+      let last = Number.NaN;
+      for (; row < end; row++) {
+        const samples = count[row] as number;
+        if (samples === 0) continue;
+        last = avg[row] as number;
+        sum += last * samples;
+        weight += samples;
+        if ((min[row] as number) < least) least = min[row] as number;
+        if ((max[row] as number) > greatest) greatest = max[row] as number;
+      }
+      if (weight === 0 || bucket < 0 || bucket >= this.count) continue;
+      this.sum[bucket] = (this.sum[bucket] as number) + sum;
+      this.weight[bucket] = (this.weight[bucket] as number) + weight;
+      if (least < (this.min[bucket] as number)) this.min[bucket] = least;
+      if (greatest > (this.max[bucket] as number)) this.max[bucket] = greatest;
+      this.last[bucket] = last;
+      if (!counter) continue;
+      const seconds = limits.sampleEveryMs / 1000;
+      this.rateSum[bucket] = (this.rateSum[bucket] as number) + sum * seconds;
+      this.rateWeight[bucket] = (this.rateWeight[bucket] as number) + weight * seconds;
     }
   }
 
-  private addRows(bucket: number, { count, avg, min, max }: RolledUp, from: number, to: number, counter: boolean): void {
-    let sum = 0;
-    let weight = 0;
-    let least = Number.POSITIVE_INFINITY;
-    let greatest = Number.NEGATIVE_INFINITY;
-    let last = Number.NaN;
-    for (let row = from; row < to; row++) {
-      const samples = count[row] as number;
-      if (samples === 0) continue;
-      last = avg[row] as number;
-      sum += last * samples;
-      weight += samples;
-      if ((min[row] as number) < least) least = min[row] as number;
-      if ((max[row] as number) > greatest) greatest = max[row] as number;
+  /** Finer steps of a gauge, of which each lies in one of these and none is before the first. */
+  addSteps(finer: Buckets): void {
+    const { sum, weight, min, max, last, count } = this;
+    for (let i = 0; i < finer.count; i++) {
+      const bucket = Math.floor((finer.start + i * finer.stepMs - this.start) / this.stepMs);
+      const samples = finer.weight[i] as number;
+      if (samples === 0 || bucket >= count) continue;
+      sum[bucket] = (sum[bucket] as number) + (finer.sum[i] as number);
+      weight[bucket] = (weight[bucket] as number) + samples;
+      if ((finer.min[i] as number) < (min[bucket] as number)) min[bucket] = finer.min[i] as number;
+      if ((finer.max[i] as number) > (max[bucket] as number)) max[bucket] = finer.max[i] as number;
+      last[bucket] = finer.last[i] as number;
     }
-    if (weight === 0) return;
-    this.sum[bucket] = (this.sum[bucket] as number) + sum;
-    this.weight[bucket] = (this.weight[bucket] as number) + weight;
-    if (least < (this.min[bucket] as number)) this.min[bucket] = least;
-    if (greatest > (this.max[bucket] as number)) this.max[bucket] = greatest;
-    this.last[bucket] = last;
-    if (!counter) return;
-    const seconds = limits.sampleEveryMs / 1000;
-    this.rateSum[bucket] = (this.rateSum[bucket] as number) + sum * seconds;
-    this.rateWeight[bucket] = (this.rateWeight[bucket] as number) + weight * seconds;
   }
 
   /** A column in the metric's unit; NaN: no sample in that step. For counters avg is the increase over the time covered. */

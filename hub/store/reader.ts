@@ -16,6 +16,7 @@ import { readsRollups } from "../core/tier.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Damage } from "./damage.ts";
 import { DecodedColumns } from "./decoded.ts";
+import { FreshSteps } from "./fresh-steps.ts";
 import { dayMs, hourOf, spanKey } from "./keys.ts";
 import type { Lane } from "./lane.ts";
 import type { Pending } from "./pending.ts";
@@ -59,6 +60,7 @@ export class Reader implements SeriesReader, SeriesRanker {
   private readonly tracks: Track[] = [];
   readonly decoded: DecodedColumns;
   readonly rollups: RollupCache;
+  readonly fresh = new FreshSteps();
   private readonly ranking: Ranking;
 
   constructor(
@@ -188,18 +190,37 @@ export class Reader implements SeriesReader, SeriesRanker {
         const useSamples = newer && !(day <= rawDay && this.hasRollup(reading, day));
         if (useSamples) rawFrom ??= start;
         else {
-          if (rawFrom !== undefined) this.collectAndFill(reading, rawFrom, start, rate);
+          if (rawFrom !== undefined) this.collectAndFill(reading, rawFrom, start, rate, keep);
           rawFrom = undefined;
           this.addRollups(reading, day, from, to, keep);
         }
       }
-      if (rawFrom !== undefined) this.collectAndFill(reading, rawFrom, to, rate);
+      if (rawFrom !== undefined) this.collectAndFill(reading, rawFrom, to, rate, keep);
     }
   }
 
-  private collectAndFill(reading: Reading, from: number, to: number, rate: boolean): void {
-    this.collect([reading], from - limits.staleAfterMs, to);
-    this.fill(reading, from, to, rate);
+  private collectAndFill(reading: Reading, from: number, to: number, rate: boolean, keep: boolean): void {
+    if (rate || reading.series.metric.kind === "counter") {
+      this.collect([reading], from - limits.staleAfterMs, to);
+      this.fill(reading, from, to, rate);
+      return;
+    }
+    const ofBlocks = () =>
+      Math.max(0, ...reading.groups.map(({ group, agent }) => this.collectGroup(group, agent, [reading], from, to)));
+    const rest = keep ? this.fresh.add(reading, from, to, this.inMemoryFrom(reading), ofBlocks) : from;
+    this.collect([reading], rest, to);
+    this.fill(reading, rest, to, false);
+  }
+
+  /** Time of the oldest row, of an agent that reports this series, that is in no block yet. */
+  private inMemoryFrom(reading: Reading): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const lane of this.rows.of(agentsOf([reading]))) {
+      for (const { stored, rows, times } of lane.chunks) {
+        if (stored < rows) oldest = Math.min(oldest, times[stored] as number);
+      }
+    }
+    return oldest;
   }
 
   /** Days with rows, of an agent that reports this series, that are in no block yet. */
@@ -270,8 +291,11 @@ export class Reader implements SeriesReader, SeriesRanker {
     }
   }
 
-  private collectGroup(group: number, agent: number, readings: readonly Reading[], from: number, to: number): void {
+  /** Returns the time of the newest row that the blocks have, whosever it is; 0: none. */
+  private collectGroup(group: number, agent: number, readings: readonly Reading[], from: number, to: number): number {
+    let newest = 0;
     this.eachBlock(group, agent, from, to, (bytes, block, first, end, hour) => {
+      newest = this.times[end - 1] as number;
       for (const { series, track } of readings) {
         const position = block.positionOf(series.id);
         if (position < 0) continue;
@@ -279,6 +303,7 @@ export class Reader implements SeriesReader, SeriesRanker {
         else this.damage.note("samples", hour, group);
       }
     });
+    return newest;
   }
 
   private blockOf(hour: number, group: number): { bytes: Uint8Array; block: BlockLayout } | undefined {

@@ -129,8 +129,14 @@ class Store implements SeriesHub {
       () => this.relieve(),
       this.damage,
     );
-    const changed = (hour: number, group: number) => this.reader.decoded.drop(spanNumber(hour, group));
-    const rolled = (day: number, group: number) => this.reader.rollups.drop(day, group);
+    const changed = (hour: number, group: number) => {
+      this.reader.fresh.drop(group);
+      this.reader.decoded.drop(spanNumber(hour, group));
+    };
+    const rolled = (day: number, group: number) => {
+      this.reader.fresh.drop(group);
+      this.reader.rollups.drop(day, group);
+    };
     this.compactor = new Compactor(env, this.catalogue, this.pending, lanes, changed, this.damage);
     this.roller = new Roller(env, this.catalogue, this.pending, this.damage, rolled);
     this.sealing = new Sealing(env, this.damage);
