@@ -62,6 +62,8 @@ export class Fleet {
   private readonly listeners = new Set<() => void>();
   /** Counts what changes who and what there is: inventories, sessions, owners. Skews and samples are not that. */
   private changes = 0;
+  /** Of the store, when it was last asked who is revoked. */
+  private askedAtWrites: number | undefined;
 
   constructor(private readonly ports: FleetPorts) {
     for (const { id, document } of ports.state.list("agent")) {
@@ -247,6 +249,9 @@ export class Fleet {
 
   /** Takes up what another process decided: agents revoked with `proven-hub agent revoke`. Returns the newly revoked. */
   stepRevoked(): AgentId[] {
+    const { writes } = this.ports.state;
+    if (writes === this.askedAtWrites) return [];
+    this.askedAtWrites = writes;
     const revoked: AgentId[] = [];
     for (const cluster of this.clusters.values()) {
       for (const member of cluster.members.values()) {

@@ -27,7 +27,7 @@ export const stateSchema: StoreSchema<StateEnv> = { version: 1, migrations: [] }
 /** Of the state directory. */
 export const statePath = (dir: string) => join(dir, "state");
 
-/** Asked for with each request to the API, and every few seconds of each agent: whether it was revoked. */
+/** Asked for with each request to the API, and of each agent when something was written: whether it was revoked. */
 const askedOften: ReadonlySet<Kind> = new Set<Kind>(["apiKey", "keyUse", "session", "agent"]);
 const recalledMax = 1000;
 /** Some milliseconds of work each, while the hub does other things, too. */
@@ -80,6 +80,13 @@ export class StateStore {
     } catch (cause) {
       throw cause instanceof StoreError ? cause : unusable(path, errorMessage(cause), cause);
     }
+  }
+
+  /** Another number than before: something was written, by this or another process. What is read afterwards is at least as new. */
+  get writes(): number {
+    // What was read earlier in this turn would be read again as it was then.
+    this.root.resetReadTxn();
+    return (this.root.getStats() as { lastTxnId: number }).lastTxnId; // of LMDB's MDB_envinfo; lmdb declares no fields
   }
 
   get<K extends Kind>(kind: K, id: string): DocumentOf<K> | undefined {
