@@ -1,13 +1,11 @@
 import * as z from "zod";
+import { epochMs, text, vmid } from "./api-parts.ts";
 
 /**
  * Rules, alerts, and what keeps an alert from being told. Notifications and where they go: notifications.ts. The hub validates and documents
  * its API with these schemas; the panel imports their types only. Times are ms since the Unix epoch, UTC; durations end in `Sec`.
  */
 
-/** Up to the last instant that a Date can say (ECMA-262, 21.4.1.1): what is written into messages must be one. */
-const epochMs = z.int().nonnegative().max(8_639_999_999_999_999);
-const text = (max: number) => z.string().min(1).max(max);
 const list = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(1000);
 /** Ids that people choose and see in addresses. Documents are kept by them: what every object of JavaScript has by that name is none. */
 export const slugSchema = z
@@ -26,7 +24,7 @@ const scopeFields = {
   clusters: list(text(16)).optional(),
   /** Keys as in series: `guest/100`, `zpool/pve1/tank`. */
   entities: list(text(300)).optional(),
-  guests: list(z.int().min(100).max(999_999_999)).optional(),
+  guests: list(vmid).optional(),
   /** What is on these nodes, the nodes themselves included. */
   nodes: list(text(63)).optional(),
   storages: list(text(100)).optional(),

@@ -1,13 +1,12 @@
 import * as z from "zod";
 import type { AlertView } from "./alerting.ts";
+import { epochMs } from "./api-parts.ts";
 import { proofBadgeSchema, type RunView } from "./proof.ts";
 
 /**
  * Shapes of `/api/v1`. The hub validates its requests and documents itself (OpenAPI) with them; the panel imports their types only, because
  * zod would be most of its bundle. Times are ms since the Unix epoch, UTC; sizes are bytes; `cpu` is a fraction (a guest's: of its own cores).
  */
-
-const epochMs = z.int().nonnegative();
 
 /**
  * A value with its age. `fresh`: sampled within the last limits.staleAfterMs. `stale`: known once, `at` says when, and shown as unknown now.

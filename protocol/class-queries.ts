@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { aggregates, seriesAnswerSchema } from "./api.ts";
+import { epochMs } from "./api-parts.ts";
 import type { EntityKind } from "./ids.ts";
 
 /** Questions about all guests, nodes or storages at once: rankings and groups. Shapes as in api.ts. */
@@ -11,7 +12,6 @@ export const seriesClasses = { guests: "guest", nodes: "node", storages: "storag
 export type SeriesClass = keyof typeof seriesClasses;
 const classNames = Object.keys(seriesClasses) as [SeriesClass, ...SeriesClass[]];
 
-const epochMs = z.int().nonnegative();
 const hourMs = 3_600_000;
 
 /** Places one ranking may have. */

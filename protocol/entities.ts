@@ -1,9 +1,8 @@
 import * as z from "zod";
 import { metricReadingSchema } from "./api.ts";
+import { epochMs } from "./api-parts.ts";
 
 /** Shapes of `/api/v1/entities`: everything that has samples, disks and pools too, in one form. Times are ms since the Unix epoch, UTC. */
-
-const epochMs = z.int().nonnegative();
 
 export const entityKinds = ["cluster", "node", "guest", "storage", "zpool", "disk", "thinpool", "datastore"] as const;
 

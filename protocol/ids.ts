@@ -18,10 +18,15 @@ export type ClusterId = Brand<string, "ClusterId">;
  */
 export type EntityKey = Brand<string, "EntityKey">;
 
-/** Range of `pve-vmid` in pve-common `PVE/JSONSchema.pm`. Digits in a string are accepted: PVE sends both. */
+/** Range of `pve-vmid` in pve-common `PVE/JSONSchema.pm`. */
+export const vmidRange = { min: 100, max: 999_999_999 } as const;
+/** The last instant that a Date can say (ECMA-262, 21.4.1.1), less one: what is written into messages must be one. */
+export const epochMsMax = 8_639_999_999_999_999;
+
+/** Within `vmidRange`. Digits in a string are accepted: PVE sends both. */
 export function parseVmid(value: unknown): Vmid | undefined {
   const number = typeof value === "string" && /^[1-9][0-9]{2,8}$/.test(value) ? Number(value) : value;
-  const ok = typeof number === "number" && Number.isInteger(number) && number >= 100 && number <= 999_999_999;
+  const ok = typeof number === "number" && Number.isInteger(number) && number >= vmidRange.min && number <= vmidRange.max;
   return ok ? (number as Vmid) : undefined;
 }
 
@@ -42,7 +47,7 @@ export function parseClusterId(value: unknown): ClusterId | undefined {
 }
 
 export function parseEpochMs(value: unknown): EpochMs | undefined {
-  const ok = typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 8.64e15;
+  const ok = typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= epochMsMax;
   return ok ? (value as EpochMs) : undefined;
 }
 

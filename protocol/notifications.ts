@@ -1,11 +1,10 @@
 import * as z from "zod";
 import { alertSchema, recurrenceSchema, scopeSchema, severitySchema, slugSchema } from "./alerting.ts";
+import { epochMs, text } from "./api-parts.ts";
 import { sheetSchema } from "./sheet.ts";
 
 /** Who is told of alerts, how, and what became of it. */
 
-const epochMs = z.int().nonnegative();
-const text = (max: number) => z.string().min(1).max(max);
 const seconds = (max: number) => z.int().min(0).max(max);
 
 /** A secret's name in the hub's root-only file. The API takes values beside the receiver (`secrets`) and never returns one. */

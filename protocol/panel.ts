@@ -1,8 +1,8 @@
 import * as z from "zod";
+import { epochMs } from "./api-parts.ts";
 
 /** Shapes of `/api/v1` that only the panel asks for. Times are ms since the Unix epoch, UTC. */
 
-const epochMs = z.int().nonnegative();
 const name = z.string().min(1).max(80);
 
 /**

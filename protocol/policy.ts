@@ -1,11 +1,10 @@
 import * as z from "zod";
 import { problemSchema, recurrenceSchema, scopeSchema, slugSchema } from "./alerting.ts";
+import { epochMs, text } from "./api-parts.ts";
 import { restoreCheckSchema } from "./restore.ts";
 
 /** Policies: which guests' backups are tested how often and when. Times are ms since the Unix epoch, UTC. */
 
-const epochMs = z.int().nonnegative();
-const text = (max: number) => z.string().min(1).max(max);
 const names = (max: number) => z.array(text(100)).max(max);
 
 /** `restoreCheckSchema`, whose kinds this document can't describe: see protocol/restore.ts. */

@@ -1,14 +1,11 @@
 import * as z from "zod";
+import { epochMs, text, vmid } from "./api-parts.ts";
 import { proofLevels, restoreOutcomes, restoreSteps, stepStates } from "./restore.ts";
 
 /**
  * Shapes of `/api/v1` about proof that backups restore: runs of operations on agents, the proof each guest has, the catalogue of backups. As
  * api.ts: the panel imports types only. Times are ms since the Unix epoch, UTC; sizes are bytes.
  */
-
-const epochMs = z.int().nonnegative();
-const text = (max: number) => z.string().min(1).max(max);
-const vmid = z.int().min(100).max(999_999_999);
 
 export const proofLevelSchema = z.enum(proofLevels);
 

@@ -1,10 +1,10 @@
 import * as z from "zod";
 import { slugSchema } from "./alerting.ts";
+import { epochMs } from "./api-parts.ts";
 import { proofLevelSchema } from "./proof.ts";
 
 /** Reports about restore tests. Times are ms since the Unix epoch, UTC. */
 
-const epochMs = z.int().nonnegative();
 export const reportLanguages = ["en", "it"] as const;
 export type ReportLanguage = (typeof reportLanguages)[number];
 

@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import { byText } from "./order.ts";
-import { int, list, text } from "./schema-parts.ts";
+import { int, list, text, vmid } from "./schema-parts.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
 /**
@@ -38,7 +38,7 @@ export const viewSchema = z.lazy(() =>
     /** As in the ticket's second field, believed after a 200 only. */
     user: userSchema,
     /** `vmid` of each resource of type `qemu` and `lxc`. */
-    guests: list(z.int().check(z.minimum(100), z.maximum(999_999_999)), viewLimits.guests),
+    guests: list(vmid, viewLimits.guests),
     /**
      * Whether `GET /access/permissions?path=/vms/999999999` grants `VM.Audit`: what Proxmox VE says of guests that are no more, whose own ACL
      * entries it removes with them (`remove_vm_access` in pve-access-control `PVE/AccessControl.pm`).

@@ -1,13 +1,8 @@
 import * as z from "zod";
-import { type ClusterId, type EpochMs, type NodeName, parseClusterId, parseEpochMs, parseNodeName } from "#protocol/ids.ts";
+import { vmid } from "#protocol/api-parts.ts";
 import { operationSchema } from "#protocol/operations.ts";
 import { measuresViewSchema, proofLevelSchema, runKindSchema, runOutcomes, runStates, slowerSchema } from "#protocol/proof.ts";
-
-const epochMs = z.custom<EpochMs>((value) => parseEpochMs(value) !== undefined, "not a time");
-const cluster = z.custom<ClusterId>((value) => parseClusterId(value) !== undefined, "not a cluster id");
-const node = z.custom<NodeName>((value) => parseNodeName(value) !== undefined, "not a node name");
-const hexHash = z.string().regex(/^[0-9a-f]{64}$/);
-const vmid = z.int().min(100).max(999_999_999);
+import { cluster, epochMs, hexHash, node } from "./document-parts.ts";
 
 const runGuest = z.strictObject({
   vmid,

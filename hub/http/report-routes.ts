@@ -2,6 +2,7 @@ import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { slugSchema } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
+import { epochMs } from "#protocol/api-parts.ts";
 import { reportLanguages, reportSchema, restoreReportViewSchema } from "#protocol/report.ts";
 import { checkRange } from "../core/asked.ts";
 import { recurrenceProblem } from "../core/calendar.ts";
@@ -19,8 +20,7 @@ import { seenBy } from "./seen.ts";
 
 const tags = ["reports"];
 const params = z.object({ id: slugSchema });
-/** Up to the last instant that a Date can say: the report writes it. */
-const time = z.coerce.number().int().nonnegative().max(8_639_999_999_999_999);
+const time = z.coerce.number().pipe(epochMs);
 const period = z.object({ from: time, to: time, lang: z.enum(reportLanguages).default("en") });
 type Period = z.output<typeof period>;
 

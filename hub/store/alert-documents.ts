@@ -9,10 +9,8 @@ import {
   suppressionSchema,
   windowSchema,
 } from "#protocol/alerting.ts";
-import { type EpochMs, parseEpochMs } from "#protocol/ids.ts";
 import { deliverySchema, receiverSchema, routeSchema } from "#protocol/notifications.ts";
-
-const epochMs = z.custom<EpochMs>((value) => parseEpochMs(value) !== undefined, "not a time");
+import { epochMs } from "../core/document-parts.ts";
 
 const alertStateSchema = z.discriminatedUnion("state", [
   z.strictObject({ state: z.literal("inactive") }),

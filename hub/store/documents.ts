@@ -1,18 +1,12 @@
 import * as z from "zod";
 import { scopes } from "#protocol/api.ts";
-import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
-import { parseClusterId, parseEpochMs, parseNodeName } from "#protocol/ids.ts";
 import type { Inventory } from "#protocol/inventory.ts";
 import { inventorySchema } from "#protocol/inventory.ts";
 import { layoutSchema } from "#protocol/panel.ts";
+import { cluster, epochMs, hexHash, node } from "../core/document-parts.ts";
 import { alertKinds } from "./alert-documents.ts";
 import { receiverKinds } from "./receiver-documents.ts";
 import { restoreKinds } from "./restore-documents.ts";
-
-const epochMs = z.custom<EpochMs>((value) => parseEpochMs(value) !== undefined, "not a time");
-const cluster = z.custom<ClusterId>((value) => parseClusterId(value) !== undefined, "not a cluster id");
-const node = z.custom<NodeName>((value) => parseNodeName(value) !== undefined, "not a node name");
-const hexHash = z.string().regex(/^[0-9a-f]{64}$/);
 
 /**
  * Every kind of document in the state store. `audited`: a decision of someone, each change of it goes into the audit log. Others are what

@@ -1,8 +1,6 @@
 import * as z from "zod";
-import { type EpochMs, parseEpochMs } from "#protocol/ids.ts";
 import { pushSubscriptionSchema } from "#protocol/notifications.ts";
-
-const epochMs = z.custom<EpochMs>((value) => parseEpochMs(value) !== undefined, "not a time");
+import { epochMs } from "../core/document-parts.ts";
 
 /** Kinds of documents that delivery keeps beside receivers and deliveries. */
 export const receiverKinds = {

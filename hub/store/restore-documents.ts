@@ -1,14 +1,10 @@
 import * as z from "zod";
 import { backupSchema } from "#protocol/backups.ts";
-import { type ClusterId, type EpochMs, type NodeName, parseClusterId, parseEpochMs, parseNodeName } from "#protocol/ids.ts";
 import { operationResultSchema } from "#protocol/operations.ts";
 import { policyDecisionSchema, policySchema } from "#protocol/policy.ts";
 import { reportSchema } from "#protocol/report.ts";
+import { cluster, epochMs, node } from "../core/document-parts.ts";
 import { proofRecordSchema, runSchema } from "../core/run-record.ts";
-
-const epochMs = z.custom<EpochMs>((value) => parseEpochMs(value) !== undefined, "not a time");
-const cluster = z.custom<ClusterId>((value) => parseClusterId(value) !== undefined, "not a cluster id");
-const node = z.custom<NodeName>((value) => parseNodeName(value) !== undefined, "not a node name");
 
 /** Kinds of documents about proof. Audited ones are decisions and evidence; the rest can be made again from agents and runs. */
 export const restoreKinds = {
