@@ -58,6 +58,7 @@ test("tests that passed say nothing of guests that nobody tested: they stand in 
   });
   const all = [proof("proven"), proof("proven", "none"), proof("failed"), proof("overdue"), proof("never"), proof("unknown")];
   assert.deepEqual(coverageOf(all), { guests: 6, unproven: 5 });
+  assert.deepEqual(coverageOf([...all, proof("proven", "none")]), { guests: 7, unproven: 6 });
   const runs = [runOf(100, monday + 1000), runOf(101, monday + 2000)];
   const report = restoreSummary(runs, period, "en", coverageOf(all));
   assert.equal(report.verdict, "All 2 restore tests passed, 2 guests are proven; 5 of 6 guests have no proof that counts");
@@ -78,6 +79,44 @@ test("a guest that failed and passed when it was tested again is told so, and no
     restoreSummary([...runs, unfinished], period, "it", null).verdict,
     "1 prova di ripristino riuscita, fallite, poi riuscite in un'altra prova: 1, 1 senza esito",
   );
+});
+
+test("a period holds its first instant and not its last; each guest counts by its newest test, and what was restored is summed up", () => {
+  const measures = {
+    restoreBytes: 5_000_000,
+    restoreMs: 1000,
+    heartbeatMs: null,
+    serviceMs: null,
+    sequentialRead: null,
+    randomRead: null,
+  };
+  const again = { id: "00000000-0000-4000-8000-000000000999", level: "boots", measures } as const;
+  const runs = [
+    runOf(100, monday, { measures: { ...measures, restoreBytes: null } }),
+    runOf(100, monday + 1, again),
+    runOf(101, monday + week - 1, { measures, outcome: "failed", level: "bytes" }),
+    runOf(102, monday - 1),
+    runOf(103, monday + week),
+  ];
+  const summary = restoreSummary(runs, period, "en", null);
+  assert.deepEqual([summary.tests, summary.guestsTested, summary.restoredBytes], [3, 2, 10_000_000]);
+  assert.deepEqual(summary.levels, { none: 0, bytes: 1, boots: 1, works: 0 });
+  assert.deepEqual(
+    summary.passedTests.map(({ vmid, run, at }) => [vmid, run, at]),
+    [[100, again.id, monday + 1]],
+  );
+  assert.deepEqual(
+    summary.broken.map(({ vmid }) => vmid),
+    [101],
+  );
+});
+
+test("five guests that did not restore are named, of more the first five", () => {
+  const failing = (count: number) =>
+    Array.from({ length: count }, (_, at) => runOf(100 + at, monday + at, { outcome: "failed" }));
+  const verdict = (count: number) => restoreSummary(failing(count), period, "en", null).verdict;
+  assert.match(verdict(5), /g104 \(104\)$/);
+  assert.match(verdict(6), /g104 \(104\) …$/);
 });
 
 test("a period without a test is never good news", () => {
