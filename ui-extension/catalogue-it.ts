@@ -125,7 +125,7 @@ export const italian: Readonly<Record<string, string>> = {
   Size: "Dimensione",
   "Sources read": "Fonti lette",
   "Sources that can't be read:": "Fonti che non si riescono a leggere:",
-  Start: "Inizio",
+  Start: "Avvia",
   "Starts with the node": "Si avvia con il nodo",
   State: "Stato",
   Storage: "Storage",

@@ -50,5 +50,7 @@ export function shieldRules(viewId: string, rows: readonly ShieldRow[], t: Trans
     // The second `content` has a name for screen readers; browsers that don't know the syntax keep the first.
     return `${selectors.join(",\n")}{content:"${sign}";content:"${sign}" / "${names[shield]}";color:${colour};margin-left:6px;font:12px FontAwesome,sans-serif}`;
   });
-  return stripSheet + rules.join("\n");
+  // On the colour of a chosen row, in light and dark, only its own text is sure to be readable.
+  const chosen = `#${CSS.escape(viewId)} table.x-grid-item-selected .x-tree-node-text::after{color:inherit}`;
+  return `${stripSheet}${rules.join("\n")}\n${chosen}`;
 }

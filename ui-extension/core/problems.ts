@@ -5,6 +5,7 @@ import { compareAlerts, isOpen } from "./alerts.ts";
 import { groupBy } from "./group.ts";
 import { lastHeardAt } from "./guests.ts";
 import { ratioReading, shownReading } from "./reading.ts";
+import { hasPage } from "./route.ts";
 import { plural, type Translate } from "./text.ts";
 import { formatPercent } from "./units.ts";
 
@@ -85,13 +86,17 @@ const outOfSight = ["offline", "unknown", "away", "silent"] as const;
 const alertsOf = ({ cluster }: { cluster: string }, entity: string, words: readonly string[]) =>
   words.map((word) => `${cluster} ${entity} ${word}`);
 
+/** Its own page, or that of the node it is a part of, as a disk is. */
+const pageOf = ({ entity, node }: AlertView): string | undefined =>
+  hasPage(entity) ? entity : node === null ? undefined : `node/${node}`;
+
 const alertProblem = (alert: AlertView): Problem => ({
   key: alert.id,
   severity: alert.severity === "critical" ? "critical" : "warning",
   text: alert.text,
   detail: alert.remedy ?? "",
   at: alert.firedAt ?? undefined,
-  entity: /^(node|guest|storage)\//.test(alert.entity) ? alert.entity : undefined,
+  entity: pageOf(alert),
   cluster: alert.cluster,
 });
 

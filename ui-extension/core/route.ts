@@ -59,6 +59,9 @@ export const home: Route = { page: { kind: "overview" }, range: "1h", filter: ""
 const entityPattern =
   /^(node\/[^/]+|guest\/[0-9]+|storage\/[^/]+(\/[^/]+)?|zpool\/[^/]+\/[^/]+|thinpool\/[^/]+\/[^/]+\/[^/]+|datastore\/[0-9a-f]{16}\/[^/]+)$/;
 
+/** Whether an entity, as alerts and events name it, has a page of its own. */
+export const hasPage = (entity: string): boolean => entityPattern.test(entity);
+
 /** Reads a URL's hash, `#/guest/105?range=24h`. What it doesn't understand falls back to the overview: a bad link is no error page. */
 export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);

@@ -3,7 +3,7 @@ import type { AlertView } from "#protocol/alerting.ts";
 import type { Answer } from "../api.ts";
 import { formatAge } from "../core/age.ts";
 import { dispositionWords, figureWords, isOpen, placeOf, sinceOf } from "../core/alerts.ts";
-import { sectionRoute } from "../core/route.ts";
+import { hasPage, sectionRoute } from "../core/route.ts";
 import { t, timeZone, tn } from "../i18n.ts";
 import { moment } from "./figures.ts";
 import { refusal, type Said, said } from "./form.ts";
@@ -72,13 +72,12 @@ export class ProvenAlertRow extends PanelElement {
     const figure = figureWords(alert, t);
     const place = placeOf(alert);
     const about = { entity: alert.entity, cluster: alert.cluster };
-    const hasPage = /^(node|guest|storage)\//.test(alert.entity);
     return html`<article class=${isOpen(alert) ? alert.severity : "calm"} aria-label=${alert.text}>
       <div class="mark">${alertMark(alert)}</div>
       <div class="what">
         <h3>${alert.text}</h3>
         <p class="facts">
-          <span>${hasPage ? entityLink(panel, about, alert.title) : alert.title}${alert.instance === null ? nothing : html` · ${alert.instance}`}</span>
+          <span>${hasPage(alert.entity) ? entityLink(panel, about, alert.title) : alert.title}${alert.instance === null ? nothing : html` · ${alert.instance}`}</span>
           ${place === "" ? nothing : html`<span>${t("on node")} ${entityLink(panel, { entity: `node/${place}`, cluster: alert.cluster }, place)}</span>`}
           <span>${t("for {age}", { age: formatAge(now - sinceOf(alert)) })}, ${t("since")} ${moment(sinceOf(alert), now)}</span>
           ${figure === "" ? nothing : html`<span class="num">${figure}</span>`}

@@ -1,5 +1,6 @@
 import { css, html, nothing, type PropertyValues } from "lit";
 import type { EventView } from "#protocol/api.ts";
+import { hasPage } from "../core/route.ts";
 import { t } from "../i18n.ts";
 import { moment } from "./figures.ts";
 import { choice, field, formStyles, refusal, said, textInput } from "./form.ts";
@@ -109,11 +110,11 @@ export class ProvenEventLog extends PanelElement {
 
   #row(event: EventView) {
     const { entity, cluster } = event;
-    const hasPage = entity !== null && cluster !== null && /^(node|guest|storage)\//.test(entity);
+    const isLinked = entity !== null && cluster !== null && hasPage(entity);
     return html`<li>
       ${moment(event.at, this.panel.now.value)} ${severityMark(event.severity)} <code>${event.type}</code>
       <span class="text">${event.text}</span>
-      <span>${hasPage ? entityLink(this.panel, { entity, cluster }, entity) : nothing}</span>
+      <span>${isLinked ? entityLink(this.panel, { entity, cluster }, entity) : nothing}</span>
     </li>`;
   }
 

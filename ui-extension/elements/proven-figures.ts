@@ -20,7 +20,7 @@ export class ProvenFigures extends PanelElement {
       .card { background: var(--pv-panel); border: 1px solid var(--pv-line); padding: 5px 12px 7px; min-width: 0; }
       .card dt { color: var(--pv-dim); font-size: 12px; }
       .card dd.value { font-size: 18px; line-height: 1.3; font-variant-numeric: tabular-nums; }
-      .card dd.note { color: var(--pv-dim); font-size: 12px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+      .card dd.note { color: var(--pv-dim); font-size: 12px; line-height: 1.35; overflow-wrap: anywhere; }
       .card .bar { margin-top: 4px; }
       @media (max-width: 480px) { .cards { grid-template-columns: 1fr 1fr; } }
     `,
@@ -38,7 +38,7 @@ export class ProvenFigures extends PanelElement {
     return html`<div class="card">
       <dt>${icon(name)} ${title}</dt>
       <dd class="value">${value}</dd>
-      <dd class="note" title=${note}>${note}</dd>
+      <dd class="note">${note}</dd>
       ${ratio === undefined ? "" : html`<dd>${bar(ratio)}</dd>`}
     </div>`;
   }
@@ -96,7 +96,7 @@ export class ProvenFigures extends PanelElement {
         icon: "shield",
         title: t("Restore proof"),
         value: proofs.none === guests.total ? t("none yet") : `${proofs.proven} / ${guests.total}`,
-        note: proofs.none === guests.total ? t("no backup was ever restored") : t("restored and found to work"),
+        note: proofs.none === guests.total ? t("no backup was ever restored") : t("restored and proven"),
       },
     ];
   }

@@ -17,6 +17,7 @@ export class ProvenHeader extends PanelElement {
   static override styles = [
     shared,
     css`
+      :host { container-type: inline-size; }
       header { display: flex; align-items: center; gap: 6px 14px; background: var(--pv-top); padding: 6px 12px; min-height: 42px; flex-wrap: wrap; }
       .brand { display: flex; align-items: center; gap: 6px; font-size: 17px; font-weight: 600; color: var(--pv-text); }
       .brand:hover { text-decoration: none; }
@@ -35,6 +36,8 @@ export class ProvenHeader extends PanelElement {
       .find kbd { border: 1px solid var(--pv-line); border-radius: 3px; padding: 0 5px; font: inherit; font-size: 11.5px; }
       .tool { padding: 3px 7px; }
       .choices { display: flex; gap: 6px; align-items: center; }
+      /* The page's heading says what it is about; the way back is what must not be cut off. */
+      @container (max-width: 1000px) { .find span, .find kbd, .where .dim, .where [aria-current] { display: none; } .where { flex: none; } }
       @media (max-width: 560px) {
         header { padding: 6px 8px; }
         .where, .find span, .find kbd, .tool.wide { display: none; }

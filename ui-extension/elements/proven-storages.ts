@@ -65,7 +65,7 @@ export class ProvenStorages extends PanelElement {
         id: "state",
         title: t("State"),
         priority: 2,
-        width: "108px",
+        width: "124px",
         sort: (storage) => storage.state,
         cell: (storage) => storageState(storage),
       },

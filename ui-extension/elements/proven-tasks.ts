@@ -51,7 +51,7 @@ export class ProvenTasks extends PanelElement {
     const now = this.panel.now.value;
     const length = (task: TaskView) => formatDuration(((task.endedAt ?? now) - task.startedAt) / 1000);
     return [
-      { id: "start", title: t("Start"), priority: 1, width: "116px", cell: (task) => moment(task.startedAt, now) },
+      { id: "start", title: t("Started"), priority: 1, width: "116px", cell: (task) => moment(task.startedAt, now) },
       {
         id: "length",
         title: t("Length"),

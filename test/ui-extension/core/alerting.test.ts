@@ -8,6 +8,7 @@ import {
   alertsVerdict,
   countAlerts,
   dispositionWords,
+  figureWords,
   filterAlerts,
   groupCauses,
   isOpen,
@@ -284,4 +285,25 @@ test("a receiver's form sends a secret only when one was typed, and keeps what i
     [receiverRequest(mail, undefined).receiver.to, receiverRequest(mail, undefined).receiver.smtp],
     [["x@y.z", "u@v.w"], undefined],
   );
+});
+
+test("a problem leads to the page of what it is about: a pool's own, a disk's node", () => {
+  const [first] = fakeAlerts(now);
+  assert.ok(first !== undefined);
+  const about = (entity: string, node: string | null) => ({ ...first, id: entity, entity, node });
+  const alerts = [about("zpool/pve2/tank", "pve2"), about("disk/pve2/S64", "pve2"), about("cluster", null)];
+  const picture = { nodes: [], guests: [], storages: [], tasks: [], events: [], alerts, health: undefined };
+  const pages = new Map(findProblems(picture, now, t).map(({ key, entity }) => [key, entity]));
+  assert.deepEqual([...pages].sort(), [
+    ["cluster", undefined],
+    ["disk/pve2/S64", "node/pve2"],
+    ["zpool/pve2/tank", "zpool/pve2/tank"],
+  ]);
+});
+
+test("beside an alert's sentence stands its figure or its state, and no answer to a question that nobody sees", () => {
+  const [first] = fakeAlerts(now);
+  assert.ok(first !== undefined);
+  const said = (valueText: string) => figureWords({ ...first, value: 0, valueText }, t);
+  assert.deepEqual([said("DEGRADED"), said("no"), said("yes")], ["DEGRADED", "", ""]);
 });
