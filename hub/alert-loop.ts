@@ -174,7 +174,7 @@ export class AlertLoop {
       }
       this.holds.stepAutomatic(this.pictures, now);
       const isNews = this.pace.takeNews(version);
-      this.facts.tell(this.pictures, isNews || isRebuilt, now, monotonic);
+      yield* this.facts.tell(this.pictures, isNews || isRebuilt, now, monotonic);
       if (isRebuilt) yield;
     }
     for (const frame of this.frames.splice(0)) this.judgeFrame(frame, now);

@@ -72,7 +72,7 @@ function setUp(proofs?: ProofFacts) {
     told = [];
     const at = (now + afterMs) as EpochMs;
     const speaking = new Map([...picture.agents].map(([name, status]) => [name, { ...status, newestFrame: at }]));
-    facts.tell([{ ...picture, agents: speaking }], changed, at, afterMs);
+    for (const _ of facts.tell([{ ...picture, agents: speaking }], changed, at, afterMs));
     return told;
   };
   const look = (...when: Parameters<typeof lookAtAll>) => lookAtAll(...when).filter((one) => one.startsWith("guest/"));
