@@ -133,7 +133,10 @@ export function policyRoutes(app: HubApp, { state }: HttpPorts, { verify }: Rest
   });
   app.openapi(routes.remove, (c) => {
     const { id } = known(c.req.valid("param").id);
-    state.remove("policy", id, actorOf(c, "removed by the API"));
+    const by = actorOf(c, "removed by the API");
+    state.remove("policy", id, by);
+    // Another one by this name begins its own first period.
+    state.remove("policySince", id, by);
     verify.reload();
     return c.body(null, 204);
   });

@@ -61,7 +61,7 @@ const routes = {
     method: "delete",
     path: "/api/v1/receivers/{id}",
     tags,
-    summary: "Removes a receiver that no route names, with its secrets; what waits for it is dropped",
+    summary: "Removes a receiver that no route and no report names, with its secrets; what waits for it is dropped",
     request: { params },
     responses: { 204: { description: "Removed" }, ...commonErrors },
   }),
@@ -117,6 +117,7 @@ function changeRoutes(app: HubApp, ports: HttpPorts, delivery: ReceiverPorts, vi
     const wanted = c.req.valid("json");
     const present = found(state.get("receiver", id), `receiver ${id}`);
     checkSameId(id, wanted.receiver.id);
+    if (wanted.receiver.type !== "email") refuseMailed(state, id, "stay of type email");
     const receiver = checked(wanted.receiver, wanted.secrets ?? {}, present, delivery);
     state.put("receiver", id, receiver, actorOf(c, "changed by the API"));
     alerting?.reload();
@@ -128,12 +129,23 @@ function changeRoutes(app: HubApp, ports: HttpPorts, delivery: ReceiverPorts, vi
     const { type } = found(state.get("receiver", id), `receiver ${id}`);
     const user = state.list("route").find(({ document }) => namesReceiver(document, id));
     if (user !== undefined) throw new Refusal("conflict", `the route ${user.id} names it: take it out there first`);
+    refuseMailed(state, id, "stay");
     state.remove("receiver", id, actorOf(c, "removed by the API"));
     secrets.change(Object.fromEntries(secretFields[type].map(({ name }) => [secretName(id, name), undefined])));
     alerting?.reload();
     dispatcher.receiverChanged(id);
     return c.body(null, 204);
   });
+}
+
+/** @throws Refusal where a report is mailed to it, which would go nowhere without a word. */
+function refuseMailed(state: HttpPorts["state"], id: string, must: string): void {
+  const report = state.list("report").find(({ document }) => document.receiver === id);
+  if (report === undefined) return;
+  throw new Refusal(
+    "conflict",
+    `the report ${report.id} is mailed to it, so it has to ${must}: choose another receiver there first`,
+  );
 }
 
 function namesReceiver(

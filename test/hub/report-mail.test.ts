@@ -223,3 +223,18 @@ test("a policy and a weekly report come with the hub, both off; the report needs
   mailReports(ports);
   assert.deepEqual(queued, [`report-restore-proof-weekly-${monday + week}`]);
 });
+
+test("a policy that is made anew by the name of one that was removed begins its own first period", async (t) => {
+  const { app, state, clock, newKey } = testHub(t);
+  const headers = { Authorization: `Bearer ${newKey("read", "write")}`, "Content-Type": "application/json" };
+  const ask = (method: string, path: string, body?: unknown) =>
+    app.request(`/api/v1/${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  const [shipped] = state.list("policy");
+  const policy = { ...shipped?.document, id: "weekly", enabled: true, shipped: false };
+  assert.equal((await ask("POST", "policies", policy)).status, 201);
+  assert.equal(state.get("policySince", "weekly")?.since, clock.now());
+  assert.equal((await ask("DELETE", "policies/weekly")).status, 204);
+  clock.jumpWall(20 * 86_400_000);
+  assert.equal((await ask("POST", "policies", policy)).status, 201);
+  assert.equal(state.get("policySince", "weekly")?.since, clock.now());
+});

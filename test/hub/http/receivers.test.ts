@@ -179,6 +179,25 @@ test("a receiver that a route names can't be removed", async (t) => {
   assert.deepEqual([answer.status, answer.json.error.message], [409, `the route ${route?.id} names it: take it out there first`]);
 });
 
+test("a receiver that a report is mailed to can't be removed, nor become one that takes no reports", async (t) => {
+  const hub = testHub(t);
+  const ask = api(hub);
+  const mail = { receiver: { ...common, id: "ops", type: "email", from: "a@example.org", to: ["b@example.org"] } };
+  assert.equal((await ask("POST", "receivers", mail)).status, 201);
+  const [report] = (await ask("GET", "reports")).json.items;
+  const path = `reports/${report.id}`;
+  assert.equal((await ask("PUT", path, { ...report, receiver: "ops" })).status, 200);
+  const why = (must: string) =>
+    `the report ${report.id} is mailed to it, so it has to ${must}: choose another receiver there first`;
+  const removed = await ask("DELETE", "receivers/ops");
+  assert.deepEqual([removed.status, removed.json.error.message], [409, why("stay")]);
+  const other = await ask("PUT", "receivers/ops", gotify("https://push.example.org/", { id: "ops" }));
+  assert.deepEqual([other.status, other.json.error.message], [409, why("stay of type email")]);
+  assert.equal((await ask("PUT", "receivers/ops", mail)).status, 200);
+  assert.equal((await ask("PUT", path, { ...report, receiver: null })).status, 200);
+  assert.equal((await ask("DELETE", "receivers/ops")).status, 204);
+});
+
 test("a template is previewed with examples, or refused with the names there are", async (t) => {
   const ask = api(testHub(t));
   const good = await ask("POST", "templates/preview", { template: "{#alerts}{title}: {value}\n{/alerts}" });
