@@ -9,6 +9,7 @@ import { guestEntity } from "./core/entity-facts.ts";
 import { guestName, type OwnedGuest } from "./core/inventory.ts";
 import { checksFor, defaultPolicy } from "./core/policy-check.ts";
 import { badgeOf, isOfGuest } from "./core/proof.ts";
+import { refusingNode } from "./core/refusing-node.ts";
 import { isOpen } from "./core/run.ts";
 import { chooseNode } from "./core/run-node.ts";
 import type { Run } from "./core/run-record.ts";
@@ -191,7 +192,7 @@ export class VerifyLoop {
 
   private order(policy: Policy, guests: readonly Asked[], { cluster, vmid, why }: PolicyDecision, span: Span): void {
     const guest = guests.find((one) => one.cluster === cluster && one.vmid === vmid);
-    const node = guest === undefined ? undefined : this.placeOf(policy, guest, new Map());
+    const node = guest === undefined ? undefined : this.placeOf(policy, guest, new Map(), this.ports.book.newest());
     const [newest] = guest === undefined ? [] : this.backupsOf(policy, guest.member);
     if (guest === undefined || newest === undefined || node?.ok !== true) return;
     const { facts } = guest.member.owned;
@@ -222,11 +223,12 @@ export class VerifyLoop {
     const { span, nights } = this.timesOf(policy, now);
     const open = book.open().filter((run) => run.policy === policy.id);
     const planned = new Map<string, number>();
+    const newest = book.newest();
     const members = new Map(guests.map((guest) => [`${guest.cluster}/${guest.vmid}`, guest]));
     const place = ({ cluster, vmid }: PolicyGuest): Place => {
       const guest = members.get(`${cluster}/${vmid}`);
       if (guest === undefined) return { ok: false, busy: false, why: "it is gone" };
-      const found = this.placeOf(policy, guest, planned);
+      const found = this.placeOf(policy, guest, planned, newest);
       if (found.ok) planned.set(found.node, 1 + (planned.get(found.node) ?? 0));
       return found;
     };
@@ -295,12 +297,13 @@ export class VerifyLoop {
     return storages.length === 0 ? all : all.filter(({ set }) => storages.includes(set.storage));
   }
 
-  /** `planned`: tests that this pass gives to each node. */
-  private placeOf(policy: Policy, asked: Asked, planned: ReadonlyMap<string, number>): Place {
+  /** `planned`: tests that this pass gives to each node. `runs`: all, newest first. */
+  private placeOf(policy: Policy, asked: Asked, planned: ReadonlyMap<string, number>, runs: readonly Run[]): Place {
     const { book, takes, catalogue, clock } = this.ports;
     const { member } = asked;
     const { cluster } = member.facts;
-    const backsUp = (node: NodeName) => this.ports.backsUp(cluster, node, neededMs(asked));
+    const heldBack = (node: NodeName) =>
+      this.ports.backsUp(cluster, node, neededMs(asked)) ?? refusingNode(runs, { cluster, node }, clock.now());
     const [newest] = this.backupsOf(policy, member);
     if (newest === undefined) return { ok: false, busy: false, why: "no backup of it is known" };
     const open = book.open().filter((run) => run.cluster === cluster);
@@ -320,10 +323,10 @@ export class VerifyLoop {
     const any = chooseNode(run, question);
     if (!any.ok) return { ok: false, busy: false, why: any.why };
     const isFree = (node: NodeName) =>
-      question.takes(node) && busy(node) < policy.parallel.perNode && backsUp(node) === undefined;
+      question.takes(node) && busy(node) < policy.parallel.perNode && heldBack(node) === undefined;
     const free = chooseNode(run, { ...question, takes: isFree });
     if (free.ok) return free;
-    const why = backsUp(any.node) ?? `${any.node} has its ${policy.parallel.perNode} tests already`;
+    const why = heldBack(any.node) ?? `${any.node} has its ${policy.parallel.perNode} tests already`;
     return { ok: false, busy: true, why };
   }
 

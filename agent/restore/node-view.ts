@@ -12,7 +12,8 @@ import type { RestorePorts } from "./ports.ts";
 
 /** What a restore test reads of its node. Every answer is of this very moment; what can't be read is a problem, never an assumption. */
 
-export type Read<T> = { ok: true; value: T } | { ok: false; problem: string };
+/** `unanswered`: the node's own API said nothing at all. */
+export type Read<T> = { ok: true; value: T } | { ok: false; problem: string; unanswered?: true };
 
 export type BackupFound = { volid: string; at: number | undefined; bytes: number | undefined; format: string | undefined };
 
@@ -37,7 +38,8 @@ export class NodeView {
   /** Data of a GET below /nodes/{node}. */
   async ask(path: string, params?: Record<string, string | number>): Promise<Read<unknown>> {
     const result = await this.ports.api.get(`/nodes/${this.ports.node}${path}`, params);
-    return result.ok ? good(result.data) : bad(tellError(result.error));
+    if (result.ok) return good(result.data);
+    return { ...bad(tellError(result.error)), ...(result.error.status === 0 && { unanswered: true }) };
   }
 
   /** Every guest of the cluster. */

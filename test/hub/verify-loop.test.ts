@@ -139,6 +139,27 @@ test("a test that was refused, so that nothing was begun, is tried again in the 
   assert.equal(agent.begun.size, 2);
 });
 
+test("a node that refuses test after test is left alone for a while: not every guest is tried there within minutes", async (t) => {
+  const { clock, flags, enable, look, get } = nights(t, [100, 101, 102, 103, 104, 105]);
+  enable({ parallel: { total: 2, perNode: 1 } });
+  flags.outcome = "refused";
+  await clock.advance(hour + 60_000);
+  for (let minute = 0; minute < 10; minute++) {
+    look();
+    await clock.advance(60_000);
+  }
+  assert.deepEqual(look(), [100, 101, 102]);
+  const { decisions } = get().verify.plan(get().verify.policies()[0] ?? enable());
+  assert.match(decisions.find(({ vmid }) => vmid === 105)?.why ?? "", /^pve1 refused its last 3 tests: /);
+  flags.outcome = "passed";
+  await clock.advance(6 * 60_000);
+  for (let minute = 0; minute < 5; minute++) {
+    look();
+    await clock.advance(60_000);
+  }
+  assert.deepEqual(look(), [100, 101, 102, 103, 104, 105]);
+});
+
 test("why was 100 not tested? The night's record says it", async (t) => {
   const { clock, flags, enable, look, get } = nights(t, [100]);
   const { id } = enable();

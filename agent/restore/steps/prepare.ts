@@ -28,7 +28,8 @@ const vmidsTried = 20;
 
 export async function locate({ view, test }: Preparing): Promise<StepResult<BackupFound>> {
   const found = await view.backup(test.backup, test.vmid);
-  if (!found.ok) return { failed: found.problem };
+  // Nobody can say whether the backup is there: that is no word against it.
+  if (!found.ok) return refuse(found.problem);
   if (found.value === undefined)
     return { failed: `The storage ${test.backup.storage} holds no backup ${test.backup.volid} of ${test.vmid}` };
   return { value: found.value };
@@ -37,7 +38,10 @@ export async function locate({ view, test }: Preparing): Promise<StepResult<Back
 /** PVE reads the header of the archive for it: a bad one shows here in milliseconds, in a restore after a minute. */
 export async function readConfiguration({ view, test }: Preparing): Promise<StepResult<Configuration>> {
   const answer = await view.ask("/vzdump/extractconfig", { volume: test.backup.volid });
-  if (!answer.ok) return { failed: `The backup's configuration can't be read: ${answer.problem}` };
+  if (!answer.ok) {
+    const failed = `The backup's configuration can't be read: ${answer.problem}`;
+    return answer.unanswered === true ? refuse(failed) : { failed };
+  }
   if (typeof answer.value !== "string" || answer.value.trim() === "") return { failed: "The backup holds no configuration" };
   const config = parseBackedUpConfig(test.type, answer.value);
   const digest = createHash("sha256").update(answer.value).digest("hex");

@@ -36,7 +36,7 @@ export async function restore(run: TestRun, isolation: Isolation, plan: Isolatio
   const { ports, test, view } = run;
   const { testVmid: vmid } = isolation;
   const guests = await view.guests();
-  if (!guests.ok) return { failed: guests.problem };
+  if (!guests.ok) return { failed: guests.problem, outcome: "refused" };
   const wasFree = guests.value.every((guest) => guest.vmid !== vmid);
   if (!wasFree) return { failed: `The number ${vmid} was taken meanwhile`, outcome: "refused" };
   const path = `/nodes/${ports.node}/${test.type}`;
@@ -53,7 +53,7 @@ export async function restore(run: TestRun, isolation: Isolation, plan: Isolatio
     return { failed: `PVE refused the restore: ${tellError(answer.error)}` };
   }
   const upid = answer.ok && typeof answer.data === "string" ? answer.data : await findLostTask(run);
-  if (upid === undefined) return { failed: "PVE did not answer the restore, and no task of it appeared" };
+  if (upid === undefined) return { failed: "PVE did not answer the restore, and no task of it appeared", outcome: "refused" };
   run.note({ entry: "task", upid });
   const result = await awaitRestore(run, upid);
   if ("failed" in result) return result;

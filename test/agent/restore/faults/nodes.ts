@@ -179,7 +179,7 @@ export const nodeFaults: Scenario[] = [
     name: "PVE never answers the create call and does nothing",
     type: "lxc",
     ports: (node) => ({ api: { ...node.ports.api, post: async () => lost } }),
-    outcome: "failed",
+    outcome: "refused",
     level: "bytes",
     reason: /^PVE did not answer the restore, and no task of it appeared$/,
     steps: { restore: "failed", stop: "skipped", destroy: "skipped" },

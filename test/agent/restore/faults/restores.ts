@@ -188,7 +188,7 @@ export const restoreFaults: Scenario[] = [
     name: "a backup storage that hangs",
     type: "qemu",
     before: inject({ kind: "storage", storage: "nfs1", fault: "hang" }),
-    outcome: "failed",
+    outcome: "refused",
     level: "none",
     reason: /^The storage nfs1 can't be listed: no answer within 15000 ms$/,
     steps: { locate: "failed" },
