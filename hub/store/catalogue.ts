@@ -42,6 +42,8 @@ function statusesOf({ entities, series }: Schema): Layout["statuses"] {
   return { entities: owners, columns: Uint32Array.from(columns) };
 }
 
+type KnownIncarnation = Incarnation & { doc: EntityDoc };
+
 /** Series of a group: blocks of 100 to 200 series were measured to be small and still quick to read one column of. */
 const groupSeries = 150;
 /** Incarnations of a vmid that are compared with a guest's identity. */
@@ -159,12 +161,11 @@ export class Catalogue {
   private entityFor(cluster: ClusterId, { key: entity, identity }: SchemaEntity, today: number): { key: string; doc: EntityDoc } {
     const name = `${cluster} ${entity}`;
     const now = this.incarnationOf(cluster, entity);
-    const found =
-      entityKind(entity) === "guest"
-        ? resolveIncarnation(this.knownIncarnations(cluster, entity, now), identity)
-        : { number: 1, identity: [], why: "untold" as const };
+    const known = entityKind(entity) === "guest" ? this.knownIncarnations(cluster, entity, now, identity) : undefined;
+    const found = known !== undefined ? resolveIncarnation(known, identity) : { number: 1, identity: [], why: "untold" as const };
     const key = entityDocKey(cluster, entity, found.number);
-    const doc = this.entityDoc(key) ?? { identity: [], groups: [], series: [], lastDay: today };
+    const stored = known?.find(({ number }) => number === found.number)?.doc ?? this.entityDoc(key);
+    const doc = stored ?? { identity: [], groups: [], series: [], lastDay: today };
     if (found.why === "grown" || doc.series.length === 0) {
       doc.identity = [...found.identity];
       this.touch(key, doc);
@@ -178,14 +179,22 @@ export class Catalogue {
     return { key, doc };
   }
 
-  private knownIncarnations(cluster: ClusterId, entity: EntityKey, now: number | undefined): Incarnation[] {
+  /** The present one first. Where that is who is asked about, or nothing tells, the older ones make no difference, and are not read. */
+  private knownIncarnations(
+    cluster: ClusterId,
+    entity: EntityKey,
+    now: number | undefined,
+    identity: readonly string[],
+  ): KnownIncarnation[] {
     if (now === undefined) return [];
-    const known: Incarnation[] = [];
+    const known: KnownIncarnation[] = [];
     const add = (number: number) => {
       const doc = this.entityDoc(entityDocKey(cluster, entity, number));
-      if (doc) known.push({ number, identity: doc.identity });
+      if (doc) known.push({ number, identity: doc.identity, doc });
     };
     add(now);
+    const isTold = identity.length === 0 || known[0]?.identity.some((string) => identity.includes(string));
+    if (known.length > 0 && isTold) return known;
     const highest = this.get<number>(`highest ${cluster} ${entity}`) ?? now;
     for (let number = highest; number >= 1 && known.length < incarnationsCompared; number--) if (number !== now) add(number);
     return known;
