@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { problemSchema, recurrenceSchema, scopeSchema, slugSchema } from "./alerting.ts";
 import { epochMs, text } from "./api-parts.ts";
-import { restoreCheckSchema } from "./restore.ts";
+import { restoreCheckSchema, restoreChecksMax } from "./restore.ts";
 
 /** Policies: which guests' backups are tested how often and when. Times are ms since the Unix epoch, UTC. */
 
@@ -30,7 +30,7 @@ export const policySchema = z.strictObject({
   /** Where the test guests' disks go; absent: the node's own choice. */
   target: text(100).optional(),
   /** For guests with one of the tags (`web` means `web.shop` too); no tags: for all. */
-  checks: z.array(z.strictObject({ tags: names(50), checks: z.array(checkSchema).min(1).max(32) })).max(100),
+  checks: z.array(z.strictObject({ tags: names(50), checks: z.array(checkSchema).min(1).max(restoreChecksMax) })).max(100),
   integrity: z.boolean(),
   screenshot: z.boolean(),
   benchmark: z.boolean(),

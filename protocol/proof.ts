@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { epochMs, text, vmid } from "./api-parts.ts";
-import { proofLevels, restoreOutcomes, restoreSteps, stepStates } from "./restore.ts";
+import { proofLevels, restoreChecksMax, restoreOutcomes, restoreSteps, stepStates } from "./restore.ts";
 
 /**
  * Shapes of `/api/v1` about proof that backups restore: runs of operations on agents, the proof each guest has, the catalogue of backups. As
@@ -146,7 +146,7 @@ export const startRunSchema = z.strictObject({
     .regex(/^[a-z0-9]{1,8}$/)
     .optional(),
   /** As `restoreCheckSchema`; absent: those that policies define for the guest. */
-  checks: z.array(z.record(z.string(), z.unknown())).max(32).optional(),
+  checks: z.array(z.record(z.string(), z.unknown())).max(restoreChecksMax).optional(),
   integrity: z.boolean().default(true),
   screenshot: z.boolean().default(true),
   benchmark: z.boolean().default(false),

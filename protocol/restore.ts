@@ -64,6 +64,8 @@ export const restoreCheckSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 export type RestoreCheck = z.output<typeof restoreCheckSchema>;
+/** Of one guest in one test. */
+export const restoreChecksMax = 32;
 
 /** A VM's or container's backup, as its storage names it. */
 const backupReference = { storage: text(100), volid: text(512) };
@@ -80,7 +82,7 @@ export const restoreTestSchema = z.strictObject({
   memoryMib: z.optional(int),
   /** Tests that share a sandbox see each other; absent: one of its own. */
   sandbox: z.optional(z.string().check(z.regex(/^[a-z0-9]{1,8}$/))),
-  checks: list(restoreCheckSchema, 32),
+  checks: list(restoreCheckSchema, restoreChecksMax),
   /** Read every byte of the archive (or have the Backup Server verify it) before the restore. */
   integrity: z.boolean(),
   screenshot: z.boolean(),
@@ -183,7 +185,7 @@ export const restoreReportSchema = z.object({
   /** How the bytes were proven: `pbs-verify`, `compressor-checksum`, `own-sha256`; absent: they were not. */
   bytesBy: z.optional(z.enum(["pbs-verify", "compressor-checksum", "own-sha256"])),
   steps: list(stepRecordSchema, 40),
-  checks: list(checkRecordSchema, 32),
+  checks: list(checkRecordSchema, restoreChecksMax),
   measures: measuresSchema,
   /** PNG, base64. */
   screenshot: z.optional(z.string().check(z.regex(/^[A-Za-z0-9+/]+={0,2}$/), z.maxLength(400_000))),

@@ -1,34 +1,21 @@
 import type { FieldProblem } from "#protocol/alerting.ts";
 import type { Policy } from "#protocol/policy.ts";
-import { type RestoreCheck, restoreCheckSchema } from "#protocol/restore.ts";
+import { policyDefaults } from "#protocol/policy-defaults.ts";
+import { type RestoreCheck, restoreCheckSchema, restoreChecksMax } from "#protocol/restore.ts";
 import { checkScope } from "./rule.ts";
 import { isBelow } from "./scope.ts";
 import { checkRecurrence } from "./window.ts";
 
 /** Comes with Proven, switched off: testing restores costs space, memory and disk time that only the admin can grant. */
 export const defaultPolicy = (timezone: string): Policy => ({
+  ...policyDefaults(timezone),
   id: "every-guest-monthly",
   name: "Every guest once a month",
   enabled: false,
   order: 1000,
-  scope: {},
   everyDays: 30,
-  window: { calendar: "01:00", timezone, durationSec: 5 * 3600 },
-  parallel: { total: 2, perNode: 1 },
-  nodes: [],
-  storages: [],
-  checks: [],
-  integrity: true,
-  screenshot: true,
-  benchmark: false,
-  keepSec: 0,
-  timeoutSec: 7200,
-  bootSec: 300,
   shipped: true,
 });
-
-/** Checks of one test at most: restoreTestSchema. */
-const checksMax = 32;
 
 /** Of all rows whose tags fit; of several with one name the first. */
 export function checksFor({ checks }: Pick<Policy, "checks">, tags: readonly string[]): RestoreCheck[] {
@@ -41,7 +28,7 @@ export function checksFor({ checks }: Pick<Policy, "checks">, tags: readonly str
       if (parsed.success && !found.has(parsed.data.name)) found.set(parsed.data.name, parsed.data);
     }
   }
-  return [...found.values()].slice(0, checksMax);
+  return [...found.values()].slice(0, restoreChecksMax);
 }
 
 export function checkPolicy(policy: Policy): FieldProblem[] {

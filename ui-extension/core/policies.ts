@@ -1,4 +1,5 @@
 import type { Policy, PolicyDecision, PolicyPlan, PolicyView } from "#protocol/policy.ts";
+import { policyDefaults } from "#protocol/policy-defaults.ts";
 import type { GuestProofView } from "#protocol/proof.ts";
 import { scopeText, slugOf } from "./rules.ts";
 import { plural, type Translate } from "./text.ts";
@@ -34,23 +35,12 @@ export function windowText({ calendar, timezone, durationSec }: Policy["window"]
 
 /** A new policy, to be filled in; on as soon as it is saved: the editor has shown by then what it does. */
 export const blankPolicy = (order: number, timezone: string): Policy => ({
+  ...policyDefaults(timezone),
   id: "",
   name: "",
   enabled: true,
   order,
-  scope: {},
   everyDays: 7,
-  window: { calendar: "01:00", timezone, durationSec: 5 * 3600 },
-  parallel: { total: 2, perNode: 1 },
-  nodes: [],
-  storages: [],
-  checks: [],
-  integrity: true,
-  screenshot: true,
-  benchmark: false,
-  keepSec: 0,
-  timeoutSec: 7200,
-  bootSec: 300,
   shipped: false,
 });
 
