@@ -23,7 +23,7 @@ const backupKey = (set: string, volid: string) => createHash("sha256").update(`$
 type KnownSet = Omit<BackupSet, "cluster"> & { cluster: ClusterId; byGuest: ReadonlyMap<number, readonly Backup[]> };
 
 type PresentGuest = Pick<GuestFacts, "vmid" | "type" | "identity">;
-type FoundBackup = { set: BackupSet; backup: Backup };
+export type FoundBackup = { set: BackupSet; backup: Backup };
 type FoundBackups = Pick<PresentGuest, "vmid" | "type"> & { cluster: string; backups: readonly FoundBackup[] };
 
 /** Every backup on every storage, as agents list them. A storage that can't be listed keeps what was known, marked as old. */

@@ -1,9 +1,10 @@
 import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
 import { nodeKey } from "#protocol/ids.ts";
+import type { Operation } from "#protocol/operations.ts";
 import { byText } from "#protocol/order.ts";
 import type { Policy, PolicyDecision, PolicyPlan, PolicyView } from "#protocol/policy.ts";
 import type { RestoreCheck } from "#protocol/restore.ts";
-import type { Catalogue } from "./catalogue.ts";
+import type { Catalogue, FoundBackup } from "./catalogue.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
 import { guestEntity } from "./core/entity-facts.ts";
 import { guestName, type OwnedGuest } from "./core/inventory.ts";
@@ -196,20 +197,11 @@ export class VerifyLoop {
     const [newest] = guest === undefined ? [] : this.backupsOf(policy, guest.member);
     if (guest === undefined || newest === undefined || node?.ok !== true) return;
     const { facts } = guest.member.owned;
-    const { integrity, screenshot, benchmark, timeoutSec, bootSec, keepSec, target } = policy;
-    const params = {
-      vmid,
-      type: newest.backup.type,
-      backup: { storage: newest.set.storage, volid: newest.backup.volid },
-      ...(target === undefined ? {} : { storage: target }),
-      checks: checksFor(policy, facts.tags),
-      ...{ integrity, screenshot, benchmark, timeoutSec, bootSec, keepSec },
-    };
     this.ports.operations.start({
       cluster: guest.member.facts.cluster,
       guest: { vmid, type: facts.type, name: guestName(facts), identity: [...facts.identity] },
       backupAt: newest.backup.at as EpochMs,
-      operation: { kind: "restore-test", params },
+      operation: testOf(policy, facts, newest),
       actor: `policy ${policy.id}`,
       reason: `${policy.name}: ${why}`,
       policy: policy.id,
@@ -310,7 +302,7 @@ export class VerifyLoop {
     const busy = (node: NodeName) => open.filter((run) => (run.node ?? run.nodes[0]) === node).length + (planned.get(node) ?? 0);
     const run = {
       guest: { vmid: member.owned.facts.vmid, type: member.owned.facts.type, name: "", identity: [] },
-      operation: { kind: "archive-check" as const, params: { storage: newest.set.storage, volid: newest.backup.volid } },
+      operation: testOf(policy, member.owned.facts, newest),
       nodes: policy.nodes as NodeName[],
     };
     const question = {
@@ -338,6 +330,24 @@ export class VerifyLoop {
   private sinceOf({ id }: Policy): EpochMs {
     return this.since.get(id) ?? this.ports.clock.now();
   }
+}
+
+/** The test of one guest's backup as a policy wants it. */
+function testOf(
+  policy: Policy,
+  { vmid, tags }: OwnedGuest["facts"],
+  { set, backup }: FoundBackup,
+): Extract<Operation, { kind: "restore-test" }> {
+  const { integrity, screenshot, benchmark, timeoutSec, bootSec, keepSec, target } = policy;
+  const params = {
+    vmid,
+    type: backup.type,
+    backup: { storage: set.storage, volid: backup.volid },
+    ...(target === undefined ? {} : { storage: target }),
+    checks: checksFor(policy, tags),
+    ...{ integrity, screenshot, benchmark, timeoutSec, bootSec, keepSec },
+  };
+  return { kind: "restore-test", params };
 }
 
 /**

@@ -27,13 +27,33 @@ export function chooseNode(run: Pick<Run, "operation" | "guest" | "nodes">, ques
   if (!reachable.ok || picture === undefined) return reachable.ok ? no("the cluster is not known") : reachable;
   const allowed = run.nodes.length === 0 ? reachable.nodes : reachable.nodes.filter((node) => run.nodes.includes(node));
   if (allowed.length === 0) return no(`none of the allowed nodes (${run.nodes.join(", ")}) reaches the storage`);
-  const there = allowed.filter(takes);
-  if (there.length === 0) return no(whyNobody(allowed, picture));
+  const fitting = run.nodes.length > 0 ? allowed : withStorages(allowed, run, question);
+  const there = fitting.filter(takes);
+  if (there.length === 0) return no(whyNobody(fitting, picture));
   const free = there.filter((node) => busy(node) < perNodeMax);
   if (free.length === 0) return no(`${there.join(", ")}: ${perNodeMax} operations run there already`);
   const own = run.guest === null ? undefined : picture.owners.get(run.guest.vmid as Vmid)?.owner.agent.node;
   const [best] = [...free].sort((a, b) => Number(b === own) - Number(a === own) || busy(a) - busy(b) || byText(a, b));
   return best === undefined ? no("no node is free") : { ok: true, node: best };
+}
+
+/**
+ * For a restore: nodes that have the storage it is to go to, or those that the guest's disks lie on, where it goes if it is told none. All, where no
+ * node has them: an agent may have been given another one by its own configuration.
+ */
+function withStorages(
+  nodes: NodeName[],
+  { operation, guest }: Pick<Run, "operation" | "guest">,
+  question: NodeQuestion,
+): NodeName[] {
+  if ((operation.kind !== "restore-test" && operation.kind !== "restore-plan") || question.picture === undefined) return nodes;
+  const { picture, now } = question;
+  const told = operation.params.storage;
+  const wanted = told !== undefined ? [told] : (picture.owners.get(guest?.vmid as Vmid)?.facts.storages ?? []);
+  const known = spokesman(picture, now)?.inventory?.inventory.storages ?? [];
+  const limited = known.filter(({ storage, nodes: only }) => only.length > 0 && wanted.includes(storage));
+  const having = nodes.filter((node) => limited.every(({ nodes: only }) => only.includes(node)));
+  return having.length > 0 ? having : nodes;
 }
 
 /** An agent that is here and takes nothing speaks a version of the link that knows no operations. */
