@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { parseUpid } from "#protocol/ids.ts";
 import type { GuestSeen } from "../core/restore/ours.ts";
-import { availableMib, type StorageState } from "../core/restore/resources.ts";
+import { availableMib, processorCount, type StorageState } from "../core/restore/resources.ts";
 import type { LogLine } from "../core/restore/task-progress.ts";
 import { asFlag, asNumber, asObject, asObjects, asText, splitList } from "../core/values.ts";
 import type { ApiError } from "../pve/answer.ts";
@@ -70,6 +70,11 @@ export class NodeView {
   async availableMemoryMib(): Promise<number | undefined> {
     const file = await this.read("/proc/meminfo");
     return file.ok ? availableMib(file.text) : undefined;
+  }
+
+  async cpus(): Promise<number | undefined> {
+    const file = await this.read("/proc/stat");
+    return file.ok ? processorCount(file.text) : undefined;
   }
 
   /** The configuration file's text; undefined: there is none on this node. */

@@ -35,5 +35,5 @@ function placeOr(
 ): prepare.Place {
   if (!("failed" in place)) return place.value;
   const storage = test.storage ?? limits.storages[0] ?? storages[0] ?? "none";
-  return { vmid: limits.vmids.first, storage, memoryMib: test.memoryMib ?? limits.memoryMib };
+  return { vmid: limits.vmids.first, storage, memoryMib: test.memoryMib ?? limits.memoryMib, cpus: undefined };
 }

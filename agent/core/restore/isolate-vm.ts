@@ -96,6 +96,7 @@ function createCall(config: BackedUpConfig, isolation: Isolation): Record<string
     name: `proven-test-${source.vmid}`,
     ...(memoryMib !== undefined && { memory: String(memoryMib), balloon: "0" }),
     ...agentParam(config),
+    ...cpuParams(config, isolation.cpus),
     ...(pool !== undefined && { pool }),
     ...(bwlimitKib !== undefined && { bwlimit: String(bwlimitKib) }),
   };
@@ -114,6 +115,16 @@ function agentParam({ values }: BackedUpConfig): { agent?: string } {
   const agent = agentOf(values);
   if (agent === undefined) return values.has("agent") ? { agent: "enabled=0" } : {};
   return { agent: agent.get("type") === "isa" ? "enabled=1,type=isa" : "enabled=1" };
+}
+
+/**
+ * As many processors as the node has for a VM of a larger one, which PVE would not start here (qemu-server `PVE/QemuServer.pm` config_to_command: "MAX n
+ * vcpus allowed per VM on this node"; not recorded). Its defaults are one socket of one core.
+ */
+function cpuParams({ values }: BackedUpConfig, cpus: number | undefined): Record<string, string> {
+  const count = (key: string) => Math.max(1, Number.parseInt(values.get(key) ?? "1", 10) || 1);
+  if (cpus === undefined || count("sockets") * count("cores") <= cpus) return {};
+  return { sockets: "1", cores: String(cpus), ...(count("vcpus") > cpus && { vcpus: String(cpus) }) };
 }
 
 /** Parameters of the one PUT that strips: deletes, and drives emptied. Undefined: nothing to do. */

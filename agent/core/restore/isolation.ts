@@ -9,6 +9,8 @@ export type Isolation = {
   bridge: string;
   /** MiB; undefined: the backup's. */
   memoryMib?: number;
+  /** Processors of the node, threads counted: PVE starts no VM that has more. Absent: nobody can say. */
+  cpus?: number;
   /** Joined after the restore; absent: none. */
   pool?: string;
   /** Most that the restore reads of the backup, KiB/s; absent: PVE's own limits. */

@@ -86,6 +86,11 @@ export function availableMib(meminfo: string): number | undefined {
   return match === null ? undefined : Math.floor(Number(match[1]) / 1024);
 }
 
+/** Processors of `/proc/stat`, a line `cpu<n>` each; undefined where none stands. */
+export function processorCount(stat: string): number | undefined {
+  return stat.match(/^cpu\d+ /gm)?.length;
+}
+
 /** The first free number at or behind `from`, going round; undefined: none is left. */
 export function freeVmid(
   range: { first: number; last: number },

@@ -18,7 +18,7 @@ import type { StepResult, TestRun } from "../run.ts";
 export type Preparing = Pick<TestRun, "id" | "test" | "ports" | "view" | "takenVmids" | "reserve">;
 
 export type Configuration = { config: BackedUpConfig; digest: string; needs: DiskNeeds };
-export type Place = { vmid: number; storage: string; memoryMib: number };
+export type Place = { vmid: number; storage: string; memoryMib: number; cpus: number | undefined };
 
 /** Stands for the sandbox' bridge in a plan that is made before there is one. */
 export const unknownBridge = "sandbox";
@@ -66,7 +66,7 @@ export async function preflight(preparing: Preparing, configuration: Configurati
   if (!vmid.ok) return refuse(vmid.problem);
   const unknown = needs.unknown.length === 0 ? "" : `; nobody says the size of ${needs.unknown.join(", ")}`;
   return {
-    value: { vmid: vmid.value, storage: storage.value, memoryMib },
+    value: { vmid: vmid.value, storage: storage.value, memoryMib, cpus: await view.cpus() },
     reason: `Test guest ${vmid.value} on ${storage.value}${unknown}`,
   };
 }
@@ -124,7 +124,11 @@ async function chooseVmid({ ports, view, takenVmids, reserve }: Preparing): Prom
   };
 }
 
-export function isolationOf({ id, test, ports }: Preparing, { vmid, storage, memoryMib }: Place, bridge: string): Isolation {
+export function isolationOf(
+  { id, test, ports }: Preparing,
+  { vmid, storage, memoryMib, cpus }: Place,
+  bridge: string,
+): Isolation {
   const { pool, bwlimitKib } = ports.limits;
   return {
     operation: id,
@@ -133,6 +137,7 @@ export function isolationOf({ id, test, ports }: Preparing, { vmid, storage, mem
     storage,
     bridge,
     memoryMib,
+    ...(cpus !== undefined && { cpus }),
     ...(pool !== undefined && { pool }),
     ...(bwlimitKib !== undefined && { bwlimitKib }),
   };

@@ -108,6 +108,17 @@ test("a node's own limit for restores goes into the one call, in PVE's KiB/s", (
   assert.ok(!("bwlimit" in planVm(parseBackedUpConfig("qemu", nastyVm), vm).create));
 });
 
+test("a machine with more processors than the node has gets as many as there are, else it would not start", () => {
+  const cpus = (lines: string) => {
+    const { sockets, cores, vcpus } = planVm(parseBackedUpConfig("qemu", lines), { ...vm, cpus: 8 }).create;
+    return { sockets, cores, vcpus };
+  };
+  assert.deepEqual(cpus("sockets: 2\ncores: 6\nvcpus: 10\n"), { sockets: "1", cores: "8", vcpus: "8" });
+  assert.deepEqual(cpus("sockets: 2\ncores: 6\nvcpus: 4\n"), { sockets: "1", cores: "8", vcpus: undefined });
+  for (const fits of ["cores: 8\n", "sockets: 2\ncores: 4\n", "memory: 512\n"])
+    assert.deepEqual(cpus(fits), { sockets: undefined, cores: undefined, vcpus: undefined }, fits);
+});
+
 const agents: [line: string, create: string | undefined, expected: boolean][] = [
   ["agent: 1,fstrim_cloned_disks=1", "enabled=1", true],
   ["agent: enabled=1,type=isa", "enabled=1,type=isa", true],
