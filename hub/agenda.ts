@@ -6,6 +6,8 @@ export type Work = () => number | Promise<number>;
 
 /** What is due so soon runs at once: one wake-up of the process serves all of it. */
 const togetherMs = 250;
+/** When work has taken so long, what else is due has the next turn of the event loop: agents and panels come in between. */
+const turnMs = 8;
 /** A piece of work that failed is done again. */
 const againMs = 1000;
 
@@ -74,7 +76,11 @@ export class Agenda {
   private look(): void {
     this.timerMs = Number.POSITIVE_INFINITY;
     const { nowMs } = this;
-    for (const entry of this.entries) if (entry.running === undefined && entry.dueMs - entry.earlyMs <= nowMs) this.run(entry);
+    for (const entry of this.entries) {
+      if (entry.running !== undefined || entry.dueMs - entry.earlyMs > nowMs) continue;
+      this.run(entry);
+      if (this.nowMs - nowMs >= turnMs) break;
+    }
     this.arm();
   }
 

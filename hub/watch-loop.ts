@@ -44,6 +44,8 @@ type Watched = {
 const slowMs = 5000;
 /** Longest that writing inventories takes at a time: after a restart each of hundreds of agents sends one. */
 const saveMs = 15;
+/** When that took so long, the look at what changed has a turn of its own. */
+const longMs = 8;
 /** After what changed, so that what changes together is told together. */
 const batchMs = 1000;
 /** Nothing changes without an agent but by a command, which makes no haste then. */
@@ -104,6 +106,7 @@ export class WatchLoop {
   /** One pass. Returns in how many ms the next one is due at the latest. */
   tick(): number {
     const { fleet } = this.ports;
+    if (this.tend() >= longMs) return 0;
     const batch = this.ports.journal.together(() => this.pass());
     // Behind the events, so that nobody sees a state before he can read why.
     const filled = Object.fromEntries(Object.entries(batch).filter(([, list]) => list.length > 0)) as Batch;
@@ -112,14 +115,21 @@ export class WatchLoop {
     return fleet.counts().connected > 0 ? slowMs : idleMs;
   }
 
+  /** What needs no haste. Returns how long it took, ms. */
+  private tend(): number {
+    const { fleet, clock } = this.ports;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.slowAt < slowMs) return 0;
+    this.slowAt = nowMs;
+    this.ports.journal.together(() => {
+      for (const agent of fleet.stepRevoked()) this.ports.dismiss(agent);
+    });
+    fleet.save(saveMs);
+    return clock.monotonicMs() - nowMs;
+  }
+
   private pass(): Lists {
     const { fleet } = this.ports;
-    const nowMs = this.ports.clock.monotonicMs();
-    if (nowMs - this.slowAt >= slowMs) {
-      this.slowAt = nowMs;
-      for (const agent of fleet.stepRevoked()) this.ports.dismiss(agent);
-      fleet.save(saveMs);
-    }
     fleet.stepVanished();
     for (const cluster of fleet.clusterIds()) for (const agent of fleet.stepDuties(cluster)) this.ports.sendDuties(agent);
     const changed = new Set(fleet.takeChanged());

@@ -139,3 +139,20 @@ test("work under way is not begun twice; what is asked for meanwhile comes after
   assert.equal(ran.length, 4);
   assert.equal(clock.sleeping, 0);
 });
+
+test("what is due with work that takes long has a turn of its own, and nothing is forgotten", async () => {
+  const clock = new FakeClock();
+  let workedMs = 0;
+  const seen: string[] = [];
+  const busy = { now: () => clock.now(), monotonicMs: () => clock.monotonicMs() + workedMs, sleep: clock.sleep.bind(clock) };
+  const made = new Agenda({ clock: busy, log: () => undefined });
+  const work = (name: string, ms: number) => () => {
+    seen.push(name);
+    workedMs += ms;
+    if (name === "long") queueMicrotask(() => seen.push("a frame comes"));
+    return Number.POSITIVE_INFINITY;
+  };
+  for (const [name, ms] of Object.entries({ long: 20, short: 1, shorter: 1 })) made.add(name, 1000, work(name, ms));
+  await clock.advance(1000);
+  assert.deepEqual([seen, clock.sleeping], [["long", "a frame comes", "short", "shorter"], 0]);
+});
