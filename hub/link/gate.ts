@@ -113,9 +113,10 @@ export class Gate {
   private join(hello: Hello, nonce: string, agent: AgentId, publicKey: string, version: number): Admission {
     if (hello.join === undefined) return refuse("not-joined");
     const joinedBy: JoinWay = "token" in hello.join ? "token" : "join key";
-    const accepted =
+    const proof =
       "token" in hello.join ? this.spendToken(hello.join.token, agent) : this.provesKey(hello, nonce, hello.join.proof);
-    if (!accepted) return refuse("bad-join");
+    if (proof === "stranger") return refuse("bad-join", `the agents of this cluster know no node ${agent.node} in it`);
+    if (!proof) return refuse("bad-join");
     const at = this.ports.now();
     const by = { actor: `agent ${agentKey(agent)}`, reason: `joined by ${joinedBy}` };
     this.ports.state.update("agent", agentKey(agent), by, (present): AgentDocument => {
@@ -133,15 +134,32 @@ export class Gate {
     return sameSecret(createHmac("sha256", key).update(bytes).digest(), Buffer.from(proof, "base64"));
   }
 
-  /** `pvj_<id>_<secret>`: found by its id, spent in the transaction that finds it unused. */
-  private spendToken(token: string, agent: AgentId): boolean {
+  /**
+   * A token says nothing of whom it is for, and which cluster an agent is of is its own word. So a cluster that has agents takes in by token only nodes
+   * that one of these has as a member: else one site's administrator could join as another's node, and see and do all that its agents vouch for.
+   */
+  private isStranger({ cluster, node }: AgentId): boolean {
+    const { state } = this.ports;
+    const others = state
+      .list("agent", cluster)
+      .filter(({ document }) => document.cluster === cluster && document.publicKey !== null);
+    const members = others.flatMap(({ id }) => state.get("inventory", id)?.inventory.cluster.members ?? []);
+    return members.length > 0 && !members.some((member) => member.node === node);
+  }
+
+  /** `pvj_<id>_<secret>`: found by its id, spent in the transaction that finds it unused. A stranger's is not spent. */
+  private spendToken(token: string, agent: AgentId): boolean | "stranger" {
     const match = /^pvj_([0-9a-f]{12})_([0-9a-f]{48})$/.exec(token);
     if (match === null) return false;
     const [, id, secret] = match as unknown as [string, string, string];
-    let spent = false;
+    let spent: boolean | "stranger" = false;
     this.ports.state.update("joinToken", id, { actor: `agent ${agentKey(agent)}`, reason: "joined" }, (present) => {
       const fits = present !== undefined && sameSecret(Buffer.from(present.tokenHash), Buffer.from(hashSecret(secret)));
       if (!fits || joinTokenProblem(present, this.ports.now()) !== undefined) return undefined;
+      if (this.isStranger(agent)) {
+        spent = "stranger";
+        return undefined;
+      }
       spent = true;
       return { ...present, usedAt: this.ports.now(), usedBy: agentKey(agent) };
     });

@@ -1,6 +1,7 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { once } from "node:events";
 import { WebSocket } from "ws";
+import type { ClusterId } from "#protocol/ids.ts";
 import {
   encodeMessage,
   helloBytes,
@@ -10,6 +11,7 @@ import {
   type MessageType,
   parseMessageText,
 } from "#protocol/messages.ts";
+
 import { linkSubprotocol, linkVersions } from "#protocol/version.ts";
 import { clusterA } from "./test-hub.ts";
 
@@ -25,6 +27,7 @@ export type HelloOptions = {
   fingerprint: string;
   now: number;
   node?: string;
+  clusterId?: ClusterId;
   joinKey?: Uint8Array;
   token?: string;
   min?: number;
@@ -88,13 +91,13 @@ export class AgentClient {
   }
 
   async hello(options: HelloOptions): Promise<void> {
-    const { key, fingerprint, now, node = "pve1", min = 1, max = 1 } = options;
+    const { key, fingerprint, now, node = "pve1", clusterId = clusterA, min = 1, max = 1 } = options;
     this.speaks = Math.min(Math.max(max, linkVersions.min), linkVersions.max);
     const challenge = await this.next("challenge");
     const nonce = options.nonce ?? challenge.nonce;
-    const self = { node, clusterId: clusterA, stream, publicKey: key.publicKey, sentAt: now };
+    const self = { node, clusterId, stream, publicKey: key.publicKey, sentAt: now };
     const signature = sign(null, helloBytes({ ...self, nonce, fingerprint }), key.privateKey).toString("base64");
-    const proofBytes = joinProofBytes({ nonce, clusterId: clusterA, publicKey: key.publicKey });
+    const proofBytes = joinProofBytes({ nonce, clusterId, publicKey: key.publicKey });
     const join =
       options.joinKey === undefined
         ? options.token === undefined

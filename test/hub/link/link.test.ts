@@ -6,7 +6,7 @@ import { request as httpsRequest } from "node:https";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { WebSocket } from "ws";
-import type { EpochMs } from "#protocol/ids.ts";
+import type { ClusterId, EpochMs } from "#protocol/ids.ts";
 import { nodeKey } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import { encodeFrame, encodeSchema, FrameState, type Schema } from "#protocol/records.ts";
@@ -233,6 +233,31 @@ test("a token joins one agent and no second one, and none after its time", async
   await hub.clock.advance(10 * 60_000);
   const third = await hub.open({ joinKey: undefined as never, token: late.token, node: "pve3", key: newClientKey() });
   assert.equal((await third.next("refused")).code, "bad-join");
+});
+
+test("by token nobody joins a cluster as a node that its agents don't know, and the token stays good for another", async (t) => {
+  const hub = await startTestHub(t);
+  await hub.welcomed();
+  const receivedAt = hub.clock.now();
+  // Members of the lab's cluster: pve1, pve2, pve3.
+  const known = { agent: agentOf("pve1"), receivedAt, inventory: inventoryOf({}), claims: {} };
+  hub.state.put("inventory", `${clusterA}/pve1`, known, by);
+  const { token } = createJoinToken(hub.state, 10, by, hub.clock.now());
+  const asToken = { joinKey: undefined as never, token, key: newClientKey() };
+  const stranger = await hub.open({ ...asToken, node: "pve9" });
+  const { code, problem } = await stranger.next("refused");
+  assert.deepEqual([code, /know no node pve9/.test(problem)], ["bad-join", true]);
+  const guess = await hub.open({ ...asToken, node: "pve9", token: `pvj_000000000000_${"0".repeat(48)}` });
+  assert.doesNotMatch((await guess.next("refused")).problem, /know no node/, "told to who has a token only");
+  await hub.welcomed({ ...asToken, node: "pve2" });
+  const other = createJoinToken(hub.state, 10, by, hub.clock.now());
+  await hub.welcomed({
+    ...asToken,
+    token: other.token,
+    key: newClientKey(),
+    node: "pve9",
+    clusterId: "00000000000000bb" as ClusterId,
+  });
 });
 
 test("a revoked agent is thrown out within seconds, stays out with its key, and may join with a new one", async (t) => {
