@@ -5,7 +5,8 @@ import * as z from "zod";
 import { sessionSchema } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { hashSecret } from "../secret-text.ts";
-import { type Authenticator, cookieName } from "./auth.ts";
+import { askingOf } from "./asking.ts";
+import { type Authenticator, checkOrigin, cookieName } from "./auth.ts";
 import { addressOf, type HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -46,6 +47,7 @@ const routes = {
 /** The one route without a key: it takes one. To be registered before the authenticator. */
 export function openSessionRoute(app: HubApp, { state, clock }: HttpPorts, authenticator: Authenticator): void {
   app.openapi(routes.open, (c) => {
+    checkOrigin(askingOf(c));
     const key = authenticator.checkKey(c.req.valid("json").key, addressOf(c));
     const now = clock.now();
     const expiresAt = Math.min(now + sessionMs, key.expiresAt) as EpochMs;

@@ -136,6 +136,16 @@ test("signing in sets a cookie that scripts and other sites can't use, for at mo
   assert.equal((await ask(hub, "GET", "nodes", headers)).status, 401);
 });
 
+test("another origin's page signs nobody in with a key of its choice", async (t) => {
+  const hub = testHub(t);
+  const key = hub.newKey("admin");
+  for (const headers of [{ Origin: "https://evil.example" }, { "Sec-Fetch-Site": "same-site" }] as Record<string, string>[]) {
+    const refused = await ask(hub, "POST", "session", headers, { key });
+    assert.deepEqual([refused.status, refused.headers.get("Set-Cookie")], [403, null]);
+  }
+  assert.equal((await ask(hub, "POST", "session", { Origin: "https://hub.lan" }, { key })).status, 200);
+});
+
 test("a session dies with its key and by signing out", async (t) => {
   const hub = testHub(t);
   const admin = hub.newKey("admin");
