@@ -10,6 +10,11 @@ export class NumberRows {
 
   constructor(readonly width: number) {}
 
+  /** All rows, `width` cells each; stands until the next `add`. */
+  get values(): Float64Array {
+    return this.cells;
+  }
+
   clear(): void {
     this.count = 0;
   }

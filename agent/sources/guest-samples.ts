@@ -1,6 +1,6 @@
 import { guestStatusCodes } from "#protocol/metrics.ts";
 import type { NumberRows } from "../core/number-rows.ts";
-import type { SampleTable } from "../core/table.ts";
+import type { RowPuts, SampleTable } from "../core/table.ts";
 import { idsOf } from "./metric-ids.ts";
 import { columnOf, deviceColumns, driveColumns, type GuestRows, guestColumns, tapColumns } from "./metrics-line.ts";
 
@@ -19,39 +19,39 @@ export function guestStatusCode(status: string): number {
 
 const [stopped, running] = [guestStatusCode("stopped"), guestStatusCode("running")];
 
-type Puts = readonly { metric: number; column: number }[];
+const puts = (...pairs: readonly (readonly [metric: number, column: number])[]): RowPuts => ({
+  metrics: pairs.map(([metric]) => metric),
+  columns: pairs.map(([, column]) => column),
+});
 
-const sizes: Puts = [{ metric: ids.cpus, column: of.cpus }];
-const ofRunning: Puts = [
-  { metric: ids.uptime, column: of.uptime },
-  { metric: ids.cpu, column: of.cpu },
-  { metric: ids.psi_cpu_some, column: of.pressurecpusome },
-  { metric: ids.psi_cpu_full, column: of.pressurecpufull },
-  { metric: ids.psi_io_some, column: of.pressureiosome },
-  { metric: ids.psi_io_full, column: of.pressureiofull },
-  { metric: ids.psi_mem_some, column: of.pressurememorysome },
-  { metric: ids.psi_mem_full, column: of.pressurememoryfull },
-  { metric: ids.net_in, column: of.netin },
-  { metric: ids.net_out, column: of.netout },
-];
-const diskCounters: Puts = [
-  { metric: ids.disk_read, column: of.diskread },
-  { metric: ids.disk_written, column: of.diskwrite },
-];
-const ofContainer: Puts = [
-  { metric: ids.swap_used, column: of.swap },
-  { metric: ids.disk_used, column: of.disk },
-];
-const ofDrives: Puts = [
-  { metric: ids.drive_reads, column: ofDrive.rd_operations },
-  { metric: ids.drive_writes, column: ofDrive.wr_operations },
-  { metric: ids.drive_flushes, column: ofDrive.flush_operations },
-  { metric: ids.drive_read, column: ofDrive.rd_bytes },
-  { metric: ids.drive_written, column: ofDrive.wr_bytes },
-  { metric: ids.drive_read_ns, column: ofDrive.rd_total_time_ns },
-  { metric: ids.drive_write_ns, column: ofDrive.wr_total_time_ns },
-  { metric: ids.drive_flush_ns, column: ofDrive.flush_total_time_ns },
-];
+const sizes = puts([ids.cpus, of.cpus]);
+const ofRunning = puts(
+  [ids.uptime, of.uptime],
+  [ids.cpu, of.cpu],
+  [ids.psi_cpu_some, of.pressurecpusome],
+  [ids.psi_cpu_full, of.pressurecpufull],
+  [ids.psi_io_some, of.pressureiosome],
+  [ids.psi_io_full, of.pressureiofull],
+  [ids.psi_mem_some, of.pressurememorysome],
+  [ids.psi_mem_full, of.pressurememoryfull],
+  [ids.net_in, of.netin],
+  [ids.net_out, of.netout],
+);
+const diskCounters = puts([ids.disk_read, of.diskread], [ids.disk_written, of.diskwrite]);
+const ofContainer = puts([ids.swap_used, of.swap], [ids.disk_used, of.disk]);
+const ofDrives = puts(
+  [ids.drive_reads, ofDrive.rd_operations],
+  [ids.drive_writes, ofDrive.wr_operations],
+  [ids.drive_flushes, ofDrive.flush_operations],
+  [ids.drive_read, ofDrive.rd_bytes],
+  [ids.drive_written, ofDrive.wr_bytes],
+  [ids.drive_read_ns, ofDrive.rd_total_time_ns],
+  [ids.drive_write_ns, ofDrive.wr_total_time_ns],
+  [ids.drive_flush_ns, ofDrive.flush_total_time_ns],
+);
+const ofTaps = puts([ids.nic_in, ofTap.netin], [ids.nic_out, ofTap.netout]);
+/** What the guest receives, its host's end transmits. */
+const ofVeths = puts([ids.nic_in, ofDevice.transmit], [ids.nic_out, ofDevice.receive]);
 
 /** Where one guest's values go. */
 export type Target = { table: SampleTable; entity: number };
@@ -64,7 +64,7 @@ export function runs(guests: GuestRows, row: number): boolean {
 /** One VM's row. A stopped guest has its status and its sizes only. */
 export function putQemu(to: Target, guests: GuestRows, row: number): void {
   if (!putState(to, guests, row)) return;
-  putAll(to, guests.rows, row, diskCounters);
+  to.table.putRow(to.entity, diskCounters, source, guests.rows, row);
   // `mem` is the balloon driver's total − free where the guest's driver tells both, else the host's view of the process.
   const ballooned = Number.isFinite(guests.rows.get(row, of.freemem));
   to.table.put(to.entity, ids.mem_used, ballooned ? "balloon" : "host", guests.rows.get(row, of.mem));
@@ -74,9 +74,9 @@ export function putQemu(to: Target, guests: GuestRows, row: number): void {
 /** One container's row. `countsIo`: its root disk's storage has I/O counters (ZFS has none). */
 export function putLxc(to: Target, guests: GuestRows, row: number, countsIo: boolean): void {
   if (!putState(to, guests, row)) return;
-  if (countsIo) putAll(to, guests.rows, row, diskCounters);
+  if (countsIo) to.table.putRow(to.entity, diskCounters, source, guests.rows, row);
   to.table.put(to.entity, ids.mem_used, "cgroup", guests.rows.get(row, of.mem));
-  putAll(to, guests.rows, row, ofContainer);
+  to.table.putRow(to.entity, ofContainer, source, guests.rows, row);
 }
 
 /** False for a guest that does not run: what it once read and sent means nothing any more. */
@@ -85,7 +85,7 @@ export const hasCounters = (guests: GuestRows, row: number) => guests.rows.get(r
 export function putDrive(to: Target, drives: NumberRows, row: number): void {
   const name = drives.names[row] as string;
   if (name === "") return;
-  putAll(to, drives, row, ofDrives, name);
+  to.table.putRow(to.entity, ofDrives, source, drives, row, name);
   const failed =
     drives.get(row, ofDrive.failed_rd_operations) +
     drives.get(row, ofDrive.failed_wr_operations) +
@@ -95,14 +95,12 @@ export function putDrive(to: Target, drives: NumberRows, row: number): void {
 
 /** A VM's NIC, as PVE has already turned it round: `netin` is what the guest receives. */
 export function putTap(to: Target, taps: NumberRows, row: number, instance: string): void {
-  to.table.put(to.entity, ids.nic_in, source, taps.get(row, ofTap.netin), instance);
-  to.table.put(to.entity, ids.nic_out, source, taps.get(row, ofTap.netout), instance);
+  to.table.putRow(to.entity, ofTaps, source, taps, row, instance);
 }
 
-/** NICs of containers stand in the node's section, as the host's end sees them: what the guest receives, its veth transmits. */
+/** NICs of containers stand in the node's section, as the host's end sees them. */
 export function putVeth(to: Target, devices: NumberRows, row: number, instance: string): void {
-  to.table.put(to.entity, ids.nic_in, source, devices.get(row, ofDevice.transmit), instance);
-  to.table.put(to.entity, ids.nic_out, source, devices.get(row, ofDevice.receive), instance);
+  to.table.putRow(to.entity, ofVeths, source, devices, row, instance);
 }
 
 /** The host's end of a guest's NIC: `tap100i0`, `veth200i1`. */
@@ -133,17 +131,12 @@ function statusOf({ rows }: GuestRows, row: number): number {
 function putState(to: Target, guests: GuestRows, row: number): boolean {
   const { rows } = guests;
   to.table.put(to.entity, ids.status, source, statusOf(guests, row));
-  putAll(to, rows, row, sizes);
+  to.table.putRow(to.entity, sizes, source, rows, row);
   putPositive(to, ids.mem_max, rows.get(row, of.maxmem));
   putPositive(to, ids.disk_max, rows.get(row, of.maxdisk));
   if (!hasCounters(guests, row)) return false;
-  putAll(to, rows, row, ofRunning);
+  to.table.putRow(to.entity, ofRunning, source, rows, row);
   return true;
-}
-
-function putAll(to: Target, rows: NumberRows, row: number, puts: Puts, instance?: string): void {
-  const { table, entity } = to;
-  for (const { metric, column } of puts) table.put(entity, metric, source, rows.get(row, column), instance);
 }
 
 // A size of 0 is PVE's way to say that it does not know (a VM without a boot disk, a container not yet measured).

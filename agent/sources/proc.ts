@@ -98,12 +98,16 @@ const hostNic = /^(?!tap|veth|fw|lo$|docker|br-|virbr|dummy|ifb|wg|tun)[a-zA-Z0-
 /** /proc/net/dev: physical NICs, bonds and bridges, with what the host received and sent. */
 export function parseNetDev(text: string): NicCounters[] {
   const nics: NicCounters[] = [];
-  for (const line of text.split("\n")) {
-    const colon = line.indexOf(":");
-    if (colon < 0) continue;
-    const nic = line.slice(0, colon).trim();
+  // Not by `split`: a node has two or three lines of a guest for each of its own.
+  for (let from = 0, end = 0; from < text.length; from = end + 1) {
+    const newline = text.indexOf("\n", from);
+    end = newline < 0 ? text.length : newline;
+    const colon = text.indexOf(":", from);
+    if (colon < 0) break;
+    if (colon > end) continue;
+    const nic = text.slice(from, colon).trim();
     if (!hostNic.test(nic)) continue;
-    const parts = fields(line.slice(colon + 1));
+    const parts = fields(text.slice(colon + 1, end));
     nics.push({ nic, receivedBytes: number(parts[0]), sentBytes: number(parts[8]) });
   }
   return nics;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EntityKey } from "#protocol/ids.ts";
+import { NumberRows } from "../../../agent/core/number-rows.ts";
 import { SampleTable } from "../../../agent/core/table.ts";
 
 const guest = (vmid: number) => `guest/${vmid}` as EntityKey;
@@ -30,6 +31,34 @@ test("the same metric of two NICs and two guests are four series", () => {
       [0, "net1"],
       [1, "net0"],
       [1, "net1"],
+    ],
+  );
+});
+
+test("columns of a row stand as if they were put one by one, and what a row does not have is absent", () => {
+  const rows = new NumberRows(3);
+  rows.add("unused");
+  const row = rows.add("net0");
+  rows.take(row, ["out", "in", "cpu"], { out: 7, in: 5 });
+  const table = new SampleTable();
+  const tick = () => {
+    table.begin();
+    const entity = table.entity(guest(100));
+    table.putRow(entity, { metrics: [nicIn, cpu], columns: [1, 2] }, "pve-metrics", rows, row, "net0");
+    table.put(entity, nicIn, "pve-metrics", 9, "net1");
+  };
+  tick();
+  assert.deepEqual([...table.values()], [5, 9]);
+  const { schemaVersion } = table;
+  rows.set(row, 1, 6);
+  tick();
+  assert.deepEqual([...table.values()], [6, 9]);
+  assert.equal(table.schemaVersion, schemaVersion);
+  assert.deepEqual(
+    table.schema().series.map(({ metric, instance }) => [metric, instance]),
+    [
+      [nicIn, "net0"],
+      [nicIn, "net1"],
     ],
   );
 });

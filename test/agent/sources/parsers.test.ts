@@ -177,6 +177,8 @@ test("/proc/net/dev: NICs, bonds and bridges; not the guests' ends, the firewall
       ["vmbr0", 10, 20],
     ],
   );
+  const oddLines = "Inter-| Receive\n\n  eno1: 10 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0\nno colon";
+  assert.deepEqual(proc.parseNetDev(oddLines), [{ nic: "eno1", receivedBytes: 10, sentBytes: 20 }]);
 });
 
 test("size and hits of ZFS' cache are read from arcstats; what is not there is unknown", () => {
