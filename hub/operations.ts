@@ -105,11 +105,13 @@ export class Operations {
     for (const run of book.open()) {
       const { node } = run;
       const agent = node === null ? undefined : { cluster: run.cluster, node };
-      const due = dueStep(run, agent !== undefined && this.ports.takes(agent), now);
+      const isThere = agent !== undefined && this.ports.takes(agent);
+      const due = dueStep(run, isThere, now);
       if (due === "expire") this.expire(run);
       else if (due === "give-up") this.giveUp(run);
       else if (due === "ask") this.askAgain(run);
       else if (run.state === "queued") this.dispatch(run, now);
+      else this.tellWaiting(run, isThere ? null : `the agent of ${node} is away: nobody knows how far it is`);
     }
     return book.open().length > 0 ? lookMs : Number.POSITIVE_INFINITY;
   }
@@ -125,13 +127,19 @@ export class Operations {
       now,
     });
     if (!choice.ok) {
-      if (book.liveOf(run).waiting !== choice.why) book.tellLive(run, { waiting: choice.why });
+      this.tellWaiting(run, choice.why);
       return;
     }
+    this.tellWaiting(run, null);
     const sent = given(run, choice.node, now);
     book.save(sent, { actor: "hub", reason: `given to ${choice.node}` });
     this.repeat(sent);
     tellStart(this.ports.journal, sent);
+  }
+
+  private tellWaiting(run: Run, waiting: string | null): void {
+    const { book } = this.ports;
+    if (book.liveOf(run).waiting !== waiting) book.tellLive(run, { waiting });
   }
 
   private repeat(run: Run): void {

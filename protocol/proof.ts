@@ -68,7 +68,7 @@ export const runViewSchema = z.object({
   createdAt: epochMs,
   expiresAt: epochMs,
   state: z.enum(runStates),
-  /** Why it has not begun. */
+  /** Why it has not begun, or why nothing is heard of it. */
   waiting: z.string().nullable(),
   /** The step that runs, and how much of it is done (0 … 1). */
   step: z.string().nullable(),
@@ -249,7 +249,7 @@ export const guestProofSchema = z.object({
   gaps: z.array(z.object({ gap: z.enum(proofGaps), text: z.string() })),
   backups: z.int(),
   lastBackup: z.object({ at: epochMs, storage: z.string(), volid: z.string(), bytes: z.int().nullable() }).nullable(),
-  /** Newest backup whose bytes somebody verified. */
+  /** When the newest backup was made whose bytes somebody verified. */
   lastVerifiedAt: epochMs.nullable(),
   proof: proofBadgeSchema,
   /** When its policy wants the next test; null: no policy holds it. */

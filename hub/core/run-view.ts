@@ -36,7 +36,7 @@ export function runView(run: Run, live: LiveRun = noLiveRun): RunView {
     createdAt: run.createdAt,
     expiresAt: run.expiresAt,
     state: run.state,
-    waiting: run.state === "queued" ? live.waiting : null,
+    waiting: isOpen ? live.waiting : null,
     step: running?.step ?? null,
     fraction: running === undefined ? null : live.fraction,
     startedAt: run.startedAt,

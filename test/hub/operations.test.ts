@@ -117,7 +117,9 @@ test("a link that is lost for an hour changes nothing: the result comes with the
   await clock.advance(1_800_000);
   one.operations.tick();
   assert.equal(onlyRun().state, "running");
+  assert.equal(one.book.view(onlyRun()).waiting, "the agent of pve1 is away: nobody knows how far it is");
   one.connect("pve1");
+  assert.equal(one.book.view(onlyRun()).waiting, null);
   assert.deepEqual([onlyRun().outcome, [...agent().begun.values()]], ["passed", [1]]);
 });
 

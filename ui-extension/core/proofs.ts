@@ -98,7 +98,8 @@ export function runWords(run: RunView, now: number, t: Translate): string {
   if (run.cancelling !== null) return t("Being cancelled by {who}", { who: run.cancelling });
   if (run.keepUntil !== null && run.keepUntil > now)
     return t("Kept for another {time}", { time: formatDuration((run.keepUntil - now) / 1000) });
-  if (run.state === "queued") return run.waiting ?? t("Waiting for a node");
+  if (run.waiting !== null) return run.waiting;
+  if (run.state === "queued") return t("Waiting for a node");
   if (run.state === "sent" || run.step === null) return t("Given to {node}", { node: run.node ?? "?" });
   const step = run.step in stepNames ? stepWords(run.step as keyof typeof stepNames, t) : run.step;
   const done = run.fraction === null ? "" : ` ${Math.floor(run.fraction * 100)} %`;

@@ -70,6 +70,11 @@ const run = (change: Partial<RunView>) =>
 const runs: [name: string, view: RunView, words: string][] = [
   ["says the step and how far it is", run({ step: "restore", fraction: 0.427 }), "Restore, locked 42 %"],
   ["waits for a node, and says why", run({ state: "queued", waiting: "pve2 is away" }), "pve2 is away"],
+  [
+    "whose agent is away says so, and no percent of before",
+    run({ step: "restore", fraction: 0.4, waiting: "pve1 is away" }),
+    "pve1 is away",
+  ],
   ["was given to a node", run({ state: "sent" }), "Given to pve1"],
   ["is kept", run({ step: "keep", keepUntil: now + 3_600_000 }), "Kept for another 1 h"],
   ["is being cancelled", run({ cancelling: "alice@pve" }), "Being cancelled by alice@pve"],
