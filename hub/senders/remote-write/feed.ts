@@ -154,7 +154,12 @@ export class FactFeed {
     for (const row of rows) {
       const key = `${row.family.name} ${row.labels.map((pair) => pair.join("=")).join()}`;
       const before = this.known.get(key);
-      if (present.has(key) || (before !== undefined && at <= before.at)) continue;
+      if (present.has(key)) continue;
+      if (before !== undefined && at <= before.at) {
+        // The clock was set back: receivers take nothing older than they have, and the row isn't gone.
+        present.set(key, before);
+        continue;
+      }
       const fact = { labels: before?.labels ?? this.encode(row), at };
       present.set(key, fact);
       sink.add(fact.labels, row.value, at);
