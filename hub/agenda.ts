@@ -70,7 +70,8 @@ export class Agenda {
     if (next >= this.timerMs) return;
     this.disarm();
     this.timerMs = next;
-    this.cancel = after(this.ports.clock, Math.max(0, next - this.nowMs), () => this.look());
+    const inMs = next - this.nowMs;
+    this.cancel = inMs > 0 ? after(this.ports.clock, inMs, () => this.look()) : inNextTurn(() => this.look());
   }
 
   private look(): void {
@@ -113,4 +114,10 @@ export class Agenda {
   private failed({ name }: Entry, error: unknown): void {
     this.ports.log(3, `${name} failed: ${describeError(error)}`);
   }
+}
+
+/** Behind what came meanwhile: a timer that work of some ms sets for at once goes off before any socket is read. */
+function inNextTurn(look: () => void): () => void {
+  const immediate = setImmediate(look);
+  return () => clearImmediate(immediate);
 }

@@ -24,6 +24,8 @@ const tasksMs = 40 * 86_400_000;
 const derivedEveryMs = 1000;
 /** What changed by samples is shown together so much later. */
 const shownWithinMs = 1000;
+/** A pass takes so much of a turn of the event loop: agents and panels come in between. */
+const turnMs = 8;
 /** How far back evaluations are shown. */
 const whyMs = 10 * 60_000;
 
@@ -99,9 +101,11 @@ export class Alerting implements AlertingPorts {
     this.loop.onWork(wake);
   }
 
-  /** All that is due by time. Returns in how many ms the next one is due at the latest. */
+  /** All that is due by time, some ms of it: 0 means there is more. Returns in how many ms the next one is due at the latest. */
   tick(): number {
-    this.loop.pass();
+    const { clock } = this.ports;
+    const startedMs = clock.monotonicMs();
+    while (this.loop.step()) if (clock.monotonicMs() - startedMs >= turnMs) return 0;
     const now = this.ports.clock.now();
     this.derived.step(() => this.loop.derivedSources(), now);
     this.tellChanged();
