@@ -8,6 +8,9 @@ const freshStepMs = 300_000;
 /** Of 16 kB each, a day long. */
 const entriesMax = 64;
 
+/** After midnight two days have no rollup; more is a hub that was away, and would not be small. */
+const spanMax = 2 * dayMs;
+
 /** What blocks have of a series from the begin of a day on; samples from `until` on are not in it. */
 type Fresh = { steps: Buckets; until: number };
 
@@ -30,7 +33,7 @@ export class FreshSteps {
     const { series, buckets, groups } = reading;
     const [place, another] = groups;
     if (place === undefined || another !== undefined || buckets === undefined) return from;
-    if (from % dayMs !== 0 || buckets.stepMs % freshStepMs !== 0) return from;
+    if (from % dayMs !== 0 || to - from > spanMax || buckets.stepMs % freshStepMs !== 0) return from;
     let known = this.byGroup.get(place.group)?.get(series.id);
     if (known === undefined || known.steps.start !== from) {
       known = stepsOf(reading.track, from, read());
