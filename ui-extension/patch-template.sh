@@ -35,9 +35,11 @@ case $action in
 esac
 
 template=$(readlink -f "$template") && [ -f "$template" ] || finish "no web UI here: $root/usr/share/pve-manager/index.html.tpl is missing"
+# One of us at a time: dpkg's trigger and the switch's service may come together.
+exec 9<"$(dirname "$template")" && flock -w 60 9 || finish "another run does not end: $template left as it is"
 if [ "$action" = apply ] && { [ -e "$disabled" ] || [ ! -f "$loader" ]; }; then action=remove; fi
 
-# A fixed name, so that whatever an interrupted run left is overwritten by the next one. dpkg runs one of us at a time.
+# A fixed name, so that whatever an interrupted run left is overwritten by the next one.
 new=$template.proven-new
 rm -f "$new" "$new.2"
 trap 'rm -f "$new" "$new.2"' EXIT

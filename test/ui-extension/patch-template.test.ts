@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
@@ -63,6 +64,20 @@ test("a fresh template gets one line right after pvemanagerlib.js, and is byte f
   assert.equal(pve.text(), patched);
   assert.equal(pve.said("remove"), "");
   assert.equal(pve.text(), pveTemplate);
+  assert.deepEqual(pve.files(), ["index.html.tpl", "js"]);
+});
+
+test("runs that come together, as dpkg's trigger and the switch's service may, leave a whole template", async () => {
+  const pve = machine(pveTemplate);
+  const together = (...actions: string[]) =>
+    Promise.all(actions.map((action) => once(spawn("sh", [script, action, "--root", pve.root], { stdio: "ignore" }), "exit")));
+  for (let round = 0; round < 5; round++) {
+    writeFileSync(pve.template, pveTemplate);
+    await together("apply", "apply", "apply", "apply");
+    assert.equal(pve.text(), patched);
+    await together("remove", "apply", "remove", "apply");
+    assert.ok([patched, pveTemplate].includes(pve.text()));
+  }
   assert.deepEqual(pve.files(), ["index.html.tpl", "js"]);
 });
 
