@@ -80,6 +80,16 @@ test("proof: only restore tests that ended prove; a check of the archive, or one
   assert.notEqual(stepProof(before, run, result), before);
 });
 
+test("proof: the end of a test that was given up counts when it is told after all, though it lies before the hub's own", () => {
+  const { run, result } = ended(1);
+  const givenUp = { ...run, outcome: "interrupted", measures: null, finishedAt: (start + 3 * day) as EpochMs } as const;
+  const before = stepProof(undefined, givenUp, undefined);
+  assert.deepEqual(short(badge(before, 3)), ["unknown", "none", "run-1"]);
+  const after = stepProof(before, run, result);
+  assert.deepEqual([after?.lastTest?.outcome, after?.lastTest?.at], ["passed", start + day]);
+  assert.deepEqual(short(badge(after, 3)), ["proven", "works", "run-1"]);
+});
+
 test("proof: without its agent's report a test proves nothing, whatever it is called", () => {
   const { run } = ended(1);
   assert.equal(stepProof(undefined, run, undefined)?.lastGood, null);
