@@ -4,7 +4,7 @@ import { affectedTitles, takesAlong } from "./affected.ts";
 import { AlertBook } from "./alert-book.ts";
 import { AlertFacts } from "./alert-facts.ts";
 import { AlertHolds } from "./alert-holds.ts";
-import { AlertPace } from "./alert-pace.ts";
+import { AlertPace, type Rebuild } from "./alert-pace.ts";
 import type { Dispatcher } from "./alert-ports.ts";
 import { AlertSubjects, type Watched } from "./alert-subjects.ts";
 import { AlertTeller } from "./alert-teller.ts";
@@ -14,7 +14,7 @@ import { changeRecord, currentRecord, endRecord, withAcknowledgement } from "./c
 import { sameFigure } from "./core/alert-text.ts";
 import { alertView } from "./core/alert-view.ts";
 import { type ClusterPicture, nodesSeenOffline } from "./core/cluster.ts";
-import { datastoreBehind, entitiesOf } from "./core/entity-facts.ts";
+import { datastoresBehind, entitiesOf, sameEntities } from "./core/entity-facts.ts";
 import { type Change, type Check, Evaluator } from "./core/evaluate.ts";
 import type { ProofFacts } from "./core/fact-samples.ts";
 import { isFresh } from "./core/freshness.ts";
@@ -70,6 +70,8 @@ export class AlertLoop {
   private underWay: Generator<void, void> | undefined;
   private frames: FrameNews[] = [];
   private pictures: readonly ClusterPicture[] = [];
+  /** As of the newest time they were others than before. */
+  private entities: readonly EntityFacts[] = [];
   private readonly skews = new SkewCorrection();
   private readonly facts: AlertFacts;
   private readonly ran: StoredRunMemory;
@@ -167,11 +169,9 @@ export class AlertLoop {
     if (this.pace.takeFacts(monotonic)) {
       const version = this.ports.version?.();
       this.pictures = this.ports.pictures().map((picture) => this.skews.correct(picture));
-      const isRebuilt = this.pace.takeRebuild(monotonic, version);
-      if (isRebuilt) {
-        this.rebuild(now);
-        yield;
-      }
+      const rebuild = this.pace.takeRebuild(monotonic, version);
+      const isRebuilt = rebuild !== undefined && this.rebuild(rebuild, now);
+      if (isRebuilt) yield;
       this.holds.stepAutomatic(this.pictures, now);
       const isNews = this.pace.takeNews(version);
       yield* this.facts.tell(this.pictures, isNews || isRebuilt, now, monotonic);
@@ -249,20 +249,23 @@ export class AlertLoop {
     this.ran.shift(jump);
   }
 
-  private rebuild(now: EpochMs): void {
+  /** Returns whether what is watched may be another. */
+  private rebuild(what: Rebuild, now: EpochMs): boolean {
     const { reader } = this.ports;
     const entities = this.pictures.flatMap((picture) =>
       entitiesOf(picture, (entity) => reader.incarnationOf(picture.cluster, entity), now),
     );
-    const pictureOf = new Map(this.pictures.map((picture) => [picture.cluster as string, picture]));
-    const behind = (cluster: string, storage: string) => {
-      const picture = pictureOf.get(cluster);
-      return picture === undefined ? undefined : datastoreBehind(picture, storage);
-    };
-    this.holds.dependOn(dependenciesOf(entities, behind));
-    this.subjects.rebuild(entities, this.ruleBook, now);
+    const isNew = what === "all" || !sameEntities(entities, this.entities);
+    if (isNew) this.follow(entities, now);
     this.endOrphans(now);
     this.noteWorst();
+    return isNew;
+  }
+
+  private follow(entities: readonly EntityFacts[], now: EpochMs): void {
+    this.entities = entities;
+    this.holds.dependOn(dependenciesOf(entities, datastoresBehind(this.pictures)));
+    this.subjects.rebuild(entities, this.ruleBook, now);
   }
 
   /** The worst figures survive a restart. */

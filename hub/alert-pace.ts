@@ -7,14 +7,21 @@ import type { FrameNews } from "./core/series.ts";
  */
 const factsEveryMs = 5000;
 const factsAtLeastMs = 11_000;
-/** entities and rules are followed no more often than this, and this often where nothing seems to have changed. */
+/** entities and rules are followed no more often than this, */
 const rebuildEveryMs = 30_000;
-const rebuildAtLeastMs = 5 * 60_000;
+/** entities are compared this often where nothing seems to have changed, as time alone may add or take some, */
+const compareEveryMs = 5 * 60_000;
+/** and all is followed this often though nothing seems to have. */
+const rebuildAtLeastMs = 3_600_000;
+
+/** What a look at entities and rules is: `all` follows whatever there is, `compare` only where entities are others than before. */
+export type Rebuild = "all" | "compare";
 
 /** When the alert loop looks at facts again, and when at entities and rules: both cost milliseconds. Times are monotonic. */
 export class AlertPace {
   private factsAt = Number.NEGATIVE_INFINITY;
   private rebuiltAt = Number.NEGATIVE_INFINITY;
+  private comparedAt = Number.NEGATIVE_INFINITY;
   /** As of the last rebuild; what agents sample is another list where their schema is another. */
   private builtVersion: number | undefined;
   private seenVersion: number | undefined;
@@ -46,13 +53,18 @@ export class AlertPace {
   }
 
   /** Whether to follow entities and rules now; then they count as followed. `version` undefined: nobody counts changes. */
-  takeRebuild(now: number, version: number | undefined): boolean {
+  takeRebuild(now: number, version: number | undefined): Rebuild | undefined {
     const changed = this.isOutdated || version === undefined || version !== this.builtVersion;
-    if (now - this.rebuiltAt < (changed ? rebuildEveryMs : rebuildAtLeastMs)) return false;
+    if (now - this.rebuiltAt < (changed ? rebuildEveryMs : rebuildAtLeastMs)) {
+      if (now - this.comparedAt < compareEveryMs) return undefined;
+      this.comparedAt = now;
+      return "compare";
+    }
     this.rebuiltAt = now;
+    this.comparedAt = now;
     this.builtVersion = version;
     this.isOutdated = false;
-    return true;
+    return "all";
   }
 
   /** Whether the version is another one than at the last call. */

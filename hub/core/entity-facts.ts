@@ -76,14 +76,48 @@ function hardwareOf(
   return [...found, ...datastores.values()];
 }
 
-/** The datastore behind a storage. */
-export function datastoreBehind(picture: ClusterPicture, storage: string): EntityKey | undefined {
+/** Finds the datastore behind a storage of one of these clusters. */
+export function datastoresBehind(
+  pictures: readonly ClusterPicture[],
+): (cluster: string, storage: string) => EntityKey | undefined {
+  const pictureOf = new Map(pictures.map((picture) => [picture.cluster as string, picture]));
+  return (cluster, storage) => {
+    const picture = pictureOf.get(cluster);
+    return picture === undefined ? undefined : datastoreBehind(picture, storage);
+  };
+}
+
+function datastoreBehind(picture: ClusterPicture, storage: string): EntityKey | undefined {
   for (const { inventory } of picture.agents.values()) {
     const found = inventory?.inventory.datastores?.find((one) => one.storages.some((place) => place.storage === storage));
     if (found !== undefined) return found.key as EntityKey;
   }
   return undefined;
 }
+
+/** Whether two lists hold the same entities, each as it was, in the same order. */
+export function sameEntities(a: readonly EntityFacts[], b: readonly EntityFacts[]): boolean {
+  return a.length === b.length && a.every((one, index) => sameFacts(one, b[index] as EntityFacts));
+}
+
+function sameFacts(a: EntityFacts, b: EntityFacts): boolean {
+  return (
+    a.entity === b.entity &&
+    a.cluster === b.cluster &&
+    a.kind === b.kind &&
+    a.incarnation === b.incarnation &&
+    a.node === b.node &&
+    a.type === b.type &&
+    a.name === b.name &&
+    a.title === b.title &&
+    a.pool === b.pool &&
+    sameWords(a.tags, b.tags) &&
+    sameWords(a.storages, b.storages)
+  );
+}
+
+const sameWords = (a: readonly string[], b: readonly string[]) =>
+  a === b || (a.length === b.length && a.every((word, index) => word === b[index]));
 
 /** One guest, as scopes ask about it. `incarnation`: 1 where it doesn't matter. */
 export function guestEntity(cluster: EntityFacts["cluster"], { facts, owner }: OwnedGuest, incarnation = 1): EntityFacts {
