@@ -1,8 +1,8 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 /** As it is kept of a secret with enough random bits that nobody guesses it: its SHA-256. */
-export const hashSecret = (secret: string) => createHash("sha256").update(secret).digest("hex");
+export const hashSecret = (secret: string) => hash("sha256", secret, "hex");
 
 /** Compares without telling by its time where they differ; lengths may be told. */
 export function sameSecret(a: Uint8Array, b: Uint8Array): boolean {

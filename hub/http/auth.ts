@@ -162,6 +162,7 @@ export class Authenticator {
   }
 
   private refuseLocked(address: string): void {
+    if (this.failures.size === 0) return;
     const waitMs = lockedForMs(this.failures.get(placeNamed(address)), this.ports.clock.monotonicMs());
     if (waitMs === 0) return;
     throw new Refusal("rate-limited", "too many wrong API keys from this address", { retryAfterSec: Math.ceil(waitMs / 1000) });
