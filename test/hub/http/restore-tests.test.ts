@@ -108,8 +108,8 @@ test("who may test a guest of his chooses no secret or script of the node, and n
   assert.equal(await status({ checks: [{ ...ssh, command: "id" }] }), 403);
 });
 
-test("of one guest so many runs go on at once, and so many are ordered in a day", async (t) => {
-  const { ask, list, hub } = restoreHub(t);
+test("of one guest so many runs that are ordered by hand go on at once, and no more", async (t) => {
+  const { ask, list } = restoreHub(t);
   list([backupOf(100, 1000), backupOf(101, 1000)]);
   const order = (vmid = 100) => ask("root@pam", "POST", "restore-tests", { vmid });
   const ids: unknown[] = [];
@@ -118,16 +118,8 @@ test("of one guest so many runs go on at once, and so many are ordered in a day"
   assert.equal(refused.status, 409);
   assert.match(JSON.stringify(refused.json.error), /32 runs about guest 100 have not ended/);
   assert.equal((await order(101)).status, 201, "of another guest");
-  // Who cancels and orders again and again fills no memory either.
-  for (let i = 32; i < 200; i++) {
-    await ask("root@pam", "DELETE", `restore-tests/${ids.pop()}`);
-    ids.push((await order()).json.id);
-    await hub.clock.advance(110);
-  }
-  await ask("root@pam", "DELETE", `restore-tests/${ids.pop()}`);
-  assert.equal((await order()).status, 429);
-  await hub.clock.advance(86_400_000);
-  assert.equal((await order()).status, 201);
+  await ask("root@pam", "DELETE", `restore-tests/${ids[0]}`);
+  assert.equal((await order()).status, 201, "one is over");
 });
 
 test("a test that passed is told with its evidence, and the log of changes holds its digests", async (t) => {
