@@ -138,6 +138,7 @@ export const italianAlerting: Readonly<Record<string, string>> = {
   Pending: "In attesa",
   "{n} alert follows from it and was not told": "{n} allarme ne consegue e non è stato notificato",
   "{n} alerts follow from it and were not told": "{n} allarmi ne conseguono e non sono stati notificati",
+  "Show more": "Mostra altri",
   "and {n} more": "e altri {n}",
   "Replayed on history of one value per {step}, by the same code that judges live.":
     "Rigiocata sullo storico, un valore ogni {step}, con lo stesso codice che giudica dal vivo.",

@@ -4,12 +4,14 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { launchBrowser, visit } from "../support/browser.ts";
+import { fakeAlerts } from "../support/fake-alerts.ts";
 import { type FakeHub, panelFiles, startFakeHub } from "../support/fake-hub.ts";
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 let browser: Browser;
 let hub: FakeHub;
 let reader: FakeHub;
+const hubs: FakeHub[] = [];
 
 before(async () => {
   const [launched, files] = await Promise.all([launchBrowser(), panelFiles()]);
@@ -19,7 +21,7 @@ before(async () => {
 });
 after(async () => {
   await browser.close();
-  await Promise.all([hub.close(), reader.close()]);
+  await Promise.all([hub, reader, ...hubs].map((one) => one.close()));
 });
 
 const section = (page: Page, name: string) =>
@@ -41,6 +43,55 @@ test("the header counts what needs somebody; a cause shows its consequences fold
   assert.equal(hub.writes.at(-1)?.path, "/api/v1/alerts/storage-full%400123456789abcdef%2Fstorage%2Fnfs1%231/ack");
   await nfs.getByRole("link", { name: "Why?" }).click();
   await page.getByText("it held for 10 min").waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a comment that is being written stays at its alert when another one fires above it", async () => {
+  const own = await startFakeHub({ files: await panelFiles(), alerting: true, everyMs: 60_000, scopes: ["read", "write"] });
+  hubs.push(own);
+  const { page, close } = await visit(browser, own);
+  await section(page, "Alerts");
+  const nfs = page.getByRole("article", { name: "Storage nfs1 is 91 % full" });
+  await nfs.getByRole("button", { name: "With a comment …" }).click();
+  await nfs.getByLabel("Comment (others read it)").fill("nfs1 is being enlarged");
+  const alerts = fakeAlerts(Date.now());
+  const [down] = alerts;
+  assert.ok(down !== undefined);
+  const text = "Node pve1 is offline, say the other members";
+  const worse = { ...down, id: "node-down@pve1", entity: "node/pve1", title: "pve1", text };
+  await own.send("alerts", [worse, ...alerts]);
+  await page.getByRole("article", { name: text }).waitFor();
+  assert.equal(await nfs.getByLabel("Comment (others read it)").inputValue(), "nfs1 is being enlarged");
+  await nfs.getByRole("button", { name: "Acknowledge with it" }).click();
+  await nfs.getByText("You took it: no repeats, no escalation.").waitFor();
+  assert.match(own.writes.at(-1)?.path ?? "", /storage-full.*\/ack$/);
+  await close();
+});
+
+test("of thousands of alerts a hundred are drawn, the worst first, and more when they are asked for", async () => {
+  const own = await startFakeHub({ files: await panelFiles(), alerting: true, everyMs: 60_000 });
+  hubs.push(own);
+  const { page, complaints, close } = await visit(browser, own);
+  await section(page, "Alerts");
+  await page.locator("proven-alert-row").first().waitFor();
+  const full = fakeAlerts(Date.now()).find(({ rule }) => rule === "storage-full");
+  assert.ok(full !== undefined);
+  await own.send(
+    "alerts",
+    Array.from({ length: 3000 }, (_, index) => ({ ...full, id: `storage-full@${index}`, text: `Storage s${index} is full` })),
+  );
+  await page.getByText(/^and 29\d\d more$/).waitFor();
+  assert.equal(await page.locator("section[aria-label=Firing] proven-alert-row").count(), 100);
+  await page.getByRole("button", { name: "Show more" }).click();
+  await page.getByText(/^and 28\d\d more$/).waitFor();
+  assert.equal(await page.locator("section[aria-label=Firing] proven-alert-row").count(), 200);
+  await page.getByRole("link", { name: "Proven" }).click();
+  await page
+    .locator("[data-answer=wrong]")
+    .getByRole("link", { name: /^and \d+ more$/ })
+    .waitFor();
+  assert.ok((await page.locator("[data-answer=wrong] li").count()) <= 51);
   assert.deepEqual(complaints, []);
   await close();
 });

@@ -1,10 +1,12 @@
 import { css, html, nothing } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 import type { AlertView } from "#protocol/alerting.ts";
 import type { Answer } from "../api.ts";
 import { formatAge } from "../core/age.ts";
 import { dispositionWords, figureWords, isOpen, placeOf, sinceOf } from "../core/alerts.ts";
 import { hasPage, sectionRoute } from "../core/route.ts";
 import { t, timeZone, tn } from "../i18n.ts";
+import type { Panel } from "../panel.ts";
 import { moment } from "./figures.ts";
 import { refusal, type Said, said } from "./form.ts";
 import { icon } from "./icon.ts";
@@ -153,3 +155,11 @@ export class ProvenAlertRow extends PanelElement {
   }
 }
 customElements.define("proven-alert-row", ProvenAlertRow);
+
+/** Rows that stay with their alerts when others come and go: a comment that is being written must never end up at another one. */
+export const alertRows = (panel: Panel, alerts: readonly AlertView[]) =>
+  repeat(
+    alerts,
+    ({ id }) => id,
+    (alert) => html`<proven-alert-row .panel=${panel} .alert=${alert}></proven-alert-row>`,
+  );

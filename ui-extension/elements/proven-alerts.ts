@@ -1,4 +1,5 @@
 import { css, html, nothing, type PropertyValues } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 import type { AlertView } from "#protocol/alerting.ts";
 import { alertsVerdict, type Cause, filterAlerts, groupCauses } from "../core/alerts.ts";
 import { sectionRoute } from "../core/route.ts";
@@ -8,13 +9,21 @@ import { icon } from "./icon.ts";
 import { link } from "./link.ts";
 import { PanelElement } from "./panel-element.ts";
 import "./proven-alert-history.ts";
-import "./proven-alert-row.ts";
 import { formStyles } from "./form.ts";
+import { alertRows } from "./proven-alert-row.ts";
 import { shared } from "./styles.ts";
+
+/** Each row tells ages and so is drawn every second: thousands at once would stop the page. */
+const shownAtOnce = 100;
 
 /** What fires now, by cause, and what fired. */
 export class ProvenAlerts extends PanelElement {
-  static override properties = { ...PanelElement.properties, tab: { attribute: false }, open: { state: true } };
+  static override properties = {
+    ...PanelElement.properties,
+    tab: { attribute: false },
+    open: { state: true },
+    shown: { state: true },
+  };
   static override styles = [
     shared,
     formStyles,
@@ -31,6 +40,7 @@ export class ProvenAlerts extends PanelElement {
       .tabs a.here { background: var(--pv-panel); box-shadow: inset 0 2px 0 var(--pv-primary); }
       input[type="search"] { flex: 1; min-width: 160px; max-width: 420px; }
       .follow { margin: 0 0 0 22px; border-left: 2px solid var(--pv-line); }
+      .more { padding: 6px 10px; }
       .follow button { margin: 4px 10px; }
       h2.part { font-size: 13px; font-weight: 500; color: var(--pv-dim); padding: 6px 2px 0; }
     `,
@@ -38,10 +48,13 @@ export class ProvenAlerts extends PanelElement {
   declare tab: "active" | "history";
   /** Causes whose consequences are unfolded. */
   declare open: ReadonlySet<string>;
+  /** Causes that are drawn of each part, and consequences of each cause. */
+  declare shown: number;
 
   constructor() {
     super();
     this.open = new Set();
+    this.shown = shownAtOnce;
   }
 
   protected watched() {
@@ -86,9 +99,27 @@ export class ProvenAlerts extends PanelElement {
       return html`<section class="panel"><p class="empty">${filter === "" ? t("No alert fires.") : t("No alert fits the filter.")}</p></section>`;
     }
     return html`
-      ${firing.length === 0 ? nothing : html`<section class="panel" aria-label=${t("Firing")}>${firing.map((cause) => this.#cause(cause))}</section>`}
-      ${pending.length === 0 ? nothing : html`<h2 class="part">${t("Not yet firing: their time is not over")}</h2><section class="panel" aria-label=${t("Pending")}>${pending.map((cause) => this.#cause(cause))}</section>`}
+      ${firing.length === 0 ? nothing : html`<section class="panel" aria-label=${t("Firing")}>${this.#causes(firing)}</section>`}
+      ${pending.length === 0 ? nothing : html`<h2 class="part">${t("Not yet firing: their time is not over")}</h2><section class="panel" aria-label=${t("Pending")}>${this.#causes(pending)}</section>`}
     `;
+  }
+
+  #causes(causes: readonly Cause[]) {
+    const rows = repeat(
+      causes.slice(0, this.shown),
+      ({ alert }) => alert.id,
+      (cause) => this.#cause(cause),
+    );
+    return html`${rows}${this.#more(causes.length)}`;
+  }
+
+  #more(all: number) {
+    const left = all - this.shown;
+    if (left <= 0) return nothing;
+    const show = () => {
+      this.shown += shownAtOnce;
+    };
+    return html`<p class="more"><button type="button" @click=${show}>${t("Show more")}</button> <span class="dim">${tn(left, "and {n} more", "and {n} more")}</span></p>`;
   }
 
   #cause({ alert, consequences }: Cause) {
@@ -102,7 +133,7 @@ export class ProvenAlerts extends PanelElement {
               <button type="button" class="quiet" aria-expanded=${isOpen ? "true" : "false"} @click=${() => this.#toggle(alert.id)}>
                 ${icon(isOpen ? "up" : "down")} ${tn(consequences.length, "{n} alert follows from it and was not told", "{n} alerts follow from it and were not told")}
               </button>
-              ${isOpen ? consequences.map((one) => html`<proven-alert-row .panel=${panel} .alert=${one}></proven-alert-row>`) : nothing}
+              ${isOpen ? html`${alertRows(panel, consequences.slice(0, this.shown))}${this.#more(consequences.length)}` : nothing}
             </div>`
       }`;
   }

@@ -49,6 +49,7 @@ const changeLooks: Record<EventView["severity"], { icon: IconName; level: string
   critical: { icon: "critical", level: "crit", word: "critical" },
 };
 const gapsShown = 50;
+const problemsShown = 50;
 
 /** The three questions one opens the panel with, each with its answer first and what it stands on below. */
 export class ProvenAnswers extends PanelElement {
@@ -95,9 +96,14 @@ export class ProvenAnswers extends PanelElement {
       ${
         problems.length === 0
           ? html`<p class="calm dim">${t("Nothing in what reports.")}</p>`
-          : html`<ul tabindex="0" aria-label=${t("Problems")}>${problems.map((problem) => this.#problem(problem, alerts.get(problem.key)))}</ul>`
+          : html`<ul tabindex="0" aria-label=${t("Problems")}>${problems.slice(0, problemsShown).map((problem) => this.#problem(problem, alerts.get(problem.key)))}${this.#otherProblems(problems.length - problemsShown)}</ul>`
       }
     </section>`;
+  }
+
+  #otherProblems(left: number) {
+    if (left <= 0) return nothing;
+    return html`<li><span></span>${link(this.panel, sectionRoute("alerts"), tn(left, "and {n} more", "and {n} more"))}</li>`;
   }
 
   #problem({ severity, text, detail, at, entity, cluster }: Problem, alert: AlertView | undefined) {

@@ -1,10 +1,14 @@
-import { css, html } from "lit";
+import { css, html, nothing } from "lit";
 import { alertsAbout } from "../core/alerts.ts";
-import { t } from "../i18n.ts";
+import { sectionRoute } from "../core/route.ts";
+import { t, tn } from "../i18n.ts";
+import { link } from "./link.ts";
 import { PanelElement } from "./panel-element.ts";
-import "./proven-alert-row.ts";
+import { alertRows } from "./proven-alert-row.ts";
 import "./proven-why-links.ts";
 import { shared } from "./styles.ts";
+
+const shown = 50;
 
 /** Alerts about one node, guest or storage, on its page, and the way to why a rule did, or didn't, fire for it. */
 export class ProvenEntityAlerts extends PanelElement {
@@ -12,6 +16,7 @@ export class ProvenEntityAlerts extends PanelElement {
   static override styles = [
     shared,
     css`
+      .rest { padding: 8px 12px; }
       .scroll { max-height: 360px; overflow-y: auto; }
     `,
   ];
@@ -28,8 +33,13 @@ export class ProvenEntityAlerts extends PanelElement {
     if (alerts.length === 0) return why;
     return html`<section class="panel" aria-label=${t("Alerts")}>
       <header><h2>${t("Alerts")} <span class="dim num">${alerts.length}</span></h2></header>
-      <div class="scroll">${alerts.map((alert) => html`<proven-alert-row .panel=${this.panel} .alert=${alert}></proven-alert-row>`)}</div>
+      <div class="scroll">${alertRows(this.panel, alerts.slice(0, shown))}${this.#rest(alerts.length - shown)}</div>
     </section>${why}`;
+  }
+
+  #rest(left: number) {
+    if (left <= 0) return nothing;
+    return html`<p class="rest">${link(this.panel, sectionRoute("alerts"), t("All alerts"))} <span class="dim">${tn(left, "and {n} more", "and {n} more")}</span></p>`;
   }
 }
 customElements.define("proven-entity-alerts", ProvenEntityAlerts);

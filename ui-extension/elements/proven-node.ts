@@ -64,7 +64,8 @@ export class ProvenNode extends EntityPage {
   #notices(node: NodeView) {
     const now = this.panel.now.value;
     const { agent } = node;
-    const problems = agent.sources
+    // An agent that is away said so long ago.
+    const problems = (agent.state === "connected" ? agent.sources : [])
       .filter((source) => source.problem !== null)
       .map(({ source, problem }) => `${source}: ${problem}`);
     return html`

@@ -4,7 +4,7 @@ import { sectionRoute } from "../core/route.ts";
 import { t } from "../i18n.ts";
 import { link } from "./link.ts";
 import { PanelElement } from "./panel-element.ts";
-import "./proven-alert-row.ts";
+import { alertRows } from "./proven-alert-row.ts";
 import { shared } from "./styles.ts";
 
 const shown = 20;
@@ -31,7 +31,7 @@ export class ProvenOpenAlerts extends PanelElement {
         alerts.length === 0
           ? html`<p class="dim">${t("None needs you now.")}</p>`
           : html`<div class="list" tabindex="0" role="region" aria-label=${t("Open alerts")}>
-              ${alerts.slice(0, shown).map((alert) => html`<proven-alert-row .panel=${this.panel} .alert=${alert}></proven-alert-row>`)}
+              ${alertRows(this.panel, alerts.slice(0, shown))}
             </div>`
       }
     </section>`;
