@@ -171,12 +171,17 @@ export class VmRestore extends RestoreJob {
       const seconds = Math.floor((this.now() - startedAt) / 1000);
       task.log(`progress ${percent}% (read ${Math.floor((total * percent) / 100)} bytes, duration ${seconds} sec)`);
     }
-    if (end === undefined || end.totals === true) this.logTotals(total, stored);
+    if (end === undefined || end.totals === true) this.logTotals(archive, total, stored);
     if (end !== undefined) this.fail(archive, end);
     if (archive.damage === "flipped-data") for (const volume of this.byKey.values()) volume.damage = "different";
   }
 
-  private logTotals(total: number, stored: number): void {
+  private logTotals({ format, disks }: Archive, total: number, stored: number): void {
+    if (format === "pbs-vm") {
+      for (const { sizeBytes } of disks)
+        this.task.log(`restore image complete (bytes=${sizeBytes}, duration=1.00s, speed=${(sizeBytes / 1e6).toFixed(2)}MB/s)`);
+      return;
+    }
     this.task.log(
       `total bytes read ${total}, sparse bytes ${total - stored} (${(((total - stored) / total) * 100).toPrecision(3)}%)`,
     );

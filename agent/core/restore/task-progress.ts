@@ -12,3 +12,16 @@ export function restoreFraction(lines: readonly LogLine[]): number | undefined {
   }
   return undefined;
 }
+
+const restored = [
+  // VMs from files, and containers: tar's own words.
+  /^total bytes read:? (\d+)/i,
+  // A VM's disk from a Backup Server, one line each (pbs-restore of pve-qemu; known from its source, never recorded).
+  /^restore image complete \(bytes=(\d+),/,
+];
+
+/** Bytes that a restore wrote, as its task told at the end; undefined: it did not say, as for a container from a Backup Server. */
+export function restoredBytes(log: readonly string[]): number | undefined {
+  const told = log.flatMap((line) => restored.flatMap((pattern) => pattern.exec(line)?.[1] ?? []));
+  return told.length === 0 ? undefined : told.reduce((sum, bytes) => sum + Number(bytes), 0);
+}

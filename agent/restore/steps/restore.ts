@@ -3,7 +3,7 @@ import { judgeContainer, stripContainerFile, unlockContainerFile } from "../../c
 import { judgeVm, stripVmCall } from "../../core/restore/isolate-vm.ts";
 import type { Isolation, IsolationPlan, JudgedPhase, Mismatch } from "../../core/restore/isolation.ts";
 import { fullBelowBytes, gib } from "../../core/restore/resources.ts";
-import { restoreFraction } from "../../core/restore/task-progress.ts";
+import { restoredBytes, restoreFraction } from "../../core/restore/task-progress.ts";
 import { commandEnded, TestGuest } from "../guest.ts";
 import { tellError } from "../node-view.ts";
 import type { SandboxHandle } from "../ports.ts";
@@ -116,10 +116,8 @@ export async function stopTask({ api, node }: TestRun["ports"], upid: string): P
   return ended.ok ? undefined : tellError(ended.error);
 }
 
-/** `total bytes read 1342177280, …` of VMs, `Total bytes read: 174776320 (…)` of containers. */
 function restoreMeasures(log: readonly string[], tookMs: number): { restoreMs: number; restoreBytes?: number } {
-  const match = log.map((line) => /^total bytes read:? (\d+)/i.exec(line)).findLast((found) => found !== null);
-  const bytes = match === undefined || match === null ? undefined : Number(match[1]);
+  const bytes = restoredBytes(log);
   return { restoreMs: Math.round(tookMs), ...(bytes !== undefined && { restoreBytes: bytes }) };
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Message } from "#protocol/messages.ts";
-import { restoreFraction } from "../../../agent/core/restore/task-progress.ts";
+import { restoredBytes, restoreFraction } from "../../../agent/core/restore/task-progress.ts";
 import { newId, plantTest, startOperations, startRestoreNode, statesOf } from "../../support/restore-node.ts";
 
 for (const type of ["qemu", "lxc"] as const) {
@@ -99,4 +99,18 @@ test("how far a restore is comes from what its task printed, and is not known wh
   const container = ["extracting archive '/mnt/a.tar.zst'", "Total bytes read: 174766080 (167MiB, 197MiB/s)"];
   assert.equal(restoreFraction(container.map(line)), undefined);
   assert.equal(restoreFraction([]), undefined);
+});
+
+test("how much was restored comes from the task, disk by disk where it came from a Backup Server", () => {
+  assert.equal(
+    restoredBytes([
+      "progress 100% (read 1342177280 bytes, duration 0 sec)",
+      "total bytes read 1342177280, sparse bytes 1268318208 (94.5%)",
+    ]),
+    1_342_177_280,
+  );
+  assert.equal(restoredBytes(["Total bytes read: 174766080 (167MiB, 197MiB/s)"]), 174_766_080);
+  const image = (bytes: number) => `restore image complete (bytes=${bytes}, duration=84.36s, speed=388.44MB/s)`;
+  assert.equal(restoredBytes([image(34_359_738_368), "rescan volumes...", image(540_672)]), 34_360_279_040);
+  assert.equal(restoredBytes(["extracting archive"]), undefined);
 });
