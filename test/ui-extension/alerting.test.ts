@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { launchBrowser, visit } from "../support/browser.ts";
 import { fakeAlerts } from "../support/fake-alerts.ts";
 import { type FakeHub, panelFiles, startFakeHub } from "../support/fake-hub.ts";
@@ -62,7 +62,10 @@ test("a comment that is being written stays at its alert when another one fires 
   const worse = { ...down, id: "node-down@pve1", entity: "node/pve1", title: "pve1", text };
   await own.send("alerts", [worse, ...alerts]);
   await page.getByRole("article", { name: text }).waitFor();
-  assert.equal(await nfs.getByLabel("Comment (others read it)").inputValue(), "nfs1 is being enlarged");
+  const comments = (of: Locator) =>
+    of.locator(".note input").evaluateAll((inputs) => inputs.map((input) => "value" in input && input.value));
+  assert.deepEqual(await comments(page.locator("proven-alert-row")), ["nfs1 is being enlarged"]);
+  assert.deepEqual(await comments(nfs), ["nfs1 is being enlarged"]);
   await nfs.getByRole("button", { name: "Acknowledge with it" }).click();
   await nfs.getByText("You took it: no repeats, no escalation.").waitFor();
   assert.match(own.writes.at(-1)?.path ?? "", /storage-full.*\/ack$/);
