@@ -79,6 +79,9 @@ export const italian: Readonly<Record<string, string>> = {
   "Node {node} is silent: nobody can tell how it is": "Il nodo {node} tace: nessuno sa come sta",
   Nodes: "Nodi",
   "Nodes online": "Nodi online",
+  "Nothing is known of this guest now: no agent tells of {node}.":
+    "Di questo guest ora non si sa nulla: nessun agente riferisce di {node}.",
+  "Nothing is known of this guest now: node {node} is offline.": "Di questo guest ora non si sa nulla: il nodo {node} è offline.",
   "Nothing is known of this guest now: node {node} is silent.": "Di questo guest ora non si sa nulla: il nodo {node} tace.",
   "Nothing is known yet: no node reports": "Non si sa ancora nulla: nessun nodo riferisce",
   "Nothing of this name is known here: it was removed, or you may not see it.":

@@ -88,6 +88,15 @@ test("of a node whose agent says nothing any more, nothing that it said stays gr
   await close();
 });
 
+test("a guest's page names why nothing is known of it: its node is offline", async () => {
+  const from = await startHub({ silent: 1, trouble: true });
+  const { page, complaints, close } = await openPage("#/guests?filter=node%3Apve3", { from });
+  await page.locator("proven-guest-list tbody a").first().click();
+  await page.getByText("Nothing is known of this guest now: node pve3 is offline.").waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("a node's page leads to its disks, pools, certificates and updates", async () => {
   const { page, complaints, close } = await openPage("#/node/pve1");
   const disks = page.locator("proven-hardware");

@@ -63,6 +63,14 @@ export class ProvenGuest extends EntityPage {
     `;
   }
 
+  #whyUnknown({ cluster, node }: GuestView): string {
+    const home = this.panel.store.picture.value.nodes.find((one) => one.cluster === cluster && one.node === node);
+    if (home?.state === "offline") return t("Nothing is known of this guest now: node {node} is offline.", { node });
+    return home?.state === "online" && home.agent.state !== "connected"
+      ? t("Nothing is known of this guest now: no agent tells of {node}.", { node })
+      : t("Nothing is known of this guest now: node {node} is silent.", { node });
+  }
+
   #notices(guest: GuestView, now: number) {
     const heard = lastHeardAt(guest);
     const since =
@@ -70,7 +78,7 @@ export class ProvenGuest extends EntityPage {
         ? t("It was never heard of.")
         : t("Last heard of at {time}.", { time: formatMoment(heard, now, timeZone) });
     return html`
-      ${guest.state === "unknown" ? notice("grey", [t("Nothing is known of this guest now: node {node} is silent.", { node: guest.node }), since]) : nothing}
+      ${guest.state === "unknown" ? notice("grey", [this.#whyUnknown(guest), since]) : nothing}
       ${lockNotice(guest.lock)}
       ${guest.state === "stopped" && !guest.template ? notice("grey", [t("This guest is stopped; the charts show what was.")]) : nothing}
     `;
