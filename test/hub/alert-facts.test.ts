@@ -18,12 +18,12 @@ const agent = { cluster, node };
 const now = Date.UTC(2026, 0, 2) as EpochMs;
 const guests = ["guest/100", "guest/101"] as EntityKey[];
 
-function pictureAt(at: EpochMs): ClusterPicture {
+function pictureAt(at: EpochMs, vmids: readonly number[] = [100, 101]): ClusterPicture {
   const inventory = {
     at,
     cluster: { name: "lab", quorate: true, members: [{ node, nodeId: 1, online: true }] },
     node: { zpools: [], sources: [] },
-    guests: [100, 101].map((vmid) => ({
+    guests: vmids.map((vmid) => ({
       vmid,
       type: "qemu" as const,
       name: `vm${vmid}`,
@@ -160,4 +160,17 @@ test("what is known of the cluster and its nodes is told every time", () => {
     "node/pve1 agent_state 0",
     "node/pve1 clock_skew 0",
   ]);
+});
+
+test("of many guests some are told at a time, and what turns meanwhile is told with the next frames", () => {
+  const { facts, put, look } = setUp();
+  look(0);
+  const vmids = Array.from({ length: 600 }, (_, index) => 1000 + index);
+  let pieces = 0;
+  for (const _ of facts.tell([pictureAt(now, vmids)], true, now, 1000)) {
+    pieces++;
+    facts.frameCame({ agent, turned: ["guest/100" as EntityKey] });
+  }
+  put("guest/100" as EntityKey, now, "running");
+  assert.deepEqual([pieces, look(2000)], [2, ["guest/100 guest_run 0"]]);
 });
