@@ -219,12 +219,15 @@ test("going to and fro between pages thirty times leaves no listener behind", as
       const { panel } = app as unknown as { panel: { now: { listeners: number }; store: { picture: { listeners: number } } } };
       return [panel.now.listeners, panel.store.picture.listeners];
     });
-  const before = await listeners();
-  for (let round = 0; round < 30; round++) {
+  const goAndReturn = async () => {
     await page.locator("proven-nodes").getByRole("link", { name: "pve2" }).click();
     await page.getByRole("link", { name: "Overview" }).click();
-  }
-  await page.locator("proven-nodes").getByRole("link", { name: "pve1" }).waitFor();
+    await page.locator("proven-nodes").getByRole("link", { name: "pve1" }).waitFor();
+  };
+  // With the first time there comes what is loaded when it is needed.
+  await goAndReturn();
+  const before = await listeners();
+  for (let round = 0; round < 30; round++) await goAndReturn();
   assert.deepEqual(await listeners(), before);
   assert.deepEqual(complaints, []);
   await close();
