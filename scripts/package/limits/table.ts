@@ -78,6 +78,7 @@ export const sections: readonly Section[] = [
       ),
       in_("hub/core/limits.ts")("requests of one key or session, at once", "requestRate.burst", "count", "429 with Retry-After"),
       in_("hub/http/stream.ts")("live streams", "clientsMax", "count", "503 `overloaded`"),
+      in_("hub/http/stream.ts")("live streams of one key or user", "clientsPerCaller", "count", "503 `overloaded`"),
       in_("hub/http/stream.ts")(
         "bytes queued for one live stream",
         "queuedMax",
@@ -173,6 +174,12 @@ export const sections: readonly Section[] = [
     limits: [
       ageing("age of samples as they came", "rawKeptMs", "ms", "removed, once their day is rolled up"),
       ageing("age of quarter-hours' minima, means, maxima", "rollupKeptMs", "ms", "removed"),
+      in_("hub/core/forgetting.ts")(
+        "leap of the clock that counts at once",
+        "toleratedMs",
+        "ms",
+        "a longer one must stand for a 16th of it, 1 to 72 h, before anything is too old",
+      ),
       in_("hub/run-book.ts")("age of restore tests and their evidence", "runsKeptMs", "ms", "removed"),
       in_("hub/delivery-log.ts")("deliveries that are over", "keptMax", "count", "the oldest are removed"),
       in_("hub/delivery-log.ts")("age of deliveries", "keptMs", "ms", "removed"),
@@ -274,6 +281,13 @@ export const sections: readonly Section[] = [
   {
     title: "Restore tests",
     limits: [
+      in_("hub/core/run-limit.ts")(
+        "runs ordered by hand about one guest that go on",
+        "openByHandMax",
+        "count",
+        "409: wait for them, or cancel some",
+      ),
+      in_("hub/core/run-limit.ts")("the same in a day", "byHandPerDayMax", "count", "429 with Retry-After"),
       in_("hub/core/run-node.ts")("operations that one node is given", "perNodeMax", "count", "the others wait"),
       in_("agent/restore/operations.ts")("operations that wait on a node", "waitingMax", "count", "refused as `busy`"),
       in_("agent/restore/journal.ts")(
