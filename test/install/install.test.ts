@@ -131,6 +131,14 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
     assert.deepEqual(weights, { agent: ["20", "20", "128 MiB", "500", "7"], hub: ["50", "50", "1024 MiB", "300", "6"] });
   });
 
+  test("the hub's memory is jemalloc's, which gives it back, and the agent's the system's own", async () => {
+    const hasJemalloc = async (unit: string) => {
+      const pid = (await cluster.on("pve1").run("systemctl", "show", "--value", "--property=MainPID", unit)).trim();
+      return (await cluster.on("pve1").run("cat", `/proc/${pid}/maps`)).includes("/libjemalloc.so.2");
+    };
+    assert.deepEqual([await hasJemalloc("proven-hub"), await hasJemalloc("proven-agent")], [true, false]);
+  });
+
   test("the journal has every line with its priority, and no error", async () => {
     const lines = await journalOf(cluster.on("pve1"));
     assert.deepEqual(

@@ -1,12 +1,16 @@
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** What a container needs that a node of Proxmox VE has in any case; our own packages' dependencies among it, so that their installation needs no mirror. */
-const packages = ["systemd-sysv", "dbus", "nodejs", "iproute2", "procps", "ca-certificates"];
+/**
+ * What a container needs that a node of Proxmox VE has in any case; our own packages' dependencies among it, and the allocator that the hub
+ * recommends, so that their installation needs no mirror.
+ */
+const packages = ["systemd-sysv", "dbus", "nodejs", "iproute2", "procps", "ca-certificates", "libjemalloc2"];
 const cache = join(homedir(), ".cache/proven");
-const tar = join(cache, "trixie.tar");
+const tar = join(cache, `trixie-${createHash("sha256").update(packages.join()).digest("hex").slice(0, 8)}.tar`);
 
 export type Found = { ok: true; path: string } | { ok: false; problem: string };
 
