@@ -1,5 +1,5 @@
 // Brings a fresh clone to where `tsx` can run: npm packages and, with --sandbox, the Debian packages that restore tests of the simulated cluster
-// need; with --debian all that tests need. Plain JavaScript with nothing but Node's own modules, because it runs before anything is installed.
+// need; with --debian all that tests need; with --bench what the hub's service has on a node. Plain JavaScript with nothing but Node's own modules, because it runs before anything is installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -25,8 +25,10 @@ const forTests = {
   debootstrap: "debootstrap",
   "systemd-nspawn": "systemd-container",
 };
+const forMeasures = { "libjemalloc.so.2": "libjemalloc2" };
 if (process.argv.includes("--debian")) installDebianPackages(forTests, "their tests will be skipped");
 else if (process.argv.includes("--sandbox")) installDebianPackages(forSandboxes, "restore tests will be refused");
+else if (process.argv.includes("--bench")) installDebianPackages(forMeasures, "the hub is measured with the system's allocator");
 
 /**
  * Installs what the lock file says unless node_modules was made from this very lock file by this Node. Not `npm ci`: it refuses where a
@@ -45,10 +47,12 @@ function installNpmPackages() {
   writeFileSync(stamp, wanted);
 }
 
-/** Programs that are run for real, and the Debian package that has each. What can't be installed is named, with what it means. */
+/** Programs that are run for real and libraries, and the Debian package that has each. What can't be installed is named, with what it means. */
 function installDebianPackages(needed, without) {
   const paths = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"];
-  const missing = Object.entries(needed).filter(([program]) => !paths.some((path) => existsSync(join(path, program))));
+  const isThere = (name) =>
+    name.includes(".so.") ? librariesKnown().includes(name) : paths.some((path) => existsSync(join(path, name)));
+  const missing = Object.entries(needed).filter(([name]) => !isThere(name));
   if (missing.length === 0) return;
   const packages = missing.map(([, name]) => name);
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
@@ -68,6 +72,11 @@ function installDebianPackages(needed, without) {
     },
   );
   if (status !== 0) console.log(`could not install all of ${packages.join(" ")}: ${without}`);
+}
+
+/** What the loader finds by name, as text. */
+function librariesKnown() {
+  return spawnSync("/sbin/ldconfig", ["-p"], { encoding: "utf8" }).stdout ?? "";
 }
 
 function fail(problem) {
