@@ -19,6 +19,7 @@ import { testGuestsOf } from "./core/test-guest.ts";
 import { dueAt, neededMs, openings, type Place, type PolicyGuest, planNights, stepPolicy } from "./core/verify-policy.ts";
 import { recurrenceSpan, type Span, SpanCache } from "./core/window.ts";
 import type { Operations } from "./operations.ts";
+import { type PastNight, PolicyNights } from "./policy-nights.ts";
 import type { Clock } from "./ports.ts";
 import type { RunBook } from "./run-book.ts";
 import type { StateStore } from "./store/state.ts";
@@ -46,7 +47,6 @@ const openLookMs = 30_000;
 const closedLookMs = 10 * 60_000;
 const nightsShown = 7;
 const refusedMs = 3_600_000;
-const nightsKeptMs = 60 * 86_400_000;
 const shipped = { actor: "hub", reason: "comes with Proven" };
 const observed = { actor: "hub", reason: "observed" };
 
@@ -56,13 +56,13 @@ export class VerifyLoop {
   private readonly since = new Map<string, EpochMs>();
   private readonly spans = new SpanCache<Policy>((policy, now) => recurrenceSpan(policy.window, now));
   private readonly nights = new Map<string, { from: EpochMs; span: Span; nights: EpochMs[] }>();
-  /** Decisions of the night that goes on, by policy. */
-  private readonly tonight = new Map<string, { span: Span; decisions: PolicyDecision[] }>();
+  private readonly records: PolicyNights;
   private wake: (withinMs: number) => void = () => undefined;
   private reloads = 0;
 
   constructor(private readonly ports: VerifyPorts) {
     const { state, book } = ports;
+    this.records = new PolicyNights(state);
     if (state.list("policy").length === 0) {
       const policy = defaultPolicy(ports.timezone());
       state.put("policy", policy.id, policy, shipped);
@@ -144,9 +144,8 @@ export class VerifyLoop {
   }
 
   /** What became of its nights, the newest first. */
-  pastNights(policy: string): { from: number; until: number; decisions: PolicyDecision[] }[] {
-    const nights = this.ports.state.list("policyNight").filter(({ document }) => document.policy === policy);
-    return nights.reverse().map(({ document: { from, until, decisions } }) => ({ from, until, decisions }));
+  pastNights(policy: string): PastNight[] {
+    return this.records.past(policy, this.ports.clock.now());
   }
 
   /** One pass. Returns in how many ms the next one is due. */
@@ -156,8 +155,8 @@ export class VerifyLoop {
     for (const policy of this.known) {
       if (!policy.enabled) continue;
       const { span } = this.timesOf(policy, now);
-      this.closeNight(policy, span, now);
       if (!span.active) {
+        this.records.close(policy.id, span, now);
         next = Math.min(next, Math.max(1000, span.until - now));
         continue;
       }
@@ -165,7 +164,7 @@ export class VerifyLoop {
       const guests = this.guestsOf(policy);
       const decisions = stepPolicy({ ...this.stateOf(policy, guests, now), now });
       for (const decision of decisions) if (decision.decision === "test") this.order(policy, guests, decision, span);
-      this.tonight.set(policy.id, { span, decisions: withTests(decisions, this.begunIn(policy, span)) });
+      this.records.note(policy.id, span, decisions, this.begunIn(policy, span), now);
     }
     return next;
   }
@@ -173,22 +172,6 @@ export class VerifyLoop {
   /** Runs that this policy ordered since its window opened, the newest first. */
   private begunIn({ id }: Policy, { from }: Span): Run[] {
     return this.ports.book.newest().filter(({ policy, createdAt }) => policy === id && createdAt >= from);
-  }
-
-  private closeNight(policy: Policy, span: Span, now: EpochMs): void {
-    const last = this.tonight.get(policy.id);
-    if (last === undefined || (span.active && span.from === last.span.from)) return;
-    this.tonight.delete(policy.id);
-    const { from, until } = last.span;
-    const { state } = this.ports;
-    state.put(
-      "policyNight",
-      `${String(until).padStart(14, "0")}~${policy.id}`,
-      { policy: policy.id, from, until, decisions: last.decisions },
-      observed,
-    );
-    const old = state.idsBefore("policyNight", String(now - nightsKeptMs).padStart(14, "0"), 100);
-    for (const id of old) state.remove("policyNight", id, observed);
   }
 
   private order(policy: Policy, guests: readonly Asked[], { cluster, vmid, why }: PolicyDecision, span: Span): void {
@@ -363,15 +346,6 @@ function newestTries(newestFirst: readonly Run[], now: EpochMs): Map<string, Run
     if (!found.has(key)) found.set(key, run);
   }
   return found;
-}
-
-/** A night's record: what was tested stays so, whatever is decided about it later, and whoever decides it after a restart. */
-function withTests(decisions: readonly PolicyDecision[], runs: readonly Run[]): PolicyDecision[] {
-  const tested = new Map(runs.map(({ cluster, guest, node, nodes }) => [`${cluster}/${guest?.vmid}`, node ?? nodes[0]]));
-  return decisions.map((one) => {
-    const node = tested.get(`${one.cluster}/${one.vmid}`);
-    return node === undefined ? one : { ...one, decision: "test", why: `On ${node}` };
-  });
 }
 
 /** Windows and facts that keep tests away from a guest and its node. */

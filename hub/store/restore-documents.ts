@@ -18,7 +18,7 @@ export const restoreKinds = {
   policy: { audited: true, schema: policySchema },
   /** Since when a policy is enabled; id: the policy's. */
   policySince: { audited: false, schema: z.strictObject({ since: epochMs }) },
-  /** What became of a policy's night, so that it can be asked later why a guest was not tested; id: `<end>~<policy>`. */
+  /** What became of a policy's night, so that it can be asked later why a guest was not tested; id: `<beginning>~<policy>`. */
   policyNight: {
     audited: false,
     schema: z.strictObject({ policy: z.string(), from: epochMs, until: epochMs, decisions: z.array(policyDecisionSchema) }),

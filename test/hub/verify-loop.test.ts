@@ -184,6 +184,24 @@ test("why was 100 not tested? The night's record says it", async (t) => {
   );
 });
 
+test("a night at whose end the hub was down has a record, and one that goes on is not told as past", async (t) => {
+  const { clock, flags, enable, look, restart, get } = nights(t, [100]);
+  const { id } = enable();
+  flags.maintenance = "It is in the maintenance window patches";
+  await clock.advance(hour + 60_000);
+  look();
+  assert.deepEqual(get().verify.pastNights(id), []);
+  await clock.advance(10 * hour);
+  await restart();
+  look();
+  assert.deepEqual(
+    get()
+      .verify.pastNights(id)
+      .map(({ from, until, decisions }) => [from, until, decisions.map(({ decision }) => decision)]),
+    [[midnight + hour, midnight + 6 * hour, ["maintenance"]]],
+  );
+});
+
 test("what was tested stands in the night's record, also when the hub was restarted in between", async (t) => {
   const { clock, enable, look, restart, get } = nights(t, [100, 101]);
   const { id } = enable({ parallel: { total: 1, perNode: 1 } });
