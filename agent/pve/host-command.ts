@@ -21,9 +21,12 @@ export function systemdRun(file: string, args: readonly string[], timeoutMs: num
     ...properties.map((property) => `--property=${property}`),
     "--",
     file,
-    ...args,
+    ...args.map(asWritten),
   ];
 }
+
+/** PID 1 puts its environment in for `$NAME` and makes one `$` of two, as in a unit's `ExecStart=`; the option against it is newer than Debian 12. */
+const asWritten = (arg: string) => arg.replaceAll("$", "$$$$");
 
 /** `run`, but for programs that need the node itself: where this process is `confined`, those run outside of its service. */
 export function createHostCommand(run: RunCommand, confined: boolean): RunCommand {

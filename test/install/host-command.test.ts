@@ -17,12 +17,17 @@ const rootfs = impossible === undefined ? trixieTar() : { ok: false as const, pr
 const onNode = (file: string, ...args: string[]) =>
   ["systemd-run", ...systemdRun(file, args, 20_000)].map((word) => `"${word}"`).join(" ");
 
+/** With words that the shell leaves alone. */
+const asIs = (file: string, ...args: string[]) =>
+  ["systemd-run", ...systemdRun(file, args, 20_000)].map((word) => `'${word}'`).join(" ");
+
 /** What a restore test does to a container, and after a killed restore. */
 const steps = `
 guest=$(pgrep -x sleep)
 if nsenter --target=$guest --pid --uts --ipc true; then exit 1; fi
 [ "$(echo what came in | ${onNode("nsenter", "--target=$guest", "--pid", "--uts", "--ipc", "cat")})" = "what came in" ]
 code=0; ${onNode("sh", "-c", "exit 7")} || code=$?
+[ "$(${asIs("sh", "-c", `n=7; echo "\${n} $(echo inside) $1"`, "sh", "$HOME")})" = '7 inside $HOME' ]
 [ $code = 7 ]
 [ ! -e /var/tmp/vzdumptmp17 ]
 ${onNode("rm", "-rf", "--", "/var/tmp/vzdumptmp17", "/var/tmp/vzdumptmp17.fifo")}

@@ -25,6 +25,12 @@ test("in its service the agent has systemd run what needs the node itself, for n
   ]);
 });
 
+test("what a check has its shell work out is left to that shell: systemd puts nothing in for it", async () => {
+  const { lines, run } = recorded(true);
+  await run("pct", ["exec", "9100", "--", "sh", "-c", `n=$(ls | wc -l); [ \${n} -gt $$ ]`, "$HOME"], { timeoutMs: 2500 });
+  assert.match(lines[0] ?? "", / -- sh -c n=\$\$\(ls \| wc -l\); \[ \$\$\{n\} -gt \$\$\$\$ \] \$\$HOME \(2500 ms\)$/);
+});
+
 test("everything else runs in the service, and in an administrator's shell all of it runs as it is", async () => {
   const [confined, free] = [recorded(true), recorded(false)];
   await confined.run("kill", ["-TERM", "17"], { timeoutMs: 5000 });
