@@ -1,12 +1,12 @@
 import type { Backup } from "#protocol/backups.ts";
-import type { ClusterId, EpochMs, Vmid } from "#protocol/ids.ts";
+import type { ClusterId, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import type { Duty } from "#protocol/messages.ts";
 import type { ProtectionView } from "#protocol/panel.ts";
 import type { BackupView, GuestProofView, ProofBadge, RunView } from "#protocol/proof.ts";
 import type { RestoreCheck } from "#protocol/restore.ts";
 import type { AlertLoopPorts } from "./alert-loop.ts";
 import { Catalogue } from "./catalogue.ts";
-import { backupAhead } from "./core/backup-ahead.ts";
+import { type JobStart, startsOfAll, startToWaitFor } from "./core/backup-ahead.ts";
 import { type BackupSet, backupView } from "./core/backup-catalogue.ts";
 import { DueTimes } from "./core/backup-due.ts";
 import { type ClusterPicture, spokesman } from "./core/cluster.ts";
@@ -208,19 +208,35 @@ function maintenance({ state, clock, automaticWindows }: Pick<RestoreParts, "sta
   return maintenanceOf(windows, automaticWindows());
 }
 
+/** A policy asks about the same few nodes for each of its guests. */
+const backupsKnownMs = 1000;
+
 /** A guest of the node is locked by a backup, a backup task runs there, or a job of all guests starts before a test would be over. */
 function backsUp({ state, clock, picture, timezone }: RestoreParts): VerifyPorts["backsUp"] {
   const due = new DueTimes(timezone);
-  return (cluster, node, needMs) => {
-    const [known, now] = [picture(cluster), clock.now()];
+  const backupsOf = (cluster: ClusterId, node: NodeName, now: EpochMs): { isOn: boolean; starts: JobStart[] } => {
+    const known = picture(cluster);
     const owned = [...(known?.owners.values() ?? [])];
     const locked = owned.some(({ facts, owner }) => facts.lock === "backup" && owner.agent.node === node);
     const running = { cluster, node, type: "vzdump", state: "running", since: now - 86_400_000 } as const;
-    if (locked || state.history.tasks(running, { limit: 1, cursor: undefined }).items.length > 0)
-      return `${node} makes backups now`;
+    const isOn = locked || state.history.tasks(running, { limit: 1, cursor: undefined }).items.length > 0;
     const jobs = known === undefined ? undefined : spokesman(known, now)?.inventory?.inventory.backupJobs;
     const nodeTimezone = known?.agents.get(node)?.inventory?.inventory.node.timezone;
-    const ahead = backupAhead(jobs ?? [], { node, timezone: nodeTimezone, needMs }, due, now);
+    return { isOn, starts: startsOfAll(jobs ?? [], { node, timezone: nodeTimezone }, due, now) };
+  };
+  let knownAt = Number.NEGATIVE_INFINITY;
+  const known = new Map<string, ReturnType<typeof backupsOf>>();
+  return (cluster, node, needed) => {
+    const now = clock.now();
+    if (Math.abs(now - knownAt) >= backupsKnownMs) {
+      known.clear();
+      knownAt = now;
+    }
+    const key = `${cluster}/${node}`;
+    const backups = known.get(key) ?? backupsOf(cluster, node, now);
+    known.set(key, backups);
+    if (backups.isOn) return `${node} makes backups now`;
+    const ahead = startToWaitFor(backups.starts, needed, now);
     if (ahead === undefined) return undefined;
     const inMin = Math.max(0, Math.ceil((ahead.at - now) / 60_000));
     return `The backup job ${ahead.job} takes every guest of ${node} and starts in ${inMin} min: it would take the test guest too`;

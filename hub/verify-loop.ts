@@ -32,8 +32,8 @@ export type VerifyPorts = {
   operations: Pick<Operations, "start">;
   pictures(): ClusterPicture[];
   takes(agent: { cluster: ClusterId; node: NodeName }): boolean;
-  /** Why a test of so long would meet backups of this node, a sentence; undefined: it would not. */
-  backsUp(cluster: ClusterId, node: NodeName, needMs: number): string | undefined;
+  /** Why a test of so long should wait for backups of this node, a sentence; undefined: it need not. `endBy`: when it has to be over. */
+  backsUp(cluster: ClusterId, node: NodeName, needed: { needMs: number; endBy: number }): string | undefined;
   /** Why it is not to be touched now, a sentence; undefined: nothing speaks against it. */
   maintenance(facts: EntityFacts): string | undefined;
   timezone(): string;
@@ -277,8 +277,11 @@ export class VerifyLoop {
     const { book, takes, catalogue, clock } = this.ports;
     const { member } = asked;
     const { cluster } = member.facts;
+    const now = clock.now();
+    // What is overdue has waited long enough for jobs that come.
+    const endBy = now >= dueAt(asked, policy) ? now : this.spans.at(policy, now).until;
     const heldBack = (node: NodeName) =>
-      this.ports.backsUp(cluster, node, neededMs(asked)) ?? refusingNode(runs, { cluster, node }, clock.now());
+      this.ports.backsUp(cluster, node, { needMs: neededMs(asked), endBy }) ?? refusingNode(runs, { cluster, node }, now);
     const [newest] = this.backupsOf(policy, member);
     if (newest === undefined) return { ok: false, busy: false, why: "no backup of it is known" };
     const open = book.open().filter((run) => run.cluster === cluster);
@@ -293,7 +296,7 @@ export class VerifyLoop {
       takes: (node: NodeName) => takes({ cluster, node }),
       busy,
       holders: (storage: string, volid: string) => catalogue.holders(cluster, storage, volid),
-      now: clock.now(),
+      now,
     };
     const any = chooseNode(run, question);
     if (!any.ok) return { ok: false, busy: false, why: any.why };

@@ -39,7 +39,7 @@ export function chooseNode(run: Pick<Run, "operation" | "guest" | "nodes">, ques
 
 /**
  * For a restore: nodes that have the storage it is to go to, or those that the guest's disks lie on, where it goes if it is told none. All, where no
- * node has them: an agent may have been given another one by its own configuration.
+ * node that is here has them: an agent may have been given another one by its own configuration, and a guest whose node burnt is to be tested too.
  */
 function withStorages(
   nodes: NodeName[],
@@ -53,7 +53,8 @@ function withStorages(
   const known = spokesman(picture, now)?.inventory?.inventory.storages ?? [];
   const limited = known.filter(({ storage, nodes: only }) => only.length > 0 && wanted.includes(storage));
   const having = nodes.filter((node) => limited.every(({ nodes: only }) => only.includes(node)));
-  return having.length > 0 ? having : nodes;
+  const isHere = having.some((node) => picture.agents.get(node)?.state === "connected");
+  return isHere ? having : nodes;
 }
 
 /** An agent that is here and takes nothing speaks a version of the link that knows no operations. */

@@ -24,9 +24,23 @@ const params = {
 };
 const restore: Operation = { kind: "restore-test", params };
 
-function chosen(operation: Operation, { away = [] as string[], nodes = [] as string[] } = {}) {
+/** The same with pve1 burnt, and pve3 too, if wanted. */
+const burnt = (...nodes: string[]) => ({
+  ...picture,
+  agents: new Map(
+    [...picture.agents].map(([node, agent]) => [node, nodes.includes(node) ? { ...agent, state: "away" as const } : agent]),
+  ),
+});
+
+function chosen(operation: Operation, { away = [] as string[], nodes = [] as string[], picture: shown = picture } = {}) {
   const guest = { vmid: 100, type: "qemu" as const, name: "web", identity: [] };
-  const question = { picture, takes: (node: NodeName) => !away.includes(node), busy: () => 0, holders: () => undefined, now };
+  const question = {
+    picture: shown,
+    takes: (node: NodeName) => !away.includes(node),
+    busy: () => 0,
+    holders: () => undefined,
+    now,
+  };
   const choice = chooseNode({ operation, guest, nodes: nodes as NodeName[] }, question);
   return choice.ok ? choice.node : choice.why;
 }
@@ -39,6 +53,11 @@ test("a restore test runs on the guest's own node, else on one that has the stor
     /^the agent of pve1, pve3 is /,
     "it waits, and is not refused on pve2",
   );
+});
+
+test("where all nodes are gone that have the storages of a guest's disks, its backup is tested on another", () => {
+  assert.equal(chosen(restore, { away: ["pve1"], picture: burnt("pve1") }), "pve3");
+  assert.equal(chosen(restore, { away: ["pve1", "pve3"], picture: burnt("pve1", "pve3") }), "pve2");
 });
 
 test("one that is told a storage runs where that is", () => {
