@@ -42,6 +42,7 @@ export class AlertPace {
 
   /** In how many ms facts are due where no frame comes. */
   factsInMs(now: number, hasAlerts: boolean): number {
+    if (this.rebuiltAt === Number.NEGATIVE_INFINITY) return 0;
     return this.factsAt + (hasAlerts ? factsEveryMs : factsAtLeastMs) - now;
   }
 

@@ -251,7 +251,6 @@ export class Fleet {
   stepRevoked(): AgentId[] {
     const { writes } = this.ports.state;
     if (writes === this.askedAtWrites) return [];
-    this.askedAtWrites = writes;
     const revoked: AgentId[] = [];
     for (const cluster of this.clusters.values()) {
       for (const member of cluster.members.values()) {
@@ -264,6 +263,7 @@ export class Fleet {
         this.ports.journal.emit("agent.revoked", { node: member.agent.node }, this.place(member.agent));
       }
     }
+    this.askedAtWrites = writes;
     return revoked;
   }
 

@@ -23,6 +23,8 @@ export class Lane {
   storedSeq: number;
   /** Time of the newest row by the agent's clock; since that was set back, if it was. */
   newestAt = 0;
+  /** Of the row that was sampled last. */
+  private newestSeq = -1;
   /** When the hub last got a record, by its own clock. */
   heardAt: number;
   chunks: Chunk[] = [];
@@ -83,11 +85,16 @@ export class Lane {
       this.chunks.push(chunk);
     }
     chunk.append(at, seq, state.values, state.present);
-    this.noteTime(at);
+    this.noteTime(at, seq);
   }
 
-  /** A row of this time came, or will be read from the ring: rows come as they were sampled, so one far behind the newest tells of a clock set back. */
-  noteTime(at: number): void {
+  /**
+   * A row of this time came, or will be read from the ring. One that was sampled after all others and is far behind the newest tells of a clock set
+   * back; one that comes again, from the ring or since its commit failed, tells nothing.
+   */
+  noteTime(at: number, seq: number): void {
+    if (seq <= this.newestSeq) return;
+    this.newestSeq = seq;
     if (at > this.newestAt || at < this.newestAt - limits.staleAfterMs) this.newestAt = at;
   }
 

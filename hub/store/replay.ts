@@ -76,7 +76,7 @@ export class RingReplay {
     if (isStored && seen.key) {
       for (let i = items.length - 1; i >= 0 && items[i]?.isStored; i--) (items[i] as Item).bytes = undefined;
     }
-    if (seen?.kind === "frame" && !isStored) lane.noteTime(seen.at);
+    if (seen?.kind === "frame" && !isStored) lane.noteTime(seen.at, seen.seq);
     items.push({ bytes: record.slice(), ringKey, seen, isStored });
   }
 

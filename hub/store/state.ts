@@ -84,9 +84,11 @@ export class StateStore {
 
   /** Another number than before: something was written, by this or another process. What is read afterwards is at least as new. */
   get writes(): number {
-    // What was read earlier in this turn would be read again as it was then.
     this.root.resetReadTxn();
-    return (this.root.getStats() as { lastTxnId: number }).lastTxnId; // of LMDB's MDB_envinfo; lmdb declares no fields
+    const { lastTxnId } = this.root.getStats() as { lastTxnId: number }; // of LMDB's MDB_envinfo; lmdb declares no fields
+    // What is read next would be read as before that number, which it got after it had begun to read.
+    this.root.resetReadTxn();
+    return lastTxnId;
   }
 
   get<K extends Kind>(kind: K, id: string): DocumentOf<K> | undefined {

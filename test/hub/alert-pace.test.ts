@@ -15,6 +15,17 @@ function followed(): AlertPace {
   return pace;
 }
 
+test("where rules are others now, facts are due at once, also when the look at them was under way", () => {
+  const pace = followed();
+  assert.equal(pace.takeFacts(0), true);
+  assert.ok(pace.factsInMs(1, true) > 0);
+  pace.reset();
+  assert.equal(pace.factsInMs(1, true), 0);
+  assert.equal(pace.takeFacts(1), true);
+  assert.equal(pace.takeRebuild(1, 1), "all");
+  assert.ok(pace.factsInMs(2, true) > 0);
+});
+
 test("entities and rules are followed at once where something changed, but at most every 30 s", () => {
   const pace = followed();
   assert.equal(pace.takeRebuild(29_999, 2), undefined);

@@ -123,9 +123,10 @@ test("whatever moves wherever: the newest value is the one sent last", async () 
 function laneOf(node: string, ...ids: number[]): { lane: Lane; row(at: number, ...now: number[]): void } {
   const lane = new Lane(node, agentOf(node), 1, "0".repeat(32), undefined, day0);
   let layout = layoutOf(ids);
+  let seq = 0;
   const row = (at: number, ...now: number[]) => {
     if (now.length > 0) layout = layoutOf(now);
-    lane.append(at, at, layout, new FrameState(layout.ids.length));
+    lane.append(at, ++seq, layout, new FrameState(layout.ids.length));
   };
   row(1);
   return { lane, row };
@@ -138,6 +139,15 @@ function layoutOf(ids: number[]): Layout {
   const statuses = { entities: [], columns: new Uint32Array(0) };
   return { ...numbers, entities: [], docs: [], scales: new Float64Array(ids.length), statuses, columnOf };
 }
+
+test("rows that come again, from the ring after a start or since a commit failed, make no agent silent", () => {
+  const { lane, row } = laneOf("pve1", 1);
+  lane.noteTime(3_600_000, 361);
+  for (let i = 1; i < 300; i++) row(i * 10_000);
+  assert.equal(lane.newestAt, 3_600_000);
+  lane.noteTime(3_000_000, 362);
+  assert.equal(lane.newestAt, 3_000_000, "a clock that was set back");
+});
 
 test("a series is looked for where it has rows, however many agents there are; lanes that are gone are forgotten", () => {
   const all = Array.from({ length: 40 }, (_, i) => laneOf(`pve${i}`, i * 10, i * 10 + 1));
