@@ -6,7 +6,10 @@ import type { PveApi } from "../pve/api.ts";
 import { VolidLedger } from "../volid-ledger.ts";
 import { parseGuestConfig } from "./guest-config.ts";
 
+/** Tries that may come too late before an archive is left alone, */
 const lateMax = 2;
+/** for so long: perhaps it was not the archive, but a PVE that hung. */
+const leftAloneMs = 6 * 3_600_000;
 
 type Known = { guest: readonly string[] };
 
@@ -23,8 +26,11 @@ export class BackupGuests {
   private readonly ledger: VolidLedger<Known>;
   /** Of this run of the agent: without a key, without a configuration, damaged. */
   private readonly hopeless = new Set<string>();
-  /** How often nothing came of it in time. PVE reads an archive whose configuration does not stand at its begin to the end, and its daemon has three workers. */
-  private readonly late = new Map<string, number>();
+  /**
+   * How often nothing came of it in time, and when last. PVE reads an archive whose configuration does not stand at its begin to the end, and its
+   * daemon has three workers.
+   */
+  private readonly late = new Map<string, { times: number; atMs: number }>();
 
   constructor(
     stateDir: string,
@@ -51,8 +57,10 @@ export class BackupGuests {
     forMs: number,
   ): Promise<boolean> {
     const untilMs = this.clock.monotonicMs() + forMs;
-    const missing = backups.filter(({ volid }) => this.of(volid) === undefined && !this.hopeless.has(volid));
-    const lateness = ({ volid }: { volid: string }) => this.late.get(volid) ?? 0;
+    const missing = backups.filter(
+      ({ volid }) => this.of(volid) === undefined && !this.hopeless.has(volid) && !this.isLeftAlone(volid),
+    );
+    const lateness = ({ volid }: { volid: string }) => this.late.get(volid)?.times ?? 0;
     for (const { volid, type } of missing.sort((a, b) => lateness(a) - lateness(b) || b.at - a.at)) {
       if (this.clock.monotonicMs() >= untilMs) return true;
       const answer = await this.api.get(`/nodes/${node}/vzdump/extractconfig`, { volume: volid });
@@ -65,12 +73,16 @@ export class BackupGuests {
     return false;
   }
 
-  /** The others come first from now on, and it never again after some tries. True: something is left all the same. */
+  private isLeftAlone(volid: string): boolean {
+    const late = this.late.get(volid);
+    return late !== undefined && late.times >= lateMax && this.clock.monotonicMs() - late.atMs < leftAloneMs;
+  }
+
+  /** The others come first from now on, and it seldom after some tries. True: something is left all the same. */
   private giveUpLate(volid: string, reason: string): true {
     if (!reason.startsWith("no answer within")) return true;
-    const times = (this.late.get(volid) ?? 0) + 1;
-    this.late.set(volid, times);
-    if (times >= lateMax) this.hopeless.add(volid);
+    const times = (this.late.get(volid)?.times ?? 0) + 1;
+    this.late.set(volid, { times, atMs: this.clock.monotonicMs() });
     return true;
   }
 }

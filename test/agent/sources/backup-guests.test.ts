@@ -29,6 +29,25 @@ test("an archive that PVE can't look into in time holds up no other, and is not 
   assert.deepEqual(guests.of(backups[0]?.volid ?? ""), ["uuid:a"]);
 });
 
+test("archives that came to nothing while PVE hung are looked into hours later", async (t) => {
+  const clock = new FakeClock(Date.UTC(2026, 0, 5));
+  let [asked, hangs] = [0, true];
+  const get: PveApi["get"] = async () => {
+    asked++;
+    return hangs ? noAnswer("no answer within 15000 ms") : { ok: true, data: "smbios1: uuid=a\n" };
+  };
+  const guests = new BackupGuests(temporaryDir(t), { get } as PveApi, clock);
+  const backups = [backup(100, 1000)];
+  const look = () => guests.look(node, backups, 30_000);
+  await look();
+  await look();
+  hangs = false;
+  assert.deepEqual([await look(), asked], [false, 2], "left alone");
+  await clock.advance(6 * 3_600_000);
+  assert.deepEqual([await look(), asked], [false, 3]);
+  assert.deepEqual(guests.of(backups[0]?.volid ?? ""), ["uuid:a"]);
+});
+
 test("a daemon that does not answer at all is asked again later", async (t) => {
   const clock = new FakeClock(Date.UTC(2026, 0, 5));
   let asked = 0;
