@@ -38,18 +38,19 @@ function findAgent(folders: readonly string[], version: string): DebFile {
   throw new DeployProblem(`${wanted} is not in ${folders.join(" or ")}${hint}: put it there, or name a file with --package`);
 }
 
-/** Who made what lies there: the uid, and whether everybody may write it. */
-type Owner = { uid: number; anybodyWrites: boolean };
+/** Who made what lies there: the uid, and whether others than he, root and we may write it. */
+type Owner = { uid: number; othersWrite: boolean };
 
-/** The node's root is going to run it. The folder belongs to the hub's user: what is of his making, or of anybody's, is not taken unseen. */
-const isTrusted = ({ uid, anybodyWrites }: Owner) => !anybodyWrites && (uid === 0 || uid === process.getuid?.());
+/** The node's root is going to run it. The folder belongs to the hub's user: what is of his making, or of others', is not taken unseen. */
+const isTrusted = ({ uid, othersWrite }: Owner) => !othersWrite && (uid === 0 || uid === process.getuid?.());
 
 function readOrSay(path: string): { bytes: Buffer; owner: Owner } {
   try {
     const file = openSync(path, "r");
     try {
-      const { uid, mode } = fstatSync(file);
-      return { bytes: readFileSync(file), owner: { uid, anybodyWrites: (mode & 0o002) !== 0 } };
+      const { uid, gid, mode } = fstatSync(file);
+      const groupsOfOthers = gid === 0 || gid === process.getgid?.() ? 0 : 0o020;
+      return { bytes: readFileSync(file), owner: { uid, othersWrite: (mode & (0o002 | groupsOfOthers)) !== 0 } };
     } finally {
       closeSync(file);
     }

@@ -115,7 +115,11 @@ export class Gate {
     const joinedBy: JoinWay = "token" in hello.join ? "token" : "join key";
     const proof =
       "token" in hello.join ? this.spendToken(hello.join.token, agent) : this.provesKey(hello, nonce, hello.join.proof);
-    if (proof === "stranger") return refuse("bad-join", `the agents of this cluster know no node ${agent.node} in it`);
+    if (proof === "stranger")
+      return refuse(
+        "bad-join",
+        `the agents of this cluster know no node ${agent.node} in it: revoke those that are no more, or join by the join key`,
+      );
     if (!proof) return refuse("bad-join");
     const at = this.ports.now();
     const by = { actor: `agent ${agentKey(agent)}`, reason: `joined by ${joinedBy}` };
