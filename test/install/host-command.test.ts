@@ -13,13 +13,19 @@ import { changeUnit, stepsOfUnit } from "./units.ts";
 const impossible = hostProblem();
 const rootfs = impossible === undefined ? trixieTar() : { ok: false as const, problem: impossible };
 
-/** As the agent starts it; the shell puts in what `$guest` is. */
-const onNode = (file: string, ...args: string[]) =>
-  ["systemd-run", ...systemdRun(file, args, 20_000)].map((word) => `"${word}"`).join(" ");
+const words = (file: string, ...args: string[]) => ["systemd-run", ...systemdRun(file, args, 20_000)];
 
-/** With words that the shell leaves alone. */
+/** As the agent starts it, with words that the shell leaves alone. */
 const asIs = (file: string, ...args: string[]) =>
-  ["systemd-run", ...systemdRun(file, args, 20_000)].map((word) => `'${word}'`).join(" ");
+  words(file, ...args)
+    .map((word) => `'${word}'`)
+    .join(" ");
+
+/** The same, but the shell puts in what `$guest` is. */
+const onNode = (file: string, ...args: string[]) =>
+  words(file, ...args)
+    .map((word) => `"${word.replaceAll("$$", "$")}"`)
+    .join(" ");
 
 /** What a restore test does to a container, and after a killed restore. */
 const steps = `
