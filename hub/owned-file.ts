@@ -13,6 +13,8 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { dirname } from "node:path";
+import { syncPath } from "./store/sync-path.ts";
 
 /*
  * Files of the state directory. It belongs to the hub's user, and root's commands (setup, certificate, join-key) write there, too: were they to follow
@@ -28,6 +30,7 @@ export function replaceOwned(dir: string, path: string, text: string): void {
   rmSync(next, { force: true });
   const file = openSync(next, "wx", 0o600);
   try {
+    // A disk that is nearly full takes a part without an error: this writes on until all is taken or refused.
     writeFileSync(file, text);
     giveAway(dir, file);
     fsyncSync(file);
@@ -35,6 +38,7 @@ export function replaceOwned(dir: string, path: string, text: string): void {
     closeSync(file);
   }
   renameSync(next, path);
+  syncPath(dirname(path));
 }
 
 /** Text of a file that lies there itself; undefined: none does. */

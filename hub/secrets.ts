@@ -1,16 +1,7 @@
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as z from "zod";
+import { replaceOwned } from "./owned-file.ts";
 import { StoreError } from "./store/store-error.ts";
 
 const fileSchema = z.record(z.string(), z.string());
@@ -62,27 +53,7 @@ export class Secrets {
   }
 
   private write(values: ReadonlyMap<string, string>): void {
-    const next = `${this.path}.new`;
-    const file = openSync(next, "w", 0o600);
-    try {
-      // A disk that is nearly full takes a part without an error: this writes on until all is taken or refused.
-      writeFileSync(file, JSON.stringify(Object.fromEntries(values), null, 1));
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(next, this.path);
-    syncFolder(dirname(this.path));
-  }
-}
-
-/** A file has its new content for ever when its folder says so on the disk. */
-function syncFolder(path: string): void {
-  const folder = openSync(path, "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
+    replaceOwned(dirname(this.path), this.path, JSON.stringify(Object.fromEntries(values), null, 1));
   }
 }
 
