@@ -10,7 +10,8 @@ import { remoteWriteConfig } from "./senders/remote-write/config.ts";
 
 /** `/etc/proven/hub.toml`. An unknown key is an error: a setting that is silently ignored is worse than none. */
 export const configSchema = z.strictObject({
-  listen: z.union([z.ipv4(), z.ipv6()]).default("0.0.0.0"),
+  /** `::` is all of them, IPv4 too; where the kernel has no IPv6, all of IPv4. */
+  listen: z.union([z.ipv4(), z.ipv6()]).default("::"),
   /** 0: any free one. */
   port: z.int().min(0).max(65_535).default(8420),
   /** How people reach the panel, for links in messages; default: this machine's name and the port. */
@@ -36,6 +37,9 @@ export const configSchema = z.strictObject({
 });
 
 export type HubConfig = Readonly<z.infer<typeof configSchema>>;
+
+/** An address of this machine at which a hub answers that listens so. */
+export const addressToAsk = (listen: string): string => (listen === "0.0.0.0" || listen === "::" ? "127.0.0.1" : listen);
 
 /** Every wrong key at once, one line each. */
 export class ConfigError extends Error {}

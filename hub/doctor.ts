@@ -3,20 +3,18 @@ import { X509Certificate } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import * as z from "zod";
 import { type Finding, judgeClock, judgeDisk, judgeService } from "#protocol/findings.ts";
-import type { HubConfig } from "./config.ts";
+import { addressToAsk, type HubConfig } from "./config.ts";
 import { judgeCertificate, judgeCopies, judgeOwners, judgePort, judgeTold } from "./core/doctor.ts";
+import { readTold } from "./setup.ts";
 import { certificatePath, loadCertificate } from "./tls.ts";
 
 /** The store grows slowly; compaction and a backup need room beside it. */
 const neededBytes = 1e9;
 
-const hubFileSchema = z.object({ url: z.string(), fingerprint: z.string(), next: z.string().optional() });
-
 /** Looks at each of the usual troubles; changes nothing. */
 export async function examine(config: HubConfig, now: number): Promise<Finding[]> {
-  const { state, port } = config;
+  const { state, listen, port } = config;
   if (!existsSync(certificatePath(state))) {
     return [
       { about: "state", state: "trouble", says: `${state} holds no hub: it has never run`, remedy: "systemctl start proven-hub" },
@@ -31,8 +29,8 @@ export async function examine(config: HubConfig, now: number): Promise<Finding[]
     judgeClock(await output("timedatectl", "show", "--property=NTPSynchronized", "--value")),
     judgeService("proven-hub", await output("systemctl", "show", "--property=ActiveState", "--value", "proven-hub")),
     judgeCertificate(Date.parse(new X509Certificate(cert).validTo), now),
-    judgePort(await shownAt(port), fingerprint, port),
-    ...told(config, fingerprint),
+    judgePort(await shownAt(port, addressToAsk(listen)), fingerprint, port),
+    ...(await told(config, fingerprint)),
     panel(config.panel),
   ];
 }
@@ -69,7 +67,7 @@ function output(file: string, ...args: string[]): Promise<string | undefined> {
 }
 
 /** Fingerprint of the certificate that whoever listens there shows. */
-export function shownAt(port: number, host = "127.0.0.1"): Promise<string | undefined> {
+export function shownAt(port: number, host: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, rejectUnauthorized: false, timeout: 5_000 });
     const end = (fingerprint: string | undefined) => {
@@ -82,19 +80,23 @@ export function shownAt(port: number, host = "127.0.0.1"): Promise<string | unde
 }
 
 /** Nothing where this is no node of Proxmox VE. */
-function told(config: HubConfig, fingerprint: string): Finding[] {
-  const { pmxcfs } = config.join;
+async function told({ join: { pmxcfs }, state }: HubConfig, fingerprint: string): Promise<Finding[]> {
   if (!existsSync(join(pmxcfs, ".version"))) return [];
-  const hubFile = join(pmxcfs, "proven", "hub.json");
-  const content = existsSync(hubFile) ? hubFileSchema.safeParse(JSON.parse(readFileSync(hubFile, "utf8"))) : undefined;
-  const data = content?.data;
-  const named = data?.next === fingerprint ? { ...data, fingerprint } : data; // agents take either
-  return [judgeTold(named, fingerprint, config.port), joinKey(config)];
+  const named = readTold(pmxcfs);
+  const there = named === undefined ? undefined : await shownAtUrl(named.url);
+  const known = named?.next === fingerprint ? { ...named, fingerprint } : named; // agents take either
+  return [judgeTold(known, fingerprint, there), joinKey(pmxcfs, state)];
 }
 
-function joinKey(config: HubConfig): Finding {
-  const shared = join(config.join.pmxcfs, "priv", "proven", "join.key");
-  const own = join(config.state, "join.key");
+function shownAtUrl(url: string): Promise<string | undefined> {
+  if (!URL.canParse(url)) return Promise.resolve(undefined);
+  const { hostname, port } = new URL(url);
+  return shownAt(port === "" ? 443 : Number(port), hostname.replace(/^\[|\]$/g, ""));
+}
+
+function joinKey(pmxcfs: string, stateDir: string): Finding {
+  const shared = join(pmxcfs, "priv", "proven", "join.key");
+  const own = join(stateDir, "join.key");
   const about = "join key";
   try {
     const isSame = existsSync(shared) && existsSync(own) && readFileSync(shared, "utf8") === readFileSync(own, "utf8");

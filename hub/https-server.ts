@@ -1,6 +1,6 @@
 import type { RequestListener } from "node:http";
 import { createServer, type Server } from "node:https";
-import type { Socket } from "node:net";
+import type { Server as NetServer, Socket } from "node:net";
 import { ConnectionBook, type ConnectionBounds, placeOf } from "./core/connections.ts";
 
 /** Bounds of the hub's port, ms. They hold before anybody has said who he is. */
@@ -64,4 +64,24 @@ export function createHubServer(
   });
   server.on("tlsClientError", (_, socket) => socket.destroy()); // scanners, browsers that don't know the certificate, silence
   return server;
+}
+
+/** Resolves when `server` listens. Where the kernel has no IPv6, `::` is all addresses of IPv4. @throws what listening threw (`EADDRINUSE` …). */
+export async function listen(server: NetServer, where: { port: number; host: string }): Promise<void> {
+  try {
+    await tryToListen(server, where);
+  } catch (error) {
+    if (where.host !== "::" || (error as NodeJS.ErrnoException).code !== "EAFNOSUPPORT") throw error;
+    await tryToListen(server, { ...where, host: "0.0.0.0" });
+  }
+}
+
+function tryToListen(server: NetServer, { port, host }: { port: number; host: string }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port, host, ipv6Only: false }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
 }

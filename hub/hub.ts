@@ -1,12 +1,12 @@
 import type { Server } from "node:https";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, isIPv6 } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { softwareVersion } from "#protocol/version.ts";
 import { Agenda } from "./agenda.ts";
 import { assembleHub, type HubParts } from "./assembly.ts";
 import { startDecisions, startUpkeep } from "./background.ts";
-import type { HubConfig } from "./config.ts";
-import { createHubServer } from "./https-server.ts";
+import { addressToAsk } from "./config.ts";
+import { createHubServer, listen } from "./https-server.ts";
 
 export type RunningHub = {
   url: string;
@@ -27,7 +27,7 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     if (!door.take(request, response)) void answer(request, response);
   });
   link.attach(server);
-  await listen(server, config);
+  await listen(server, { port: config.port, host: config.listen });
   journal.emit("hub.started", { version: softwareVersion });
   delivery.start();
   state.started();
@@ -55,24 +55,8 @@ export async function startHub(parts: HubParts): Promise<RunningHub> {
     await state.close();
   };
   const { port } = server.address() as AddressInfo; // it listens on TCP
-  return { url: `https://${hostInUrl(config.listen)}:${port}`, port, stop };
-}
-
-/** An address to try from this machine. */
-function hostInUrl(listen: string): string {
-  if (listen === "0.0.0.0") return "127.0.0.1";
-  if (listen === "::") return "[::1]";
-  return listen.includes(":") ? `[${listen}]` : listen;
-}
-
-function listen(server: Server, { port, listen: host }: HubConfig): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ port, host }, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
+  const host = addressToAsk(config.listen);
+  return { url: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`, port, stop };
 }
 
 function closeServer(server: Server): Promise<void> {

@@ -16,10 +16,11 @@ import { openServiceManager } from "./notify.ts";
 import { giveToOwnerOf } from "./owned-file.ts";
 import { systemClock } from "./ports.ts";
 import { programName } from "./program.ts";
-import { defaultUrl, rotateJoinKey, setup } from "./setup.ts";
+import { defaultUrl, keptUrl, readTold, rotateJoinKey, setup } from "./setup.ts";
 import { openSeries } from "./store/series.ts";
 import { StateStore } from "./store/state.ts";
 import { StoreError } from "./store/store-error.ts";
+import { type HandedOver, handOverFolder } from "./store-backup.ts";
 import { checkSeriesStore, storeCommands } from "./store-commands.ts";
 import { certificatePath, loadCertificate, readNextCertificate } from "./tls.ts";
 
@@ -32,7 +33,8 @@ const usage = `proven-hub ${softwareVersion}
   proven-hub doctor                             look for the usual troubles and say what to do about them
   proven-hub certificate show|renew [--overlap-hours 24 | --now]  the certificate that agents know the hub by
   proven-hub certificate settle                 after a renewal: hub.json names the new certificate only; the system runs it
-  proven-hub setup [--url wss://HOST:PORT/agent]  let this cluster's agents join by themselves
+  proven-hub setup [--url wss://HOST:PORT/agent] [--keep]  let this cluster's agents join by themselves; with --keep an address
+                                                given before stays, and so does another hub of theirs
   proven-hub deploy [USER@]NODE [OPTION …]      install the agent on a node over SSH, and let it join
   proven-hub join-key rotate                    a new join key for this cluster; agents that have joined stay
 ${[...Object.values(commands), ...Object.values(storeCommands)].map((command) => `  proven-hub ${command.usage}`).join("\n")}
@@ -54,17 +56,24 @@ function readConfig(path: string | undefined): HubConfig {
 
 /**
  * Root's commands work as the hub's user, so that no file in the state directory becomes root's: then they are run again by setpriv(1), and this
- * call does not return. Node's own setuid() refuses where its libuv may use io_uring, as in Debian 13 (CVE-2024-22017).
+ * call does not return. `handOver`: other words for it, and a folder that it gets as its
+ * descriptor 3. Node's own setuid() refuses where its libuv may use io_uring, as in Debian 13 (CVE-2024-22017).
  */
-async function becomeOwnerOf(dir: string): Promise<void> {
+async function becomeOwnerOf(dir: string, handOver?: () => HandedOver): Promise<void> {
   if (process.getuid?.() !== 0 || !existsSync(dir)) return;
   const { uid, gid } = statSync(dir);
   if (uid === 0) return;
   const rights = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
-  const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const handed = handOver?.();
+  const words = handed?.words ?? process.argv.slice(2);
+  const again = [process.execPath, ...process.execArgv, process.argv[1] ?? "", ...words];
   const env = { ...process.env, PROVEN_ACTOR: userInfo().username };
   const { spawnSync } = await import("node:child_process");
-  const { status, error } = spawnSync("setpriv", [...rights, ...again], { stdio: "inherit", env });
+  const folders = handed === undefined ? [] : [handed.folder];
+  const { status, error } = spawnSync("setpriv", [...rights, ...again], {
+    stdio: ["inherit", "inherit", "inherit", ...folders],
+    env,
+  });
   if (error !== undefined) throw new UsageError(`setpriv can't be run: ${error.message}`, { cause: error });
   process.exit(status ?? 1);
 }
@@ -91,7 +100,9 @@ async function run(args: readonly string[]): Promise<void> {
   const verb = rest.slice(0, 2).join(" ");
   const ofStore = storeCommands[verb];
   if (ofStore !== undefined) {
-    await becomeOwnerOf(config.state);
+    const withConfig = path === undefined ? [] : ["--config", path];
+    const backup = () => handOverFolder(rest.slice(2), config.state, withConfig);
+    await becomeOwnerOf(config.state, verb === "store backup" ? backup : undefined);
     return ofStore.run(rest.slice(2), { stateDir: config.state, dir: join(config.state, "series"), say });
   }
   const command = commands[verb];
@@ -108,14 +119,23 @@ async function run(args: readonly string[]): Promise<void> {
 }
 
 async function runSetup(config: HubConfig, args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { url: { type: "string" } } });
-  const url = values.url ?? defaultUrl(config.join.pmxcfs, config.port);
-  if (!URL.canParse(url) || new URL(url).protocol !== "wss:") throw new UsageError("--url: wss://HOST:PORT/agent");
+  const { values } = parseArgs({ args, options: { url: { type: "string" }, keep: { type: "boolean", default: false } } });
+  const { pmxcfs } = config.join;
+  const wanted = values.url ?? defaultUrl(pmxcfs, config.port);
+  if (!URL.canParse(wanted) || new URL(wanted).protocol !== "wss:") throw new UsageError("--url: wss://HOST:PORT/agent");
   mkdirSync(config.state, { recursive: true, mode: 0o700 });
   const { fingerprint } = await loadCertificate(config.state, systemClock.now());
   giveToOwnerOf(config.state, certificatePath(config.state));
+  const told = readTold(pmxcfs);
+  const url = values.keep ? keptUrl(told, { fingerprint, url: wanted }) : wanted;
+  if (url === undefined) {
+    say(
+      `This cluster's agents go to another hub, ${told?.url}, and that is left so. If they shall come to this one: proven-hub setup`,
+    );
+    return;
+  }
   const next = readNextCertificate(config.state)?.fingerprint;
-  for (const line of setup({ pmxcfs: config.join.pmxcfs, stateDir: config.state, url, fingerprint, next })) say(line);
+  for (const line of setup({ pmxcfs, stateDir: config.state, url, fingerprint, next })) say(line);
 }
 
 /** As whoever calls, for his SSH keys; what is asked of the hub is asked of this program again, as the hub's user. */

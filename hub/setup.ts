@@ -85,14 +85,44 @@ function replaceFile(path: string, text: string, mode: number): string {
   return `${path}: written`;
 }
 
+/** `hub.json`, as far as it can be followed. */
+export type Told = { url: string; fingerprint: string; next?: string | undefined };
+const toldSchema = z.object({ url: z.string(), fingerprint: z.string(), next: z.string().optional() });
+
+/** What this cluster's agents are told now. Undefined: nothing, or nothing that they could follow. */
+export function readTold(pmxcfs: string): Told | undefined {
+  const path = join(pmxcfs, "proven", "hub.json");
+  if (!existsSync(path)) return undefined;
+  try {
+    return toldSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The URL that a package's installation writes, which nobody has asked to move anything: an address that an administrator gave this hub stays, and
+ * what was this machine's hub is followed by this one. Undefined: the agents are told of another hub, which is not taken away from them.
+ */
+export function keptUrl(told: Told | undefined, own: { fingerprint: string; url: string }): string | undefined {
+  if (told === undefined) return own.url;
+  const isOurs = [told.fingerprint, told.next].some((one) => one?.toUpperCase() === own.fingerprint);
+  if (isOurs) return told.url;
+  return told.url === own.url ? own.url : undefined;
+}
+
 /** `.members` of pmxcfs: `cfs_create_memberlist_msg` in pve-cluster `status.c`. A standalone node has no list. */
 const membersSchema = z.object({ nodename: z.string(), nodelist: z.record(z.string(), z.object({ ip: z.string().optional() })) });
 
-/** The URL that agents of this cluster use unless one is given: by the address that the cluster itself uses, else by this machine's name. */
-export function defaultUrl(pmxcfs: string, port: number): string {
+/** The address that the cluster itself uses for this node. Undefined: this is a node by itself, or none. */
+export function clusterAddress(pmxcfs: string): string | undefined {
   const path = join(pmxcfs, ".members");
   const members = existsSync(path) ? membersSchema.safeParse(JSON.parse(readFileSync(path, "utf8"))) : undefined;
-  const ip = members?.success ? members.data.nodelist[members.data.nodename]?.ip : undefined;
-  const host = ip ?? hostname();
-  return `wss://${isIPv6(host) ? `[${host}]` : host}:${port}/agent`;
+  return members?.success ? members.data.nodelist[members.data.nodename]?.ip : undefined;
 }
+
+/** Where a hub at `host` takes agents. */
+export const agentUrl = (host: string, port: number) => `wss://${isIPv6(host) ? `[${host}]` : host}:${port}/agent`;
+
+/** The URL that agents of this cluster use unless one is given: by the address that the cluster itself uses, else by this machine's name. */
+export const defaultUrl = (pmxcfs: string, port: number): string => agentUrl(clusterAddress(pmxcfs) ?? hostname(), port);

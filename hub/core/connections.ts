@@ -9,10 +9,13 @@ export type ConnectionBounds = {
 /** The machine itself counts to the total only: a reverse proxy there speaks for everybody. */
 const ownMachine = "this machine";
 
+/** A peer's address as people write it: one of IPv4 stays one where the socket speaks both (RFC 4291 2.5.5.2). */
+export const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, "");
+
 /** Where a connection comes from: an IPv4 address, or the /64 that one customer has of IPv6. Undefined: the socket is gone already. */
 export function placeOf(address: string | undefined): string | undefined {
   if (address === undefined) return undefined;
-  const [text = ""] = address.replace(/^::ffff:(?=\d+\.)/i, "").split("%", 1);
+  const [text = ""] = plainAddress(address).split("%", 1);
   const bytes = parseAddress(text);
   if (bytes === undefined) return address;
   if (bytes.length === 4) return bytes[0] === 127 ? ownMachine : text;

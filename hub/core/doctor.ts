@@ -13,27 +13,34 @@ export function judgeCertificate(endsAt: number, now: number): Finding {
     about: "certificate",
     state: "trouble",
     says,
-    remedy: "proven-hub certificate renew, then systemctl restart proven-hub",
+    remedy: "proven-hub certificate renew",
   };
 }
 
-/** What `hub.json` tells the cluster's agents, beside what this hub is. `told` undefined: nothing, agents join by token. */
-export function judgeTold(told: { url: string; fingerprint: string } | undefined, fingerprint: string, port: number): Finding {
+/**
+ * What `hub.json` tells the cluster's agents, beside what this hub is. `told` undefined: nothing, agents join by token. `there`: the certificate of
+ * whoever answers at the told address, asked from here; undefined: nobody does.
+ */
+export function judgeTold(
+  told: { url: string; fingerprint: string } | undefined,
+  fingerprint: string,
+  there: string | undefined,
+): Finding {
   const about = "hub.json";
-  const remedy = "proven-hub setup";
-  if (told === undefined) return { about, state: "trouble", says: "not there: the cluster's agents can't find this hub", remedy };
-  if (told.fingerprint.toUpperCase() !== fingerprint) {
-    return {
-      about,
-      state: "trouble",
-      says: `has another fingerprint than this hub: agents refuse to connect (${told.url})`,
-      remedy,
-    };
+  const trouble = (says: string, remedy = "proven-hub setup"): Finding => ({ about, state: "trouble", says, remedy });
+  if (told === undefined) return trouble("not there: the cluster's agents can't find this hub");
+  const { url } = told;
+  const named = told.fingerprint.toUpperCase();
+  if (named !== fingerprint && there === named) {
+    const remedy = "if they shall come to this one: proven-hub setup; else this one is not needed: apt remove proven-hub";
+    return trouble(`sends agents to another hub, which answers: ${url}`, remedy);
   }
-  const toldPort = /^wss:\/\/[^/]*:(\d+)(\/|$)/.exec(told.url)?.[1] ?? "443";
-  if (toldPort !== String(port))
-    return { about, state: "trouble", says: `sends agents to port ${toldPort} instead of ${port}`, remedy };
-  return { about, state: "ok", says: `sends agents to ${told.url}` };
+  if (named !== fingerprint) return trouble(`has another fingerprint than this hub: agents refuse to connect (${url})`);
+  if (there === fingerprint) return { about, state: "ok", says: `sends agents to ${url}` };
+  const remedy =
+    "if this hub runs and has another address or port now: proven-hub setup (--url wss://HOST:PORT/agent for one of your own)";
+  if (there === undefined) return trouble(`sends agents to ${url}, where nothing answers`, remedy);
+  return trouble(`sends agents to ${url}, where something else answers (${there})`, remedy);
 }
 
 /** What answers at the hub's port. `undefined`: nothing does. */
@@ -43,7 +50,7 @@ export function judgePort(shown: string | undefined, fingerprint: string, port: 
     return { about, state: "trouble", says: `${port}: nothing answers`, remedy: "systemctl status proven-hub" };
   }
   if (shown === fingerprint) return { about, state: "ok", says: `${port} answers with this hub's certificate` };
-  const remedy = "systemctl restart proven-hub, if its certificate was renewed; else see what else listens there: ss -tlnp";
+  const remedy = "systemctl restart proven-hub, if tls.pem was replaced; else see what else listens there: ss -tlnp";
   return { about, state: "trouble", says: `${port} shows another certificate (${shown})`, remedy };
 }
 

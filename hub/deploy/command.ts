@@ -6,11 +6,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { softwareVersion } from "#protocol/version.ts";
 import { type Say, UsageError } from "../command-line.ts";
-import type { HubConfig } from "../config.ts";
+import { addressToAsk, type HubConfig } from "../config.ts";
 import { shownAt } from "../doctor.ts";
 import type { ListedAgent, OfferedToken } from "../join-commands.ts";
 import { systemClock } from "../ports.ts";
-import { defaultUrl } from "../setup.ts";
+import { agentUrl, clusterAddress } from "../setup.ts";
 import { certificatePath, loadCertificate } from "../tls.ts";
 import { connectSsh } from "./connection.ts";
 import { type Desk, deploy } from "./deploy.ts";
@@ -95,10 +95,9 @@ export async function runDeploy(config: HubConfig, args: string[], self: readonl
   }
 }
 
-/** In a cluster its own address there; else the one by which this machine reached the node. */
+/** In a cluster its own address there; else the one by which this machine reached the node, which may not know its name. */
 function urlFor({ join: place, port }: HubConfig, localAddress: string): string {
-  if (existsSync(join(place.pmxcfs, ".members"))) return defaultUrl(place.pmxcfs, port);
-  return `wss://${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${port}/agent`;
+  return agentUrl(clusterAddress(place.pmxcfs) ?? localAddress, port);
 }
 
 /** Of the hub that runs here. @throws DeployProblem when none does, before the node is touched. */
@@ -106,7 +105,7 @@ async function ownFingerprint({ state, listen, port }: HubConfig): Promise<strin
   if (!existsSync(certificatePath(state)))
     throw new DeployProblem(`${state} holds no hub: it has never run (systemctl start proven-hub)`);
   const { fingerprint } = await loadCertificate(state, systemClock.now());
-  const shown = await shownAt(port, listen === "0.0.0.0" || listen === "::" ? "127.0.0.1" : listen);
+  const shown = await shownAt(port, addressToAsk(listen));
   if (shown === fingerprint) return fingerprint;
   throw new DeployProblem(`the hub does not answer on port ${port}: no agent could join (systemctl start proven-hub)`);
 }

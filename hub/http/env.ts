@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { Scope } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Permission } from "#protocol/viewer.ts";
+import { plainAddress } from "../core/connections.ts";
 import type { Viewer } from "../core/viewer.ts";
 
 /**
@@ -35,5 +36,5 @@ export type HubContext = Context<HubEnv>;
 
 /** The peer of the connection. Headers that claim another are not believed. */
 export function addressOf(c: HubContext): string {
-  return c.env?.incoming?.socket.remoteAddress ?? "unknown";
+  return plainAddress(c.env?.incoming?.socket.remoteAddress ?? "unknown");
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { plainAddress } from "../core/connections.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { Log } from "../ports.ts";
 import { refuseAccess } from "./access.ts";
@@ -64,7 +65,7 @@ function plainAsking(request: IncomingMessage, bodyMax: number): Asking | undefi
     method: "POST",
     path: line,
     line,
-    address: request.socket.remoteAddress ?? "unknown",
+    address: plainAddress(request.socket.remoteAddress ?? "unknown"),
     host,
     header: (name) => headers.get(name.toLowerCase()),
     body: () => {

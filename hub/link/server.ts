@@ -4,6 +4,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { limits } from "#protocol/limits.ts";
 import type { Duty, MessageOf } from "#protocol/messages.ts";
 import { linkSubprotocol } from "#protocol/version.ts";
+import { plainAddress } from "../core/connections.ts";
 import { type AgentId, agentKey } from "../core/series.ts";
 import type { OperationType } from "../operations.ts";
 import { after } from "../ports.ts";
@@ -151,7 +152,7 @@ export class LinkServer {
   }
 
   private connected(webSocket: WebSocket, request: IncomingMessage): void {
-    const address = request.socket.remoteAddress ?? "";
+    const address = plainAddress(request.socket.remoteAddress ?? "");
     const send = (text: string) => {
       if (webSocket.readyState !== webSocket.OPEN) return;
       if (webSocket.bufferedAmount > queuedMax) webSocket.terminate();

@@ -53,7 +53,7 @@ const below = (table: string, texts: Record<string, string>) =>
   Object.fromEntries(Object.entries(texts).map(([key, text]) => [`${table}.${key}`, text]));
 
 export const hubSettingTexts: Record<string, string> = {
-  listen: "Address for agents, browsers and the API; :: is all of them.",
+  listen: "Address for agents, browsers and the API; :: is all of them, IPv4 too.",
   port: "Agents, browsers and the API; 0 takes any free one.",
   url: "How people reach the panel, for links in messages. Without it: this machine's name and the port.",
   state: "History, alerts, keys and the certificate.",

@@ -13,7 +13,7 @@ import { temporaryDir } from "../support/temporary-dir.ts";
 test("an empty configuration is complete", () => {
   const { panel, ...rest } = parseConfig("");
   assert.deepEqual(rest, {
-    listen: "0.0.0.0",
+    listen: "::",
     port: 8420,
     state: "/var/lib/proven-hub",
     join: { pmxcfs: "/etc/pve" },

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:https";
-import { type AddressInfo, connect as connectTcp, type Socket } from "node:net";
+import { type AddressInfo, connect as connectTcp, createServer, type Server, type Socket } from "node:net";
+import { networkInterfaces } from "node:os";
 import { type TestContext, test } from "node:test";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { generate } from "selfsigned";
-import { ConnectionBook, placeOf } from "../../hub/core/connections.ts";
-import { createHubServer, type ServerBounds, serverBounds } from "../../hub/https-server.ts";
+import { ConnectionBook, placeOf, plainAddress } from "../../hub/core/connections.ts";
+import { createHubServer, listen, type ServerBounds, serverBounds } from "../../hub/https-server.ts";
 
 const certificate = generate([{ name: "commonName", value: "proven-hub" }], { keyType: "ec" });
 
@@ -103,6 +104,7 @@ test("more connections in all than there may be are dropped, and there is room a
 test("a place is an IPv4 address or an IPv6 network; the machine itself speaks for many", () => {
   assert.equal(placeOf("192.0.2.7"), "192.0.2.7");
   assert.equal(placeOf("::ffff:192.0.2.7"), "192.0.2.7");
+  assert.deepEqual(["::ffff:192.0.2.7", "2001:db8::7", "unknown"].map(plainAddress), ["192.0.2.7", "2001:db8::7", "unknown"]);
   assert.equal(placeOf("2001:db8:1:2::7"), placeOf("2001:db8:1:2:ffff::9"));
   assert.notEqual(placeOf("2001:db8:1:2::7"), placeOf("2001:db8:1:3::7"));
   assert.equal(placeOf("fe80::1%eth0"), placeOf("fe80::2%eth0"));
@@ -115,4 +117,36 @@ test("a place is an IPv4 address or an IPv6 network; the machine itself speaks f
   book.leave("192.0.2.7");
   assert.equal(book.enter("192.0.2.7"), true);
   assert.equal(book.size, 4);
+});
+
+/** Says no to each of `refused`, as a kernel does. */
+function refusing(refused: readonly string[], code: string): { server: Server; tried: unknown[] } {
+  const server = createServer();
+  const tried: unknown[] = [];
+  const listen = (where: { host: string }, done: () => void) => {
+    tried.push(where.host);
+    if (!refused.includes(where.host)) setImmediate(done);
+    else setImmediate(() => server.emit("error", Object.assign(new Error(code), { code })));
+    return server;
+  };
+  return { server: Object.assign(server, { listen }), tried };
+}
+
+test("by default the hub is reached by IPv6 and IPv4; where the kernel has no IPv6, by IPv4", async (t) => {
+  const server = createServer((socket) => socket.end());
+  await listen(server, { port: 0, host: "::" });
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const hasIpv6 = networkInterfaces().lo?.some(({ family }) => family === "IPv6") ?? false;
+  for (const host of hasIpv6 ? ["127.0.0.1", "::1"] : ["127.0.0.1"]) {
+    const socket = connectTcp({ host, port });
+    await once(socket, "connect");
+    socket.destroy();
+  }
+  const without = refusing(["::"], "EAFNOSUPPORT");
+  await listen(without.server, { port: 8420, host: "::" });
+  assert.deepEqual(without.tried, ["::", "0.0.0.0"]);
+  const taken = refusing(["::"], "EADDRINUSE");
+  await assert.rejects(listen(taken.server, { port: 8420, host: "::" }), { code: "EADDRINUSE" });
+  assert.deepEqual(taken.tried, ["::"]);
 });

@@ -7,7 +7,7 @@ import { renewCertificate, settleCertificate, showCertificate } from "../../hub/
 import { parseConfig } from "../../hub/config.ts";
 import { examine } from "../../hub/doctor.ts";
 import { openServiceManager } from "../../hub/notify.ts";
-import { defaultUrl, setup } from "../../hub/setup.ts";
+import { defaultUrl, keptUrl, readTold, setup } from "../../hub/setup.ts";
 import { loadCertificate, readNextCertificate, switchCertificate } from "../../hub/tls.ts";
 import { temporaryDir } from "../support/temporary-dir.ts";
 
@@ -32,6 +32,20 @@ test("agents are sent to the address that the cluster itself uses for this node"
   assert.equal(defaultUrl(pmxcfs, 8420), "wss://[fd00::1]:8420/agent");
   writeFileSync(join(pmxcfs, ".members"), JSON.stringify({ nodename: "a", version: 1 }));
   assert.equal(defaultUrl(pmxcfs, 8420), `wss://${hostname()}:8420/agent`);
+});
+
+test("a package's upgrade moves no agent: an address that was given stays, and so does another hub; what was this machine's hub is followed", (t) => {
+  const { pmxcfs } = folders(t);
+  const own = { fingerprint: "AA:BB", url: "wss://10.0.0.1:8420/agent" };
+  const kept = (url: string, fingerprint: string, next?: string) => keptUrl({ url, fingerprint, next }, own);
+  assert.equal(keptUrl(readTold(pmxcfs), own), own.url, "the first hub of a cluster");
+  assert.equal(kept("wss://hub.example:443/agent", "aa:bb"), "wss://hub.example:443/agent");
+  assert.equal(kept("wss://hub.example:443/agent", "EE:FF", "AA:BB"), "wss://hub.example:443/agent");
+  assert.equal(kept(own.url, "EE:FF"), own.url, "purged and installed anew");
+  assert.equal(kept("wss://10.0.0.2:8420/agent", "EE:FF"), undefined);
+  mkdirSync(join(pmxcfs, "proven"));
+  writeFileSync(join(pmxcfs, "proven/hub.json"), '{"url":');
+  assert.equal(keptUrl(readTold(pmxcfs), own), own.url, "what can't be read sends nobody anywhere");
 });
 
 test("a certificate that follows is prepared beside the present one, and the cluster's agents are told of both", async (t) => {
