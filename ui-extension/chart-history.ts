@@ -3,6 +3,7 @@ import type { ApiProblem } from "./api.ts";
 import type { Instances } from "./core/charts.ts";
 import { instancesOf } from "./core/charts.ts";
 import { comparedMs } from "./core/comparison.ts";
+import { isDue } from "./core/due.ts";
 import { LiveTail, type LiveView } from "./core/live.ts";
 import { isLive, type Range, type RangeWindow, tailWindow, windowOf } from "./core/range.ts";
 import type { Panel } from "./panel.ts";
@@ -40,9 +41,10 @@ function refreshEveryMs({ stepMs }: RangeWindow): number {
   return stepMs <= liveStepMs ? 30_000 : Math.min(300_000, Math.max(60_000, stepMs));
 }
 
-/** Whether only what came since has to be asked for: all of it was answered before, and in not too many pieces. */
-const canGrow = ({ pieces, before, problem }: ChartsAnswer) =>
+/** Whether only what came since has to be asked for: all of it was answered before, by this clock, and in not too many pieces. */
+const canGrow = ({ pieces, before, problem, askedAt }: ChartsAnswer, now: number) =>
   problem === undefined &&
+  askedAt <= now &&
   pieces.length > 0 &&
   pieces.length < piecesMax &&
   (before === undefined || before.length === pieces.length);
@@ -75,8 +77,8 @@ export class ChartHistory {
     if (!fits) {
       if (known !== undefined && known.about !== aboutOf(question)) this.answer = undefined;
       if (this.#asking !== keyOf(question)) void this.#ask(question, undefined, now);
-    } else if (this.#asking === undefined && isDue(known, now)) {
-      void this.#ask(question, canGrow(known) ? known : undefined, now);
+    } else if (this.#asking === undefined && isOld(known, now)) {
+      void this.#ask(question, canGrow(known, now) ? known : undefined, now);
     }
   }
 
@@ -160,6 +162,6 @@ function lastStep({ askedAt }: ChartsAnswer, range: Range): number {
 }
 
 /** A range that ended asks no more, unless it could not be read. */
-function isDue({ range, askedAt, window, problem }: ChartsAnswer, now: number): boolean {
-  return (isLive(range) || problem !== undefined) && now - askedAt >= refreshEveryMs(window);
+function isOld({ range, askedAt, window, problem }: ChartsAnswer, now: number): boolean {
+  return (isLive(range) || problem !== undefined) && isDue(askedAt, refreshEveryMs(window), now);
 }

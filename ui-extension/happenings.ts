@@ -2,6 +2,7 @@ import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, TaskView } from "#protocol/api.ts";
 import type { BackupView, RunView } from "#protocol/proof.ts";
 import type { Answer } from "./api.ts";
+import { isDue } from "./core/due.ts";
 import { upToDate } from "./core/live-runs.ts";
 import type { Happenings, MarkSubject } from "./core/marks.ts";
 import type { Panel } from "./panel.ts";
@@ -26,7 +27,7 @@ export class HappeningsOf {
   want(subject: MarkSubject, since: number, now: number): void {
     const about = `${subject.cluster} ${subject.entity}`;
     const { at, since: from } = this.#asked;
-    if (about === this.#asked.about && since >= from && now - at < refreshMs) return;
+    if (about === this.#asked.about && since >= from && !isDue(at, refreshMs, now)) return;
     if (about !== this.#asked.about) this.#known = none;
     this.#asked = { about, since, at: now };
     void this.#read(subject, since);

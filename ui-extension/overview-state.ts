@@ -17,12 +17,14 @@ export class OverviewState {
   /** Why the last change of the layout was not kept; undefined: it was. */
   readonly problem = new Observable<ApiProblem | undefined>(undefined);
   #saving = Promise.resolve();
+  #changes = 0;
 
   constructor(private readonly api: OverviewApi) {}
 
   async read(): Promise<void> {
+    const changes = this.#changes;
     const [layout] = await Promise.all([this.api.layout(), this.readProtections()]);
-    if (layout.ok) this.layout.set(layout.value);
+    if (layout.ok && changes === this.#changes) this.layout.set(layout.value);
   }
 
   /** What can't be asked stays as it was known: its age is told with everything else's. */
@@ -31,18 +33,24 @@ export class OverviewState {
     if (answer.ok) this.protections.set(new Map(answer.value.items.map((view) => [protectionKey(view), view])));
   }
 
-  /** Shown at once; kept by the hub one change after the other. */
+  /**
+   * Shown at once; kept by the hub one change after the other. The rest of what the hub keeps stays as it is there: it may never have been read
+   * here, or another window has changed it since.
+   */
   change(change: Partial<Layout>): Promise<void> {
-    const next = { ...this.layout.value, ...change };
-    this.layout.set(next);
+    this.layout.set({ ...this.layout.value, ...change });
+    const turn = ++this.#changes;
     this.#saving = this.#saving.then(async () => {
-      const answer = await this.api.saveLayout(next);
+      const kept = await this.api.layout();
+      const answer = kept.ok ? await this.api.saveLayout({ ...kept.value, ...change }) : kept;
+      if (answer.ok && turn === this.#changes) this.layout.set(answer.value);
       this.problem.set(answer.ok ? undefined : answer.problem);
     });
     return this.#saving;
   }
 
   clear(): void {
+    this.#changes++;
     this.protections.set(undefined);
     this.layout.set(emptyLayout);
     this.problem.set(undefined);

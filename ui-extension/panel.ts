@@ -1,13 +1,14 @@
 import type { LoginState, SessionView } from "#protocol/api.ts";
 import { type Access, type Answer, Api, type ApiProblem, ownOrigin } from "./api.ts";
+import { isDue } from "./core/due.ts";
 import type { Page, Route } from "./core/route.ts";
 import type { LastStateKeeper } from "./last-state.ts";
 import { Observable } from "./observable.ts";
 import { OverviewState } from "./overview-state.ts";
 import type { BrowserApp } from "./push.ts";
 import type { PveActions } from "./pve-actions.ts";
-import { newestTasks, Store } from "./store.ts";
-import { LiveStream } from "./stream.ts";
+import { newestEvents, newestTasks, Store } from "./store.ts";
+import { LiveStream, type StreamState } from "./stream.ts";
 
 /** `checking`: asking the hub whether the cookie still counts. `unreachable` and `forbidden` say why there is no panel. */
 export type SessionState =
@@ -28,6 +29,8 @@ export interface Navigation {
 
 /** How often what is known is kept for when there is no hub. */
 const keepEveryMs = 60_000;
+/** How often what the stream doesn't tell is asked. */
+const healthEveryMs = 30_000;
 
 /** What every element of one panel shares. */
 export class Panel {
@@ -49,6 +52,8 @@ export class Panel {
   #keptAt = 0;
   /** What is shown comes from the keeper: the hub has not answered since. */
   #isRestored = false;
+  /** The stream was lost, and is not back. */
+  #wasLost = false;
 
   constructor(
     base: string,
@@ -60,6 +65,8 @@ export class Panel {
     this.api = new Api(base, () => this.end(), access);
     this.stream = new LiveStream(`${base}/api/v1/stream`, this.store, () => this.#mayRetry(), access.credentials);
     this.overview = new OverviewState(this.api);
+    this.store.clockOffsetMs.subscribe(() => this.#setNow());
+    this.stream.state.subscribe(() => this.#onStream(this.stream.state.value.state));
   }
 
   /** Begins with what the browser has: a session cookie, or a key from the address. */
@@ -138,13 +145,19 @@ export class Panel {
     await this.#readRest();
   }
 
+  /** A stream that came back tells how all is, not what happened meanwhile. */
+  #onStream(state: StreamState["state"]): void {
+    if (state === "live" && this.#wasLost) void this.#readRest();
+    this.#wasLost = state === "lost" || (state === "connecting" && this.#wasLost);
+  }
+
   /** What the stream doesn't tell when it opens. */
   async #readRest(): Promise<void> {
     void this.overview.read();
     const [tasks, events] = await Promise.all([this.api.tasks(200), this.api.events(100), this.#readHealth()]);
     const { picture } = this.store;
     if (tasks.ok) this.store.change({ tasks: newestTasks([...picture.value.tasks, ...tasks.value.items]) });
-    if (events.ok) this.store.change({ events: events.value.items.toSorted((a, b) => b.id - a.id) });
+    if (events.ok) this.store.change({ events: newestEvents([...picture.value.events, ...events.value.items]) });
   }
 
   /** The session is over: nothing of what it showed stays. */
@@ -168,7 +181,7 @@ export class Panel {
     if (this.keeper === undefined || session.state !== "signed-in" || stream.state.value.state !== "live" || !store.loaded.value)
       return;
     this.#keptAt = Date.now();
-    const { clockOffsetMs } = store;
+    const clockOffsetMs = store.clockOffsetMs.value;
     const protections = this.overview.protections.value;
     void this.keeper.keep({ at: Date.now(), clockOffsetMs, session: session.session, picture: store.picture.value, protections });
   }
@@ -178,7 +191,6 @@ export class Panel {
     if (answer.ok && this.#isRestored) {
       this.#isRestored = false;
       this.session.set({ state: "signed-in", session: answer.value });
-      void this.#readRest();
     }
     return this.session.value.state === "signed-in";
   }
@@ -192,14 +204,18 @@ export class Panel {
   }
 
   async #refresh(): Promise<void> {
-    if ((await this.#readHealth()) && this.overview.protections.value !== undefined) await this.overview.readProtections();
+    if (await this.#readHealth()) await this.overview.readProtections();
+  }
+
+  #setNow(): void {
+    this.now.set(Date.now() + this.store.clockOffsetMs.value);
   }
 
   #tick(): void {
-    this.now.set(Date.now() + this.store.clockOffsetMs);
+    this.#setNow();
     this.stream.watch(Date.now());
     if (this.session.value.state !== "signed-in") return;
-    if (Date.now() - this.#healthAt > 30_000) void this.#refresh();
-    if (Date.now() - this.#keptAt > keepEveryMs) this.keepState();
+    if (isDue(this.#healthAt, healthEveryMs, Date.now())) void this.#refresh();
+    if (isDue(this.#keptAt, keepEveryMs, Date.now())) this.keepState();
   }
 }

@@ -30,7 +30,7 @@ export class Store implements StreamSink {
   /** Of its own, so that who only asks this needn't look at every sample. */
   readonly anyNode = new Observable(false);
   /** The hub's clock minus this machine's, ms: ages are told by the hub's. */
-  clockOffsetMs = 0;
+  readonly clockOffsetMs = new Observable(0);
   readonly newestSampleAgeMs = new Observable<number | null>(null);
   /** Restore tests and other runs. Of their own: their progress comes often, and few pages show it. */
   readonly runs = new Observable<LiveRuns>(noRuns);
@@ -47,7 +47,6 @@ export class Store implements StreamSink {
     if (change !== undefined) this.change(change);
     if (kind === "beat") this.#beat(data as StreamEvents["beat"]);
     if (kind === "runs") this.runs.set(withRuns(this.runs.value, data as StreamEvents["runs"], complete));
-    if (kind === "storages") this.loaded.set(true);
   }
 
   change(change: Partial<Picture>): void {
@@ -62,7 +61,7 @@ export class Store implements StreamSink {
 
   /** What was known once. It is never live: every element tells its age. */
   restore(picture: Picture, clockOffsetMs: number): void {
-    this.clockOffsetMs = clockOffsetMs;
+    this.clockOffsetMs.set(clockOffsetMs);
     this.change(picture);
     this.loaded.set(true);
   }
@@ -73,9 +72,11 @@ export class Store implements StreamSink {
     this.loaded.set(false);
   }
 
+  /** The first one closes the first lists: nothing is shown before the hub's time is known. */
   #beat({ now, newestSampleAgeMs }: StreamEvents["beat"]): void {
-    this.clockOffsetMs = now - Date.now();
+    this.clockOffsetMs.set(now - Date.now());
     this.newestSampleAgeMs.set(newestSampleAgeMs);
+    this.loaded.set(true);
   }
 }
 
@@ -98,7 +99,7 @@ const changes: Changes = {
   alerts: ({ alerts = [] }, data, complete) => ({ alerts: mergedAlerts(complete ? [] : alerts, data) }),
   runs: () => undefined,
   event: ({ events }, data) => ({
-    events: [data, ...events.filter((event) => event.id !== data.id)].sort((a, b) => b.id - a.id).slice(0, eventsKept),
+    events: newestEvents([data, ...events]),
   }),
   beat: () => undefined,
 };
@@ -121,9 +122,18 @@ function mergedAlerts(known: readonly AlertView[], changed: readonly AlertView[]
   return [...byId.values()].filter(({ state }) => state === "firing" || state === "pending");
 }
 
-/** One entry per UPID, the first one given wins; newest start first. */
+/** Each event once, the newest first. */
+export function newestEvents(events: Picture["events"]): Picture["events"] {
+  const byId = new Map(events.map((event) => [event.id, event]));
+  return [...byId.values()].sort((a, b) => b.id - a.id).slice(0, eventsKept);
+}
+
+/** One entry per UPID: how it ended, where one tells, else the first one given; newest start first. */
 export function newestTasks(tasks: Picture["tasks"]): Picture["tasks"] {
   const byUpid = new Map<string, Picture["tasks"][number]>();
-  for (const task of tasks) if (!byUpid.has(task.upid)) byUpid.set(task.upid, task);
+  for (const task of tasks) {
+    const known = byUpid.get(task.upid);
+    if (known === undefined || (known.endedAt === null && task.endedAt !== null)) byUpid.set(task.upid, task);
+  }
   return [...byUpid.values()].sort((a, b) => b.startedAt - a.startedAt).slice(0, tasksKept);
 }

@@ -69,6 +69,8 @@ export class LiveStream {
 
   /** Called every second: notices a stream that has gone silent. */
   watch(now: number): void {
+    // A clock that was set back must not make a dead stream look alive for as long.
+    this.#heardAt = Math.min(this.#heardAt, now);
     if (this.#source !== undefined && this.state.value.state === "live" && now - this.#heardAt > silentAfterMs) this.#lose(now);
   }
 

@@ -184,12 +184,12 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
     });
   const tellAll = async (stream: SSEStreamingApi) => {
     const now = Date.now();
-    await tell(stream, "beat", { now, newestSampleAgeMs: now % 10_000 });
     if (alerts !== undefined) await tell(stream, "alerts", alerts());
     await tell(stream, "nodes", world.nodes(now));
     await tell(stream, "guests", world.guests(now));
     await tell(stream, "storages", world.storages(now));
     if (proof !== undefined) await tell(stream, "runs", proof.open());
+    await tell(stream, "beat", { now, newestSampleAgeMs: now % 10_000 });
   };
   app.get("/api/v1/stream", (c) => {
     if (refusing) return c.json(refusal("overloaded", "no streams now"), 503);

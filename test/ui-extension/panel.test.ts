@@ -169,6 +169,24 @@ test("a lost stream is told with its age, and goes live again by itself", async 
   await close();
 });
 
+test("what happened while the stream was lost stands under what changed when it is back", async () => {
+  const hub = await startHub();
+  const { page, close } = await visit(browser, hub);
+  await page.getByText("live", { exact: true }).waitFor();
+  hub.dropStreams(true);
+  await page.getByText("The live stream is lost: this is not live.").waitFor();
+  await page.route("**/api/v1/events?*", async (route) => {
+    const answer = await route.fetch();
+    const { items, next } = await answer.json();
+    const [newest] = items;
+    const missed = { ...newest, id: newest.id + 1000, text: "Node pve2 went away and came back" };
+    await route.fulfill({ response: answer, json: { items: [missed, ...items], next } });
+  });
+  hub.dropStreams(false);
+  await page.locator("[data-answer=changed]").getByText("Node pve2 went away and came back").waitFor();
+  await close();
+});
+
 test("a session that has ended leads to the sign-in page; a refusal says what to do", async () => {
   const hub = await startHub();
   const { page, close } = await visit(browser, hub);

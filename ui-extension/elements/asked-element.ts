@@ -1,6 +1,7 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import type { Answer, ApiProblem } from "../api.ts";
 import { formatAge } from "../core/age.ts";
+import { isDue } from "../core/due.ts";
 import { t } from "../i18n.ts";
 import { PanelElement } from "./panel-element.ts";
 
@@ -40,7 +41,7 @@ export abstract class AskedElement<T> extends PanelElement {
   protected override willUpdate(_changed: PropertyValues<this>): void {
     const about = this.question();
     const now = this.panel.now.value;
-    if (about === undefined || (about === this.#about && now - this.#askedAt < refreshMs)) return;
+    if (about === undefined || (about === this.#about && !isDue(this.#askedAt, refreshMs, now))) return;
     if (about !== this.#about) this.asked = { value: undefined, problem: undefined, at: 0 };
     this.#about = about;
     this.#askedAt = now;

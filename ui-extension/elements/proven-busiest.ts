@@ -2,6 +2,7 @@ import { css, html, nothing } from "lit";
 import type { TopAnswer } from "#protocol/class-queries.ts";
 import type { ApiProblem } from "../api.ts";
 import { guestRankings, type Place, placesIn, type Ranking } from "../core/busiest.ts";
+import { isDue } from "../core/due.ts";
 import { type DisplayUnit, formatValue } from "../core/units.ts";
 import { t } from "../i18n.ts";
 import { bar } from "./figures.ts";
@@ -54,7 +55,7 @@ export class ProvenBusiest extends PanelElement {
 
   protected override willUpdate(): void {
     const now = this.panel.now.value;
-    if (this.#asked?.id === this.chosen && now - this.#asked.at < refreshMs) return;
+    if (this.#asked?.id === this.chosen && !isDue(this.#asked.at, refreshMs, now)) return;
     const ranking = guestRankings(t).find(({ id }) => id === this.chosen);
     if (ranking !== undefined) void this.#ask(ranking, now);
   }

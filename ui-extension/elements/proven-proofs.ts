@@ -1,6 +1,7 @@
 import { css, html, nothing, type PropertyValues } from "lit";
 import type { GuestProofView, RunView } from "#protocol/proof.ts";
 import { formatMoment } from "../core/age.ts";
+import { isDue } from "../core/due.ts";
 import { upToDate } from "../core/live-runs.ts";
 import {
   countMatrix,
@@ -97,7 +98,7 @@ export class ProvenProofs extends PanelElement {
     const proofs = picture.value.guests.map(({ proof }) => proof?.runId ?? "");
     const wanted = `${runs.value.connection} ${ended.join()} ${proofs.join()}`;
     const now = Date.now();
-    if (wanted === this.#asked && now - this.#askedAt < refreshMs) return;
+    if (wanted === this.#asked && !isDue(this.#askedAt, refreshMs, now)) return;
     this.#asked = wanted;
     this.#askedAt = now;
     void this.#load();
