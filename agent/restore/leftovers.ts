@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseUpid } from "#protocol/ids.ts";
 import { mountsBelow, orphansOf, parseProcessStat } from "../core/restore/orphans.ts";
@@ -29,7 +29,7 @@ export async function removeTraces(
   if (intent.type === "lxc" && guest !== "not-ours") {
     const mount = await unmount(ports, intent.vmid);
     if (mount !== undefined) return [mount];
-    if (guest === "gone") removeEmpty(join(ports.root, `/var/lib/lxc/${intent.vmid}`));
+    if (guest === "gone") removeFolder(join(ports.root, `/var/lib/lxc/${intent.vmid}`));
   }
   if (worker !== undefined && intent.type === "qemu") problems.push(...(await removeTemporary(ports, worker.pid)));
   return problems;
@@ -90,13 +90,18 @@ async function removeTemporary({ root, run }: Traces, pid: number): Promise<stri
   return [`/var/tmp/${names.join(" and ")} could not be removed: ${problem}`];
 }
 
-/** Only what is empty: `rmdir` refuses the rest. */
-function removeEmpty(folder: string): void {
-  for (const path of [join(folder, "rootfs"), folder]) {
+/**
+ * Of a container that is gone. Only what is empty, which `rmdir` sees to, and what PVE's own DHCP client wrote for a network that the node manages
+ * (pve-container `PVE/LXC.pm` manage_dhclient): PVE leaves both.
+ */
+function removeFolder(folder: string): void {
+  const hook = join(folder, "hook");
+  for (const name of list(hook)) if (/^dhclient[46]-[-\w.]+\.(leases|pid)$/.test(name)) rmSync(join(hook, name), { force: true });
+  for (const path of [hook, join(folder, "rootfs"), folder]) {
     try {
       rmdirSync(path);
     } catch {
-      return;
+      // not there, or not empty: then the folder itself isn't either
     }
   }
 }

@@ -6,6 +6,9 @@ import type { Guest } from "./world.ts";
 const reaching =
   /^(args|hookscript|hostpci\d+|usb\d+|parallel\d+|rng0|virtiofs\d+|ivshmem|cicustom|vmstatestorage|affinity|startup|dev\d+)$/;
 
+/** Raw lines that only say how a container's own first process runs. */
+const ownProcess = /^lxc\.(environment\.runtime|idmap|init\.(cmd|cwd|gid|groups|uid)|signal\.(halt|reboot|stop))$/;
+
 /**
  * What nobody that restores for a test may ever do, held against every call. One sentence each: whoever caused it has a bug that would have hurt
  * a production guest.
@@ -68,7 +71,7 @@ export class RestoreSafety {
       if (reaching.test(key) || (/^serial\d+$/.test(key) && value !== "socket")) this.say(`${start} with ${key}: ${value}`);
       if (isVolumeKey(type, key) && value.startsWith("/")) this.say(`${start} with ${key}: a path of the host`);
     }
-    for (const [key] of raw) this.say(`${start} with ${key}`);
+    for (const [key] of raw) if (!ownProcess.test(key)) this.say(`${start} with ${key}`);
     if (values.size === 0 || (type === "qemu" && values.size === 1 && values.get("memory") === "128"))
       this.say(`${start} half made`);
   }

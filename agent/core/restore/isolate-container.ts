@@ -11,6 +11,16 @@ const harmless = new Set(
   ].flatMap((line) => line.split(" ")),
 );
 
+/**
+ * Raw lines that reach nothing outside: how the container's own first process runs, and which numbers its files were unpacked with. PVE keeps a
+ * container made from an OCI image so, its environment (`env` in the API) too: without them another program would be tested than the one backed up
+ * (pve-container `PVE/LXC/Create.pm` restore_oci_archive, `PVE/LXC/Config.pm` write_pct_config).
+ */
+const harmlessRaw = /^lxc\.(environment\.runtime|init\.(cmd|cwd|gid|groups|uid)|signal\.(halt|reboot|stop))$/;
+/** Never the host's root. */
+const harmlessIdmap = /^[ug]\s+\d+\s+[1-9]\d*\s+\d+$/;
+const rawStays = (key: string, value: string) => harmlessRaw.test(key) || (key === "lxc.idmap" && harmlessIdmap.test(value));
+
 const reasons: [pattern: RegExp, why: string][] = [
   [/^lxc\./, "raw configuration of LXC can reach anything on the host"],
   [/^hookscript$/, "runs on the host"],
@@ -34,10 +44,11 @@ export function planContainer(config: BackedUpConfig, isolation: Isolation): Iso
   const strip: Removed[] = [];
   for (const [key, value] of config.values) {
     if (isNet(key)) {
-      const name = parsePropertyString(value).get("name");
+      const net = parsePropertyString(value);
+      const name = net.get("name");
       if (name === undefined || !/^[-_.\w]{1,15}$/.test(name))
         refusals.push(`${key}: no usable name in "${value.slice(0, 100)}"`);
-      else nets[key] = `name=${name},bridge=${isolation.bridge},link_down=1,ip=dhcp`;
+      else nets[key] = `name=${name},bridge=${isolation.bridge},link_down=1,ip=dhcp${hostManaged(net)}`;
     } else if (isMountPoint(key)) {
       if (hasVolume(value)) continue;
       if (key === "rootfs") refusals.push("its root is a directory of the host, which no backup holds");
@@ -45,9 +56,16 @@ export function planContainer(config: BackedUpConfig, isolation: Isolation): Iso
     } else if (!stays(key)) strip.push({ key, why: whyRemoved(key) });
   }
   if (!config.values.has("rootfs")) refusals.push("the configuration names no root file system");
-  const raw = [...new Set(config.raw.map(({ key }) => key))].map((key) => ({ key, why: whyRemoved(key) }));
+  if (/^(1|on|yes|true)$/i.test(config.values.get("template") ?? ""))
+    refusals.push("it is a template: PVE makes its copy one, too, whatever it is told, and starts none");
+  const going = config.raw.filter(({ key, value }) => !rawStays(key, value));
+  const raw = [...new Set(going.map(({ key }) => key))].map((key) => ({ key, why: whyRemoved(key) }));
   return { create: { ...createCall(isolation), ...nets }, strip: [...strip, ...raw], empty: [], refusals };
 }
+
+/** Nothing inside asks for an address then: PVE's own DHCP client does, from the node. */
+const hostManaged = (net: ReturnType<typeof parsePropertyString>) =>
+  /^(1|on|yes|true)$/i.test(net.get("host-managed") ?? "") ? ",host-managed=1" : "";
 
 const stays = (key: string) => harmless.has(key) || /^unused\d+$/.test(key);
 
@@ -80,7 +98,7 @@ export function stripContainerFile(text: string): { text: string; removed: strin
     if (line.trim() === "" || line.startsWith("#")) return true;
     const key = /^([A-Za-z][A-Za-z0-9_.-]*)\s*[:=]/.exec(line)?.[1] ?? line.slice(0, 40);
     const value = line.slice(line.search(/[:=]/) + 1).trim();
-    const keep = stays(key) || isNet(key) || (isMountPoint(key) && hasVolume(value));
+    const keep = stays(key) || rawStays(key, value) || isNet(key) || (isMountPoint(key) && hasVolume(value));
     if (!keep) removed.push(key);
     return keep;
   });
@@ -105,14 +123,17 @@ export function judgeContainer(
   const mismatches = judgeIdentity(written, isolation, phase.locked);
   for (const [key, value] of Object.entries(written)) {
     const text = typeof value === "string" ? value : JSON.stringify(value);
-    const isRaw = key === "lxc";
     if (isNet(key)) mismatches.push(...judgeNet(key, text, isolation.bridge, phase.linked));
     else if (isMountPoint(key)) mismatches.push(...judgeMount(key, text, plan, isolation, phase.stripped));
-    else if (isRaw ? phase.stripped && text !== "[]" : phase.stripped && !stays(key))
+    else if (phase.stripped && !(key === "lxc" ? rawLinesStay(value) : stays(key)))
       mismatches.push({ key, found: text.slice(0, 300), wanted: "absent" });
   }
   return mismatches;
 }
+
+/** `lxc` as the API gives it: pairs of key and value. */
+const rawLinesStay = (lines: unknown) =>
+  Array.isArray(lines) && lines.every((line) => Array.isArray(line) && rawStays(String(line[0]), String(line[1])));
 
 function judgeIdentity(written: Readonly<Record<string, unknown>>, { operation }: Isolation, locked: boolean): Mismatch[] {
   const text = (key: string) => (written[key] === undefined ? undefined : String(written[key]));

@@ -321,6 +321,41 @@ for (const [name, change, key] of containerFaults) {
   });
 }
 
+/** Made of an OCI image, as PVE 9.1 and later do (read from pve-container's source, never recorded); and with numbers of its own. */
+const application = `arch: amd64
+cmode: console
+entrypoint: /docker-entrypoint.sh postgres
+net0: name=eth0,bridge=vmbr0,host-managed=1,hwaddr=BC:24:11:BD:DF:60,ip=dhcp,type=veth
+rootfs: vmstore:211/vm-211-disk-0.raw,size=1G
+unprivileged: 1
+lxc.environment.runtime: PGDATA=/var/lib/postgresql
+lxc.idmap: u 0 100000 1000
+lxc.init.cwd: /srv
+lxc.init.uid: 999
+lxc.signal.halt: SIGINT
+`;
+
+test("a container made of an OCI image is tested as the program that it is: with its environment, and PVE asking for its address", () => {
+  const plan = planContainer(parseBackedUpConfig("lxc", application), container);
+  assert.equal(plan.create.net0, "name=eth0,bridge=pvt0,link_down=1,ip=dhcp,host-managed=1");
+  assert.deepEqual(plan.strip, []);
+  assert.deepEqual(stripContainerFile(application).removed, []);
+  const lxc = [
+    ["lxc.init.cwd", "/srv"],
+    ["lxc.idmap", "u 0 100000 1000"],
+  ];
+  assert.deepEqual(judgeContainer({ ...writtenContainer, lxc, env: "PGDATA=/x" }, containerPlan, container, done), []);
+});
+
+test("numbers of the host's root are no container's own", () => {
+  assert.deepEqual(stripContainerFile("lxc.idmap: u 0 0 65536\n").removed, ["lxc.idmap"]);
+});
+
+test("a container's template is not restored: PVE makes its copy a template again, which cannot start", () => {
+  const { refusals } = planContainer(parseBackedUpConfig("lxc", `${application}template: 1\n`), container);
+  assert.match(refusals.join(), /^it is a template/);
+});
+
 test("a volume is the test guest's by its name on every storage type", () => {
   for (const volid of ["vmstore:9412/vm-9412-disk-0.raw", "local-lvm:vm-9412-disk-0", "tank:subvol-9412-disk-1"]) {
     assert.ok(isVolumeOf(9412, volid.slice(0, volid.indexOf(":")), volid), volid);
