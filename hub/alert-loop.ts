@@ -11,7 +11,7 @@ import { AlertTeller } from "./alert-teller.ts";
 import { episodeOf } from "./core/alert.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
 import { changeRecord, currentRecord, endRecord, withAcknowledgement } from "./core/alert-steps.ts";
-import { sameFigure } from "./core/alert-text.ts";
+import { type LostReason, sameFigure } from "./core/alert-text.ts";
 import { alertView } from "./core/alert-view.ts";
 import { type ClusterPicture, nodesSeenOffline } from "./core/cluster.ts";
 import { datastoresBehind, entitiesOf, sameEntities } from "./core/entity-facts.ts";
@@ -28,6 +28,7 @@ import { SkewCorrection } from "./core/skew-correction.ts";
 import type { Clock } from "./ports.ts";
 import { StoredRunMemory } from "./run-memory.ts";
 import type { Actor, StateStore } from "./store/state.ts";
+import { UntoldAlerts } from "./untold-alerts.ts";
 
 export type AlertLoopPorts = {
   state: StateStore;
@@ -66,6 +67,7 @@ export class AlertLoop {
   private rules: readonly Rule[] = [];
   private ruleBook = new RuleBook([]);
   private readonly teller: AlertTeller;
+  private readonly untold: UntoldAlerts;
   /** The pass that was begun. */
   private underWay: Generator<void, void> | undefined;
   private frames: FrameNews[] = [];
@@ -110,6 +112,13 @@ export class AlertLoop {
       view: (record) => this.view(record),
       holdMsOf: (record) => this.checkOf(record)?.check.plan.forMs ?? 0,
       holdAnew: (record, now) => this.holdAnew(record, now),
+    });
+    this.untold = new UntoldAlerts({
+      book: this.book,
+      evaluator: this.evaluator,
+      subjects: this.subjects,
+      watchedOf: (record) => this.checkOf(record)?.watched,
+      end: (record, why) => this.end(record, why, clock.now()),
     });
     this.reload();
     this.stopFrames = live.onFrame((frame) => this.take(frame));
@@ -170,7 +179,7 @@ export class AlertLoop {
       const version = this.ports.version?.();
       this.pictures = this.ports.pictures().map((picture) => this.skews.correct(picture));
       const rebuild = this.pace.takeRebuild(monotonic, version);
-      const isRebuilt = rebuild !== undefined && this.rebuild(rebuild, now);
+      const isRebuilt = rebuild !== undefined && (yield* this.rebuild(rebuild, now));
       if (isRebuilt) yield;
       this.holds.stepAutomatic(this.pictures, now);
       const isNews = this.pace.takeNews(version);
@@ -250,22 +259,25 @@ export class AlertLoop {
   }
 
   /** Returns whether what is watched may be another. */
-  private rebuild(what: Rebuild, now: EpochMs): boolean {
+  private *rebuild(what: Rebuild, now: EpochMs): Generator<void, boolean> {
     const { reader } = this.ports;
     const entities = this.pictures.flatMap((picture) =>
       entitiesOf(picture, (entity) => reader.incarnationOf(picture.cluster, entity), now),
     );
     const isNew = what === "all" || !sameEntities(entities, this.entities);
-    if (isNew) this.follow(entities, now);
+    if (isNew) yield* this.follow(entities, now);
     this.endOrphans(now);
+    this.untold.look(this.rules, this.pictures, now, this.ports.clock.monotonicMs());
     this.noteWorst();
     return isNew;
   }
 
-  private follow(entities: readonly EntityFacts[], now: EpochMs): void {
+  private *follow(entities: readonly EntityFacts[], now: EpochMs): Generator<void, void> {
     this.entities = entities;
+    yield;
     this.holds.dependOn(dependenciesOf(entities, datastoresBehind(this.pictures)));
-    this.subjects.rebuild(entities, this.ruleBook, now);
+    yield;
+    yield* this.subjects.rebuild(entities, this.ruleBook, now);
   }
 
   /** The worst figures survive a restart. */
@@ -291,7 +303,7 @@ export class AlertLoop {
     }
   }
 
-  private end(record: AlertRecord, reason: "gone" | "rule-changed", now: EpochMs): void {
+  private end(record: AlertRecord, reason: LostReason, now: EpochMs): void {
     const ended = endRecord(record, reason, now);
     if (ended === undefined) {
       this.book.remove(record, false);

@@ -34,6 +34,9 @@ const derivedStaleMs = 3 * 3_600_000;
 /** Facts are told at least twice a minute (AlertFacts); what is not told any more is unknown. */
 const factStaleMs = 45_000;
 
+/** Entities, or slots, of one piece of a rebuild. */
+const pieceSize = 500;
+
 /**
  * One entity. `watched`: by source each of its instances; an incarnation that ends stands beside the next until it is closed. `facts` undefined:
  * the entity is gone, and what was watched of it is about to be closed.
@@ -69,17 +72,33 @@ export class AlertSubjects {
     return this.slots[slot];
   }
 
+  /** Other instances of what a slot is about. */
+  siblingsOf(slot: number): Watched[] {
+    const one = this.slots[slot];
+    if (one === undefined) return [];
+    const { cluster, entity, incarnation } = one.subject;
+    const list = this.places.get(cluster)?.get(entity)?.watched.get(one.sourceKey) ?? [];
+    return list.filter((other) => other !== one && other.subject.incarnation === incarnation);
+  }
+
   /** All that is watched of an entity. */
   *ofEntity(cluster: string, entity: string): Iterable<Watched> {
     for (const list of this.places.get(cluster)?.get(entity)?.watched.values() ?? []) yield* list;
   }
 
-  /** Follows entities and rules as they are now. */
-  rebuild(entities: readonly EntityFacts[], book: RuleBook, now: EpochMs): void {
+  /** Follows entities and rules as they are now, in pieces of a few milliseconds: frames may come between them. */
+  *rebuild(entities: readonly EntityFacts[], book: RuleBook, now: EpochMs): Generator<void, void> {
     this.book = book;
     this.places = placesOf(entities, this.places);
-    for (const facts of entities) this.watchSeries(facts, book, now);
-    for (const one of this.slots) if (one !== undefined) this.keepOrClose(one, book, now);
+    yield;
+    for (const [index, facts] of entities.entries()) {
+      if (index % pieceSize === pieceSize - 1) yield;
+      this.watchSeries(facts, book, now);
+    }
+    for (const [index, one] of this.slots.entries()) {
+      if (index % pieceSize === pieceSize - 1) yield;
+      if (one !== undefined) this.keepOrClose(one, book, now);
+    }
     this.sampled = new WeakMap();
   }
 

@@ -202,7 +202,7 @@ export const alertSchema = alertSubjectSchema.extend({
   /** The sentence, and what to do. */
   text: z.string(),
   remedy: z.string().nullable(),
-  /** Why it is in its state: `breach`, `held`, `no-data`, `cleared`, `flapping`, `gone`, `rule-changed`. */
+  /** Why it is in its state: `breach`, `held`, `no-data`, `cleared`, `flapping`, `gone`, `rule-changed`, `untold`. */
   reason: z.string(),
   flapping: z.boolean(),
   acknowledged: acknowledgementSchema.nullable(),

@@ -3,7 +3,7 @@ import type { EpochMs } from "#protocol/ids.ts";
 import type { NotifyReason } from "#protocol/notifications.ts";
 import { type Alert, isFlapping } from "./alert.ts";
 import { type AlertRecord, type ToldEpisode, withDecision } from "./alert-record.ts";
-import { alertText, endText, lostText, sameFigure, stateWord, unitOf } from "./alert-text.ts";
+import { alertText, endText, isLost, type LostReason, lostText, sameFigure, stateWord, unitOf } from "./alert-text.ts";
 import type { Check } from "./evaluate.ts";
 import type { EntityFacts } from "./scope.ts";
 
@@ -102,7 +102,7 @@ function describe(record: AlertRecord, check: Check, facts: EntityFacts, figure:
 
 /** The record of an episode that is over: names as they were, the figure of now, and the sentence of its end. */
 function describeEnd(record: AlertRecord, { plan, value: figure, worst: reached }: Check, reason: string): AlertRecord {
-  const known = reason === "gone" || reason === "rule-changed" ? record.value : finite(figure);
+  const known = isLost(reason) ? record.value : finite(figure);
   const [value, worst] = [known, finite(reached) ?? record.worst];
   const text = endText(plan, { reason, title: record.title, instance: record.subject.instance, value, worst });
   return { ...record, value, worst, valueText: value === null ? null : stateWord(plan, value), text };
@@ -111,7 +111,7 @@ function describeEnd(record: AlertRecord, { plan, value: figure, worst: reached 
 export type EndedRecord = AlertRecord & { alert: Alert & { state: "resolved" } };
 
 /** The record of a firing alert whose rule or entity is no more; undefined where it did not fire. */
-export function endRecord(record: AlertRecord, reason: "gone" | "rule-changed", now: EpochMs): EndedRecord | undefined {
+export function endRecord(record: AlertRecord, reason: LostReason, now: EpochMs): EndedRecord | undefined {
   const { alert, ruleName, title, subject } = record;
   if (alert.state !== "firing") return undefined;
   const { activeAt, firedAt } = alert;

@@ -1,6 +1,7 @@
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Plan } from "./rule.ts";
 import { isSame, round } from "./text-numbers.ts";
+import { untoldMs } from "./untold.ts";
 
 /** Figures and sentences of alerts: what people read. */
 
@@ -109,14 +110,23 @@ export type EndFacts = { reason: string; title: string; instance: string | null;
 const aboutText = (ruleName: string, title: string, instance: string | null) =>
   `${ruleName}, ${title}${instance === null ? "" : `, ${instance}`}`;
 
+/** Why an alert ends that nobody judges any more. */
+const lostReasons = {
+  gone: "it is no more",
+  "rule-changed": "its rule was changed",
+  untold: `nobody has told of it for ${durationText(untoldMs)}`,
+};
+export type LostReason = keyof typeof lostReasons;
+export const isLost = (reason: string): reason is LostReason => Object.hasOwn(lostReasons, reason);
+
 /** The sentence of an alert that ended because nobody looks any more. */
-export function lostText(reason: "gone" | "rule-changed", ruleName: string, title: string, instance: string | null): string {
-  return `${aboutText(ruleName, title, instance)}: ${reason === "gone" ? "it is no more" : "its rule was changed"}`;
+export function lostText(reason: LostReason, ruleName: string, title: string, instance: string | null): string {
+  return `${aboutText(ruleName, title, instance)}: ${lostReasons[reason]}`;
 }
 
 /** The sentence of an alert that is over: what it was, how it is now and how bad it got. Nothing is said of figures that nobody has. */
 export function endText(plan: Plan, { reason, title, instance, value, worst }: EndFacts): string {
-  if (reason === "gone" || reason === "rule-changed") return lostText(reason, plan.rule.name, title, instance);
+  if (isLost(reason)) return lostText(reason, plan.rule.name, title, instance);
   const about = aboutText(plan.rule.name, title, instance);
   const unit = unitOf(plan);
   if (plan.test.kind === "absence") return `${about}: sends again`;

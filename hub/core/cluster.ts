@@ -78,6 +78,13 @@ export function nodesSeenOffline(picture: ClusterPicture, now: EpochMs): Set<str
   return new Set(members.filter(({ online }) => !online).map(({ node }) => node));
 }
 
+/** Whether somebody speaks who would tell of what is on this node; of what is nobody's own, and where our agent was revoked, any agent. */
+export function isToldOf({ agents }: ClusterPicture, node: NodeName | undefined, now: EpochMs): boolean {
+  const own = node === undefined ? undefined : agents.get(node);
+  const tellers = own === undefined || own.state === "revoked" ? [...agents.values()] : [own];
+  return tellers.some((agent) => agent.state === "connected" && speaks(agent, now));
+}
+
 /** Quorum as the cluster's spokesman has it; undefined while no agent speaks. */
 export function quorumOf(picture: ClusterPicture, now: EpochMs): boolean | undefined {
   const agent = spokesman(picture, now);

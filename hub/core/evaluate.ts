@@ -33,7 +33,7 @@ export type Check = {
   alive: boolean;
 };
 
-/** A check's alert changed its state. `reason`: `breach`, `held`, `cleared`, `over-before-hold`, `gone`, `rule-changed`. */
+/** A check's alert changed its state. `reason`: `breach`, `held`, `cleared`, `over-before-hold`, `gone`, `rule-changed`, `untold`. */
 export type Change = { check: Check; before: Alert; reason: string };
 
 type Timer = { check: Check } | { slot: number; generation: number; plan: Plan };
@@ -46,6 +46,9 @@ type Slot = {
   active: Map<string, Check> | undefined;
   windows: Map<string, SampleWindow> | undefined;
 };
+
+/** Through a silence shorter than this a pending breach counts as lasting. */
+const unseenMaxMs = 30 * 60_000;
 
 /**
  * Judges samples as they come. A slot is one source of one subject; it keeps the open interval around its value in which no rule changes its
@@ -123,6 +126,20 @@ export class Evaluator {
     return true;
   }
 
+  /** An alert ends though no sample says so: nobody tells of it any more. */
+  giveUp(slot: number, rule: string, reason: string, now: EpochMs): void {
+    const one = this.slots[slot];
+    const check = one?.active?.get(rule);
+    if (one === undefined || check === undefined) return;
+    this.end(one, check, reason, now);
+    this.forget(slot);
+  }
+
+  /** When a sample came last. */
+  heardAt(slot: number): number | undefined {
+    return this.slots[slot] === undefined ? undefined : this.heard[slot];
+  }
+
   /** What a pending alert showed until now does not count: its hold begins anew. The same alert where there is nothing to begin. */
   holdAnew(slot: number, rule: string, now: EpochMs): Alert | undefined {
     const check = this.checkOf(slot, rule);
@@ -144,7 +161,9 @@ export class Evaluator {
   /** A fresh sample. NaN is none. */
   sample(slot: number, value: number, now: EpochMs): void {
     if (Number.isNaN(value)) return;
+    const silentMs = now - (this.heard[slot] as number);
     this.heard[slot] = now;
+    if (silentMs >= unseenMaxMs) this.holdUnseenAnew(slot, silentMs, now);
     if (value === this.last[slot] || (value > (this.low[slot] as number) && value < (this.high[slot] as number))) {
       this.last[slot] = value;
       return;
@@ -198,6 +217,14 @@ export class Evaluator {
     for (const plan of set.states) if (readingOf(plan.test, value, false) === "breach") this.begin(slot, one, plan, value, now);
     for (const plan of set.windowed) this.judgeWindow(slot, one, plan, value, now);
     this.settle(slot, one, value);
+  }
+
+  /** A guest that was off for a week with a breach before it has not had it for a week: the sample of now is the first of its hold. */
+  private holdUnseenAnew(slot: number, silentMs: number, now: EpochMs): void {
+    const one = this.slots[slot];
+    if (one === undefined || silentMs < one.staleMs) return;
+    for (const { plan } of one.active?.values() ?? [])
+      if (silentMs >= plan.forMs && plan.test.kind !== "absence") this.holdAnew(slot, plan.rule.id, now);
   }
 
   private judgeWindow(slot: number, one: Slot, plan: Plan, value: number, now: EpochMs): void {

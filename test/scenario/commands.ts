@@ -58,6 +58,7 @@ const setup: Record<string, Command> = {
       timezone: undefined,
       up: true,
       agentUp: true,
+      revoked: false,
       bootedAt: world.wall - 30 * 86_400_000,
       skewMs: 0,
       measuredSkewMs: 0,
@@ -111,7 +112,8 @@ const setup: Record<string, Command> = {
     const vmids = option(words, "vmids")?.split(",").map(Number);
     const guests = { all: vmids === undefined, vmids: vmids ?? [], exclude: [] };
     const job = { id, type: "vzdump", enabled: true, schedule, mode, ...guests, repeatMissed: false };
-    world.jobs.push(job);
+    const others = world.jobs.filter((other) => other.id !== id);
+    world.jobs.splice(0, world.jobs.length, ...others, job);
   },
   /** `timezone Europe/Rome`: the hub's · `timezone Asia/Tokyo of pve1,pve2` */
   timezone: (scene, [timezone = "UTC", , nodes]) => {
@@ -214,7 +216,9 @@ const happenings: Record<string, Command> = {
     else throw new Error(`node … ${what}?`);
   },
   agent: (scene, [name, what]) => {
-    nodeOf(scene, name).agentUp = what === "returns";
+    const node = nodeOf(scene, name);
+    if (what === "revoked") Object.assign(node, { agentUp: false, revoked: true });
+    else node.agentUp = what === "returns";
   },
   guest: (scene, words, line) => {
     const [vmid, what, , target = ""] = words;

@@ -26,6 +26,7 @@ type Guest = {
 type Node = {
   up: boolean;
   agentUp: boolean;
+  revoked: boolean;
   bootedAt: number;
   skewMs: number;
   measuredSkewMs: number;
@@ -256,7 +257,7 @@ export class World {
       const speaks = node.up && node.agentUp;
       return {
         node: agent.node,
-        state: speaks ? "connected" : "away",
+        state: node.revoked ? "revoked" : speaks ? "connected" : "away",
         software: "0.1.0",
         connectedAt: now,
         lastSeenAt: now,

@@ -99,6 +99,12 @@ test("the first sample after a silence ends the hold that was over in it", () =>
   assert.deepEqual(story([hot], [...steady(10, 40, 0.95), [300, 0.95]]), ["10 hot pending", "300 hot firing"]);
 });
 
+test("a breach before a long silence and one after it are two: its hold begins anew", () => {
+  const hot = rule("hot", bound("above", 0.9, 0.8), { forSec: 100 });
+  const told = story([hot], [...steady(10, 40, 0.95), ...steady(4000, 4060, 0.95), [4070, 0.5], ...steady(9000, 9110, 0.95)]);
+  assert.deepEqual(told, ["10 hot pending", "4070 hot inactive", "9000 hot pending", "9100 hot firing"]);
+});
+
 test("it is resolved only when its end has lasted", () => {
   const hot = rule("hot", bound("above", 0.9, 0.8), { clearForSec: 60 });
   const told = story([hot], [...steady(10, 20, 0.95), ...steady(30, 50, 0.5), ...steady(60, 70, 0.95), ...steady(80, 160, 0.5)]);
