@@ -1,12 +1,9 @@
-import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { join } from "node:path";
 import { type Say, UsageError } from "./command-line.ts";
-import { errorMessage } from "./core/error.ts";
 import { checkStore, sizeByMetric, sizeOf } from "./store/inspection.ts";
 import { readSeriesEnv, type SeriesEnv } from "./store/series-env.ts";
 import { StoreError } from "./store/store-error.ts";
+import { backUpHub, backupFolder, checkSavedState } from "./store-backup.ts";
 import { rollBackStores } from "./store-rollback.ts";
 
 /** `dir`: the series store's, in the state directory. */
@@ -79,30 +76,12 @@ export const storeCommands: Record<string, { usage: string; run: (args: string[]
     },
     "store backup": {
       usage: "store backup DIRECTORY",
-      async run(args, { dir, say }) {
-        const { positionals } = parseArgs({ args, allowPositionals: true });
-        const [target, ...rest] = positionals;
-        if (target === undefined || rest.length > 0) throw new UsageError("give one directory, which must not exist yet");
-        const path = resolve(target);
-        if (existsSync(path)) throw new UsageError(`${path} exists: a backup needs a new directory`);
-        if (!existsSync(dirname(path))) throw new UsageError(`${dirname(path)} is not there`);
-        await backUp(dir, path);
-        await checkSeriesStore({ dir: path, say });
-        say(`saved to ${path}; to restore it, stop the hub and put it in the place of ${dir}`);
+      async run(args, { stateDir, say }) {
+        const path = backupFolder(args);
+        await backUpHub(stateDir, path);
+        await checkSeriesStore({ dir: join(path, "series"), say });
+        say(`decisions: ${await checkSavedState(path)} audited changes, unbroken`);
+        say(`saved; to go back to it, stop the hub and put it in the place of ${stateDir}`);
       },
     },
   };
-
-/** Half a copy is none: it is removed. */
-async function backUp(dir: string, path: string): Promise<void> {
-  await reading(dir, async (env) => {
-    await mkdir(path, { mode: 0o700 });
-    try {
-      await env.root.backup(path, false);
-    } catch (cause) {
-      await rm(path, { recursive: true, force: true });
-      const problem = errorMessage(cause);
-      throw new StoreError(`the series store can't be saved to ${path} (${problem}): is there room?`, { cause });
-    }
-  });
-}

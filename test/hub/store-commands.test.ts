@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
+import { createKey, listKeys } from "../../hub/keys.ts";
+import { Secrets } from "../../hub/secrets.ts";
 import { sizeByMetric } from "../../hub/store/inspection.ts";
 import { openSeriesEnv, readSeriesEnv } from "../../hub/store/series-env.ts";
-import { checkSeriesStore } from "../../hub/store-commands.ts";
+import { StateStore } from "../../hub/store/state.ts";
+import { checkSeriesStore, storeCommands } from "../../hub/store-commands.ts";
+import { loadCertificate } from "../../hub/tls.ts";
 import { agentOf, day0, guest, ms, schemaOf, TestAgent, TestStore, temporaryDir } from "../support/series-store.ts";
 
 const { dir, remove } = temporaryDir();
@@ -25,6 +29,9 @@ async function filled(path: string): Promise<TestStore> {
   return store;
 }
 
+/** The decisions of a hub that has made none yet, still open. */
+const decided = (state: string) => StateStore.open({ dir: state, now: () => ms(day0) });
+
 /** The program, as an operator calls it. */
 function proven(state: string, ...args: string[]) {
   const config = `${dir}/hub.toml`;
@@ -39,10 +46,16 @@ function proven(state: string, ...args: string[]) {
   return { status, stdout, stderr };
 }
 
+/** `store backup` in this process. */
+async function saveTo(target: string, stateDir: string): Promise<void> {
+  await storeCommands["store backup"]?.run([target], { stateDir, dir: `${stateDir}/series`, say: () => undefined });
+}
+
 test("while the hub has it open, the store is checked, measured and saved; the copy is a store of its own", async () => {
   const state = `${dir}/state`;
   mkdirSync(state);
   const store = await filled(`${state}/series`);
+  await decided(state).close();
   const checked = proven(state, "store", "check");
   assert.equal(checked.stderr, "");
   assert.match(
@@ -55,9 +68,9 @@ test("while the hub has it open, the store is checked, measured and saved; the c
   assert.match(size.stdout, /^guest cpu +\d+\.\d MB +\d+\.\d MB +2 {2}\d+\.\d\d$/m);
   const saved = proven(state, "store", "backup", `${dir}/saved`);
   assert.equal(saved.stderr, "");
-  assert.match(saved.stdout, /nothing is damaged\nsaved to .*saved; to restore it, stop the hub/);
-  assert.match(proven(state, "store", "backup", `${dir}/saved`).stderr, /exists: a backup needs a new directory/);
-  const copy = new TestStore(`${dir}/saved`);
+  assert.match(saved.stdout, /nothing is damaged\ndecisions: 0 audited changes, unbroken\nsaved; to go back to it, stop the hub/);
+  assert.match(proven(state, "store", "backup", `${dir}/saved`).stderr, /saved is not empty: a backup needs a new directory/);
+  const copy = new TestStore(`${dir}/saved/series`);
   assert.equal(copy.find(guest(101), "cpu").id, store.find(guest(101), "cpu").id);
   assert.deepEqual(copy.hub.check(), store.hub.check());
   const valuesOf = (one: TestStore) => {
@@ -68,6 +81,64 @@ test("while the hub has it open, the store is checked, measured and saved; the c
   assert.deepEqual(valuesOf(copy), valuesOf(store));
   await copy.hub.close();
   await store.hub.close();
+});
+
+test("a saved hub is the whole hub: decisions, their audit log, certificate and secrets, none of them readable by others", async () => {
+  const state = `${dir}/whole`;
+  await (await filled(`${state}/series`)).hub.close();
+  const open = decided(state);
+  const by = { actor: "test", reason: "test" };
+  createKey(open, { name: "grafana", scopes: ["read"], expiresInDays: 1 }, by, ms(day0));
+  new Secrets(state).change({ "receiver mail": "hunter2" });
+  const { fingerprint } = await loadCertificate(state, day0);
+  mkdirSync(`${state}/packages`);
+  writeFileSync(`${state}/secrets.json.new`, "half written");
+  await open.close();
+  await saveTo(`${dir}/copy`, state);
+  assert.deepEqual(readdirSync(`${dir}/copy`).sort(), ["secrets.json", "series", "state", "tls.pem"]);
+  for (const name of ["", "/secrets.json", "/tls.pem", "/state", "/series"])
+    assert.equal(statSync(`${dir}/copy${name}`).mode & 0o077, 0, `${dir}/copy${name}`);
+  assert.equal(new Secrets(`${dir}/copy`).get("receiver mail"), "hunter2");
+  assert.equal((await loadCertificate(`${dir}/copy`, day0)).fingerprint, fingerprint);
+  const copy = decided(`${dir}/copy`);
+  assert.deepEqual(
+    listKeys(copy).map(({ name }) => name),
+    ["grafana"],
+  );
+  assert.equal(copy.verifyAudit().ok, true);
+  await copy.close();
+});
+
+test("a hub that can't be saved leaves no half of a copy", async () => {
+  const state = `${dir}/halved`;
+  await (await filled(`${state}/series`)).hub.close();
+  mkdirSync(`${state}/state`);
+  writeFileSync(`${state}/state/data.mdb`, "no LMDB");
+  await assert.rejects(saveTo(`${dir}/half`, state), /halved\/state can't be copied: data\.mdb is /);
+  assert.deepEqual(readdirSync(`${dir}/half`), []);
+});
+
+const isRoot = process.getuid?.() === 0;
+test("root saves into a folder of root's, where the hub's user can't go", { skip: isRoot ? false : "needs root" }, async () => {
+  const place = `${dir}/owned`;
+  const hubs = 4242;
+  chmodSync(dir, 0o755);
+  mkdirSync(place);
+  await (await filled(`${place}/state/series`)).hub.close();
+  await decided(`${place}/state`).close();
+  for (const name of [
+    "state",
+    ...readdirSync(`${place}/state`, { recursive: true, encoding: "utf8" }).map((one) => `state/${one}`),
+  ])
+    chownSync(`${place}/${name}`, hubs, hubs);
+  mkdirSync(`${place}/roots`, { mode: 0o700 });
+  assert.equal(proven(`${place}/state`, "store", "backup", `${place}/roots/saved`).stderr, "");
+  assert.deepEqual(readdirSync(`${place}/roots/saved`).sort(), ["series", "state"]);
+  const owners = readdirSync(`${place}/state`, { recursive: true, encoding: "utf8" }).map(
+    (one) => statSync(`${place}/state/${one}`).uid,
+  );
+  assert.deepEqual(new Set(owners), new Set([hubs]), "root leaves nothing of root's in the state directory");
+  assert.equal(statSync(`${place}/roots/saved/state/data.mdb`).uid, hubs);
 });
 
 test("the size report counts every sample once, and the bytes that its metric's columns take", async () => {
