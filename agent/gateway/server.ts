@@ -14,6 +14,7 @@ import { connectionsMax, holdFew, slowest } from "./bounds.ts";
 import { type Pair, readPair } from "./certificate.ts";
 import { csrfTokenFits } from "./csrf.ts";
 import type { Forwarded, HubAnswer, HubClient } from "./hub-client.ts";
+import { listenAt } from "./listening.ts";
 import { readPanelFile } from "./panel-files.ts";
 import type { Streams } from "./streams.ts";
 import { Turns } from "./turns.ts";
@@ -51,6 +52,7 @@ export class Gateway {
   private server: Server | undefined;
   private certificate: Pair | undefined;
   private saidMissing = false;
+  private saidDeaf: string | undefined;
   private readonly turns: Turns;
 
   constructor(private readonly ports: GatewayPorts) {
@@ -82,7 +84,7 @@ export class Gateway {
       this.saidMissing = true;
       return;
     }
-    if (pair === this.certificate) return;
+    if (pair === this.certificate && this.server !== undefined) return;
     if (this.server === undefined) await this.listen(pair);
     else this.server.setSecureContext({ ...pair, ...noAuthorities });
     this.certificate = pair;
@@ -109,17 +111,18 @@ export class Gateway {
     server.maxHeadersCount = 64;
     server.on("tlsClientError", (_, socket) => socket.destroy()); // silence, or a browser that does not know the certificate
     holdFew(server);
-    await new Promise<void>((resolve) => {
-      server.once("error", (error) => {
-        log(3, `the gateway can't listen on port ${config.port}: set [gateway] port in agent.toml`, { problem: error.message });
-        resolve();
+    const deaf = await listenAt(server, config);
+    if (deaf === undefined) {
+      this.server = server;
+      this.saidDeaf = undefined;
+      log(6, "gateway listens", { address: isIPv6(config.listen) ? `[${config.listen}]` : config.listen, port: this.port });
+    } else if (deaf !== this.saidDeaf) {
+      // Tried again each minute: the port becomes free, the address comes up.
+      this.saidDeaf = deaf;
+      log(3, `the gateway can't listen on port ${config.port}: free it, or set [gateway] listen or port in agent.toml`, {
+        problem: deaf,
       });
-      server.listen({ port: config.port, host: config.listen, ipv6Only: false }, () => {
-        this.server = server;
-        log(6, "gateway listens", { address: isIPv6(config.listen) ? `[${config.listen}]` : config.listen, port: this.port });
-        resolve();
-      });
-    });
+    }
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

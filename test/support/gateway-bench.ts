@@ -85,7 +85,7 @@ export const cluster = "00000000000000aa" as ClusterId;
 /** The real gateway of node pve1 in front of the lab's API and a scripted hub. */
 export async function startGateway(
   t: TestContext,
-  options: { pinned?: string; apiUrl?: string; times?: Parameters<typeof createGateway>[0]["times"] } = {},
+  options: { pinned?: string; apiUrl?: string; port?: number; times?: Parameters<typeof createGateway>[0]["times"] } = {},
 ) {
   const { lab, clock } = await startTestLab(t);
   const identity = loadIdentity(join(lab.dir, "gateway-state"));
@@ -93,7 +93,7 @@ export async function startGateway(
   const root = lab.tree.root("pve1");
   const logged: string[] = [];
   const parts = createGateway({
-    config: { enabled: true, listen: "127.0.0.1", port: 0, pvePort: 8006, panel: join(lab.dir, "panel") },
+    config: { enabled: true, listen: "127.0.0.1", port: options.port ?? 0, pvePort: 8006, panel: join(lab.dir, "panel") },
     root,
     apiUrl: options.apiUrl ?? `http://127.0.0.1:${lab.apiPorts.get("pve1")}`,
     hubFiles: {

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { connect } from "node:tls";
 import { generate } from "selfsigned";
+import { listenAt } from "../../../agent/gateway/listening.ts";
 import { cluster, type HubReply, startGateway } from "../../support/gateway-bench.ts";
 
 test("a request of somebody signed in to Proxmox VE reaches the hub with what this agent vouches for, and without his ticket", async (t) => {
@@ -254,4 +256,37 @@ test("a renewed certificate is served to the next connection, without a restart"
   await gateway.refresh();
   assert.equal(await shown(), before, "without an own one the cluster's serves again");
   assert.ok(root.length > 0);
+});
+
+test("a gateway whose port is taken says so once, and listens as soon as it is free", async (t) => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  t.after(() => taken.close());
+  const { port } = taken.address() as AddressInfo;
+  const { gateway, logged } = await startGateway(t, { port });
+  await gateway.refresh();
+  assert.equal(gateway.port, 0);
+  assert.deepEqual(
+    logged.filter((line) => line.includes("listen")),
+    [`the gateway can't listen on port ${port}: free it, or set [gateway] listen or port in agent.toml`],
+  );
+  taken.close();
+  await once(taken, "close");
+  await gateway.refresh();
+  assert.equal(gateway.port, port);
+  assert.equal(logged.at(-1), "gateway listens");
+});
+
+test("on a node whose kernel has no IPv6 the gateway listens to IPv4", async () => {
+  const server = createServer();
+  const tried: string[] = [];
+  const listen = ({ host }: { host: string }, done: () => void) => {
+    tried.push(host);
+    if (host === "0.0.0.0") setImmediate(done);
+    else setImmediate(() => server.emit("error", Object.assign(new Error("no IPv6"), { code: "EAFNOSUPPORT" })));
+    return server;
+  };
+  assert.equal(await listenAt(Object.assign(server, { listen }), { listen: "::", port: 8421 }), undefined);
+  assert.deepEqual(tried, ["::", "0.0.0.0"]);
+  assert.equal(await listenAt(server, { listen: "fd00::1", port: 8421 }), "no IPv6");
 });
