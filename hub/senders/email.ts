@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
 import { hostname } from "node:os";
 import type { createTransport, SendMailOptions } from "nodemailer";
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
 import { errorMessage } from "../core/error.ts";
 import { htmlEscape } from "../core/html.ts";
+import { BoundedMap } from "../core/limits.ts";
 import { plainText } from "../core/message.ts";
 import { addressProblem, type OutgoingRules } from "../core/outgoing-url.ts";
 import { sheetText } from "../core/sheet.ts";
@@ -70,14 +72,45 @@ function htmlOf(notification: Notification, { verdict, body, link, actions }: Re
   ].join("\n");
 }
 
-export async function sendEmail(ports: EmailPorts, notification: Notification, receiver: Email): Promise<SendResult> {
-  const mail = await withSheet(formatEmail(notification, receiver, ports), notification);
-  const { smtp } = receiver;
-  const envelope = { from: addressIn(receiver.from), to: receiver.to.map(addressIn) };
-  if (smtp === undefined) return attempt({ sendmail: true, path: ports.sendmail, newline: "unix" }, { ...mail, envelope });
-  const found = await resolve(smtp.host, ports.rules(receiver.privateAddress));
-  if ("problem" in found) return { ok: false, retry: found.retry, problem: found.problem };
-  return attempt(smtpOptions(ports, smtp, found.address), { ...mail, envelope });
+/** Sends mails. Who has one already doesn't get it again when the server wants to be asked again for another of its recipients. */
+export class EmailSender {
+  private readonly reached = new BoundedMap<string, ReadonlySet<string>>(1000);
+
+  async send(ports: EmailPorts, notification: Notification, receiver: Email): Promise<SendResult> {
+    const mail = await withSheet(formatEmail(notification, receiver, ports), notification);
+    const known = this.reached.get(notification.id) ?? new Set();
+    const open = receiver.to.map(addressIn).filter((address) => !known.has(address));
+    const sent = await transmit(ports, receiver, { ...mail, envelope: { from: addressIn(receiver.from), to: open } });
+    if (sent.result.ok) this.reached.delete(notification.id);
+    else this.reached.set(notification.id, new Set([...known, ...sent.accepted]));
+    // That the last one was refused for good does not make a mail lost that others have.
+    if (sent.isFinal && known.size > 0 && !sent.result.ok)
+      return { ok: true, answer: `accepted for ${[...known].join(", ")}, then: ${sent.result.problem}` };
+    return sent.result;
+  }
+}
+
+/** What came of one mail. `accepted`: of its recipients, where it has to be tried again. `isFinal`: the rest was refused for good. */
+type Transmission = { result: SendResult; accepted: readonly string[]; isFinal: boolean; isUnreached: boolean };
+
+const failed = (problem: string, retry: boolean): Transmission => ({
+  result: { ok: false, retry, problem },
+  accepted: [],
+  isFinal: false,
+  isUnreached: false,
+});
+
+/** To the first of the server's addresses that answers: one of IPv6 may lead nowhere. */
+async function transmit(ports: EmailPorts, { smtp, privateAddress }: Email, mail: SendMailOptions): Promise<Transmission> {
+  if (smtp === undefined) return attempt({ sendmail: true, path: ports.sendmail, newline: "unix" }, mail);
+  const found = await resolve(smtp.host, ports.rules(privateAddress));
+  if ("problem" in found) return failed(found.problem, found.retry);
+  let sent = failed("no address", true);
+  for (const address of found.addresses) {
+    sent = await attempt(smtpOptions(ports, smtp, address), mail);
+    if (!sent.isUnreached) break;
+  }
+  return sent;
 }
 
 /** A report is a mail of its own: its text, and the same as PDF. */
@@ -98,11 +131,16 @@ function smtpOptions({ ca, secret }: EmailPorts, { host, port, tls, user, passwo
     // The address that was checked, and the name its certificate must have.
     host: address,
     port,
-    name: hostname(),
+    // A name without a dot is refused by servers that want a whole one; nodemailer says an address then.
+    ...(hostname().includes(".") ? { name: hostname() } : {}),
     secure: tls === "tls",
     requireTLS: tls === "starttls",
     ignoreTLS: tls === "none",
-    tls: { servername: host, minVersion: "TLSv1.2" as const, ...(ca === undefined ? {} : { ca }) },
+    tls: {
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      minVersion: "TLSv1.2" as const,
+      ...(ca === undefined ? {} : { ca }),
+    },
     ...(user === undefined ? {} : { auth: { user, pass: password === undefined ? "" : secret(password) } }),
     connectionTimeout: timeoutMs,
     greetingTimeout: timeoutMs,
@@ -112,36 +150,51 @@ function smtpOptions({ ca, secret }: EmailPorts, { host, port, tls, user, passwo
   };
 }
 
+/** At most so many of its addresses are tried in turn. */
+const addressesMax = 3;
+
 /** Resolved here, so that the connection is made to the very address that was checked. */
-async function resolve(host: string, rules: OutgoingRules): Promise<{ address: string } | { problem: string; retry: boolean }> {
+async function resolve(
+  host: string,
+  rules: OutgoingRules,
+): Promise<{ addresses: string[] } | { problem: string; retry: boolean }> {
   try {
     const all = await lookup(host, { all: true });
     // Mail is relayed over the internet with STARTTLS as well: which of its ways is encrypted is for `tls` to say.
     const problems = all.map(({ address }) => addressProblem(address, "https:", rules));
-    const allowed = all.find((_, index) => problems[index] === undefined);
-    if (allowed !== undefined) return { address: allowed.address };
+    const addresses = all.filter((_, index) => problems[index] === undefined).map(({ address }) => address);
+    if (addresses.length > 0) return { addresses: addresses.slice(0, addressesMax) };
     return { problem: `${host}: ${problems[0] ?? "no address"}`, retry: false };
   } catch (error) {
     return { problem: `${host}: ${errorMessage(error)}`, retry: true };
   }
 }
 
-async function attempt(options: Parameters<typeof createTransport>[0], mail: SendMailOptions): Promise<SendResult> {
+/** As nodemailer tells of mails and failures. */
+type Sent = { response: string; accepted?: string[]; rejected?: string[]; rejectedErrors?: SmtpError[] };
+type SmtpError = Error & { code?: string; command?: string; responseCode?: number };
+
+async function attempt(options: Parameters<typeof createTransport>[0], mail: SendMailOptions): Promise<Transmission> {
   const { default: nodemailer } = await import("nodemailer");
   const transport = nodemailer.createTransport(options);
   try {
-    const { response, rejected = [] } = (await transport.sendMail(mail)) as { response: string; rejected?: string[] };
+    const { response, accepted = [], rejected = [], rejectedErrors = [] } = (await transport.sendMail(mail)) as Sent;
+    const later = rejectedErrors.find(({ responseCode = 0 }) => responseCode >= 400 && responseCode < 500);
+    if (later !== undefined) {
+      const problem = `not yet accepted for ${rejected.join(", ")}: ${later.message}`;
+      return { ...failed(problem, true), accepted };
+    }
     const refused = rejected.length === 0 ? "" : ` (refused for ${rejected.join(", ")})`;
-    return { ok: true, answer: `${response}${refused}` };
+    return { result: { ok: true, answer: `${response}${refused}` }, accepted, isFinal: true, isUnreached: false };
   } catch (error) {
-    return failure(error as Error & { code?: string; responseCode?: number });
+    return failure(error as SmtpError);
   } finally {
     transport.close();
   }
 }
 
 /** RFC 5321 §4.2.1: 5yz to an address or to the mail itself is final. To anything before, it is a setting that somebody will put right. */
-function failure(error: Error & { code?: string; responseCode?: number }): SendResult {
-  const isAboutMail = error.code === "EENVELOPE" || error.code === "EMESSAGE";
-  return { ok: false, retry: !(isAboutMail && (error.responseCode ?? 0) >= 500), problem: error.message };
+function failure({ code, command, responseCode = 0, message }: SmtpError): Transmission {
+  const isFinal = (code === "EENVELOPE" || code === "EMESSAGE") && responseCode >= 500;
+  return { ...failed(message, !isFinal), isFinal, isUnreached: command === "CONN" && code !== "ETLS" };
 }

@@ -5,7 +5,7 @@ import { MissingSecret } from "../secrets.ts";
 import { sendAlertmanager } from "./alertmanager.ts";
 import type { ReceiverOf } from "./channel.ts";
 import { sendDiscord } from "./discord.ts";
-import { type EmailPorts, sendEmail } from "./email.ts";
+import { type EmailPorts, EmailSender } from "./email.ts";
 import { sendGotify } from "./gotify.ts";
 import { sendNtfy } from "./ntfy.ts";
 import { sendPagerDuty } from "./pagerduty.ts";
@@ -30,7 +30,7 @@ export type Send = (notification: Notification, receiver: Receiver) => Promise<S
 
 /** Sends by any channel. Never throws; what it returns holds no secret. */
 export function openSender(ports: SenderPorts): Send {
-  const push = new WebPushSender(ports);
+  const kept = { push: new WebPushSender(ports), email: new EmailSender() };
   return async (notification, receiver) => {
     const used: string[] = [];
     const secret: SenderPorts["secret"] = (ref) => {
@@ -39,7 +39,7 @@ export function openSender(ports: SenderPorts): Send {
       return value;
     };
     try {
-      return withoutSecrets(await sendBy({ ...ports, secret }, push, notification, receiver), used);
+      return withoutSecrets(await sendBy({ ...ports, secret }, kept, notification, receiver), used);
     } catch (error) {
       // A secret that is missing will be set; anything else here is a bug, and a message must not be lost by one.
       const problem = error instanceof MissingSecret ? error.message : `could not be sent: ${errorMessage(error)}`;
@@ -48,10 +48,13 @@ export function openSender(ports: SenderPorts): Send {
   };
 }
 
-function sendBy(ports: SenderPorts, push: WebPushSender, notification: Notification, receiver: Receiver): Promise<SendResult> {
+/** Senders that remember whom a message reached that has to be tried again. */
+type Kept = { push: WebPushSender; email: EmailSender };
+
+function sendBy(ports: SenderPorts, { push, email }: Kept, notification: Notification, receiver: Receiver): Promise<SendResult> {
   switch (receiver.type) {
     case "email":
-      return sendEmail(ports, notification, receiver);
+      return email.send(ports, notification, receiver);
     case "webhook":
       return sendWebhook(ports, notification, receiver);
     case "telegram":

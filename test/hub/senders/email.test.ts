@@ -115,6 +115,45 @@ test("a recipient that the server refuses for good ends the message, one that is
   assert.deepEqual([!refused.ok && refused.retry, !greylisted.ok && greylisted.retry], [false, true]);
 });
 
+test("a mail that is greylisted for one of its recipients comes to that one later, and to nobody twice", async (t) => {
+  let code: number | undefined = 451;
+  const server = await startMailServer(t, {
+    onRcptTo: ({ address }, _, done) =>
+      done(
+        code !== undefined && address.startsWith("anna")
+          ? Object.assign(new Error("greylisted"), { responseCode: code })
+          : undefined,
+      ),
+  });
+  const { send } = testSender(t, {}, { ca: server.ca });
+  const to = receiver(at(server, "starttls"));
+  const first = await send(notificationOf(), to);
+  assert.deepEqual([!first.ok && first.retry, !first.ok && first.problem.includes("anna@example.org")], [true, true]);
+  code = undefined;
+  assert.equal((await send(notificationOf(), to)).ok, true);
+  assert.deepEqual(
+    server.mails.map((mail) => mail.to),
+    [["ops@example.org"], ["anna@example.org"]],
+  );
+  code = 451;
+  await send(notificationOf({ id: "n2" }), to);
+  code = 550;
+  const last = await send(notificationOf({ id: "n2" }), to);
+  assert.match(last.ok ? last.answer : "", /^accepted for ops@example\.org, then: /);
+});
+
+test("the server is told a whole name or an address, never a bare host name", async (t) => {
+  let said = "";
+  const server = await startMailServer(t, {
+    onMailFrom: (_, session, done) => {
+      said = session.hostNameAppearsAs;
+      done();
+    },
+  });
+  await testSender(t, {}, { ca: server.ca }).send(notificationOf(), receiver(at(server, "starttls")));
+  assert.match(said, /\./);
+});
+
 test("a mail server on this machine is not connected to without leave", async (t) => {
   const server = await startMailServer(t);
   const { send } = testSender(t, {}, { ca: server.ca });
