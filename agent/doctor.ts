@@ -88,10 +88,11 @@ async function localApi({ api, config }: DoctorPorts): Promise<Finding> {
   return { about: "local API", state: "trouble", says, remedy: "systemctl status pvedaemon" };
 }
 
-function gatewayPort({ gateway: { enabled, port } }: AgentConfig): Promise<Finding> {
+function gatewayPort({ gateway: { enabled, listen, port } }: AgentConfig): Promise<Finding> {
   if (!enabled) return Promise.resolve({ about: "gateway", state: "ok", says: "switched off in agent.toml" });
   return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port, timeout: 3_000 });
+    const host = listen === "::" || listen === "0.0.0.0" ? "127.0.0.1" : listen;
+    const socket = connect({ host, port, timeout: 3_000 });
     const end = (finding: Finding) => {
       socket.destroy();
       resolve(finding);
@@ -115,10 +116,12 @@ async function hub({ hubFiles, clock }: DoctorPorts): Promise<Finding> {
 function hubRemedy(problem: string): string {
   if (/fingerprint/.test(problem))
     return "on the hub: proven-hub setup (or, joined by token: proven-agent join with the new fingerprint)";
+  if (/ENOTFOUND|EAI_AGAIN/.test(problem))
+    return "this node does not know the hub's name: proven-hub setup --url wss://ADDRESS:8420/agent there, or /etc/hosts here";
   if (/common version/.test(problem)) return "apt upgrade there first: a hub also serves agents of the version before";
   if (/no hub yet|no join key/.test(problem))
     return "on the hub's node: proven-hub setup; elsewhere: proven-hub token create, then proven-agent join";
-  return "on the hub: proven-hub doctor; on the way: a firewall, port 8420";
+  return "on the hub: proven-hub doctor; on the way: a firewall (Proxmox VE's own, too) that closes its port, 8420 as a rule";
 }
 
 function page(root: string): Finding[] {

@@ -127,12 +127,19 @@ async function readJoinKey(root: string): Promise<HubPlace["proof"]> {
   return { kind: "key", key: Buffer.from(text, "base64") };
 }
 
+/** As pasted: blanks and ends of lines are none of it; of a fingerprint also OpenSSL's `sha256 Fingerprint=`, and its colons may be missing. */
+const pasted = (text: string) => text.replaceAll(/\s/g, "");
+function pastedFingerprint(text: string): string {
+  const hex = pasted(text).replace(/^.*=/, "");
+  return /^[0-9a-f]{64}$/i.test(hex) ? (hex.match(/../g) ?? []).join(":") : hex;
+}
+
 /** What `proven-agent join` was told. Returns what is wrong with it, or undefined when it is stored (mode 0600). */
-export function storeJoin(
-  stateDir: string,
-  { url, fingerprint, token }: { url: string; fingerprint: string; token: string },
-): string | undefined {
-  if (!hubUrlPattern.test(url)) return `not a hub's address: ${url} (wss://host:8420/agent)`;
+export function storeJoin(stateDir: string, words: { url: string; fingerprint: string; token: string }): string | undefined {
+  const url = pasted(words.url);
+  const fingerprint = pastedFingerprint(words.fingerprint);
+  const token = pasted(words.token);
+  if (!hubUrlPattern.test(url) || !URL.canParse(url)) return `not a hub's address: ${url} (wss://host:8420/agent)`;
   if (!fingerprintPattern.test(fingerprint)) return "the fingerprint must be the certificate's SHA-256, AA:BB:… (32 pairs)";
   if (token === "" || token.length > 200) return "the token must have 1 to 200 characters";
   writePrivate(joinPath(stateDir), `${JSON.stringify({ url, fingerprint, token })}\n`);

@@ -201,11 +201,16 @@ async function doctor(config: AgentConfig): Promise<number> {
 }
 
 /** A token on a command line can be seen by every user of the node for as long as the command runs: `-` takes it from standard input. */
-function joinHub(config: AgentConfig, command: Extract<Command, { do: "join" }>): number {
-  const token = command.token === "-" ? readFileSync(process.stdin.fd, "utf8").trim() : command.token;
+async function joinHub(config: AgentConfig, command: Extract<Command, { do: "join" }>): Promise<number> {
+  if (config.hub !== undefined) return refuse(`[hub] in ${command.configPath} says where the hub is: take it out, then join`);
+  const token = command.token === "-" ? readFileSync(process.stdin.fd, "utf8") : command.token;
   const problem = storeJoin(config.state, { ...command, token });
   if (problem !== undefined) return refuse(problem);
   process.stdout.write("Stored. The agent joins at its next start: systemctl restart proven-agent\n");
+  // What is wrong on the way shows now, not in a journal that nobody looks at.
+  const hub = await checkHub({ root: config.root, stateDir: config.state, configured: undefined }, systemClock);
+  if (hub.problem === undefined) process.stdout.write(`The hub answers: ${hub.found}\n`);
+  else process.stderr.write(`But from here, now: ${hub.problem}\n`);
   return 0;
 }
 

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import { generate } from "selfsigned";
+import { storeJoin } from "../../agent/hub-place.ts";
 import { connectHub } from "../../agent/hub-socket.ts";
 import type { LinkHub } from "../support/link-hub.ts";
 import { RecordedNode } from "../support/recorded-node.ts";
@@ -158,13 +159,32 @@ test("join stores the hub for root alone, the token is used once, and a wrong ad
   assert.deepEqual(JSON.parse(readFileSync(stored, "utf8")), { url, fingerprint });
 });
 
+test("what is pasted with blanks, broken lines or as OpenSSL prints it joins, too; where agent.toml names a hub, nothing is stored", async (t) => {
+  const { state, config } = await prepare(t, undefined);
+  const at = { url: " wss://h:8420/agent\n", fingerprint: `sha256 Fingerprint=${"ab:".repeat(31)}ab`, token: " pvj_01\n23 " };
+  const stored = () => JSON.parse(readFileSync(join(state, "agent/join.json"), "utf8"));
+  assert.equal(storeJoin(join(state, "agent"), at), undefined);
+  assert.deepEqual(stored(), { url: "wss://h:8420/agent", fingerprint: `${"ab:".repeat(31)}ab`, token: "pvj_0123" });
+  assert.equal(storeJoin(join(state, "agent"), { ...at, fingerprint: "AB".repeat(32) }), undefined);
+  assert.equal(stored().fingerprint, `${"AB:".repeat(31)}AB`);
+  assert.match(storeJoin(join(state, "agent"), { ...at, fingerprint: "AB".repeat(31) }) ?? "", /32 pairs/);
+  writeFileSync(config, `state = "${state}/agent"\n[hub]\nurl = "wss://h:1/agent"\nfingerprint = "${"AB:".repeat(31)}AB"\n`);
+  const { agent, line } = start(t, ["join", "wss://h:2", "--token", "x", "--fingerprint", "AB".repeat(32), "--config", config]);
+  const [, [code]] = await Promise.all([
+    line(/\[hub\] in .*agent\.toml says where the hub is: take it out/),
+    once(agent, "exit"),
+  ]);
+  assert.deepEqual([code, stored().url], [2, "wss://h:8420/agent"]);
+});
+
 test("a join token comes by standard input, so that no list of processes shows it", async (t) => {
   const { state, config } = await prepare(t, undefined);
   const fingerprint = Array(32).fill("AB").join(":");
-  const args = ["join", "wss://192.0.2.1:8420/agent", "--token", "-", "--fingerprint", fingerprint, "--config", config];
-  const { agent } = start(t, args);
+  const args = ["join", "wss://127.0.0.1:9/agent", "--token", "-", "--fingerprint", fingerprint, "--config", config];
+  const { agent, line } = start(t, args);
   agent.stdin?.end("pvj_0123\n");
-  assert.deepEqual(await once(agent, "exit"), [0, null]);
+  const [, ended] = await Promise.all([line(/^But from here, now: 127\.0\.0\.1:9: connect ECONNREFUSED/), once(agent, "exit")]);
+  assert.deepEqual(ended, [0, null]);
   const stored = JSON.parse(readFileSync(join(state, "agent/join.json"), "utf8"));
-  assert.deepEqual(stored, { url: "wss://192.0.2.1:8420/agent", fingerprint, token: "pvj_0123" });
+  assert.deepEqual(stored, { url: "wss://127.0.0.1:9/agent", fingerprint, token: "pvj_0123" });
 });
