@@ -13,6 +13,7 @@ import { sessionsEndedAt } from "./keys.ts";
 import { OutgoingClient } from "./outgoing.ts";
 import type { Clock, Log } from "./ports.ts";
 import { Secrets } from "./secrets.ts";
+import { addressIn } from "./senders/email.ts";
 import { type NodeOutlet, openSender, type SenderPorts, serviceAddresses } from "./senders/send.ts";
 import { loadVapidKeys, type VapidKeys } from "./senders/web-push.ts";
 import type { Actor, StateStore } from "./store/state.ts";
@@ -76,6 +77,7 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
     actionsOf: (notification) => links.of(notification),
     vapid,
     subscriptions: () => state.list("pushSubscription").map(({ id, document }) => ({ id, subscription: document.subscription })),
+    contacts: () => mailAddresses(state),
     unsubscribe,
     outlet: parts.outlet,
   });
@@ -106,6 +108,10 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
     },
   };
 }
+
+/** What the hub's mails say they come from. */
+const mailAddresses = (state: StateStore) =>
+  state.list("receiver").flatMap(({ document }) => (document.type === "email" ? [addressIn(document.from)] : []));
 
 const caOf = ({ services }: DeliveryParts) => (services?.ca === undefined ? {} : { ca: services.ca });
 

@@ -29,7 +29,7 @@ const colors = { info: "#3b82f6", warning: "#b45309", critical: "#b91c1c", resol
 const hash = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 40);
 
 /** `ops@example.org` of `Operators <ops@example.org>`. */
-const addressIn = (from: string) => /<([^<>]+)>\s*$/.exec(from)?.[1] ?? from.trim();
+export const addressIn = (from: string) => /<([^<>]+)>\s*$/.exec(from)?.[1] ?? from.trim();
 
 /**
  * One mail to all. All mails of a group refer to the same root, which makes them one thread; a mail that is sent twice has the same

@@ -14,6 +14,8 @@ export type Subscription = { id: string; subscription: PushSubscriptionJson };
 export type WebPushPorts = ChannelPorts & {
   vapid: VapidKeys;
   subscriptions(): Subscription[];
+  /** Addresses that the hub's mails come from. */
+  contacts(): string[];
   /** The browser wants no more. */
   unsubscribe(id: string): void;
 };
@@ -53,6 +55,21 @@ export function formatWebPush(notification: Notification, receiver: WebPush, por
   return JSON.stringify({ ...shown, body: cutLines(body, room, jsonBytes) });
 }
 
+/** RFC 2606, 6761, 6762 and 8375, and what networks at home and in offices use without asking. */
+const localNames = /(^|\.)(local|localhost|localdomain|lan|home|internal|intranet|private|corp|arpa|invalid|test|example)$/;
+const isPublicName = (host: string) => host.includes(".") && /[a-z]$/.test(host) && !localNames.test(host);
+
+/**
+ * Whom a push service would write to about us (RFC 8292 §2.1). Apple's refuses every message (403 BadJwtToken) where that is a name of a local
+ * network, which most hubs have: then it is the address that the hub's mails come from, or one whose domain exists for such uses.
+ */
+export function vapidSubject(base: string, contacts: readonly string[]): string {
+  const url = new URL(base);
+  if (url.protocol === "https:" && isPublicName(url.hostname)) return base;
+  const contact = contacts.find((address) => isPublicName(address.split("@")[1]?.toLowerCase() ?? ""));
+  return `mailto:${contact ?? "nobody@example.com"}`;
+}
+
 /** Sends to every browser. Who has it already doesn't get it again when another one's push service has to be tried again. */
 export class WebPushSender {
   private readonly reached = new BoundedMap<string, Set<string>>(1000);
@@ -81,8 +98,8 @@ export class WebPushSender {
     notification: Notification,
     receiver: WebPush,
   ): Promise<SendResult> {
-    const { vapid, base } = this.ports;
-    const subject = base.startsWith("https://") ? base : "mailto:proven@localhost.localdomain";
+    const { vapid, base, contacts } = this.ports;
+    const subject = vapidSubject(base, contacts());
     const { endpoint, keys } = subscription;
     const { default: webpush } = await import("web-push");
     const details = webpush.generateRequestDetails({ endpoint, keys }, payload, {

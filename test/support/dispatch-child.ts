@@ -24,6 +24,7 @@ const send = openSender({
   sendmail: "",
   vapid: { publicKey: "", privateKey: "" },
   subscriptions: () => [],
+  contacts: () => [],
   unsubscribe: none,
   telegramApi: "",
   pagerDutyApi: "",

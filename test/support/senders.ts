@@ -31,6 +31,7 @@ export function testSender(
     ca,
     vapid: { publicKey: "", privateKey: "" },
     subscriptions: () => [],
+    contacts: () => [],
     unsubscribe: () => undefined,
     telegramApi: api,
     pagerDutyApi: api,

@@ -141,6 +141,34 @@ test("Telegram: 429 waits as long as it asks; a wrong token is tried again and n
   assert.equal(!leaky.ok && leaky.problem, 'HTTP 401 {"ok":false,"description":"bad •••"}');
 });
 
+test("Telegram: a group that became a supergroup and a topic that is closed still get the message, and the answer says what to set", async (t) => {
+  const server = await MessageServer.start(t);
+  server.answers.push(
+    {
+      status: 400,
+      body: '{"ok":false,"error_code":400,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-1001557912345}}',
+    },
+    { status: 200, body: '{"ok":true}' },
+    { status: 400, body: '{"ok":false,"error_code":400,"description":"Bad Request: message thread not found"}' },
+    { status: 200, body: '{"ok":true}' },
+  );
+  const { send } = testSender(t, { token }, { api: server.url });
+  const moved = await send(notificationOf(), telegram);
+  const closed = await send(notificationOf(), telegram);
+  assert.match(moved.ok ? moved.answer : "", /^the group is now -1001557912345: set it as chat/);
+  assert.match(closed.ok ? closed.answer : "", /^its topic is closed or gone: sent to the group itself/);
+  const sent = server.received.map(({ body: text }) => JSON.parse(String(text)) as Record<string, unknown>);
+  assert.deepEqual(
+    sent.map(({ chat_id, message_thread_id }) => [chat_id, message_thread_id]),
+    [
+      ["-100", 7],
+      ["-1001557912345", 7],
+      ["-100", 7],
+      ["-100", undefined],
+    ],
+  );
+});
+
 test("ntfy: JSON to the server's root with topic, priority 1 to 5 and click; at most 4,096 bytes of message", async (t) => {
   const server = await MessageServer.start(t);
   const { send } = testSender(t, { token: "tk_secret" });

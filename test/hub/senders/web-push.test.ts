@@ -3,6 +3,7 @@ import { createPublicKey, verify } from "node:crypto";
 import { test } from "node:test";
 import webpush from "web-push";
 import type { Receiver } from "#protocol/notifications.ts";
+import { vapidSubject } from "../../../hub/senders/web-push.ts";
 import { MessageServer } from "../../support/message-server.ts";
 import { common, notificationOf } from "../../support/notifications.ts";
 import { PushBrowser } from "../../support/push-browser.ts";
@@ -46,7 +47,16 @@ test("each browser can read its message, which is signed with the hub's key", as
     });
     assert.deepEqual([sent.headers.ttl, sent.headers.urgency, sent.headers["content-encoding"]], ["86400", "high", "aes128gcm"]);
     const { aud, sub } = vapidClaims(sent.headers.authorization ?? "", vapid.publicKey);
-    assert.deepEqual([aud, sub], [server.url, "https://hub.lan"]);
+    assert.deepEqual([aud, sub], [server.url, "mailto:nobody@example.com"]);
+  }
+});
+
+test("the contact that is signed is a public one, as Apple's service wants it", () => {
+  const mails = ["proven@pve1.lan", "ops@msp.example.org"];
+  assert.equal(vapidSubject("https://proven.msp.example.org:8420", []), "https://proven.msp.example.org:8420");
+  for (const base of ["https://pve1:8420", "https://pve1.lan:8420", "https://192.168.1.10:8420", "https://[fd00::1]:8420"]) {
+    assert.equal(vapidSubject(base, mails), "mailto:ops@msp.example.org");
+    assert.equal(vapidSubject(base, ["proven@pve1.lan"]), "mailto:nobody@example.com");
   }
 });
 
