@@ -19,6 +19,7 @@ import type { HttpPorts } from "./http/ports.ts";
 import { tellIncidents } from "./incident-acknowledgement.ts";
 import { savedJobTimes } from "./job-times.ts";
 import { Journal } from "./journal.ts";
+import { FrontDesk } from "./link/front-desk.ts";
 import { Gate } from "./link/gate.ts";
 import { LoginAsks } from "./link/login-asks.ts";
 import { LinkServer } from "./link/server.ts";
@@ -126,6 +127,11 @@ export function assembleHub(parts: HubParts) {
     sink: series.sink,
     admit: (hello, nonce, address) => gate.admit(hello, nonce, address),
     takeNextKey: (agent, nonce, offer) => gate.takeNextKey(agent, nonce, offer),
+    desk: new FrontDesk({
+      // The events behind what they tell: nobody hears of what may yet be undone.
+      together: (work) => journal.together(() => state.together(work)),
+      monotonicMs: () => clock.monotonicMs(),
+    }),
     events,
   });
   const watch: WatchLoop = new WatchLoop({

@@ -33,6 +33,8 @@ type Member = {
   inventory: AgentInventory | undefined;
   /** The inventory is newer than what is stored. */
   unsaved: boolean;
+  /** When it was last here, and by what, is newer than what is stored. */
+  unsavedSeen: boolean;
 };
 
 type Vanished = { guest: OwnedGuest; since: EpochMs };
@@ -159,7 +161,7 @@ export class Fleet {
     this.ports.journal.emit("agent.connected", { node: agent.node, software }, place);
     this.measured(agent, skewMs);
     this.touch(agent.cluster);
-    this.saveSeen(member);
+    member.unsavedSeen = true;
     this.stepDuties(agent.cluster);
     return dutiesOf(this.cluster(agent.cluster).holders, agent.node);
   }
@@ -169,7 +171,7 @@ export class Fleet {
     member.connected = false;
     member.lastSeenAt = this.ports.clock.now();
     this.ports.journal.emit("agent.away", { node: agent.node, why }, this.place(agent));
-    this.saveSeen(member);
+    member.unsavedSeen = true;
     this.touch(agent.cluster);
   }
 
@@ -267,23 +269,36 @@ export class Fleet {
     return revoked;
   }
 
-  /** Writes inventories that changed, in one transaction: a sync of the disk for each agent would hold the hub up. After `budgetMs` the rest waits for the next time. */
+  /**
+   * Writes what agents said of themselves, in one transaction: a sync of the disk for each agent would hold the hub up. After `budgetMs` the rest
+   * waits for the next time.
+   */
   save(budgetMs = Number.POSITIVE_INFINITY): void {
     const members = [...this.clusters.values()].flatMap((cluster) => [...cluster.members.values()]);
-    const unsaved = members.filter(({ unsaved, inventory }) => unsaved && inventory !== undefined);
+    const unsaved = members.filter(({ unsaved, unsavedSeen }) => unsaved || unsavedSeen);
     if (unsaved.length === 0) return;
     const { state, clock } = this.ports;
     const until = clock.monotonicMs() + budgetMs;
     const written: Member[] = [];
     state.together(() => {
       for (const member of unsaved) {
-        if (member.inventory === undefined || (written.length > 0 && clock.monotonicMs() >= until)) continue;
-        const document = { ...member.inventory, claims: { ...member.inventory.claims } };
-        state.put("inventory", agentKey(member.agent), document, observed);
+        if (written.length > 0 && clock.monotonicMs() >= until) return;
+        this.write(member);
         written.push(member);
       }
     });
-    for (const member of written) member.unsaved = false;
+    for (const member of written) Object.assign(member, { unsaved: false, unsavedSeen: false });
+  }
+
+  private write({ agent, software, connectedAt, lastSeenAt, skewMs, inventory, unsaved, unsavedSeen }: Member): void {
+    const { state } = this.ports;
+    const key = agentKey(agent);
+    if (unsavedSeen && software !== null && connectedAt !== null && lastSeenAt !== null) {
+      state.put("agentSeen", key, { software, connectedAt, lastSeenAt, clockSkewMs: skewMs }, observed);
+    }
+    if (unsaved && inventory !== undefined) {
+      state.put("inventory", key, { ...inventory, claims: { ...inventory.claims } }, observed);
+    }
   }
 
   private stepOwners(id: ClusterId, newcomers: ReadonlySet<NodeName>, now: EpochMs): void {
@@ -323,11 +338,6 @@ export class Fleet {
     };
   }
 
-  private saveSeen({ agent, software, connectedAt, lastSeenAt, skewMs }: Member): void {
-    if (software === null || connectedAt === null || lastSeenAt === null) return;
-    this.ports.state.put("agentSeen", agentKey(agent), { software, connectedAt, lastSeenAt, clockSkewMs: skewMs }, observed);
-  }
-
   /** `facts`: more than a clock's skew. */
   private touch(id: ClusterId, facts = true): void {
     this.changedClusters.add(id);
@@ -360,7 +370,7 @@ export class Fleet {
     const known = cluster.members.get(agent.node);
     if (known !== undefined) return known;
     const blank = { revoked: false, software: null, connected: false, connectedAt: null, lastSeenAt: null, skewMs: null };
-    const member: Member = { agent, ...blank, inventory: undefined, unsaved: false };
+    const member: Member = { agent, ...blank, inventory: undefined, unsaved: false, unsavedSeen: false };
     cluster.members.set(agent.node, member);
     return member;
   }

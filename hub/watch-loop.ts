@@ -46,6 +46,9 @@ const slowMs = 5000;
 const saveMs = 15;
 /** When that took so long, the look at what changed has a turn of its own. */
 const longMs = 8;
+/** Longest that guests are looked at in one turn of the event loop: of 10,000 it takes 40 ms. The clock is read once for so many. */
+const turnMs = 8;
+const guestsPerLook = 100;
 /** After what changed, so that what changes together is told together. */
 const batchMs = 1000;
 /** Nothing changes without an agent but by a command, which makes no haste then. */
@@ -64,6 +67,8 @@ export class WatchLoop {
   private readonly listeners = new Set<(batch: Batch) => void>();
   private tasks: TaskView[] = [];
   private slowAt = Number.NEGATIVE_INFINITY;
+  /** The pass that was begun. */
+  private underWay: Generator<void, Lists> | undefined;
   private readonly stopFrames: () => void;
   /** Asks for a tick within so many ms. */
   private wake: (withinMs: number) => void = () => undefined;
@@ -103,13 +108,24 @@ export class WatchLoop {
     this.wake(batchMs);
   }
 
-  /** One pass. Returns in how many ms the next one is due at the latest. */
+  /** One pass, or the next piece of it where it takes long. Returns in how many ms the next one is due at the latest. */
   tick(): number {
-    const { fleet } = this.ports;
-    if (this.tend() >= longMs) return 0;
-    const batch = this.ports.journal.together(() => this.pass());
+    const { fleet, clock, journal } = this.ports;
+    if (this.underWay === undefined && this.tend() >= longMs) return 0;
+    const pieces = this.underWay ?? this.pass();
+    this.underWay = undefined; // also where the piece throws
+    const untilMs = clock.monotonicMs() + turnMs;
+    const piece = journal.together(() => {
+      let next = pieces.next();
+      while (next.done !== true && clock.monotonicMs() < untilMs) next = pieces.next();
+      return next;
+    });
+    if (piece.done !== true) {
+      this.underWay = pieces;
+      return 0;
+    }
     // Behind the events, so that nobody sees a state before he can read why.
-    const filled = Object.fromEntries(Object.entries(batch).filter(([, list]) => list.length > 0)) as Batch;
+    const filled = Object.fromEntries(Object.entries(piece.value).filter(([, list]) => list.length > 0)) as Batch;
     if (Object.keys(filled).length > 0) for (const listener of this.listeners) listener(filled);
     if (fleet.isSettling) return batchMs;
     return fleet.counts().connected > 0 ? slowMs : idleMs;
@@ -128,13 +144,14 @@ export class WatchLoop {
     return clock.monotonicMs() - nowMs;
   }
 
-  private pass(): Lists {
+  /** May stop at each `yield` until the next turn; frames and inventories that come meanwhile are for the next pass. */
+  private *pass(): Generator<void, Lists> {
     const { fleet } = this.ports;
     fleet.stepVanished();
     for (const cluster of fleet.clusterIds()) for (const agent of fleet.stepDuties(cluster)) this.ports.sendDuties(agent);
     const changed = new Set(fleet.takeChanged());
     const batch: Lists = { nodes: [], guests: [], storages: [], gone: [], tasks: this.tasks.splice(0) };
-    for (const picture of fleet.pictures()) this.tickCluster(picture, changed.has(picture.cluster), batch);
+    for (const picture of fleet.pictures()) yield* this.tickCluster(picture, changed.has(picture.cluster), batch);
     return batch;
   }
 
@@ -143,18 +160,21 @@ export class WatchLoop {
     this.ports.fleet.save();
   }
 
-  private tickCluster(picture: ClusterPicture, changed: boolean, batch: Lists): void {
+  private *tickCluster(picture: ClusterPicture, changed: boolean, batch: Lists): Generator<void, void> {
     const watched = this.watchedOf(picture.cluster);
+    const { dirty } = watched;
+    watched.dirty = new Set();
     const { reader, live, clock, proofOf } = this.ports;
     const sight: Sight = { reader, live, now: clock.now(), proofOf };
     const all = this.stepSpeaking(picture, watched, sight) || changed;
     this.stepQuorum(picture, watched, sight);
-    const isDirty = (entity: string) => all || watched.dirty.has(entity as EntityKey);
+    const isDirty = (entity: string) => all || dirty.has(entity as EntityKey);
     this.stepNodes(picture, watched, sight, isDirty, batch);
-    this.stepGuests(picture, watched, sight, all, batch);
+    yield;
+    yield* this.stepGuests(picture, watched, sight, all ? picture.owners.values() : dirtyGuests(picture, dirty), batch);
     this.stepStorages(picture, watched, sight, isDirty, batch);
+    yield;
     if (all) this.stepGone(picture, watched, sight.now, batch);
-    watched.dirty.clear();
   }
 
   /** True when an agent fell silent or speaks again: all that it reports changes its state then. */
@@ -205,8 +225,16 @@ export class WatchLoop {
     }
   }
 
-  private stepGuests(picture: ClusterPicture, watched: Watched, sight: Sight, all: boolean, batch: Lists): void {
-    for (const owned of all ? picture.owners.values() : dirtyGuests(picture, watched.dirty)) {
+  private *stepGuests(
+    picture: ClusterPicture,
+    watched: Watched,
+    sight: Sight,
+    guests: Iterable<OwnedGuest>,
+    batch: Lists,
+  ): Generator<void, void> {
+    let looked = 0;
+    for (const owned of guests) {
+      if (++looked % guestsPerLook === 0) yield;
       const entity = guestKey(owned.facts.vmid as Vmid);
       const node = owned.owner.agent.node;
       const seen = { state: guestState(sight, picture, owned), node, lock: owned.facts.lock ?? null };

@@ -9,6 +9,7 @@ import type { AgentId, RecordSink, RecordStream } from "../core/series.ts";
 import type { LoginQuestion } from "../login-ports.ts";
 import type { OperationType } from "../operations.ts";
 import { after, type Clock } from "../ports.ts";
+import type { FrontDesk } from "./front-desk.ts";
 import { type Admission, type JoinWay, newNonce } from "./gate.ts";
 import { isLoginAnswer, type LoginAnswer } from "./login-asks.ts";
 
@@ -30,7 +31,7 @@ export type SessionInfo = {
 
 /** What a session tells the rest of the hub. Called in order; nothing after `closed`. */
 export interface SessionEvents {
-  /** A newer session of the same agent replaces the older. Returns the agent's duties. */
+  /** A newer session of the same agent replaces the older. Returns the agent's duties. What it writes is durable before `welcomed`. */
   opened(session: AgentSession, info: SessionInfo): readonly Duty[];
   /** The agent has its welcome: what it should know may be sent. */
   welcomed(agent: AgentId): void;
@@ -61,6 +62,8 @@ export type SessionPorts = {
   clock: Clock;
   sink: RecordSink;
   admit: (hello: MessageOf<"hello">["body"], nonce: string, address: string) => Admission;
+  /** Judges hellos that come together in one write. */
+  desk: Pick<FrontDesk, "enter">;
   /** False: the key that it offers is not taken. */
   takeNextKey: (agent: AgentId, nonce: string, offer: MessageOf<"key.next">["body"]) => boolean;
   events: SessionEvents;
@@ -72,7 +75,7 @@ const inFlightMax = limits.unackedRecords * 4;
 /** One agent's connection, from the challenge to its end. Whatever goes wrong in it ends this session and no other. */
 export class AgentSession {
   private readonly nonce = newNonce();
-  private phase: "hello" | "open" | "closed" = "hello";
+  private phase: "hello" | "at-desk" | "open" | "closed" = "hello";
   private agent: AgentId | undefined;
   private version: number = linkVersions.max;
   private stream: RecordStream | undefined;
@@ -106,9 +109,15 @@ export class AgentSession {
   /** A message came in. Never throws. */
   receive(data: Uint8Array | string): void {
     if (this.phase === "closed" || this.draining) return;
-    try {
+    this.guarded(() => {
       if (typeof data === "string") this.receiveText(data);
       else this.receiveRecord(data);
+    });
+  }
+
+  private guarded(work: () => void): void {
+    try {
+      work();
     } catch (error) {
       this.ports.events.failed(error);
       this.end(1011, "internal error");
@@ -207,7 +216,8 @@ export class AgentSession {
       return;
     }
     if (this.phase === "hello") this.handleHello(parsed.message);
-    else this.handleMessage(parsed.message);
+    else if (this.phase === "open") this.handleMessage(parsed.message);
+    else this.answerProblem(parsed.message.type, "wait for the welcome", "out-of-order");
   }
 
   private withinRate(): boolean {
@@ -221,29 +231,57 @@ export class AgentSession {
       this.answerProblem(message.type, "expected hello", "out-of-order");
       return;
     }
+    this.phase = "at-desk";
+    this.stopHelloTimer();
     const hello = message.body;
-    const admission = this.ports.admit(hello, this.nonce, this.address);
-    if (!admission.ok) {
-      this.ports.events.problem(admission.code);
-      this.ports.events.refused(hello, admission.code, admission.problem);
-      this.refuse(admission.code, admission.problem);
-      return;
-    }
-    this.open(hello, admission);
+    const skewMs = hello.sentAt - this.ports.clock.now();
+    let judged: (Admission & { ok: false }) | (Admission & { ok: true; duties: readonly Duty[] }) | undefined;
+    this.ports.desk.enter({
+      decide: () =>
+        this.guarded(() => {
+          if (this.phase === "at-desk") judged = this.judge(hello, skewMs);
+        }),
+      tell: (problem) =>
+        this.guarded(() => {
+          if (this.phase !== "at-desk") return;
+          if (problem !== undefined) this.notWritten(problem.cause);
+          else if (judged === undefined) return;
+          else if (judged.ok) this.open(hello, judged);
+          else this.refuse(judged.code, judged.problem);
+        }),
+    });
   }
 
-  private open(hello: MessageOf<"hello">["body"], { agent, version, joinedBy }: Extract<Admission, { ok: true }>): void {
-    const { sink, clock, events } = this.ports;
-    const now = clock.now();
-    this.stopHelloTimer();
-    this.phase = "open";
+  private judge(hello: MessageOf<"hello">["body"], skewMs: number) {
+    const { admit, events } = this.ports;
+    const admission = admit(hello, this.nonce, this.address);
+    if (!admission.ok) {
+      events.problem(admission.code);
+      events.refused(hello, admission.code, admission.problem);
+      return admission;
+    }
+    const { agent, joinedBy } = admission;
+    const { clusterName, software } = hello;
     this.agent = agent;
+    return { ...admission, duties: events.opened(this, { agent, clusterName, software, skewMs, joinedBy }) };
+  }
+
+  /** Nothing of what was decided about its hello is stored: it comes again. */
+  private notWritten(cause: unknown): void {
+    this.ports.events.failed(cause);
+    this.refuse("overloaded", "The hub can't store who joins now");
+  }
+
+  private open(
+    hello: MessageOf<"hello">["body"],
+    { agent, version, duties }: { agent: AgentId; version: number; duties: readonly Duty[] },
+  ): void {
+    const { sink, clock, events } = this.ports;
+    this.phase = "open";
     this.version = version;
-    const info = { agent, clusterName: hello.clusterName, software: hello.software, skewMs: hello.sentAt - now, joinedBy };
-    const duties = events.opened(this, info);
     this.stream = sink.open(agent, hello.stream);
     this.durableSeq = sink.lastSeq(agent, hello.stream);
-    this.send("welcome", { version, lastSeq: this.durableSeq, now, duties: [...duties] });
+    this.send("welcome", { version, lastSeq: this.durableSeq, now: clock.now(), duties: [...duties] });
     events.welcomed(agent);
   }
 

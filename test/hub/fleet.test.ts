@@ -70,6 +70,21 @@ test("guests of a dead node stay, with unknown state, until another node claims 
   assert.deepEqual(story(hub), ["agent.silent", "guest.migrated"]);
 });
 
+test("a look at many guests goes on in the next turn, told once when it is done, with all that happened to any of them", async (t) => {
+  const hub = testHub(t);
+  const guests = Array.from({ length: 1000 }, (_, index) => ({ vmid: 100 + index }));
+  hub.fleet.inventory(connect(hub, "pve1"), inventoryOf({ guests }));
+  await seconds(hub, 2, ["pve1"]);
+  const batches: number[] = [];
+  hub.watch.onBatch(({ guests: shown }) => batches.push(shown?.length ?? 0));
+  let nowMs = hub.clock.monotonicMs();
+  t.mock.method(hub.clock, "monotonicMs", () => (nowMs += 3));
+  hub.fleet.inventory(agentOf("pve1"), inventoryOf({ guests: guests.map(({ vmid }) => ({ vmid, name: "renamed" })) }));
+  let turns = 1;
+  while (hub.watch.tick() === 0) turns++;
+  assert.deepEqual([turns > 3, batches], [true, [1000]]);
+});
+
 test("after a restart the hub shows last facts as unknown, and raises no events for what did not change", async (t) => {
   const hub = testHub(t);
   const session = { agent: agentOf("pve1"), clusterName: "lab", software: "x", skewMs: 0, joinedBy: undefined };

@@ -118,6 +118,19 @@ test("after the join key was rotated a connected agent stays, a known one comes 
   assert.equal((await hub.welcomed()).welcome.version, 1); // its proof by the old key is not even looked at
 });
 
+test("an agent is welcomed only when it is stored that it joined: a disk that takes nothing sends it away to come again", async (t) => {
+  const hub = await startTestHub(t);
+  const together = t.mock.method(hub.state, "together", () => {
+    throw new Error("MDB_MAP_FULL");
+  });
+  const away = await hub.open();
+  assert.equal((await away.next("refused")).code, "overloaded");
+  await away.closed;
+  assert.equal(hub.state.get("agent", `${clusterA}/pve1`), undefined);
+  together.mock.restore();
+  assert.equal((await hub.welcomed()).welcome.version, 1);
+});
+
 test("records are acknowledged only when they are durable, many by one message", async (t) => {
   const hub = await startTestHub(t);
   const { client } = await hub.welcomed();

@@ -78,6 +78,12 @@ export function openLink(t: Pick<TestContext, "after">) {
       sink: hub.series.sink,
       admit,
       takeNextKey: () => false,
+      desk: {
+        enter({ decide, tell }) {
+          decide();
+          tell(undefined);
+        },
+      },
       events,
     });
     session.receive(encodeMessage("hello", hello));
