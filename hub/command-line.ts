@@ -5,7 +5,15 @@ import type { StateStore } from "./store/state.ts";
 export class UsageError extends Error {}
 
 export type Say = (line: string) => void;
-export type CommandPorts = { state: StateStore; now: EpochMs; user: string; fingerprint: () => Promise<string>; say: Say };
+export type CommandPorts = {
+  state: StateStore;
+  now: EpochMs;
+  user: string;
+  fingerprint: () => Promise<string>;
+  /** Where this hub takes agents, as far as it can tell: the first is the likeliest. */
+  agentUrls: () => string[];
+  say: Say;
+};
 /** A verb of `proven-hub` that works on the state store. */
 export type Command = { usage: string; run: (args: string[], ports: CommandPorts) => Promise<void> | void };
 

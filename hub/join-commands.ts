@@ -45,7 +45,7 @@ function listAgents(state: StateStore): ListedAgent[] {
 export const joinCommands: Record<string, Command> = {
   "token create": {
     usage: "token create [--expires-minutes 60] [--json]",
-    async run(args, { state, now, user, fingerprint, say }) {
+    async run(args, { state, now, user, fingerprint, agentUrls, say }) {
       const options = { "expires-minutes": { type: "string", default: "60" }, ...json } as const;
       const { values } = parseArgs({ args, options });
       const minutes = positive(values["expires-minutes"], "expires-minutes", 7 * 24 * 60);
@@ -54,7 +54,10 @@ export const joinCommands: Record<string, Command> = {
       if (values.json) return say(JSON.stringify(offered));
       say(`token        ${token}`);
       say(`fingerprint  ${offered.fingerprint}`);
-      say(`once, within ${minutes} minutes: proven-agent join wss://THIS-HOST:PORT/agent --token … --fingerprint …`);
+      const [url = "wss://THIS-HOST:PORT/agent", ...others] = agentUrls();
+      say(`on the node, once, within ${minutes} minutes:`);
+      say(`  proven-agent join ${url} --token ${token} --fingerprint ${offered.fingerprint} && systemctl restart proven-agent`);
+      if (others.length > 0) say(`  (this hub may be reached at ${others.join(", ")}, too)`);
     },
   },
   "token list": {

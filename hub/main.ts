@@ -16,7 +16,7 @@ import { openServiceManager } from "./notify.ts";
 import { giveToOwnerOf } from "./owned-file.ts";
 import { systemClock } from "./ports.ts";
 import { programName } from "./program.ts";
-import { defaultUrl, keptUrl, readTold, rotateJoinKey, setup } from "./setup.ts";
+import { agentUrl, defaultUrl, keptUrl, outerAddresses, readTold, rotateJoinKey, setup } from "./setup.ts";
 import { openSeries } from "./store/series.ts";
 import { StateStore } from "./store/state.ts";
 import { StoreError } from "./store/store-error.ts";
@@ -111,12 +111,16 @@ async function run(args: readonly string[]): Promise<void> {
   const user = process.env.PROVEN_ACTOR ?? userInfo().username;
   const state = StateStore.open({ dir: config.state, now: systemClock.now, program });
   const fingerprint = async () => (await loadCertificate(config.state, systemClock.now())).fingerprint;
+  const agentUrls = () => listeningAddresses(config).map((address) => agentUrl(address, config.port));
   try {
-    await command.run(rest.slice(2), { state, now: systemClock.now(), user, fingerprint, say });
+    await command.run(rest.slice(2), { state, now: systemClock.now(), user, fingerprint, agentUrls, say });
   } finally {
     await state.close();
   }
 }
+
+const listeningAddresses = ({ listen, join }: HubConfig) =>
+  listen === "::" || listen === "0.0.0.0" ? outerAddresses(join.pmxcfs) : [listen];
 
 async function runSetup(config: HubConfig, args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { url: { type: "string" }, keep: { type: "boolean", default: false } } });

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
-import { hostname } from "node:os";
+import { hostname, networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { giveToOwnerOf, readOwned, replaceOwned } from "./owned-file.ts";
@@ -123,6 +123,14 @@ export function clusterAddress(pmxcfs: string): string | undefined {
 
 /** Where a hub at `host` takes agents. */
 export const agentUrl = (host: string, port: number) => `wss://${isIPv6(host) ? `[${host}]` : host}:${port}/agent`;
+
+/** Of this machine, for hosts elsewhere: what a cluster uses first, then IPv4. A name is no use where nobody resolves it. */
+export function outerAddresses(pmxcfs: string, all: ReturnType<typeof networkInterfaces> = networkInterfaces()): string[] {
+  const found = Object.values(all).flatMap((each) => each ?? []);
+  const outer = found.filter(({ internal, address }) => !internal && !/^fe80:/i.test(address));
+  const byFamily = ["IPv4", "IPv6"].flatMap((family) => outer.filter((one) => one.family === family));
+  return [...new Set([clusterAddress(pmxcfs) ?? [], byFamily.map(({ address }) => address)].flat())];
+}
 
 /** The URL that agents of this cluster use unless one is given: by the address that the cluster itself uses, else by this machine's name. */
 export const defaultUrl = (pmxcfs: string, port: number): string => agentUrl(clusterAddress(pmxcfs) ?? hostname(), port);

@@ -12,7 +12,9 @@ function commandLine(hub: ReturnType<typeof testHub>) {
   return async (line: string): Promise<string[]> => {
     const [first = "", second = "", ...args] = line.split(" ");
     const said: string[] = [];
-    const ports = { state: hub.state, now: hub.clock.now(), user: "root", fingerprint, say: (text: string) => said.push(text) };
+    const agentUrls = () => ["wss://192.0.2.1:8420/agent", "wss://[2001:db8::1]:8420/agent"];
+    const say = (text: string) => said.push(text);
+    const ports = { state: hub.state, now: hub.clock.now(), user: "root", fingerprint, agentUrls, say };
     await commands[`${first} ${second}`]?.run(args, ports);
     return said;
   };
@@ -31,6 +33,17 @@ test("a join token is listed without its secret, as open, used or expired", asyn
   assert.match((await run("token list"))[0] ?? "", / {2}expired /);
   hub.state.update("joinToken", id, by, (present) => present && { ...present, usedAt: startedAt as EpochMs, usedBy: "c/pve1" });
   assert.match((await run("token list"))[0] ?? "", / {2}used \S+ by c\/pve1$/);
+});
+
+test("a new join token comes with the whole command for the node", async (t) => {
+  const said = await commandLine(testHub(t))("token create --expires-minutes 5");
+  const token = /^token +(pvj_\w+)$/.exec(said[0] ?? "")?.[1];
+  assert.deepEqual(said.slice(1), [
+    "fingerprint  AA:BB",
+    "on the node, once, within 5 minutes:",
+    `  proven-agent join wss://192.0.2.1:8420/agent --token ${token} --fingerprint AA:BB && systemctl restart proven-agent`,
+    "  (this hub may be reached at wss://[2001:db8::1]:8420/agent, too)",
+  ]);
 });
 
 test("an unused token is revoked, and one that was used is not: its agent has to be", async (t) => {

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { hostname, type NetworkInterfaceInfo } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { renewCertificate, settleCertificate, showCertificate } from "../../hub/certificate-commands.ts";
 import { parseConfig } from "../../hub/config.ts";
 import { examine } from "../../hub/doctor.ts";
 import { openServiceManager } from "../../hub/notify.ts";
-import { defaultUrl, keptUrl, readTold, setup } from "../../hub/setup.ts";
+import { defaultUrl, keptUrl, outerAddresses, readTold, setup } from "../../hub/setup.ts";
 import { loadCertificate, readNextCertificate, switchCertificate } from "../../hub/tls.ts";
 import { temporaryDir } from "../support/temporary-dir.ts";
 
@@ -32,6 +32,24 @@ test("agents are sent to the address that the cluster itself uses for this node"
   assert.equal(defaultUrl(pmxcfs, 8420), "wss://[fd00::1]:8420/agent");
   writeFileSync(join(pmxcfs, ".members"), JSON.stringify({ nodename: "a", version: 1 }));
   assert.equal(defaultUrl(pmxcfs, 8420), `wss://${hostname()}:8420/agent`);
+});
+
+test("nodes elsewhere are told addresses, the cluster's own first, and no name that they may not know", (t) => {
+  const { pmxcfs } = folders(t);
+  const at = (address: string, family: "IPv4" | "IPv6", internal = false) =>
+    ({ address, family, internal, netmask: "", mac: "", cidr: null, scopeid: 0 }) as NetworkInterfaceInfo;
+  const all = {
+    lo: [at("127.0.0.1", "IPv4", true), at("::1", "IPv6", true)],
+    vmbr0: [at("fe80::1", "IPv6"), at("2001:db8::1", "IPv6"), at("192.0.2.1", "IPv4")],
+    vmbr1: [at("10.0.0.1", "IPv4")],
+  };
+  assert.deepEqual(outerAddresses(pmxcfs, all), ["192.0.2.1", "10.0.0.1", "2001:db8::1"]);
+  writeFileSync(
+    join(pmxcfs, ".members"),
+    JSON.stringify({ nodename: "a", nodelist: { a: { id: 1, online: 1, ip: "10.0.0.1" } } }),
+  );
+  assert.deepEqual(outerAddresses(pmxcfs, all), ["10.0.0.1", "192.0.2.1", "2001:db8::1"]);
+  assert.deepEqual(outerAddresses(pmxcfs, {}), ["10.0.0.1"]);
 });
 
 test("a package's upgrade moves no agent: an address that was given stays, and so does another hub; what was this machine's hub is followed", (t) => {

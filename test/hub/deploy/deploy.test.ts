@@ -37,7 +37,7 @@ function deskOf(t: TestContext, node: SshNode, knows: { agent: boolean }): Desk 
   const command = async (line: string, ...args: string[]): Promise<string> => {
     const said: string[] = [];
     const ports = { state: hub.state, now: systemClock.now(), user: "root", fingerprint: async () => fingerprint };
-    await commands[line]?.run(args, { ...ports, say: (text) => said.push(text) });
+    await commands[line]?.run(args, { ...ports, agentUrls: () => [], say: (text) => said.push(text) });
     return said.join("\n");
   };
   const by = { actor: "test", reason: "test" };

@@ -218,6 +218,7 @@ test("when all sessions are ended, those of accounts and of keys are over at onc
     now: hub.clock.now(),
     user: "root",
     fingerprint: async () => "",
+    agentUrls: () => [],
     say: () => undefined,
   });
   logins.endedAtMs = sessionsEndedAt(hub.state);
