@@ -13,7 +13,15 @@ export type Visit = {
   close(): Promise<void>;
 };
 
-export type VisitOptions = { path?: string; dark?: boolean; width?: number; height?: number; locale?: string };
+export type VisitOptions = {
+  path?: string;
+  dark?: boolean;
+  width?: number;
+  height?: number;
+  locale?: string;
+  /** As where the browser doesn't trust the hub's certificate: files come from the hub each time. */
+  noServiceWorker?: boolean;
+};
 
 /** Opens the panel in a fresh browser profile; the default path signs in as `npm start`'s link does. */
 export async function visit(browser: Browser, hub: { url: string; key: string }, options: VisitOptions = {}): Promise<Visit> {
@@ -22,6 +30,7 @@ export async function visit(browser: Browser, hub: { url: string; key: string },
     colorScheme: options.dark === true ? "dark" : "light",
     locale: options.locale ?? "en-GB",
     reducedMotion: "reduce",
+    serviceWorkers: options.noServiceWorker === true ? "block" : "allow",
     ignoreHTTPSErrors: true, // a real hub shows its own certificate
   });
   const page = await context.newPage();

@@ -187,6 +187,21 @@ test("what happened while the stream was lost stands under what changed when it 
   await close();
 });
 
+test("a page whose script didn't come while the hub was away comes by itself when it is back", async () => {
+  const hub = await startHub({ proof: true });
+  const { page, close } = await visit(browser, hub, { noServiceWorker: true });
+  await page.getByText("live", { exact: true }).waitFor();
+  hub.dropStreams(true);
+  await page.getByText("The live stream is lost: this is not live.").waitFor();
+  await page.route("**/chunks/**", (route) => route.abort());
+  await page.getByRole("link", { name: "Restore proof", exact: true }).click();
+  await page.getByRole("heading", { name: "This page can't be shown" }).waitFor();
+  await page.unroute("**/chunks/**");
+  hub.dropStreams(false);
+  await page.locator("proven-proofs tbody tr").first().waitFor();
+  await close();
+});
+
 test("a session that has ended leads to the sign-in page; a refusal says what to do", async () => {
   const hub = await startHub();
   const { page, close } = await visit(browser, hub);

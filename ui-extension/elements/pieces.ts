@@ -33,6 +33,13 @@ function load(piece: Piece): void {
   );
 }
 
+/** The hub is back: pieces that didn't come while it was away are asked for again, where somebody wants them. */
+export function retryPieces(): void {
+  const failed = [...states].filter(([, state]) => state === "failed");
+  for (const [piece] of failed) states.delete(piece);
+  if (failed.length > 0) piecesChanged.set(piecesChanged.value + 1);
+}
+
 /** The content, once its piece is there; meanwhile that it is coming, or what to do where it doesn't come. */
 export function withPiece(piece: Piece, content: () => TemplateResult): TemplateResult {
   const state = states.get(piece);

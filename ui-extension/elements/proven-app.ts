@@ -7,7 +7,7 @@ import { language, t } from "../i18n.ts";
 import { palette, type ThemeWatch } from "../theme.ts";
 import { pageView } from "./page-view.ts";
 import { PanelElement } from "./panel-element.ts";
-import { piecesChanged, withPiece } from "./pieces.ts";
+import { piecesChanged, retryPieces, withPiece } from "./pieces.ts";
 import "./proven-empty.ts";
 import "./proven-header.ts";
 import "./proven-lost.ts";
@@ -38,6 +38,7 @@ export class ProvenApp extends PanelElement {
   /** The window above the page. */
   declare open: "search" | "shortcuts" | undefined;
   #waiting = false;
+  #stream = "";
   readonly #keys = (event: KeyboardEvent) => this.#onKeyDown(event);
 
   override connectedCallback(): void {
@@ -58,7 +59,10 @@ export class ProvenApp extends PanelElement {
   protected override willUpdate(): void {
     this.setAttribute("theme", this.themes.theme.value);
     this.setAttribute("lang", language.value);
-    this.toggleAttribute("past", this.panel.stream.state.value.state === "lost");
+    const { state } = this.panel.stream.state.value;
+    this.toggleAttribute("past", state === "lost");
+    if (state === "live" && this.#stream !== "live") retryPieces();
+    this.#stream = state;
   }
 
   protected override render() {
