@@ -14,6 +14,9 @@ export type ConnectionPorts = {
   heard(topic: string, payload: string): void;
 };
 
+/** What became of a publication. `refused`: the broker says no to it, and takes others. `lost`: it did not arrive, or nobody knows. */
+export type Published = "taken" | "refused" | "lost";
+
 const connectTimeoutMs = 10_000;
 /** A broker that restarts is back within this: full jitter below it. */
 const retryMaxMs = 12_000;
@@ -26,6 +29,8 @@ type End = { wasConnected: boolean; problem: string; refused: boolean };
 export class BrokerConnection {
   private client: MqttClient | undefined;
   private said = "";
+  /** The first publication that this connection's broker refused; empty: none. */
+  refusal = "";
   /** That are over. */
   attempts = 0;
 
@@ -52,16 +57,25 @@ export class BrokerConnection {
     }
   }
 
-  /** False: it did not arrive, or nobody knows. */
-  async publish(topic: string, payload: string, retain: boolean): Promise<boolean> {
+  async publish(topic: string, payload: string, retain: boolean): Promise<Published> {
     const { client } = this;
-    if (client === undefined) return false;
+    if (client === undefined) return "lost";
     try {
       await client.publishAsync(topic, payload, { qos: 1, retain });
-      return true;
-    } catch {
-      return false;
+      return "taken";
+    } catch (error) {
+      const { code, message } = error as Error & { code?: unknown };
+      if (this.client !== client || typeof code !== "number") return "lost";
+      this.noteRefusal(topic, message);
+      return "refused";
     }
+  }
+
+  /** A broker of MQTT 5 says what its access list denies; one of 3.1.1 takes it and keeps it from everybody. */
+  private noteRefusal(topic: string, why: string): void {
+    if (this.refusal !== "") return;
+    this.refusal = `the MQTT broker refuses ${topic} (${why}): see its access list`;
+    this.ports.log(4, this.refusal, { url: this.ports.url });
   }
 
   private async once(signal: AbortSignal): Promise<End> {
@@ -103,6 +117,7 @@ export class BrokerConnection {
   private welcome(client: MqttClient): void {
     const { log, url, listenTo, connected } = this.ports;
     this.said = "";
+    this.refusal = "";
     log(6, "connected to the MQTT broker", { url });
     if (listenTo !== undefined) {
       client.subscribeAsync(listenTo, { qos: 1 }).catch((error: unknown) => {

@@ -75,10 +75,11 @@ export class MqttService {
     this.ended = Promise.all([this.connection.run(this.stopping.signal), this.look()]);
   }
 
-  /** Why there is no connection; undefined: there is one. */
+  /** Why there is no connection, or what its broker refuses; undefined: all is well. */
   get problem(): string | undefined {
-    const { problem } = this.connection;
-    return problem === "" ? undefined : `no connection to the MQTT broker: ${problem}`;
+    const { problem, refusal } = this.connection;
+    if (problem === "") return refusal === "" ? undefined : refusal;
+    return `no connection to the MQTT broker: ${problem}`;
   }
 
   get isConnected(): boolean {

@@ -4,14 +4,14 @@ import * as z from "zod";
 import type { Retained } from "../core/mqtt-picture.ts";
 import { describeError } from "../log.ts";
 import type { Clock, Log } from "../ports.ts";
+import type { Published } from "./connection.ts";
 
 export type OutboxPorts = {
   /** Remembers every topic that the broker may hold something at: what a stopped or replaced hub left there is cleared. */
   path: string;
   clock: Clock;
   log: Log;
-  /** False: not delivered. */
-  publish(topic: string, payload: string, retain: boolean): Promise<boolean>;
+  publish(topic: string, payload: string, retain: boolean): Promise<Published>;
 };
 
 /** Publications on their way at once: brokers of MQTT 5 end connections with more than they said, and mosquitto says 20. */
@@ -117,8 +117,8 @@ export class Outbox {
       else {
         const event = this.events.shift();
         if (event === undefined) break;
-        this.send(event.topic, event.payload, false, (ok) => {
-          if (!ok) this.wait(event);
+        this.send(event.topic, event.payload, false, (published) => {
+          if (published === "lost") this.wait(event);
         });
       }
     }
@@ -130,21 +130,21 @@ export class Outbox {
   private sendRetained(topic: string): void {
     this.dirty.delete(topic);
     const payload = this.wanted.get(topic);
-    this.send(topic, payload ?? "", true, (ok) => {
-      if (!ok || payload !== undefined || this.wanted.has(topic)) return;
+    this.send(topic, payload ?? "", true, (published) => {
+      if (published !== "taken" || payload !== undefined || this.wanted.has(topic)) return;
       this.known.delete(topic);
       this.missingSince.delete(topic);
       this.forgot = true;
     });
   }
 
-  /** What fails waits for the next connection, which sends everything. */
-  private send(topic: string, payload: string, retain: boolean, done: (ok: boolean) => void): void {
+  /** What is lost waits for the next connection, which sends everything. What is refused holds up nothing else. */
+  private send(topic: string, payload: string, retain: boolean, done: (published: Published) => void): void {
     this.onTheWay++;
-    void this.ports.publish(topic, payload, retain).then((ok) => {
+    void this.ports.publish(topic, payload, retain).then((published) => {
       this.onTheWay--;
-      if (!ok) this.open = false;
-      done(ok);
+      if (published === "lost") this.open = false;
+      done(published);
       this.pump();
     });
   }

@@ -12,6 +12,8 @@ export type BrokerOptions = {
   clientCertificates?: boolean;
   /** Only this user. */
   user?: { name: string; password: string };
+  /** A topic filter that nobody may write to. */
+  deny?: string;
 };
 
 /** A mosquitto on a port of 127.0.0.1, which restarts on the same port; it forgets all it held, as one without persistence does. */
@@ -30,7 +32,7 @@ export class Broker {
   static async start(dir: string, options: BrokerOptions = {}): Promise<Broker> {
     if (mosquitto.path === undefined) throw new Error(mosquitto.problem);
     const port = await freePort();
-    const { tls = false, clientCertificates = false, user } = options;
+    const { tls = false, clientCertificates = false, user, deny } = options;
     mkdirSync(dir, { recursive: true });
     const lines = [`listener ${port} 127.0.0.1`, "persistence false", "log_dest stderr", "log_type all"];
     // Started as root it would become another user, who can't read this directory.
@@ -45,6 +47,10 @@ export class Broker {
       execFileSync("mosquitto_passwd", ["-c", "-b", join(dir, "users"), user.name, user.password]);
       chmodSync(join(dir, "users"), 0o600);
       lines.push(`password_file ${dir}/users`, "allow_anonymous false");
+    }
+    if (deny !== undefined) {
+      writeFileSync(join(dir, "acl"), `topic readwrite #\ntopic deny ${deny}\n`, { mode: 0o600 });
+      lines.push(`acl_file ${join(dir, "acl")}`);
     }
     const config = join(dir, "mosquitto.conf");
     writeFileSync(config, `${lines.join("\n")}\n`);

@@ -201,6 +201,20 @@ for (const version of ["3.1.1", "5"] as const) {
   });
 }
 
+for (const version of ["3.1.1", "5"] as const) {
+  test(`an access list that denies discovery holds up no states and no alerts (MQTT ${version})`, { skip }, async (t) => {
+    const { start, observe, logged } = await setUp(t, { broker: { deny: "homeassistant/device/#" } });
+    const service = start({ version });
+    const observer = await observe();
+    await observer.until(() => observer.topics.has(guest) && observer.topics.has("proven/status"));
+    assert.equal(service.isConnected, true);
+    // Only MQTT 5 has a way to say no to a publication.
+    const said = version === "5" ? /^the MQTT broker refuses homeassistant\/device\/.*: see its access list$/ : /^$/;
+    assert.match(service.problem ?? "", said);
+    assert.equal(logged.filter((line) => line.includes("refuses")).length, version === "5" ? 1 : 0);
+  });
+}
+
 const refusals: [name: string, broker: BrokerOptions, config: (dir: string) => Partial<MqttConfig>, said: RegExp][] = [
   [
     "a wrong password",
