@@ -6,6 +6,9 @@ import { OpenSlab, SealedSlab, type Slab, slabRows } from "./slab.ts";
 /** One column of a slab. */
 const piece = new Float64Array(slabRows);
 
+/** When a full slab gets its small form: as the next row comes, or when `sealNext` is called. To make it takes twice as long as to fill it. */
+export type Sealing = "at-once" | "later";
+
 /** Frames of one layout in strictly ascending time: what is not in blocks yet. */
 export class Chunk {
   times = new Float64Array(slabRows * 2);
@@ -14,7 +17,7 @@ export class Chunk {
   rows = 0;
   /** So many leading rows are in blocks already; they stay a while for the live table. */
   stored = 0;
-  /** All but the last are sealed; after `freeze` that one too. */
+  /** All but the last are sealed, or will be by `sealNext`; after `freeze` that one too. */
   private slabs: Slab[] = [];
   private open: OpenSlab | undefined;
   /** Rows of the first slab that were dropped. */
@@ -39,13 +42,16 @@ export class Chunk {
   }
 
   /** Takes a row: `values` where `present`. */
-  append(at: number, seq: number, values: Float64Array, present: Uint8Array): void {
+  append(at: number, seq: number, values: Float64Array, present: Uint8Array, sealing: Sealing = "at-once"): void {
     if (this.rows === this.times.length) {
       this.times = resized(this.times, 0, this.rows, this.rows * 2);
       this.seqs = resized(this.seqs, 0, this.rows, this.rows * 2);
     }
     const slot = (this.skipped + this.rows) % slabRows;
-    if (slot === 0) this.seal(slabRows);
+    if (slot === 0) {
+      if (sealing === "at-once") this.seal(slabRows);
+      else this.open = undefined;
+    }
     this.open ??= this.begin();
     this.open.put(slot, values, present);
     this.seqs[this.rows] = seq;
@@ -73,6 +79,14 @@ export class Chunk {
     if (open === undefined) return;
     this.slabs[this.slabs.length - 1] = new SealedSlab(open, rows);
     this.slabs.push(open);
+  }
+
+  /** Seals one of the full slabs that were left for later. Returns whether there was one. */
+  sealNext(): boolean {
+    const index = this.slabs.findIndex((slab) => slab instanceof OpenSlab && slab !== this.open);
+    if (index < 0) return false;
+    this.slabs[index] = new SealedSlab(this.slabs[index] as OpenSlab, slabRows);
+    return true;
   }
 
   /** Gives back the memory that its rows don't need: nothing will be appended. */

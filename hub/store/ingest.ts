@@ -163,7 +163,6 @@ export class Ingest implements RecordSink {
   /** All lanes, with all their rows. */
   wholeLanes(): Iterable<Lane> {
     this.ring?.finishAll();
-    this.ring = undefined;
     return this.lanes.values();
   }
 
@@ -174,7 +173,7 @@ export class Ingest implements RecordSink {
     return lanes;
   }
 
-  /** Goes on with the replay until `isOver`. Returns whether there is more. */
+  /** Goes on with the replay, and with making its rows small, until `isOver`. Returns whether there is more. */
   stepReplay(isOver: () => boolean): boolean {
     this.ring?.step(isOver);
     if (this.ring?.isDone) this.ring = undefined;

@@ -4,7 +4,7 @@ import { decodeFrame, decodeSchema, FrameState, type Parsed, parseRecordHead, ty
 import { ByteReader } from "#protocol/varint.ts";
 import type { AgentId, Latest } from "../core/series.ts";
 import type { Layout } from "./catalogue.ts";
-import { Chunk } from "./head.ts";
+import { Chunk, type Sealing } from "./head.ts";
 
 /** As stored when the ring is trimmed: what the ring can no longer tell. `stored`: rows up to this seq are in blocks. */
 export type LaneDoc = { agent: AgentId; stream: string; lastSeq: number; stored: number; lastDay: number };
@@ -76,16 +76,17 @@ export class Lane {
     return this.chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
   }
 
-  /** A row behind the newest goes on the last chunk; another layout, or a clock that stepped back, begins a new one. */
-  append(at: number, seq: number, layout: Layout, state: FrameState): void {
+  /** A row behind the newest goes on the last chunk, which is returned; another layout, or a clock that stepped back, begins a new one. */
+  append(at: number, seq: number, layout: Layout, state: FrameState, sealing?: Sealing): Chunk {
     let chunk = this.chunks.at(-1);
     if (chunk === undefined || chunk.layout !== layout || at <= chunk.lastAt) {
       chunk?.freeze();
       chunk = new Chunk(layout);
       this.chunks.push(chunk);
     }
-    chunk.append(at, seq, state.values, state.present);
+    chunk.append(at, seq, state.values, state.present, sealing);
     this.noteTime(at, seq);
+    return chunk;
   }
 
   /**

@@ -3,6 +3,7 @@ import { limits } from "#protocol/limits.ts";
 import { decodeSchema } from "#protocol/records.ts";
 import type { Catalogue, Layout } from "./catalogue.ts";
 import type { Damage } from "./damage.ts";
+import type { Chunk } from "./head.ts";
 import { type Decoded, glanceAt, Lane, type LaneDoc, StreamDecoder } from "./lane.ts";
 import { decodeRingValue, type RingRecord } from "./ring.ts";
 import type { SeriesEnv } from "./series-env.ts";
@@ -22,12 +23,18 @@ export type ReplayPorts = {
   useLayout(lane: Lane, layout: Layout): void;
 };
 
+/** Rows that may wait for their small form, in bytes: an hour of ten nodes with a hundred guests each. */
+const unsealedMax = 32 << 20;
+
 /**
  * Reads the ring again after a start: rows that are not in blocks come back, seqs and key frames too. `scan` only finds out which records
- * there are, so that a start with much in the ring is short; a lane has to be finished before anything but its `newestAt` is asked.
+ * there are, so that a start with much in the ring is short; a lane has to be finished before anything but its `newestAt` is asked. Whoever
+ * waits for one does not wait for its rows to be made small, which is half of the work: `step` does that later.
  */
 export class RingReplay {
   private readonly replays = new Map<Lane, Replay>();
+  private readonly unsealed = new Set<Chunk>();
+  private unsealedBytes = 0;
 
   constructor(
     private readonly ports: ReplayPorts,
@@ -45,23 +52,28 @@ export class RingReplay {
   }
 
   get isDone(): boolean {
-    return this.replays.size === 0;
+    return this.replays.size === 0 && this.unsealed.size === 0;
   }
 
   finish(lane: Lane): void {
     const replay = this.replays.get(lane);
-    if (replay !== undefined) this.advance(lane, replay, () => false);
+    if (replay !== undefined) this.advance(lane, replay, () => false, true);
   }
 
   finishAll(): void {
-    for (const [lane, replay] of this.replays) this.advance(lane, replay, () => false);
+    for (const [lane, replay] of this.replays) this.advance(lane, replay, () => false, true);
   }
 
   /** Goes on until `isOver`. */
   step(isOver: () => boolean): void {
+    for (const chunk of this.unsealed) {
+      while (chunk.sealNext()) if (isOver()) return;
+      this.unsealed.delete(chunk);
+    }
+    this.unsealedBytes = 0;
     for (const [lane, replay] of this.replays) {
       if (isOver()) return;
-      this.advance(lane, replay, isOver);
+      this.advance(lane, replay, isOver, false);
     }
   }
 
@@ -89,7 +101,7 @@ export class RingReplay {
     return replay;
   }
 
-  private advance(lane: Lane, replay: Replay, isOver: () => boolean): void {
+  private advance(lane: Lane, replay: Replay, isOver: () => boolean, isAwaited: boolean): void {
     if (replay.next === 0) {
       this.useStoredSchema(lane);
       if (lane.schema) replay.decoder.begin(lane.schema);
@@ -97,7 +109,7 @@ export class RingReplay {
     for (let item = replay.items[replay.next]; item !== undefined; item = replay.items[replay.next]) {
       replay.next++;
       if (!this.isPutOff(lane, replay, item) && item.bytes !== undefined) {
-        this.decode(lane, replay.decoder, item.bytes, item.ringKey);
+        this.decode(lane, replay.decoder, item.bytes, item.ringKey, isAwaited);
       }
       item.bytes = undefined;
       if (isOver()) return;
@@ -161,7 +173,7 @@ export class RingReplay {
     useLayout(lane, catalogue.resolve(lane.agent, parsed.value.schema, this.now));
   }
 
-  private decode(lane: Lane, decoder: StreamDecoder, record: Uint8Array, ringKey: number): void {
+  private decode(lane: Lane, decoder: StreamDecoder, record: Uint8Array, ringKey: number, isAwaited: boolean): void {
     const decoded = decoder.decode(record);
     // Frames before the first key frame that the ring still has: their rows are in blocks.
     if (!decoded.ok) {
@@ -177,7 +189,14 @@ export class RingReplay {
     }
     if (value.kind === "schema") this.ports.takeSchema(lane, value, record, this.now);
     else if (lane.layout !== undefined && value.seq > lane.storedSeq) {
-      lane.append(value.at, value.seq, lane.layout, value.state);
+      const isLeft = isAwaited && this.unsealedBytes < unsealedMax;
+      const chunk = lane.append(value.at, value.seq, lane.layout, value.state, isLeft ? "later" : "at-once");
+      if (isLeft) this.leave(chunk);
     }
+  }
+
+  private leave(chunk: Chunk): void {
+    this.unsealed.add(chunk);
+    this.unsealedBytes += chunk.width * Float64Array.BYTES_PER_ELEMENT;
   }
 }

@@ -172,7 +172,7 @@ class Store implements SeriesHub {
     return this.inTurn(async () => {
       if (this.closed) return { due: false };
       try {
-        this.sink.wholeLanes();
+        this.sink.stepReplay(() => false);
         const due =
           (await this.compactor.step(now, () => performance.now())) ||
           (await this.roller.step(now)) ||

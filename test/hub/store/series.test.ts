@@ -97,6 +97,22 @@ test("after a crash a guest that moved has the rows of both nodes, whichever is 
   await store.hub.close();
 });
 
+test("after a crash a question has all rows before they are made small, and the same ones after", async () => {
+  const store = newStore();
+  await twoHours(store, new TestAgent(store, agentOf("pve1")));
+  const { headBytes } = await store.hub.size();
+  await store.crash();
+  const range = { from: ms(day0), to: ms(day0 + 3 * hour), stepMs: undefined, aggregates: ["last"] as const };
+  const read = () => store.hub.reader.read([store.find(guest(100), "cpu"), store.find(guest(100), "net_in")], range).series;
+  const before = read();
+  assert.equal(before[0]?.columns.last?.length, 720);
+  assert.ok((await store.hub.size()).headBytes > headBytes);
+  while (store.hub.warm());
+  assert.equal((await store.hub.size()).headBytes, headBytes);
+  assert.deepEqual(read(), before);
+  await store.hub.close();
+});
+
 test("what comes late shows in a chart that was asked for before", async () => {
   const store = newStore();
   const agent = new TestAgent(store, agentOf("pve1"));
