@@ -337,14 +337,15 @@ function testOf(
 }
 
 /**
- * The newest restore test of each guest that was meant; what somebody cancelled was not tried. Of a refused one nothing was begun, often since
- * another test was in its way: it counts for a while only, so that the same night tries again.
+ * The newest restore test of each guest that was meant; what somebody cancelled was not tried. A refused one says nothing of the backup, often since
+ * another test was in its way: it counts for a while only, so that the same night tries again. The longer it took, the longer: what is restored for
+ * hours and can't start on that node is not restored all night.
  */
 function newestTries(newestFirst: readonly Run[], now: EpochMs): Map<string, Run> {
   const found = new Map<string, Run>();
   for (const run of newestFirst) {
     if (run.kind !== "restore-test" || run.guest === null || run.outcome === "cancelled") continue;
-    if (run.outcome === "refused" && now - run.createdAt > refusedMs) continue;
+    if (run.outcome === "refused" && now - run.createdAt > Math.max(refusedMs, 4 * (run.durationMs ?? 0))) continue;
     const key = `${run.cluster}/${run.guest.vmid}`;
     if (!found.has(key)) found.set(key, run);
   }

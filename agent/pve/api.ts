@@ -9,12 +9,16 @@ import { mintTicket, ticketMaxAgeMs } from "./ticket.ts";
 /** `undefined` is left out, a boolean is PVE's 0 or 1, an array repeats its key. */
 export type ApiParams = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
+/** `timeoutMs`: how long its answer may take; default 15 s. */
+export type CallOptions = { timeoutMs?: number };
+type Send = (path: string, params?: ApiParams, options?: CallOptions) => Promise<ApiResult>;
+
 /** This node's own API. Other nodes can't be reached through it. Nothing throws: what went wrong is in the result. */
 export interface PveApi {
-  get(path: string, params?: ApiParams): Promise<ApiResult>;
-  post(path: string, params?: ApiParams): Promise<ApiResult>;
-  put(path: string, params?: ApiParams): Promise<ApiResult>;
-  delete(path: string, params?: ApiParams): Promise<ApiResult>;
+  get: Send;
+  post: Send;
+  put: Send;
+  delete: Send;
   /** Waits for a task of this node and gives PVE's end status as `data`. `OK` says only that the command ended. */
   awaitTask(upid: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<ApiResult>;
   close(): void;
@@ -51,12 +55,12 @@ export function createPveApi({ baseUrl, root, clock }: { baseUrl: string; root: 
     }
   }
 
-  async function call(method: Method, path: string, params: ApiParams = {}): Promise<ApiResult> {
+  async function call(method: Method, path: string, params: ApiParams = {}, options: CallOptions = {}): Promise<ApiResult> {
     const signed = await currentTicket();
     if (!signed.ok) return noAnswer(signed.problem);
     const form = encodeParams(params);
     const inQuery = method === "GET" || method === "DELETE";
-    const options = {
+    const asked = {
       agent,
       method,
       host: base.hostname.replace(/^\[|\]$/g, ""),
@@ -64,14 +68,14 @@ export function createPveApi({ baseUrl, root, clock }: { baseUrl: string; root: 
       path: `${prefix}${path}${inQuery && form !== "" ? `?${form}` : ""}`,
       headers: { Cookie: `PVEAuthCookie=${encodeURIComponent(signed.text)}` },
     };
-    const result = await exchange(options, inQuery ? "" : form, clock);
+    const result = await exchange(asked, inQuery ? "" : form, clock, options.timeoutMs ?? callTimeoutMs);
     if (!result.ok && result.error.status === 401) ticket = undefined; // the cluster's key has changed
     return result;
   }
 
-  async function get(path: string, params?: ApiParams): Promise<ApiResult> {
+  async function get(path: string, params?: ApiParams, options?: CallOptions): Promise<ApiResult> {
     for (let attempt = 0; ; attempt++) {
-      const result = await call("GET", path, params);
+      const result = await call("GET", path, params, options);
       const reset = !result.ok && result.error.status === 0 && result.error.reason === "ECONNRESET";
       if (!reset || attempt === resetRetries) return result;
     }
@@ -79,9 +83,9 @@ export function createPveApi({ baseUrl, root, clock }: { baseUrl: string; root: 
 
   return {
     get,
-    post: (path, params) => call("POST", path, params),
-    put: (path, params) => call("PUT", path, params),
-    delete: (path, params) => call("DELETE", path, params),
+    post: (...rest) => call("POST", ...rest),
+    put: (...rest) => call("PUT", ...rest),
+    delete: (...rest) => call("DELETE", ...rest),
     awaitTask: (upid, options) => awaitTask(get, clock, upid, options),
     close: () => agent.destroy(),
   };
@@ -100,7 +104,7 @@ export function encodeParams(params: ApiParams): string {
 type ExchangeOptions = { agent: Agent; method: Method; host: string; port: string | number; path: string; headers: object };
 
 /** One request and its whole answer. Content-Length is always sent: pveproxy refuses chunked bodies. */
-async function exchange(options: ExchangeOptions, body: string, clock: Clock): Promise<ApiResult> {
+async function exchange(options: ExchangeOptions, body: string, clock: Clock, timeoutMs: number): Promise<ApiResult> {
   const headers = {
     ...options.headers,
     "Content-Length": Buffer.byteLength(body),
@@ -117,7 +121,7 @@ async function exchange(options: ExchangeOptions, body: string, clock: Clock): P
   });
   outgoing.end(body);
   const waiting = new AbortController();
-  const late = clock.sleep(callTimeoutMs, waiting.signal).then(
+  const late = clock.sleep(timeoutMs, waiting.signal).then(
     () => undefined,
     () => undefined, // cancelled: the answer is there
   );
@@ -125,7 +129,7 @@ async function exchange(options: ExchangeOptions, body: string, clock: Clock): P
   waiting.abort();
   if (result !== undefined) return result;
   outgoing.destroy();
-  return noAnswer(`no answer within ${callTimeoutMs} ms`);
+  return noAnswer(`no answer within ${timeoutMs} ms`);
 }
 
 /** All of an answer as text; throws beyond 32 MiB. */

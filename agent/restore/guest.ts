@@ -1,16 +1,17 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { errorMessage } from "../core/error.ts";
+import { changeCause, startCause, unansweredCause } from "../core/restore/node-fault.ts";
 import { type Intent, type Ownership, ownership, whyNotOurs } from "../core/restore/ours.ts";
 import type { ApiParams } from "../pve/api.ts";
 import { rewriteContainer } from "./container-file.ts";
 import { type NodeView, type Read, tellError } from "./node-view.ts";
 import type { RestorePorts } from "./ports.ts";
 
-/** What became of a change. `upid`: the task it began. */
+/** What became of a change. `upid`: the task it began. `cause`: what of the node was in its way; absent: it may be the backup's fault. */
 export type Done =
   | { ok: true; data: unknown; upid?: string; log: string[] }
-  | { ok: false; problem: string; upid?: string; log: string[] };
+  | { ok: false; problem: string; cause?: string; upid?: string; log: string[] };
 
 type Notes = {
   note(entry: { entry: "call"; call: string } | { entry: "answer"; ok: boolean; text: string; upid?: string }): void;
@@ -117,7 +118,10 @@ export class TestGuest {
     const upid = answer.ok && typeof answer.data === "string" && answer.data.startsWith("UPID:") ? answer.data : undefined;
     const text = answer.ok ? "" : tellError(answer.error);
     this.notes.note({ entry: "answer", ok: answer.ok, text, ...(upid !== undefined && { upid }) });
-    if (!answer.ok) return { ok: false, problem: text, log: [] };
+    if (!answer.ok) {
+      const cause = answer.error.status === 0 ? unansweredCause : changeCause(text);
+      return { ok: false, problem: text, ...(cause !== undefined && { cause }), log: [] };
+    }
     if (task === undefined || upid === undefined) return { ok: true, data: answer.data, log: [] };
     return this.awaited(upid, task);
   }
@@ -127,7 +131,9 @@ export class TestGuest {
     const log = await this.view.taskLog(upid);
     if (!ended.ok) return { ok: false, problem: tellError(ended.error), upid, log };
     const status = String(ended.data);
-    return commandEnded(status) ? { ok: true, data: status, upid, log } : { ok: false, problem: status, upid, log };
+    if (commandEnded(status)) return { ok: true, data: status, upid, log };
+    const cause = startCause(status, log);
+    return { ok: false, problem: status, ...(cause !== undefined && { cause }), upid, log };
   }
 
   /** Undefined: it is ours, at this very moment. */

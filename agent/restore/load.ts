@@ -8,6 +8,7 @@ import { createReadArchive } from "../integrity/reading-process.ts";
 import type { Clock, Log, RunCommand } from "../ports.ts";
 import type { PveApi } from "../pve/api.ts";
 import { createHostCommand, isConfined } from "../pve/host-command.ts";
+import { patientApi } from "../pve/patient-api.ts";
 import { createSandboxes } from "../sandbox/sandboxes.ts";
 import { Operations, type OperationsPorts } from "./operations.ts";
 import type { RestoreLimits, RestorePorts } from "./ports.ts";
@@ -49,7 +50,8 @@ function limitsOf({
 }
 
 /** Sandboxes, checks and archives of this very node. */
-export function restorePorts({ config, node, api, clock, log, ...ports }: LoadPorts): RestorePorts {
+export function restorePorts({ config, node, clock, log, ...ports }: LoadPorts): RestorePorts {
+  const api = patientApi(ports.api, clock);
   const { root, state } = config;
   const run = createHostCommand(ports.run, isConfined());
   const self = [process.execPath, ...process.execArgv, process.argv[1] ?? ""];

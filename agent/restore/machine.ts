@@ -75,7 +75,7 @@ async function isolate(run: TestRun, it: made.Made): Promise<void> {
     const result = await made.compare(it, { stripped: false, locked: true });
     if ("failed" in result) return result;
     const space = await made.judgeSpace(run, it.isolation.storage);
-    return space === undefined ? { value: undefined } : { failed: space };
+    return space === undefined ? { value: undefined } : { failed: space, outcome: "refused" };
   });
   await run.step("strip", () => made.strip(run, it));
   await run.step("compare-again", () => made.compare(it, { stripped: true, locked: true }));

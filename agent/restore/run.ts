@@ -5,7 +5,7 @@ import type { Journal } from "./journal.ts";
 import { NodeView } from "./node-view.ts";
 import type { RestorePorts } from "./ports.ts";
 
-/** What a step came to. `failed` ends the test; `state` default: passed. */
+/** What a step came to. `failed` ends the test, `refused` where it says nothing against the backup; `state` default: passed. */
 export type StepResult<T> = StepNotes &
   ({ value: T; state?: "passed" | "skipped" | "unknown"; reason?: string } | { failed: string; outcome?: "failed" | "refused" });
 type StepNotes = { upid?: string | undefined; log?: readonly string[] | undefined };

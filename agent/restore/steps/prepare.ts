@@ -30,8 +30,9 @@ export async function locate({ view, test }: Preparing): Promise<StepResult<Back
   const found = await view.backup(test.backup, test.vmid);
   // Nobody can say whether the backup is there: that is no word against it.
   if (!found.ok) return refuse(found.problem);
+  // Pruned while the test waited for its turn, mostly: a newer one has taken its place.
   if (found.value === undefined)
-    return { failed: `The storage ${test.backup.storage} holds no backup ${test.backup.volid} of ${test.vmid}` };
+    return refuse(`The storage ${test.backup.storage} holds no backup ${test.backup.volid} of ${test.vmid}`);
   return { value: found.value };
 }
 
@@ -153,7 +154,7 @@ export async function judgePlan(
   place: Place,
 ): Promise<StepResult<IsolationPlan>> {
   const plan = planFor(config, isolationOf(preparing, place, unknownBridge));
-  if (plan.refusals.length > 0) return { failed: `It can't be restored safely: ${plan.refusals.join("; ")}` };
+  if (plan.refusals.length > 0) return refuse(`It can't be restored safely: ${plan.refusals.join("; ")}`);
   const log = plan.strip.map(({ key, why }) => `${key} does not come along: ${why}`);
   return { value: plan, log };
 }

@@ -5,7 +5,7 @@ import { execInGuest } from "../guest-exec.ts";
 import { tellError } from "../node-view.ts";
 import type { CheckTarget } from "../ports.ts";
 import type { StepResult, TestRun } from "../run.ts";
-import { compare, type Made } from "./restore.ts";
+import { compare, type Made, notDone } from "./restore.ts";
 
 const startMs = 180_000;
 const lookEveryMs = 2000;
@@ -24,7 +24,7 @@ export async function start(run: TestRun, made: Made): Promise<StepResult<number
   const startedMs = run.ports.clock.monotonicMs();
   const done = await made.guest.start(startMs, run.signal);
   const { upid, log } = done;
-  if (!done.ok) return { failed: `It could not be started: ${done.problem}`, upid, log };
+  if (!done.ok) return { ...notDone("It could not be started", done), upid, log };
   return { value: startedMs, upid, log };
 }
 
@@ -82,7 +82,7 @@ export async function network(run: TestRun, made: Made, inside: boolean): Promis
   const links = linksUp(before.value);
   if (links === undefined) return noNetwork(inside, "It has no network card");
   const linked = await made.guest.configure(links.params);
-  if (!linked.ok) return { failed: `Its link could not be set: ${linked.problem}` };
+  if (!linked.ok) return notDone("Its link could not be set", linked);
   const after = await compare(made, { stripped: true, locked: false, linked: true });
   if ("failed" in after) return after;
   const wait = ports.sandboxes.addressOf(made.sandbox, links.macs, test.bootSec * 1000, signal);

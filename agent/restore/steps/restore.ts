@@ -2,12 +2,27 @@ import { createHash } from "node:crypto";
 import { judgeContainer, stripContainerFile, unlockContainerFile } from "../../core/restore/isolate-container.ts";
 import { judgeVm, stripVmCall } from "../../core/restore/isolate-vm.ts";
 import type { Isolation, IsolationPlan, JudgedPhase, Mismatch } from "../../core/restore/isolation.ts";
+import { restoreCause } from "../../core/restore/node-fault.ts";
 import { fullBelowBytes, gib } from "../../core/restore/resources.ts";
 import { restoredBytes, restoreFraction } from "../../core/restore/task-progress.ts";
-import { commandEnded, TestGuest } from "../guest.ts";
-import { tellError } from "../node-view.ts";
+import { commandEnded, type Done, TestGuest } from "../guest.ts";
+import { type Read, tellError } from "../node-view.ts";
 import type { SandboxHandle } from "../ports.ts";
 import type { StepResult, TestRun } from "../run.ts";
+
+/** A change that was not made. What is the node's fault is no word against the backup. */
+export function notDone(what: string, done: Extract<Done, { ok: false }>): { failed: string; outcome?: "refused" } {
+  const { problem, cause } = done;
+  return cause === undefined
+    ? { failed: `${what}: ${problem}` }
+    : { failed: `${what}: ${cause} (${problem})`, outcome: "refused" };
+}
+
+/** What could not be read. */
+const notRead = (what: string, read: Extract<Read<unknown>, { ok: false }>): { failed: string; outcome?: "refused" } => ({
+  failed: `${what}: ${read.problem}`,
+  ...(read.unanswered === true && { outcome: "refused" }),
+});
 
 /** The test guest between its creation and its end. */
 export type Made = { guest: TestGuest; plan: IsolationPlan; isolation: Isolation; sandbox: SandboxHandle };
@@ -93,8 +108,15 @@ async function awaitRestore(run: TestRun, upid: string): Promise<StepResult<unde
   const log = await view.taskLog(upid, 100);
   if (!ended.ok) return { failed: `The restore was ended: ${tellError(ended.error)}`, upid, log };
   const status = String(ended.data);
-  if (!commandEnded(status)) return { failed: `The restore failed: ${status}`, upid, log };
-  return { value: undefined, upid, log };
+  if (commandEnded(status)) return { value: undefined, upid, log };
+  const cause = restoreCause(status, log);
+  if (cause === undefined) return { failed: `The restore failed: ${status}`, upid, log };
+  return {
+    failed: `The restore came to nothing, which says nothing against the backup: ${cause} (${status})`,
+    outcome: "refused",
+    upid,
+    log,
+  };
 }
 
 /** Tells how far the restore is whenever its task says something of it, until it is over. */
@@ -127,7 +149,7 @@ export async function compare(
   phase: JudgedPhase,
 ): Promise<StepResult<Readonly<Record<string, unknown>>>> {
   const written = await guest.config();
-  if (!written.ok) return { failed: `The written configuration can't be read: ${written.problem}` };
+  if (!written.ok) return notRead("The written configuration can't be read", written);
   const judge = guest.type === "qemu" ? judgeVm : judgeContainer;
   const mismatches = judge(written.value, plan, isolation, phase);
   if (mismatches.length === 0) return { value: written.value };
@@ -149,7 +171,7 @@ export async function judgeSpace({ view }: TestRun, storage: string): Promise<st
 export async function strip(run: TestRun, made: Made): Promise<StepResult<undefined>> {
   const { guest, plan } = made;
   const firewall = await guest.removeFirewallFile();
-  if (!firewall.ok) return { failed: `The firewall rules that came along could not be removed: ${firewall.problem}` };
+  if (!firewall.ok) return notDone("The firewall rules that came along could not be removed", firewall);
   return guest.type === "qemu" ? stripVm(guest, plan) : stripContainer(run, guest);
 }
 
@@ -157,7 +179,7 @@ async function stripVm(guest: TestGuest, plan: IsolationPlan): Promise<StepResul
   const call = stripVmCall(plan);
   if (call === undefined) return { value: undefined, reason: "Nothing to take away" };
   const done = await guest.configure(call);
-  if (!done.ok) return { failed: `What must not be there could not be taken away: ${done.problem}` };
+  if (!done.ok) return notDone("What must not be there could not be taken away", done);
   return { value: undefined, log: Object.entries(call).map(([key, value]) => `${key}: ${value}`) };
 }
 
@@ -167,7 +189,7 @@ async function stripContainer({ view }: TestRun, guest: TestGuest): Promise<Step
   const stripped = stripContainerFile(text.value);
   if (stripped.removed.length === 0) return { value: undefined, reason: "Nothing to take away" };
   const done = await guest.rewrite(text.value, stripped.text);
-  if (!done.ok) return { failed: `What must not be there could not be taken away: ${done.problem}` };
+  if (!done.ok) return notDone("What must not be there could not be taken away", done);
   return { value: undefined, log: stripped.removed.map((key) => `${key} removed`) };
 }
 
@@ -175,7 +197,7 @@ async function stripContainer({ view }: TestRun, guest: TestGuest): Promise<Step
 export async function unlock({ view }: TestRun, { guest }: Made): Promise<StepResult<undefined>> {
   if (guest.type === "qemu") {
     const done = await guest.configure({ delete: "lock", skiplock: "1" });
-    return done.ok ? { value: undefined } : { failed: `It could not be unlocked: ${done.problem}` };
+    return done.ok ? { value: undefined } : notDone("It could not be unlocked", done);
   }
   const problem = await unlockContainer(view, guest);
   return problem === undefined ? { value: undefined } : { failed: `It could not be unlocked: ${problem}` };

@@ -1,0 +1,56 @@
+/**
+ * What PVE, QEMU and LXC say when a test came to nothing for a reason of the node's: it says nothing against the backup, which is tested again. What
+ * is not known here counts as the backup's failure. `recorded`: seen on a real node; the others are read from source.
+ */
+type Cause = readonly [pattern: RegExp, why: string];
+
+/** Whoever ended the task meant the task: `systemctl restart pvedaemon`, Stop in the web UI, the kernel short of memory (all recorded). */
+const endedFromOutside: Cause = [
+  /received interrupt$|interrupted by signal$|^unexpected status$|: (got signal (2|9|15)|exit code (130|137|143))$/,
+  "it was ended from outside",
+];
+
+/** `blk_pwrite` recorded; EDQUOT is 122. */
+const noRoom: Cause = [
+  /No space left on device|Disk quota exceeded|blk_pwrite to .*failed \(-(28|122)\)/,
+  "the storage for the disks ran full",
+];
+
+/** Words of Rust's standard library, in which proxmox-backup-client is written; not recorded. A pipe between programs breaks for other reasons. */
+const serverLost: Cause = [
+  /error trying to connect|connection error: |Connection re(fused|set by peer) \(os error|(Connection|operation) timed out|No route to host \(os error/,
+  "the Backup Server was lost on the way",
+];
+
+export const unansweredCause = "PVE did not answer";
+
+const noQuorum: Cause = [/no quorum\?/, "the cluster lost its quorum"];
+
+const starting: readonly Cause[] = [
+  noQuorum,
+  // qemu-server PVE/QemuServer.pm config_to_command, PVE/QemuServer/CPUConfig.pm get_custom_model.
+  [/KVM virtualisation configured, but not available/, "this node can't run virtual machines by KVM"],
+  [/Host doesn't support requested features/, "this node's processor lacks what the machine's CPU type asks for"],
+  [/Custom cputype '.*' not found/, "its CPU type is defined on another cluster"],
+  [/MAX \d+ vcpus allowed per VM on this node/, "this node has fewer processors than the machine"],
+  [/is too old to run machine type|unsupported machine type/, "this node's QEMU is older than the machine"],
+  [/no DRM render node detected|missing libraries for '/, "this node has no graphics as the machine's display asks for"],
+  [/cannot set up guest memory|Cannot allocate memory/, "this node had no memory for it"],
+  [/^TASK ERROR: can't lock file|^can't lock file/, "PVE held its lock"],
+];
+
+function causeIn(causes: readonly Cause[], texts: readonly string[]): string | undefined {
+  return causes.find(([pattern]) => texts.some((text) => pattern.test(text)))?.[1];
+}
+
+/** Of a restore's task: its end status and its log's last lines. Undefined: as far as anybody can say it is the backup's failure. */
+export function restoreCause(status: string, log: readonly string[]): string | undefined {
+  return causeIn([endedFromOutside, noQuorum], [status]) ?? causeIn([noRoom, serverLost], [status, ...log]);
+}
+
+/** Of the start of a whole copy. */
+export const startCause = (status: string, log: readonly string[]): string | undefined =>
+  causeIn([endedFromOutside], [status]) ?? causeIn(starting, [status, ...log]);
+
+/** Of a call that changes the copy, such as its strip. */
+export const changeCause = (problem: string): string | undefined => causeIn([noQuorum, starting.at(-1) as Cause], [problem]);
