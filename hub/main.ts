@@ -189,7 +189,7 @@ async function check(config: HubConfig): Promise<void> {
 /** Opening replays the ring, and brings an earlier version to this one: only where no hub is at it. */
 async function checkSeries(config: HubConfig): Promise<void> {
   const dir = join(config.state, "series");
-  const lock = await lockInstance(config.state);
+  const lock = lockInstance(config.state);
   if (lock !== undefined) {
     try {
       await openSeries({ dir, now: systemClock.now }).close();
@@ -203,7 +203,7 @@ async function checkSeries(config: HubConfig): Promise<void> {
 async function serve(config: HubConfig): Promise<void> {
   const log = openLog((line) => process.stderr.write(line), { journal: process.env.JOURNAL_STREAM !== undefined });
   const clock = systemClock;
-  if ((await lockInstance(config.state)) === undefined) {
+  if (lockInstance(config.state) === undefined) {
     throw new UsageError(`another proven-hub runs on ${config.state}: stop it, or set another \`state\` in the configuration`);
   }
   const state = StateStore.open({ dir: config.state, now: clock.now, upgrade: { log }, program });

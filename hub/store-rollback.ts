@@ -17,7 +17,7 @@ const rolledStores = (stateDir: string): RolledStore[] => [
  * @throws StoreError while a hub runs, when there is nothing to do, and when one of the stores has no copy.
  */
 export async function rollBackStores(stateDir: string, say: Say): Promise<void> {
-  const lock = await lockInstance(stateDir);
+  const lock = lockInstance(stateDir);
   if (lock === undefined) throw new StoreError(`a hub runs on ${stateDir}: systemctl stop proven-hub first`);
   try {
     const plans = await planRollback(rolledStores(stateDir));

@@ -4,7 +4,6 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ConfigError, parseConfig } from "../../hub/config.ts";
-import { lockInstance } from "../../hub/instance-lock.ts";
 import { formatLine } from "../../hub/log.ts";
 import { readJoinKey, rotateJoinKey, setup } from "../../hub/setup.ts";
 import { loadCertificate } from "../../hub/tls.ts";
@@ -119,14 +118,4 @@ test("a line of the log can't be forged by what it holds", () => {
     formatLine("web\u001b[2J\u009b31m\r<0>gone\u202egnp.exe", { name: "a\u2066b" }),
     'web [2J 31m <0>gone gnp.exe name="a b"',
   );
-});
-
-test("only one hub works on a state directory, and the next may when it is gone", async (t) => {
-  const dir = temporaryDir(t);
-  const lock = await lockInstance(dir);
-  assert.equal(await lockInstance(join(dir, ".")), undefined);
-  lock?.release();
-  const next = await lockInstance(dir);
-  assert.ok(next);
-  next.release();
 });

@@ -43,7 +43,7 @@ test("agents that come together are judged in one write, and hear of it when it 
 });
 
 test("no more are judged at a time than take a few milliseconds, the others in the next turn, in the order in which they came", () => {
-  const { desk, visit, nextTurn } = openDesk({ eachMs: 5 });
+  const { desk, visit, nextTurn } = openDesk({ eachMs: 3 });
   for (const name of ["pve1", "pve2", "pve3"]) desk.enter(visit(name));
   assert.deepEqual(nextTurn(), ["pve1 judged", "pve2 judged", "written", "pve1 welcomed", "pve2 welcomed"]);
   assert.deepEqual(nextTurn(), ["pve3 judged", "written", "pve3 welcomed"]);

@@ -166,7 +166,7 @@ test("a second rollback from the same version overwrites nothing that the first 
 
 test("nothing is rolled back while a hub runs, nor one store when the other can't be", async () => {
   const running = upgradedState("running");
-  const lock = await lockInstance(running);
+  const lock = lockInstance(running);
   await assert.rejects(rollBackStores(running, silent), /a hub runs on .*running: systemctl stop proven-hub first/);
   lock?.release();
   assert.equal(await versionOf(join(running, "series")), upgraded);
