@@ -120,14 +120,16 @@ async function copyTo({ remote, say }: DeployPorts, dir: string, { name, bytes }
 
 /** Debian's packages without which no sandbox can be made, so no backup restored for a test; a node of Proxmox VE need not have them. */
 const restoreTools = "dnsmasq-base nftables";
-/** A mirror behind a firewall that drops packets is given up soon; what the node has is left as it is. */
-const mirrorOptions = "--no-upgrade -o Acquire::Retries=0 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15";
+/** A mirror behind a firewall that drops packets is given up soon. */
+const mirrorOptions = "-o Acquire::Retries=0 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15";
+/** What apt says where its lists of packages are missing, as on a node just installed, or name what the mirror has no more. */
+const staleLists = "unmet dependencies|is not installable|404 +Not Found";
 
 /** From the node's own mirrors, which it may not reach: the agent does without, and says what it lacks when a backup is tested. */
 async function installTools(node: RootNode, { say }: DeployPorts): Promise<void> {
   const ran = await node
     .run(
-      `export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8; apt-get ${aptOptions} ${mirrorOptions} install ${restoreTools} </dev/null >/dev/null 2>&1`,
+      `export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8; apt-get ${aptOptions} --no-upgrade ${mirrorOptions} install ${restoreTools} </dev/null >/dev/null 2>&1`,
       { withinMs: installWithinMs },
     )
     .catch(() => undefined);
@@ -135,11 +137,22 @@ async function installTools(node: RootNode, { say }: DeployPorts): Promise<void>
   else say(`tools       not installed: restore tests need them (apt-get update && apt-get install ${restoreTools})`);
 }
 
-/** Its output goes to a file first: a broken connection must not end apt in the middle with SIGPIPE. */
+/**
+ * Its output goes to a file first: a broken connection must not end apt in the middle with SIGPIPE. Where its lists of packages are at fault they are
+ * fetched once; that may fail in part, as without a subscription for the enterprise repository.
+ */
 async function runApt(node: RootNode, dir: string, packages: readonly DebFile[]): Promise<void> {
   const files = packages.map(({ name }) => quoted(`${dir}/${name}`)).join(" ");
   const log = quoted(`${dir}/log`);
-  const script = `export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8; apt-get ${aptOptions} install ${files} </dev/null >${log} 2>&1; code=$?; tail -n 20 ${log}; exit $code`;
+  const script = `export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+install() { apt-get ${aptOptions} install ${files} </dev/null >>${log} 2>&1; }
+install; code=$?
+if [ $code != 0 ] && grep -qE '${staleLists}' ${log}; then
+  echo 'and with fresh lists of packages:' >>${log}
+  apt-get -q ${mirrorOptions} update </dev/null >>${log} 2>&1
+  install; code=$?
+fi
+tail -n 30 ${log}; exit $code`;
   const ran = await node.run(script, { withinMs: installWithinMs });
   if (ran.code === 0) return;
   const state = await node.run(packageStatus);

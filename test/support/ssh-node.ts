@@ -33,6 +33,8 @@ const programs: Record<string, string> = {
   dpkg: "echo amd64",
   "apt-get": `echo "$*" >>"$NODE/apt"
   case "$*" in *dnsmasq-base*) [ ! -e "$NODE/no-mirror" ] || { echo 'E: Unable to locate package dnsmasq-base'; exit 100; }; exit 0 ;; esac
+  case "$*" in *update) rm -f "$NODE/no-lists"; echo '401  Unauthorized'; exit 100 ;; esac
+  [ -e "$NODE/no-lists" ] && { echo ' proven-agent : Depends: nodejs (>= 20.19) but it is not installable'; exit 100; }
   [ -e "$NODE/apt-fails" ] && { echo 'half-configured 0.1.0' >"$NODE/installed"; echo 'E: Sub-process /usr/bin/dpkg returned an error code (1)'; exit 100; }
   echo 'installed 0.1.0' >"$NODE/installed"`,
   systemctl: 'echo "$*" >>"$NODE/systemctl"; [ "$1" != is-active ] || echo failed',

@@ -245,6 +245,14 @@ test("a node that reaches no mirror gets its agent all the same, and what restor
   assert.match(said.join("\n"), /^tools +not installed: restore tests need them \(.*apt-get install dnsmasq-base nftables\)$/m);
 });
 
+test("a node that was just installed has no lists of packages yet: they are fetched, also where the enterprise repository wants a subscription", async (t) => {
+  const { node, run } = await setUp(t);
+  node.write("no-lists");
+  assert.deepEqual(steps(await run(person("yes"))).slice(-4), ["installed", "tools", "join", "seen"]);
+  const words = (node.read("apt") ?? "").split("\n").map((line) => /\b(install|update)\b/.exec(line)?.[0]);
+  assert.deepEqual(words.slice(0, 3), ["install", "update", "install"]);
+});
+
 test("apt that fails half-way: what is left is named, no token is made, and the same command goes on", async (t) => {
   const { node, desk, run } = await setUp(t);
   node.write("apt-fails");
