@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { asObjects, asText } from "../core/values.ts";
 import type { Clock } from "../ports.ts";
 import { type Commands, SandboxProblem } from "./commands.ts";
@@ -68,28 +68,44 @@ export async function conditionOf(commands: Commands, layout: SandboxLayout): Pr
 }
 
 /**
+ * Settings that this kernel has: one booted with `ipv6.disable=1` has none of IPv6's, so nothing of it to switch off, and sysctl fails on what isn't
+ * there.
+ */
+export const settable = (settings: readonly string[], hasIpv6 = existsSync("/proc/sys/net/ipv6")): string[] =>
+  settings.filter((setting) => hasIpv6 || !setting.startsWith("net.ipv6."));
+
+/** In this host, or by `inside` in a namespace of it. */
+async function set({ must }: Commands, settings: readonly string[], inside: readonly string[] = []): Promise<void> {
+  const [file, ...words] = [...(inside.length === 0 ? [] : ["ip", ...inside]), "sysctl"] as [string, ...string[]];
+  const known = settable(settings);
+  if (known.length > 0) await must(file, [...words, "-q", "-w", ...known]);
+}
+
+/**
  * No IPv6 of the host on it, and no answer to any ARP: a bridge without ports lets a guest reach pveproxy over link-local addresses, and the host
  * answers ARP for its LAN address. Both before it comes up.
  */
-async function buildBridge({ must }: Commands, { bridge, alias }: SandboxLayout): Promise<void> {
+async function buildBridge(commands: Commands, { bridge, alias }: SandboxLayout): Promise<void> {
+  const { must } = commands;
   await must("ip", ["link", "add", bridge, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0"]);
   await must("ip", ["link", "set", bridge, "alias", alias]);
-  await must("sysctl", ["-q", "-w", `net.ipv6.conf.${bridge}.disable_ipv6=1`, `net.ipv4.conf.${bridge}.arp_ignore=8`]);
+  await set(commands, [`net.ipv6.conf.${bridge}.disable_ipv6=1`, `net.ipv4.conf.${bridge}.arp_ignore=8`]);
   await must("ip", ["link", "set", bridge, "up"]);
 }
 
-async function buildNamespace({ must }: Commands, { bridge, port, netns, alias }: SandboxLayout): Promise<void> {
+async function buildNamespace(commands: Commands, { bridge, port, netns, alias }: SandboxLayout): Promise<void> {
+  const { must } = commands;
   const inside = ["netns", "exec", netns];
   await must("ip", ["netns", "add", netns]);
   await must("ip", ["link", "add", port, "type", "veth", "peer", "name", insideDevice, "netns", netns]);
   await must("ip", ["link", "set", port, "alias", alias]);
   await must("ip", ["-n", netns, "link", "set", insideDevice, "alias", alias]);
-  await must("sysctl", ["-q", "-w", `net.ipv6.conf.${port}.disable_ipv6=1`]);
+  await set(commands, [`net.ipv6.conf.${port}.disable_ipv6=1`]);
   await must("ip", ["link", "set", port, "master", bridge, "up"]);
   const noWayOut = ["net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0", `net.ipv6.conf.${insideDevice}.accept_ra=0`];
   // A guest's own address has no route until it is known: without this the kernel would drop what it says.
   const anySource = ["net.ipv4.conf.all.rp_filter=0", `net.ipv4.conf.${insideDevice}.rp_filter=0`];
-  await must("ip", [...inside, "sysctl", "-q", "-w", ...noWayOut, ...anySource]);
+  await set(commands, [...noWayOut, ...anySource], inside);
   await must("ip", ["-n", netns, "link", "set", "lo", "up"]);
   const { gateway, prefix } = sandboxNetwork;
   await must("ip", ["-n", netns, "address", "add", `${gateway}/${prefix}`, "dev", insideDevice]);
