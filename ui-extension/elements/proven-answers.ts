@@ -1,4 +1,5 @@
 import { css, html, nothing } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, GuestView } from "#protocol/api.ts";
 import { formatAge } from "../core/age.ts";
@@ -12,6 +13,7 @@ import {
   type Protections,
   type ProtectionVerdict,
   proofWords,
+  protectionKey,
   protectionVerdict,
   summarizeProtection,
 } from "../core/protection.ts";
@@ -96,7 +98,11 @@ export class ProvenAnswers extends PanelElement {
       ${
         problems.length === 0
           ? html`<p class="calm dim">${t("Nothing in what reports.")}</p>`
-          : html`<ul tabindex="0" aria-label=${t("Problems")}>${problems.slice(0, problemsShown).map((problem) => this.#problem(problem, alerts.get(problem.key)))}${this.#otherProblems(problems.length - problemsShown)}</ul>`
+          : html`<ul tabindex="0" aria-label=${t("Problems")}>${repeat(
+              problems.slice(0, problemsShown),
+              ({ key }) => key,
+              (problem) => this.#problem(problem, alerts.get(problem.key)),
+            )}${this.#otherProblems(problems.length - problemsShown)}</ul>`
       }
     </section>`;
   }
@@ -144,7 +150,11 @@ export class ProvenAnswers extends PanelElement {
         summary.gaps.length === 0
           ? nothing
           : html`<ul tabindex="0" aria-label=${t("Guests that are not protected")}>
-              ${summary.gaps.slice(0, gapsShown).map((gap) => this.#gap(gap))}
+              ${repeat(
+                summary.gaps.slice(0, gapsShown),
+                ({ guest }) => protectionKey(guest),
+                (gap) => this.#gap(gap),
+              )}
               ${left > 0 ? html`<li><span></span><span class="dim">${tn(left, "and {n} more", "and {n} more")}</span></li>` : nothing}
             </ul>`
       }

@@ -1,4 +1,5 @@
 import { css, html, nothing, type PropertyValues } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 import type { Delivery, ReceiverView } from "#protocol/notifications.ts";
 import { formatExact } from "../core/age.ts";
 import { t, timeZone, tn } from "../i18n.ts";
@@ -109,7 +110,11 @@ export class ProvenDeliveries extends PanelElement {
 
   #list(deliveries: readonly Delivery[]) {
     if (deliveries.length === 0) return html`<p class="empty">${t("No message fits the filter.")}</p>`;
-    return html`<ul>${deliveries.map((one) => this.#row(one))}</ul>
+    return html`<ul>${repeat(
+      deliveries,
+      ({ id }) => id,
+      (one) => this.#row(one),
+    )}</ul>
       ${this.#next === null ? nothing : html`<p class="body"><span><button type="button" @click=${() => void this.#load(this.#next ?? undefined)}>${t("Older ones")}</button></span></p>`}`;
   }
 

@@ -1,4 +1,5 @@
 import { css, html, nothing, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 import type { RunView } from "#protocol/proof.ts";
 import type { Answer } from "../api.ts";
 import { consoleLink } from "../core/console-link.ts";
@@ -69,7 +70,11 @@ export class ProvenOpenRuns extends PanelElement {
     return html`<section class="panel" aria-label=${t("Going on now")}>
       <header><h2>${t("Going on now")} <span class="dim num">${runs.length}</span></h2></header>
       ${said(this.result)}
-      <ul class="list">${runs.map((run) => this.#run(run))}</ul>
+      <ul class="list">${repeat(
+        runs,
+        ({ id }) => id,
+        (run) => this.#run(run),
+      )}</ul>
     </section>`;
   }
 

@@ -1,5 +1,6 @@
 import { css, html, nothing, type PropertyValues } from "lit";
 import { keyed } from "lit/directives/keyed.js";
+import { repeat } from "lit/directives/repeat.js";
 import type { PolicyView } from "#protocol/policy.ts";
 import type { GuestProofView } from "#protocol/proof.ts";
 import type { Answer } from "../api.ts";
@@ -132,7 +133,11 @@ export class ProvenPolicies extends PanelElement {
     if (policies.length === 0)
       return html`<section class="panel"><p class="empty">${t("There is no policy: no backup is tested by itself.")}</p></section>`;
     const isOpen = policies.length <= openUpTo;
-    return policies.map((policy) => this.#policy(policy, isOpen && policy.enabled));
+    return repeat(
+      policies,
+      ({ id }) => id,
+      (policy) => this.#policy(policy, isOpen && policy.enabled),
+    );
   }
 
   #policy(policy: PolicyView, isOpen: boolean) {

@@ -1,4 +1,5 @@
 import { css, html, nothing, type PropertyValues } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 import type { SilenceView, WindowView } from "#protocol/alerting.ts";
 import type { Answer } from "../api.ts";
 import { formatMoment } from "../core/age.ts";
@@ -95,7 +96,15 @@ export class ProvenSilences extends PanelElement {
     const old = silences.length - current.length;
     return html`<section class="panel" aria-label=${t("Silences")}>
       <header><h2>${t("Silences")} <span class="dim num">${current.length}</span></h2></header>
-      ${current.length === 0 ? html`<p class="empty">${t("Nothing is silenced.")}</p>` : html`<ul class="list">${current.map((silence) => this.#silence(silence))}</ul>`}
+      ${
+        current.length === 0
+          ? html`<p class="empty">${t("Nothing is silenced.")}</p>`
+          : html`<ul class="list">${repeat(
+              current,
+              ({ id }) => id,
+              (silence) => this.#silence(silence),
+            )}</ul>`
+      }
       ${old === 0 ? nothing : html`<p class="old dim">${tn(old, "{n} is over", "{n} are over")}</p>`}
     </section>`;
   }
@@ -121,7 +130,15 @@ export class ProvenSilences extends PanelElement {
   #windows(windows: readonly WindowView[]) {
     return html`<section class="panel" aria-label=${t("Maintenance windows")}>
       <header><h2>${t("Maintenance windows")} <span class="dim num">${windows.length}</span></h2></header>
-      ${windows.length === 0 ? html`<p class="empty">${t("There is none. Proven opens one by itself for HA maintenance, upgrades and backups that stop a guest.")}</p>` : html`<ul class="list">${windows.map((one) => this.#window(one))}</ul>`}
+      ${
+        windows.length === 0
+          ? html`<p class="empty">${t("There is none. Proven opens one by itself for HA maintenance, upgrades and backups that stop a guest.")}</p>`
+          : html`<ul class="list">${repeat(
+              windows,
+              ({ id }) => id,
+              (one) => this.#window(one),
+            )}</ul>`
+      }
     </section>`;
   }
 

@@ -1,4 +1,5 @@
 import { css, html, LitElement, nothing, type PropertyValues } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 
 import { rowWindow } from "../core/row-window.ts";
 import { type Sorting, type SortKey, sortRows } from "../core/sort.ts";
@@ -74,6 +75,8 @@ export class ProvenTable<T> extends LitElement {
   declare scrollPx: number;
   #viewPx = 600;
   #sorted: readonly T[] = [];
+  /** What had the focus before rows were moved: a moved element loses it. */
+  #focused: Element | null = null;
 
   constructor() {
     super();
@@ -82,6 +85,8 @@ export class ProvenTable<T> extends LitElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
+    const root = this.renderRoot;
+    this.#focused = root instanceof ShadowRoot ? root.activeElement : null;
     // Not with new columns: their cells tell ages and are made every second, and thousands of rows needn't be sorted that often.
     if (!changed.has("rows") && !changed.has("sorting")) return;
     const column = this.columns.find(({ id }) => id === this.sorting?.column);
@@ -89,6 +94,10 @@ export class ProvenTable<T> extends LitElement {
   }
 
   protected override updated(): void {
+    const [root, focused] = [this.renderRoot, this.#focused];
+    if (focused instanceof HTMLElement && focused.isConnected && root instanceof ShadowRoot && root.activeElement === null)
+      focused.focus({ preventScroll: true });
+    this.#focused = null;
     const scroll = this.renderRoot.querySelector(".scroll");
     if (scroll !== null && scroll.clientHeight > 0) this.#viewPx = scroll.clientHeight;
   }
@@ -115,7 +124,7 @@ export class ProvenTable<T> extends LitElement {
           <thead><tr aria-rowindex="1">${this.columns.map((column) => this.#heading(column))}</tr></thead>
           <tbody>
             ${this.#spacer(view.before)}
-            ${this.#sorted.slice(view.first, view.last).map((row, index) => this.#row(row, view.first + index))}
+            ${repeat(this.#sorted.slice(view.first, view.last), this.keyOf, (row, index) => this.#row(row, view.first + index))}
             ${this.#spacer(view.after)}
           </tbody>
         </table>
