@@ -74,11 +74,13 @@ export async function conditionOf(commands: Commands, layout: SandboxLayout): Pr
 export const settable = (settings: readonly string[], hasIpv6 = existsSync("/proc/sys/net/ipv6")): string[] =>
   settings.filter((setting) => hasIpv6 || !setting.startsWith("net.ipv6."));
 
-/** In this host, or by `inside` in a namespace of it. */
-async function set({ must }: Commands, settings: readonly string[], inside: readonly string[] = []): Promise<void> {
-  const [file, ...words] = [...(inside.length === 0 ? [] : ["ip", ...inside]), "sysctl"] as [string, ...string[]];
+/** In this host, or in a namespace of it. */
+async function set({ must }: Commands, settings: readonly string[], netns?: string): Promise<void> {
   const known = settable(settings);
-  if (known.length > 0) await must(file, [...words, "-q", "-w", ...known]);
+  const words = ["-q", "-w", ...known];
+  if (known.length === 0) return;
+  if (netns === undefined) await must("sysctl", words);
+  else await must("ip", ["netns", "exec", netns, "sysctl", ...words]);
 }
 
 /**
@@ -95,7 +97,6 @@ async function buildBridge(commands: Commands, { bridge, alias }: SandboxLayout)
 
 async function buildNamespace(commands: Commands, { bridge, port, netns, alias }: SandboxLayout): Promise<void> {
   const { must } = commands;
-  const inside = ["netns", "exec", netns];
   await must("ip", ["netns", "add", netns]);
   await must("ip", ["link", "add", port, "type", "veth", "peer", "name", insideDevice, "netns", netns]);
   await must("ip", ["link", "set", port, "alias", alias]);
@@ -105,7 +106,7 @@ async function buildNamespace(commands: Commands, { bridge, port, netns, alias }
   const noWayOut = ["net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0", `net.ipv6.conf.${insideDevice}.accept_ra=0`];
   // A guest's own address has no route until it is known: without this the kernel would drop what it says.
   const anySource = ["net.ipv4.conf.all.rp_filter=0", `net.ipv4.conf.${insideDevice}.rp_filter=0`];
-  await set(commands, [...noWayOut, ...anySource], inside);
+  await set(commands, [...noWayOut, ...anySource], netns);
   await must("ip", ["-n", netns, "link", "set", "lo", "up"]);
   const { gateway, prefix } = sandboxNetwork;
   await must("ip", ["-n", netns, "address", "add", `${gateway}/${prefix}`, "dev", insideDevice]);
