@@ -88,7 +88,7 @@ export function openRestore(parts: RestoreParts): RunningRestore {
   const catalogue = new Catalogue(state);
   const series = new RestoreSeries({ ...parts, book });
   const figures: RestorePorts["figures"] = ({ cluster }, { facts }) =>
-    newestFigures(series.historyOf(cluster, facts.vmid as Vmid, facts.identity));
+    newestFigures(series.historyOf(cluster, facts.vmid, facts.identity));
   const operations = new Operations({ ...parts, book, holders: (...backup) => catalogue.holders(...backup) });
   const verify = new VerifyLoop({
     ...parts,

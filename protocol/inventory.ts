@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import { int, list, text, vmid } from "./schema-parts.ts";
+import { checkedVmid, int, list, text, vmid } from "./schema-parts.ts";
 
 /**
  * What an agent tells of its node, its guests and the cluster: body of the message `inventory`. Each schema is made when the first inventory
@@ -8,7 +8,7 @@ import { int, list, text, vmid } from "./schema-parts.ts";
 
 export const guestFactsSchema = z.lazy(() =>
   z.object({
-    vmid,
+    vmid: checkedVmid,
     type: z.enum(["qemu", "lxc"]),
     /** `name` of a VM, `hostname` of a container; absent: PVE's default (`VM 100`, `CT100`). */
     name: z.optional(text(255)),

@@ -1,4 +1,4 @@
-import type { EntityKey, EpochMs, NodeName, StorageId, Vmid } from "#protocol/ids.ts";
+import type { EntityKey, EpochMs, NodeName, StorageId } from "#protocol/ids.ts";
 import { clusterKey, diskKey, entityKind, guestKey, nodeKey, storageKey, thinpoolKey, zpoolKey } from "#protocol/ids.ts";
 import { type ClusterPicture, nodesOf, storagesOf } from "./cluster.ts";
 import { guestName, type OwnedGuest } from "./inventory.ts";
@@ -36,7 +36,7 @@ export function entitiesOf(
   for (const owned of picture.owners.values()) {
     const { facts, owner } = owned;
     if (facts.template) continue;
-    const entity = guestKey(facts.vmid as Vmid);
+    const entity = guestKey(facts.vmid);
     const { type, tags, pool, storages = [] } = facts;
     const rest = { incarnation: incarnationOf(entity) ?? 1, type, title: titleOf(facts), tags, pool, storages };
     found.push(plain(entity, owner.agent.node, guestName(facts), rest));
@@ -124,7 +124,7 @@ export function guestEntity(cluster: EntityFacts["cluster"], { facts, owner }: O
   const { type, tags, pool, storages = [] } = facts;
   return {
     cluster,
-    entity: guestKey(facts.vmid as Vmid),
+    entity: guestKey(facts.vmid),
     kind: "guest",
     incarnation,
     node: owner.agent.node,

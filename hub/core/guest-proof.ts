@@ -1,5 +1,5 @@
 import type { Backup } from "#protocol/backups.ts";
-import type { ClusterId, EpochMs, Vmid } from "#protocol/ids.ts";
+import type { ClusterId, EpochMs } from "#protocol/ids.ts";
 import { guestKey } from "#protocol/ids.ts";
 import type { BackupJobFacts } from "#protocol/inventory.ts";
 import type { ProtectionState } from "#protocol/panel.ts";
@@ -40,7 +40,7 @@ export function guestProofView(cluster: ClusterId, { facts, owner }: OwnedGuest,
   const verified = backups.find(({ set, backup }) => backupState(backup, known.checked(set, backup)).state === "verified");
   return {
     cluster,
-    entity: guestKey(facts.vmid as Vmid),
+    entity: guestKey(facts.vmid),
     vmid: facts.vmid,
     type: facts.type,
     name: guestName(facts),

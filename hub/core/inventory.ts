@@ -39,7 +39,7 @@ export function ownersOf(inventories: Iterable<AgentInventory>): Owners {
   const owners = new Map<Vmid, OwnedGuest>();
   for (const owner of inventories) {
     for (const facts of owner.inventory.guests) {
-      const vmid = facts.vmid as Vmid;
+      const vmid = facts.vmid;
       const rival = owners.get(vmid);
       if (rival === undefined || claimOf(rival) < claimOf({ facts, owner })) owners.set(vmid, { facts, owner });
     }

@@ -1,4 +1,4 @@
-import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
+import type { EpochMs, NodeName } from "#protocol/ids.ts";
 import { guestKey } from "#protocol/ids.ts";
 import type { BackupJobFacts, GuestFacts } from "#protocol/inventory.ts";
 import type { ProtectionState, ProtectionView } from "#protocol/panel.ts";
@@ -79,7 +79,7 @@ function protectionOf(
   const overdueMs = standing?.stands.overdueMs ?? 0;
   return {
     cluster,
-    entity: guestKey(facts.vmid as Vmid),
+    entity: guestKey(facts.vmid),
     vmid: facts.vmid,
     state: protectionState(standing, facts.unprotected),
     jobs: jobs.map(({ id, schedule }) => ({ id, schedule: schedule ?? null })),

@@ -1,5 +1,5 @@
 import type { AgentView, EntityMetrics, GuestView, NodeView, Reading, StorageView } from "#protocol/api.ts";
-import type { ClusterId, EntityKey, EpochMs, NodeName, StorageId, Vmid } from "#protocol/ids.ts";
+import type { ClusterId, EntityKey, EpochMs, NodeName, StorageId } from "#protocol/ids.ts";
 import { guestKey, nodeKey, storageKey } from "#protocol/ids.ts";
 import type { StorageFacts } from "#protocol/inventory.ts";
 import { guestStatusCodes, type MetricName } from "#protocol/metrics.ts";
@@ -144,7 +144,7 @@ export function guestState(sight: Sight, picture: ClusterPicture, owned: OwnedGu
 
 /** The series of a guest's status; undefined: it was never sampled. */
 export function statusSeries(reader: SeriesReader, cluster: ClusterId, { facts }: OwnedGuest): number | undefined {
-  return reader.find({ cluster, entity: guestKey(facts.vmid as Vmid), metric: "status" })?.id;
+  return reader.find({ cluster, entity: guestKey(facts.vmid), metric: "status" })?.id;
 }
 
 /** `status`: as `statusSeries` found it. */
@@ -163,7 +163,7 @@ export function guestStateBy(
 
 export function guestView(sight: Sight, picture: ClusterPicture, owned: OwnedGuest): GuestView {
   const { facts, owner } = owned;
-  const entity = guestKey(facts.vmid as Vmid);
+  const entity = guestKey(facts.vmid);
   const node = owner.agent.node;
   const found = sampled(sight, picture, entity);
   const read = readings(found, sight.now, skewOf(picture, node));

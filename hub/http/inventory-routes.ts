@@ -2,7 +2,7 @@ import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { entityMetricsSchema, guestSchema, nodeSchema, page, storageSchema } from "#protocol/api.ts";
 import { nodeHardwareSchema } from "#protocol/hardware.ts";
-import { guestKey, nodeKey, parseNodeName, parseVmid, type Vmid } from "#protocol/ids.ts";
+import { guestKey, nodeKey, parseNodeName, parseVmid } from "#protocol/ids.ts";
 import { askedNode, askedVmid } from "../core/asked.ts";
 import { nodesOf } from "../core/cluster.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -133,7 +133,7 @@ export function inventoryRoutes(app: HubApp, ports: HttpPorts): void {
   app.openapi(routes.guestMetrics, (c) => {
     const seen = seenBy(c, ports);
     const { picture, owned } = findGuest(seen, c.req.valid("param").vmid, c.req.valid("query").cluster);
-    const metrics = entityMetrics(sightOf(seen), picture, guestKey(owned.facts.vmid as Vmid), owned.owner.agent.node);
+    const metrics = entityMetrics(sightOf(seen), picture, guestKey(owned.facts.vmid), owned.owner.agent.node);
     return c.json(metrics, 200);
   });
   app.openapi(routes.storages, (c) => {

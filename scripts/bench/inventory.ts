@@ -1,4 +1,4 @@
-import type { NodeName } from "#protocol/ids.ts";
+import type { NodeName, Vmid } from "#protocol/ids.ts";
 import type { Inventory } from "#protocol/inventory.ts";
 import { poolOf } from "./remote-write.ts";
 import { nodeNameOf, vmidOf } from "./workload.ts";
@@ -11,7 +11,7 @@ export function inventoryOf(index: number, firstGuest: number, guests: number, a
     cluster: { name: "bench", quorate: true, members: [{ node, nodeId: index + 1, online: true }] },
     node: { zpools: [], sources: [] },
     guests: Array.from({ length: guests }, (_, guest) => ({
-      vmid: vmidOf(firstGuest + guest),
+      vmid: vmidOf(firstGuest + guest) as Vmid,
       type: "qemu" as const,
       name: `guest-name-${firstGuest + guest}`,
       identity: [],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TaskView } from "#protocol/api.ts";
-import type { ClusterId, EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
+import type { ClusterId, EntityKey, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { guestStatusCodes } from "#protocol/metrics.ts";
 import { AlertFacts } from "../../hub/alert-facts.ts";
 import { DueTimes, JobMemory } from "../../hub/core/backup-due.ts";
@@ -24,7 +24,7 @@ function pictureAt(at: EpochMs, vmids: readonly number[] = [100, 101]): ClusterP
     cluster: { name: "lab", quorate: true, members: [{ node, nodeId: 1, online: true }] },
     node: { zpools: [], sources: [] },
     guests: vmids.map((vmid) => ({
-      vmid,
+      vmid: vmid as Vmid,
       type: "qemu" as const,
       name: `vm${vmid}`,
       identity: [],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type Backup, type Backups, backupsSchema } from "#protocol/backups.ts";
-import type { NodeName } from "#protocol/ids.ts";
+import type { NodeName, Vmid } from "#protocol/ids.ts";
 import { type Inventory, inventorySchema } from "#protocol/inventory.ts";
 import { Catalogue } from "../../hub/catalogue.ts";
 import { switchedOff } from "../../hub/core/backup-catalogue.ts";
@@ -11,7 +11,7 @@ import { agentOf, clusterA } from "../support/test-hub.ts";
 
 const agent = agentOf("pve1");
 const pve1 = "pve1" as NodeName;
-const web = { vmid: 100, type: "qemu" as const, identity: ["uuid:web"] };
+const web = { vmid: 100 as Vmid, type: "qemu" as const, identity: ["uuid:web"] };
 const backupAt = (at: number, more: Partial<Backup> = {}): Backup => ({
   volid: `pbs1:backup/vm/100/${at}`,
   vmid: 100,
@@ -96,7 +96,7 @@ test("a backup into which nobody looked yet is named as such, and is no evidence
 test("guests that nothing tells apart but their number are asked for in turn, and each has its own backups", (t) => {
   const { catalogue } = open(t);
   const nothing: string[] = [];
-  const guest = (vmid: number) => ({ vmid, type: "lxc" as const, identity: nothing });
+  const guest = (vmid: number) => ({ vmid: vmid as Vmid, type: "lxc" as const, identity: nothing });
   const of = (vmid: number) => backupAt(1000 + vmid, { volid: `ct/${vmid}`, vmid, type: "lxc", format: "pbs-ct", guest: [] });
   catalogue.take(agent, listing(2000, [of(100), of(101)]));
   const asked = [100, 101, 100].map((vmid) => catalogue.ofGuest(clusterA, guest(vmid)).map(({ backup }) => backup.volid));

@@ -1,5 +1,5 @@
 import type { Condition, Recurrence, Severity } from "#protocol/alerting.ts";
-import type { EntityKey } from "#protocol/ids.ts";
+import type { EntityKey, Vmid } from "#protocol/ids.ts";
 import { entityKind } from "#protocol/ids.ts";
 import type { GuestFacts } from "#protocol/inventory.ts";
 import { defaultReceiver, defaultRoute, defaultRules } from "../../hub/core/default-rules.ts";
@@ -71,7 +71,7 @@ const setup: Record<string, Command> = {
     const list = (text: string | undefined) => (text === undefined ? [] : text.split(","));
     const pool = option(words, "pool");
     const facts: GuestFacts = {
-      vmid: Number(vmid),
+      vmid: Number(vmid) as Vmid,
       type: words.includes("lxc") ? "lxc" : "qemu",
       name,
       identity: [],
@@ -232,6 +232,8 @@ const happenings: Record<string, Command> = {
   task: ({ world }, [node = "", type = "", id = "", state = "ok"]) => {
     world.task(node, type, id === "-" ? "" : id, state as "ok");
   },
+  /** `ends pve1 ok`: the newest task that runs there. */
+  ends: ({ world }, [node = "", state = "ok"]) => world.endTask(node, state as "ok"),
   /** `value node/pve1 cpu 0.97` · `value storage/nfs1 active 0 by pve1` · `value zpool/pve1/tank health DEGRADED`, or `gone` */
   value: ({ world }, words) => {
     const [entity = "", metric = "", value] = words;

@@ -1,4 +1,4 @@
-import type { ClusterId, EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
+import type { ClusterId, EntityKey, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { entityKind } from "#protocol/ids.ts";
 import type { GuestFacts, HaFacts, Inventory, ReplicationFacts, StorageFacts } from "#protocol/inventory.ts";
 import { metricByName } from "#protocol/metrics.ts";
@@ -10,7 +10,7 @@ import type { AgentId, RecordSink, RecordStream } from "../../hub/core/series.ts
 export const cluster = "0123456789abcdef" as ClusterId;
 export const agentOf = (node: string, id = cluster): AgentId => ({ cluster: id, node: node as NodeName });
 
-type GuestSetup = Partial<GuestFacts> & Pick<GuestFacts, "vmid">;
+type GuestSetup = Partial<Omit<GuestFacts, "vmid">> & { vmid: number };
 type StorageSetup = Partial<StorageFacts> & Pick<StorageFacts, "storage">;
 export type PictureSetup = {
   cluster?: ClusterId;
@@ -46,7 +46,8 @@ export function testPicture({
       at,
       cluster: { ...(name === undefined ? {} : { name }), quorate: true, members, ...(ha === undefined ? {} : { ha }) },
       node: { pveVersion: "pve-manager/9.2.11/14a22df35955d97d", zpools, thinpools, sources: [{ source: "proc" }] },
-      guests: (nodes[node] ?? []).map((guest) => ({
+      guests: (nodes[node] ?? []).map(({ vmid, ...guest }) => ({
+        vmid: vmid as Vmid,
         type: "qemu",
         identity: [],
         template: false,

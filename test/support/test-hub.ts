@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Scope } from "#protocol/api.ts";
-import type { ClusterId, NodeName } from "#protocol/ids.ts";
-import type { Inventory } from "#protocol/inventory.ts";
+import type { ClusterId, NodeName, Vmid } from "#protocol/ids.ts";
+import type { GuestFacts, Inventory } from "#protocol/inventory.ts";
 import { type Assembly, assembleHub, type HubParts } from "../../hub/assembly.ts";
 import { parseConfig } from "../../hub/config.ts";
 import type { AgentId } from "../../hub/core/series.ts";
@@ -45,7 +45,7 @@ export function testHub(t: TestContext, options: { certificate?: HubCertificate 
 
 /** What an agent of a three-node cluster says; `guests` are running virtual machines. */
 export function inventoryOf(
-  overrides: Partial<Omit<Inventory, "guests">> & { guests?: (Partial<Inventory["guests"][number]> & { vmid: number })[] } = {},
+  overrides: Partial<Omit<Inventory, "guests">> & { guests?: (Partial<Omit<GuestFacts, "vmid">> & { vmid: number })[] } = {},
 ): Inventory {
   const { guests = [], ...rest } = overrides;
   const members = ["pve1", "pve2", "pve3"].map((node, index) => ({
@@ -60,7 +60,8 @@ export function inventoryOf(
     node: { zpools: [], sources: [] },
     storages: [],
     ...rest,
-    guests: guests.map((guest) => ({
+    guests: guests.map(({ vmid, ...guest }) => ({
+      vmid: vmid as Vmid,
       type: "qemu",
       identity: [],
       template: false,

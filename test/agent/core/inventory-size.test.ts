@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Vmid } from "#protocol/ids.ts";
 import type { Inventory } from "#protocol/inventory.ts";
 import { limits } from "#protocol/limits.ts";
 import { encodeMessage, parseMessageText } from "#protocol/messages.ts";
@@ -16,7 +17,7 @@ function inventoryOf(guests: number, snapshots: number, packages = 0): Inventory
     cluster: { name: "lab", quorate: true, members: [] },
     node: { zpools: [], sources: [], updates: { total: packages, packages: Array.from({ length: packages }, () => update) } },
     guests: Array.from({ length: guests }, (_, index) => ({
-      vmid: 100 + index,
+      vmid: (100 + index) as Vmid,
       type: "qemu" as const,
       name: `guest-${index}-ü`,
       identity: [],

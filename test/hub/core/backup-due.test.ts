@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EpochMs } from "#protocol/ids.ts";
+import type { EpochMs, Vmid } from "#protocol/ids.ts";
 import type { BackupJobFacts } from "#protocol/inventory.ts";
 import {
   backupFacts,
@@ -146,7 +146,7 @@ test("the newest backup: the failed task that was last, until a backup is there 
 });
 
 test("a job takes what it names, or all but what it excludes, on its node", () => {
-  const guest = { vmid: 100, pool: "shop" };
+  const guest = { vmid: 100 as Vmid, pool: "shop" };
   assert.ok(includesGuest(job(), guest, "pve1"));
   assert.ok(!includesGuest(job({ exclude: [100] }), guest, "pve1"));
   assert.ok(!includesGuest(job({ enabled: false }), guest, "pve1"));

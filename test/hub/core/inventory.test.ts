@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EpochMs, NodeName } from "#protocol/ids.ts";
+import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { type AgentInventory, guestChanges, guestName, ownersOf, sameGuest, stepInventory } from "../../../hub/core/inventory.ts";
 import { agentOf, inventoryOf } from "../../support/test-hub.ts";
 
@@ -71,8 +71,8 @@ for (const [name, a, b, same] of identities) {
 }
 
 test("guests without a name get PVE's default", () => {
-  assert.equal(guestName({ vmid: 100, type: "qemu" }), "VM 100");
-  assert.equal(guestName({ vmid: 200, type: "lxc" }), "CT200");
+  assert.equal(guestName({ vmid: 100 as Vmid, type: "qemu" }), "VM 100");
+  assert.equal(guestName({ vmid: 200 as Vmid, type: "lxc" }), "CT200");
 });
 
 test("an agent that has just started and not looked at its machine yet takes nothing from what is known of it; a new look replaces it", () => {
