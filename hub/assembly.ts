@@ -169,9 +169,10 @@ export function assembleHub(parts: HubParts) {
     proofs: restore.facts,
     refusing: () => troubles.problems().length > 0,
     dispatcher: delivery.dispatcher,
-    tell: (what, { subject, node, text, ruleName }) => {
+    tell: (what, { subject, node, text, ruleName: rule, severity }) => {
       const place = { cluster: subject.cluster, entity: subject.entity, ...(node === null ? {} : { node }) };
-      journal.emit(what === "firing" ? "alert.firing" : "alert.resolved", { text, rule: ruleName }, place);
+      if (what === "firing") journal.emit("alert.firing", { text, rule, severity }, place);
+      else journal.emit("alert.resolved", { text, rule }, place);
     },
     version: () => fleet.version,
   });

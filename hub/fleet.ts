@@ -17,6 +17,7 @@ import {
   vanishedGraceMs,
 } from "./core/inventory.ts";
 import { type AgentId, agentKey, type LiveTable } from "./core/series.ts";
+import { isTestGuest } from "./core/test-guest.ts";
 import type { Journal } from "./journal.ts";
 import type { SessionInfo } from "./link/session.ts";
 import type { Clock } from "./ports.ts";
@@ -244,7 +245,7 @@ export class Fleet {
         cluster.shown = undefined;
         this.touch(id);
         const node = guest.owner.agent.node;
-        this.ports.journal.emit("guest.deleted", { guest: guestTitle(guest.facts), node }, guestPlace(id, vmid, node));
+        this.ports.journal.emit("guest.deleted", { ...named(guest.facts), node }, guestPlace(id, vmid, node));
       }
     }
   }
@@ -312,10 +313,11 @@ export class Fleet {
         if (guest !== undefined && !cluster.vanished.has(vmid)) cluster.vanished.set(vmid, { guest, since: now });
         continue;
       }
-      const guest = guestTitle(facts);
+      const { guest, test } = named(facts);
       const place = guestPlace(id, vmid, node);
       if (change.kind === "migrated") this.ports.journal.emit("guest.migrated", { guest, node, from: change.from }, place);
-      else this.ports.journal.emit(change.kind === "created" ? "guest.created" : "guest.replaced", { guest, node }, place);
+      else if (change.kind === "created") this.ports.journal.emit("guest.created", { guest, node }, place);
+      else this.ports.journal.emit("guest.replaced", { guest, node, test }, place);
     }
     for (const vmid of after.keys()) cluster.vanished.delete(vmid);
     cluster.owners = after;
@@ -389,6 +391,8 @@ function shownOf({ owners, vanished }: Cluster): Owners {
   for (const [vmid, { guest }] of vanished) if (!shown.has(vmid)) shown.set(vmid, guest);
   return shown;
 }
+
+const named = (facts: OwnedGuest["facts"]) => ({ guest: guestTitle(facts), test: isTestGuest(facts) });
 
 function guestPlace(cluster: ClusterId, vmid: Vmid, node: NodeName) {
   return { cluster, node, entity: guestKey(vmid) };

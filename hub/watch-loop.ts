@@ -1,7 +1,8 @@
 import type { StreamEvents, TaskView } from "#protocol/api.ts";
 import type { ClusterId, EntityKey, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { guestKey, nodeKey } from "#protocol/ids.ts";
-import { type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, storagesOf } from "./core/cluster.ts";
+import { type AgentStatus, type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, storagesOf } from "./core/cluster.ts";
+import { inHubTime } from "./core/freshness.ts";
 import { guestTitle, type OwnedGuest } from "./core/inventory.ts";
 import { oncePer } from "./core/once-per.ts";
 import type { AgentId, LiveTable, SeriesReader } from "./core/series.ts";
@@ -189,7 +190,7 @@ export class WatchLoop {
       changed = true;
       const place = { cluster: picture.cluster, node, entity: nodeKey(node) };
       if (is) this.ports.journal.emit("agent.sampling", { node }, place);
-      else this.ports.journal.emit("agent.silent", { node, forMs: now - (agent.newestFrame ?? now) }, place);
+      else this.ports.journal.emit("agent.silent", { node, forMs: silentMs(agent, now) }, place);
     }
     return changed;
   }
@@ -300,6 +301,9 @@ export class WatchLoop {
     return watched;
   }
 }
+
+const silentMs = ({ newestFrame, clockSkewMs }: AgentStatus, now: EpochMs) =>
+  newestFrame === undefined ? 0 : now - inHubTime(newestFrame, clockSkewMs ?? 0);
 
 /** What is the same is not stored again: memory that stays for ten seconds at a time is the dearest to free. */
 const sameKnown = (a: KnownGuest | undefined, b: KnownGuest) =>

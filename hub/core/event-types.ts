@@ -4,13 +4,24 @@ import * as z from "zod";
 
 const name = z.string();
 const sentence = z.string();
-type Severity = "info" | "warning" | "critical";
+export const eventSeverities = ["info", "warning", "critical"] as const;
+type Severity = (typeof eventSeverities)[number];
 
 const event = <S extends z.ZodRawShape>(
   severity: Severity,
   shape: S,
   text: (facts: z.output<z.ZodObject<S, z.core.$strict>>) => string,
 ) => ({ severity, data: z.strictObject(shape), text });
+
+/** An event whose facts say how severe it is. */
+const judged = <S extends z.ZodRawShape>(
+  severityOf: (facts: z.output<z.ZodObject<S, z.core.$strict>>) => Severity,
+  shape: S,
+  text: (facts: z.output<z.ZodObject<S, z.core.$strict>>) => string,
+) => ({ ...event("warning", shape, text), severityOf });
+
+/** `test`: it is a guest of our own tests, which comes and goes by itself. */
+const guestShape = { guest: name, node: name, test: z.boolean() };
 
 const minutes = (ms: number) => (ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`);
 
@@ -93,15 +104,18 @@ export const eventTypes = {
   "quorum.regained": event("info", { name: name }, (f) => `Cluster ${f.name} has quorum again`),
 
   "guest.created": event("info", { guest: name, node: name }, (f) => `${f.guest} was created on ${f.node}`),
-  "guest.deleted": event(
-    "warning",
-    { guest: name, node: name },
-    (f) => `${f.guest} was deleted: no agent lists it any more, it was on ${f.node}`,
+  "guest.deleted": judged(
+    (f) => (f.test ? "info" : "warning"),
+    guestShape,
+    (f) =>
+      f.test
+        ? `The test guest ${f.guest} was cleared away from ${f.node}`
+        : `${f.guest} was deleted: no agent lists it any more, it was on ${f.node}`,
   ),
-  "guest.replaced": event(
-    "warning",
-    { guest: name, node: name },
-    (f) => `${f.guest} on ${f.node} is another guest with a vmid used before`,
+  "guest.replaced": judged(
+    (f) => (f.test ? "info" : "warning"),
+    guestShape,
+    (f) => `${f.guest} on ${f.node} is another ${f.test ? "test guest" : "guest"} with a vmid used before`,
   ),
   "guest.migrated": event("info", { guest: name, from: name, node: name }, (f) => `${f.guest} moved from ${f.from} to ${f.node}`),
   "guest.started": event("info", { guest: name, node: name }, (f) => `${f.guest} was started on ${f.node}`),
@@ -122,7 +136,11 @@ export const eventTypes = {
     (f) => `${f.task} on ${f.node} ended unseen: its node no longer knows it`,
   ),
 
-  "alert.firing": event("warning", { text: sentence, rule: name }, (f) => `Alert ${f.rule}: ${f.text}`),
+  "alert.firing": judged(
+    (f) => f.severity,
+    { text: sentence, rule: name, severity: z.enum(eventSeverities) },
+    (f) => `Alert ${f.rule}: ${f.text}`,
+  ),
   "alert.resolved": event("info", { text: sentence, rule: name }, (f) => `Over, ${f.rule}: ${f.text}`),
 
   "receiver.failing": event(
@@ -235,4 +253,7 @@ export const eventTypes = {
   "pve.notice": pveEvent("info"),
   "pve.warning": pveEvent("warning"),
   "pve.error": pveEvent("critical"),
-} as const satisfies Record<string, { severity: Severity; data: z.ZodObject; text: (facts: never) => string }>;
+} as const satisfies Record<
+  string,
+  { severity: Severity; severityOf?: (facts: never) => Severity; data: z.ZodObject; text: (facts: never) => string }
+>;

@@ -1,13 +1,14 @@
 import * as z from "zod";
 import type { EventView } from "#protocol/api.ts";
-import { eventTypes } from "./event-types.ts";
+import { eventSeverities, eventTypes } from "./event-types.ts";
 
 type Severity = EventView["severity"];
 
 export type EventType = keyof typeof eventTypes;
 type FactsOf = { [T in EventType]: z.output<(typeof eventTypes)[T]["data"]> };
 export type EventFacts<T extends EventType> = FactsOf[T];
-const table: { [T in EventType]: { severity: Severity; text: (facts: FactsOf[T]) => string } } = eventTypes;
+type Row<F> = { severity: Severity; severityOf?: (facts: F) => Severity; text: (facts: F) => string };
+const table: { [T in EventType]: Row<FactsOf[T]> } = eventTypes;
 
 /** Where an event belongs; the store adds its id. */
 export type EventPlace = { cluster?: string; entity?: string; node?: string; actor?: string };
@@ -17,7 +18,8 @@ export type NewEvent = Omit<EventView, "id">;
 export function describeEvent<T extends EventType>(type: T, facts: EventFacts<T>, place: EventPlace, at: number): NewEvent {
   const row = table[type];
   const { cluster = null, entity = null, node = null, actor = null } = place;
-  return { at, cluster, type, severity: row.severity, entity, node, text: row.text(facts).slice(0, 1000), actor, data: facts };
+  const severity = row.severityOf?.(facts) ?? row.severity;
+  return { at, cluster, type, severity, entity, node, text: row.text(facts).slice(0, 1000), actor, data: facts };
 }
 
 export type EventFilter = {
@@ -46,11 +48,12 @@ export function matchesEvent(event: EventView, filter: EventFilter): boolean {
 export function eventsJsonSchema(): object {
   const text = z.string();
   const place = { cluster: text.nullable(), entity: text.nullable(), node: text.nullable(), actor: text.nullable() };
-  const rows = Object.entries(eventTypes).map(([type, { severity, data }]) =>
-    z
-      .object({ id: z.int(), at: z.int(), type: z.literal(type), severity: z.literal(severity), ...place, text, data })
-      .meta({ title: type }),
-  );
+  const rows = Object.entries(eventTypes).map(([type, row]) => {
+    const severity = "severityOf" in row ? z.enum(eventSeverities) : z.literal(row.severity);
+    return z
+      .object({ id: z.int(), at: z.int(), type: z.literal(type), severity, ...place, text, data: row.data })
+      .meta({ title: type });
+  });
   const [first, ...rest] = rows;
   return z.toJSONSchema(z.union(first === undefined ? [z.never()] : [first, ...rest]), { target: "draft-2020-12" });
 }

@@ -13,12 +13,20 @@ export function isFresh(at: EpochMs | undefined, now: EpochMs, skewMs: number): 
   return age < limits.staleAfterMs && age > -limits.staleAfterMs;
 }
 
+/**
+ * A sample's time in the hub's clock, which readers take its age in; a clock that counts as right is not put right by what a message's way took. What
+ * is stored keeps its agent's time.
+ */
+export const inHubTime = (at: EpochMs, skewMs: number): EpochMs =>
+  Math.abs(skewMs) > limits.clockSkewMs ? ((at - skewMs) as EpochMs) : at;
+
 export const absentReading: Reading = { state: "absent", value: null, at: null };
 
-/** A counter reads as its rate, which is absent after a reset or a gap. */
+/** A counter reads as its rate, which is absent after a reset or a gap. `at` is in the hub's clock. */
 export function readingOf(latest: Latest | undefined, kind: "gauge" | "counter", now: EpochMs, skewMs: number): Reading {
   if (latest === undefined) return absentReading;
   const value = kind === "counter" ? latest.rate : latest.value;
-  if (!Number.isFinite(value)) return { state: "absent", value: null, at: latest.at };
-  return { state: isFresh(latest.at, now, skewMs) ? "fresh" : "stale", value, at: latest.at };
+  const at = inHubTime(latest.at, skewMs);
+  if (!Number.isFinite(value)) return { state: "absent", value: null, at };
+  return { state: isFresh(latest.at, now, skewMs) ? "fresh" : "stale", value, at };
 }

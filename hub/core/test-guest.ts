@@ -10,8 +10,10 @@ const testName = /^proven-test-[1-9][0-9]*$/;
  * tests at the node itself carries our tag and our name. A clone of one has another name, and one that was taken over lacks the tag: both count as any guest.
  */
 export function testGuestsOf({ owners }: Pick<ClusterPicture, "owners">, ofRuns: ReadonlySet<number>): ReadonlySet<number> {
-  const marked = [...owners.values()].filter(({ facts }) => isMarked(facts)).map(({ facts }) => facts.vmid);
+  const marked = [...owners.values()].filter(({ facts }) => isTestGuest(facts)).map(({ facts }) => facts.vmid);
   return marked.length === 0 ? ofRuns : new Set([...ofRuns, ...marked]);
 }
 
-const isMarked = ({ tags, name }: Pick<GuestFacts, "tags" | "name">) => tags.includes(testTag) && testName.test(name ?? "");
+/** By its marks alone: what is left of a guest that is gone. */
+export const isTestGuest = ({ tags, name }: Pick<GuestFacts, "tags" | "name">) =>
+  tags.includes(testTag) && testName.test(name ?? "");

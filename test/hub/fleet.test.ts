@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventView } from "#protocol/api.ts";
-import { guestKey, type Vmid } from "#protocol/ids.ts";
+import { guestKey, nodeKey, type Vmid } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import { revokeAgent } from "../../hub/agent-keys.ts";
 import { assembleHub } from "../../hub/assembly.ts";
+import { nodeView } from "../../hub/core/views.ts";
 import { agentOf, clusterA, connect, inventoryOf, type TestHub, testHub } from "../support/test-hub.ts";
 
 /** Types of the events so far, oldest first, without those of sessions and duties. */
@@ -56,6 +57,24 @@ test("a deleted guest disappears after its grace time, and is told", async (t) =
   await seconds(hub, 2);
   assert.equal(owner(hub, 100), undefined);
   assert.deepEqual(texts(hub, "guest.deleted"), ["VM 100 (web) was deleted: no agent lists it any more, it was on pve1"]);
+});
+
+test("a guest of our own tests that is cleared away is no warning; any other that goes is one", async (t) => {
+  const hub = testHub(t);
+  const ours = { vmid: 900_000, name: "proven-test-100", tags: ["proven-test"] };
+  hub.fleet.inventory(connect(hub, "pve1"), inventoryOf({ guests: [ours, { vmid: 100, name: "web" }] }));
+  hub.fleet.inventory(agentOf("pve1"), inventoryOf());
+  await seconds(hub, 20);
+  assert.deepEqual(
+    hub.state.history
+      .events({ type: "guest." }, { limit: 10, cursor: undefined })
+      .items.map(({ severity, text, data }) => [severity, text, data?.test])
+      .sort(),
+    [
+      ["info", "The test guest VM 900000 (proven-test-100) was cleared away from pve1", true],
+      ["warning", "VM 100 (web) was deleted: no agent lists it any more, it was on pve1", false],
+    ],
+  );
 });
 
 test("guests of a dead node stay, with unknown state, until another node claims them", async (t) => {
@@ -237,6 +256,19 @@ test("an agent's wrong clock is told when it becomes wrong and when it is right 
   const agent = connect(hub, "pve1");
   for (const skew of [0, limits.clockSkewMs + 1, limits.clockSkewMs + 2, 100]) hub.fleet.measured(agent, skew);
   assert.deepEqual(story(hub), ["agent.clock-skew", "agent.clock-right"]);
+});
+
+test("figures of a node whose clock is wrong are as old as they are by the hub's clock", (t) => {
+  const hub = testHub(t);
+  const aheadMs = 3_600_000;
+  const agent = connect(hub, "pve1", aheadMs);
+  hub.fleet.inventory(agent, inventoryOf());
+  hub.series.put(agent, nodeKey(agent.node), "cpu", hub.clock.now() + aheadMs - 2000, 0.25);
+  const [picture] = hub.fleet.pictures();
+  assert.ok(picture);
+  const sight = { reader: hub.series.reader, live: hub.series.live, now: hub.clock.now() };
+  const { cpu, agent: seen } = nodeView(sight, picture, agent.node) ?? {};
+  assert.deepEqual([cpu, seen?.clockSkewMs], [{ state: "fresh", value: 0.25, at: hub.clock.now() - 2000 }, aheadMs]);
 });
 
 test("members that nobody could see for a while are told when they are seen again", async (t) => {

@@ -50,3 +50,14 @@ test("work that fails still leaves the events of what it did, and a full disk en
   full.journal.together(() => full.journal.emit("hub.stopped", {}));
   assert.match(full.problems.join(), /1 events not stored: .*no space left/);
 });
+
+test("the event of an alert is as severe as the alert", () => {
+  const severities: string[] = [];
+  const add = (events: readonly NewEvent[]) => events.map((event, index) => ({ id: index + 1, ...event }));
+  const { journal } = started(add);
+  journal.onEvent(({ severity }) => severities.push(severity));
+  for (const severity of ["critical", "warning", "info"] as const)
+    journal.emit("alert.firing", { text: "pve1: hot", rule: "hot", severity });
+  journal.emit("alert.resolved", { text: "pve1: hot", rule: "hot" });
+  assert.deepEqual(severities, ["critical", "warning", "info", "info"]);
+});
