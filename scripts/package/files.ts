@@ -55,6 +55,7 @@ async function packLmdb(out: string, architecture: Architecture, contents: Conte
   const folders = new Set<string>();
   for (const path of Object.keys(account.inputs)) {
     const folder = libraryFolder(path) ?? "";
+    if (!path.startsWith("node_modules/")) throw new Error(`${path} lies elsewhere: node_modules must be a folder here, no link`);
     const name = folder.slice("node_modules/".length);
     folders.add(name);
     copy(path, join(out, path.replace(folder, name)), 0o644);
