@@ -1,7 +1,23 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Clock } from "../ports.ts";
+import { fileProblem, readText } from "../sources/files.ts";
 
 const maxAgeSec = 7200;
 const maxAheadSec = 300;
+const keyPath = "/etc/pve/pve-www.key";
+const keyWithinMs = 3000;
+
+/** What PVE makes its tokens with. A pmxcfs that hangs costs the one who writes three seconds, and nobody else anything. */
+export async function readCsrfKey(
+  root: string,
+  clock: Clock,
+): Promise<{ ok: true; text: string } | { ok: false; problem: string }> {
+  const waiting = new AbortController();
+  const late = clock.sleep(keyWithinMs, waiting.signal).then(() => ({ ok: false, code: "TIMEOUT" }) as const);
+  const key = await Promise.race([readText(root)(keyPath, 4096), late]);
+  waiting.abort();
+  return key.ok ? key : { ok: false, problem: fileProblem(keyPath, key.code) };
+}
 
 /**
  * Whether this is the CSRF prevention token that PVE gave `user`: `<hex time>:<HMAC>`, good for as long as a ticket. `key`: bytes of

@@ -9,10 +9,9 @@ import { allowedRequestHeaders, forwardedHeaders, originAllowed, returnedHeaders
 import { placeOf } from "../core/gateway/place.ts";
 import { ticketOfCookies } from "../core/gateway/ticket.ts";
 import type { Clock, Log } from "../ports.ts";
-import { readIfThere } from "../private-file.ts";
 import { connectionsMax, holdFew, slowest } from "./bounds.ts";
 import { type Pair, readPair } from "./certificate.ts";
-import { csrfTokenFits } from "./csrf.ts";
+import { csrfTokenFits, readCsrfKey } from "./csrf.ts";
 import type { Forwarded, HubAnswer, HubClient } from "./hub-client.ts";
 import { listenAt } from "./listening.ts";
 import { readPanelFile } from "./panel-files.ts";
@@ -160,7 +159,7 @@ export class Gateway {
     if (!seen.ok) return this.refuse(request, response, this.refusalOf(seen.why, seen.problem, request));
     const { told } = seen;
     const method = request.method as Forwarded["method"];
-    const problem = method === "GET" || method === "HEAD" ? undefined : this.writeProblem(request, told.user);
+    const problem = method === "GET" || method === "HEAD" ? undefined : await this.writeProblem(request, told.user);
     if (problem !== undefined) return this.refuse(request, response, problem);
     const body = await readBody(request);
     if (body === undefined)
@@ -190,14 +189,14 @@ export class Gateway {
   }
 
   /** A page of another origin can't set these headers without being asked, and can't know PVE's token. */
-  private writeProblem(request: IncomingMessage, user: string): Reply | undefined {
+  private async writeProblem(request: IncomingMessage, user: string): Promise<Reply | undefined> {
     if (request.headers["proven-request"] !== "1") return forbidden("a write needs the header proven-request: 1");
     if (request.headers.origin === undefined) return forbidden("a write needs an Origin");
-    const key = readIfThere(join(this.ports.root, "etc/pve/pve-www.key"));
-    if (key === undefined)
-      return { status: 503, code: "unavailable", message: "/etc/pve/pve-www.key can't be read: is pmxcfs mounted?" };
+    const { root, clock } = this.ports;
+    const key = await readCsrfKey(root, clock);
+    if (!key.ok) return { status: 503, code: "unavailable", message: key.problem };
     const token = request.headers.csrfpreventiontoken;
-    const fits = csrfTokenFits(typeof token === "string" ? token : undefined, user, Buffer.from(key), this.ports.clock.now());
+    const fits = csrfTokenFits(typeof token === "string" ? token : undefined, user, Buffer.from(key.text), clock.now());
     return fits ? undefined : forbidden("the CSRF prevention token is missing, wrong or old: load the page anew");
   }
 

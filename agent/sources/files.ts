@@ -18,22 +18,54 @@ export const below = (root: string, path: string) => (root.endsWith("/") ? root.
 
 const chunkBytes = 65_536;
 
-/** Reads files below `root` on the thread pool: one that hangs (FUSE, NFS) holds no one up but its reader. */
+type FileText = Awaited<ReturnType<ReadText>>;
+
+/**
+ * Reads files below `root` on the thread pool: one that hangs (FUSE, NFS) holds no one up but its reader, and those of /etc/pve that come after
+ * the first ones.
+ */
 export function readText(root: string): ReadText {
   return (path, maxBytes = 16 << 20, isWhole = () => false) =>
     new Promise((resolve) => {
-      open(below(root, path), "r", (error, fd) => {
-        if (error !== null) {
-          resolve({ ok: false, code: errorCode(error) });
-          return;
-        }
-        readUpTo(fd, maxBytes, isWhole, (problem, text) => {
-          closeRead(fd);
-          resolve(problem === null ? { ok: true, text } : { ok: false, code: errorCode(problem) });
-        });
-      });
+      const read = (done: (file: FileText) => void) => readFile(below(root, path), maxBytes, isWhole, done);
+      if (path.startsWith("/etc/pve/")) pmxcfsReaders.admit(read, resolve);
+      else read(resolve);
     });
 }
+
+function readFile(path: string, maxBytes: number, isWhole: (text: string) => boolean, done: (file: FileText) => void): void {
+  open(path, "r", (error, fd) => {
+    if (error !== null) return done({ ok: false, code: errorCode(error) });
+    readUpTo(fd, maxBytes, isWhole, (problem, text) => {
+      closeRead(fd);
+      done(problem === null ? { ok: true, text } : { ok: false, code: errorCode(problem) });
+    });
+  });
+}
+
+type Reading = (done: (file: FileText) => void) => void;
+
+/**
+ * pmxcfs hangs as a whole, and everybody who reads from it then holds one of libuv's four threads: no more than two at once, so that the spool
+ * is written, names are looked up and other file systems are asked all the same. Who comes later waits without a thread.
+ */
+const pmxcfsReaders = {
+  free: 2,
+  waiting: [] as (() => void)[],
+
+  admit(read: Reading, done: (file: FileText) => void): void {
+    if (this.free === 0) {
+      this.waiting.push(() => this.admit(read, done));
+      return;
+    }
+    this.free--;
+    read((file) => {
+      this.free++;
+      this.waiting.shift()?.();
+      done(file);
+    });
+  },
+};
 
 /**
  * On the calling thread, which spares the pool a wake-up: a file that was only read has nothing to write back, and a FUSE daemon without a handler

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -8,6 +10,7 @@ import { connect } from "node:tls";
 import { generate } from "selfsigned";
 import { listenAt } from "../../../agent/gateway/listening.ts";
 import { cluster, type HubReply, startGateway } from "../../support/gateway-bench.ts";
+import { until } from "../../support/started-collector.ts";
 
 test("a request of somebody signed in to Proxmox VE reaches the hub with what this agent vouches for, and without his ticket", async (t) => {
   const { ask, hub, clock } = await startGateway(t);
@@ -167,6 +170,23 @@ for (const [name, headers] of forged) {
     assert.equal(hub.requests.length, 0);
   });
 }
+
+test("while pmxcfs hangs a write is told so in three seconds, and everybody else is answered meanwhile", async (t) => {
+  const { ask, clock, lab } = await startGateway(t);
+  assert.equal((await ask("/api/v1/guests")).status, 200);
+  const key = join(lab.tree.root("pve1"), "etc/pve/pve-www.key");
+  rmSync(key);
+  execFileSync("mkfifo", [key]);
+  const before = clock.sleeping;
+  const written = ask("/api/v1/silences", { method: "POST", body: "{}" });
+  await until(() => clock.sleeping > before);
+  const read = await ask("/api/v1/guests");
+  await clock.advance(3000);
+  const answer = await written;
+  await (await open(key, "r+")).close(); // lets the reader go
+  assert.equal(read.status, 200);
+  assert.deepEqual([answer.status, /pve-www\.key: does not answer/.test(answer.body)], [503, true]);
+});
 
 test("a write without an Origin is refused: no browser sends one", async (t) => {
   const { ask } = await startGateway(t);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { chmodSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createRunCommand } from "../../../agent/pve/run-command.ts";
@@ -33,6 +35,29 @@ test("programs are looked up in the given path alone", async (context) => {
 
 test("a command that hangs is killed at its time", async () => {
   assert.deepEqual(await run("sleep", ["1000"], { timeoutMs: 50 }), { ok: false, problem: "sleep: no answer within 50 ms" });
+});
+
+test("a command that no signal ends is not started a second time while it is there", async (context) => {
+  const node = new RecordedNode(context, { pve: false });
+  node.write("bin/lvs", `#!/bin/sh\necho started >>${node.root}/starts\nexec sleep 1000 >/dev/null 2>&1\n`);
+  chmodSync(join(node.root, "bin/lvs"), 0o755);
+  const left: ChildProcess[] = [];
+  const lab = createRunCommand({ path: `${node.root}/bin:/usr/bin:/bin`, kill: (child) => left.push(child) });
+  const starts = () => readFileSync(join(node.root, "starts"), "utf8").trim().split("\n").length;
+  const silent = { ok: false, problem: "lvs: no answer within 200 ms" };
+  assert.deepEqual(await lab("lvs", ["-o", "all"], { timeoutMs: 200 }), silent);
+  assert.deepEqual(await lab("lvs", ["-o", "all"], { timeoutMs: 200 }), silent);
+  assert.deepEqual([starts(), left.length], [1, 1]);
+  assert.deepEqual(await lab("lvs", ["another"], { timeoutMs: 200 }), silent, "another question is another command");
+  assert.deepEqual([starts(), left.length], [2, 2]);
+  for (const child of left) {
+    child.ref(); // nobody else waits for it
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+  assert.deepEqual(await lab("lvs", ["-o", "all"], { timeoutMs: 200 }), silent);
+  assert.deepEqual([starts(), left.length], [3, 3], "its end makes room for the next");
+  left.at(-1)?.kill("SIGKILL");
 });
 
 test("endless output ends at its limit", async () => {

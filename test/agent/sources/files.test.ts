@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { isJson, NowReader, readText } from "../../../agent/sources/files.ts";
@@ -27,6 +29,27 @@ test("files that are read at the same time don't get into each other", async (co
     found,
     names.map((name) => ({ ok: true, text: name.repeat(500) })),
   );
+});
+
+test("however many wait for a pmxcfs that hangs, other files are read, and all of them have their answer in the end", async (context) => {
+  const root = temporaryDir(context);
+  const read = readText(root);
+  mkdirSync(join(root, "etc/pve"), { recursive: true });
+  writeFileSync(join(root, "spool"), "samples");
+  const names = Array.from({ length: 6 }, (_, index) => `/etc/pve/file${index}`);
+  execFileSync(
+    "mkfifo",
+    names.map((name) => join(root, name)),
+  );
+  const asked = names.map((name) => read(name)); // opening one for reading waits for a writer, on a thread of the pool
+  assert.deepEqual(await read("/spool"), { ok: true, text: "samples" });
+  const writers = await Promise.all(names.map((name) => open(join(root, name), "r+"))); // which waits for nobody
+  assert.deepEqual(
+    (await Promise.all(asked)).map((file) => file.ok || file.code),
+    names.map(() => "ESPIPE"),
+    "each was opened at last, and is no file with offsets",
+  );
+  for (const writer of writers) await writer.close();
 });
 
 test("only a whole JSON object counts as whole", () => {
