@@ -14,6 +14,7 @@ import {
 } from "#protocol/viewer.ts";
 import { parsePublicKey } from "../agent-keys.ts";
 import { BoundedMap } from "../core/limits.ts";
+import { NonceBook } from "../core/nonce-book.ts";
 import { Refusal } from "../core/refusal.ts";
 import { agentKey } from "../core/series.ts";
 import { type ClusterSight, withGranted } from "../core/viewer.ts";
@@ -24,8 +25,8 @@ import { checkHeld, pveScopes } from "./pve-user.ts";
 import { type KnownView, ViewBook } from "./view-book.ts";
 
 const usersMax = 10_000;
-/** Nonces of a minute. Beyond that nothing is forgotten, but refused. */
-const noncesMax = 200_000;
+/** Requests of a minute: of one gateway, of all, and what each has for itself however many the others send. */
+const nonceBounds = { perAgent: 20_000, total: 200_000, share: 1000 };
 /** What PVE said counts for viewMs, and clocks may differ by skewMs. */
 const standingMs = assertionTimes.viewMs + assertionTimes.skewMs;
 
@@ -37,7 +38,8 @@ export class Gateways {
   private readonly views: ViewBook;
   /** What each user of each gateway was last said to see; `until` is monotonic ms. */
   private readonly told = new BoundedMap<string, Told>(usersMax);
-  private readonly nonces = new Map<string, number>();
+  /** An assertion is taken while its time is within ±skewMs: twice that after its first use it isn't any more. */
+  private readonly nonces = new NonceBook(nonceBounds, 2 * assertionTimes.skewMs + 1000);
 
   constructor(private readonly ports: GatewayPorts) {
     this.views = new ViewBook(ports.clock);
@@ -85,7 +87,9 @@ export class Gateways {
     if (assertion.method !== asking.method || assertion.path !== asking.line)
       throw this.refused(node, "its assertion is of another request");
     if (sha256(await asking.body()) !== assertion.bodySha256) throw this.refused(node, "its assertion is of another body");
-    if (!this.isNew(`${agentKeyOf(assertion)} ${assertion.nonce}`)) throw this.refused(node, "its assertion was used before");
+    const verdict = this.nonces.take(agentKeyOf(assertion), assertion.nonce, this.ports.clock.monotonicMs());
+    if (verdict === "used") throw this.refused(node, "its assertion was used before");
+    if (verdict === "too-many") throw new Refusal("overloaded", "too many forwarded requests in a minute: try again in the next");
     return assertion;
   }
 
@@ -100,20 +104,6 @@ export class Gateways {
     if (key === undefined) return undefined;
     const fits = verify(null, assertionBytes(encoded), key.key, Buffer.from(signature, "base64url"));
     return fits ? parsed.data : undefined;
-  }
-
-  private isNew(nonce: string): boolean {
-    const now = this.ports.clock.monotonicMs();
-    for (const [old, until] of this.nonces) {
-      if (until > now) break;
-      this.nonces.delete(old);
-    }
-    if (this.nonces.has(nonce)) return false;
-    if (this.nonces.size >= noncesMax)
-      throw new Refusal("overloaded", "too many forwarded requests in a minute: try again in the next");
-    // An assertion is taken while its time is within ±skewMs: twice that after its first use it isn't any more.
-    this.nonces.set(nonce, now + 2 * assertionTimes.skewMs + 1000);
-    return true;
   }
 
   /** Of a user with two tickets the gateway may know two views for a while: what PVE said last counts. */
