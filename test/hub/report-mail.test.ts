@@ -128,6 +128,17 @@ test("a period without a test is never good news", () => {
   assert.match(restoreSummary(interrupted, { from: 0, to: 9 }, "en", null).verdict, /^No backup was tested/);
 });
 
+test("a report names every test under what came of it, and has no heading for what did not happen", () => {
+  const runs = [
+    runOf(100, monday + 1000),
+    runOf(101, monday + 2000, { outcome: "failed", level: "bytes", verdict: "It did not boot" }),
+  ];
+  const text = (...which: Run[]) => sheetText(summarySheet(restoreSummary(which, period, "en", null), "en"));
+  const both = text(...runs);
+  assert.match(both, /\nDid not restore\n.*g101.*It did not boot.*\nRestored\n.*g100/s);
+  assert.doesNotMatch(text(runs[0] as Run), /\nDid not restore\n/);
+});
+
 test("hundreds of tests still are two pages", async () => {
   const runs = Array.from({ length: 600 }, (_, index) =>
     runOf(100 + index, monday + index, index % 2 === 0 ? {} : { outcome: "failed", level: "none", verdict: "x ".repeat(200) }),

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as z from "zod";
-import type { ClusterId, EntityKey } from "#protocol/ids.ts";
+import type { ClusterId, EntityKey, EpochMs } from "#protocol/ids.ts";
+import type { ClusterPicture } from "../../../hub/core/cluster.ts";
 import { type DeviceKind, discoveryOf } from "../../../hub/core/mqtt-discovery.ts";
-import { nodeDocument } from "../../../hub/core/mqtt-state.ts";
+import { clusterDocument, nodeDocument } from "../../../hub/core/mqtt-state.ts";
 import { alertTopic, deviceId } from "../../../hub/core/mqtt-topics.ts";
 import { fc } from "../../support/property.ts";
+import { testPicture } from "../../support/test-cluster.ts";
 
 /**
  * Home Assistant's own schemas: DEVICE_DISCOVERY_SCHEMA of homeassistant/components/mqtt/schemas.py, and of its components the keys that are
@@ -137,4 +139,17 @@ test("a value that is stale or was never known is null, a problem nobody can jud
   );
   const nothing = { state: null, cpu: null, memory: null, disk: null, uptime: null, guests_running: null, problem: null };
   assert.deepEqual(document, { ...nothing, alerts: [] });
+});
+
+test("a cluster says whether it is quorate by what its members tell, and nothing where none was heard", () => {
+  const at = 1_000_000 as EpochMs;
+  const told = (quorate: boolean) => {
+    const picture = testPicture({ name: "lab", at, nodes: { pve1: [] } });
+    for (const { inventory } of picture.agents.values()) if (inventory) inventory.inventory.cluster.quorate = quorate;
+    return picture;
+  };
+  const state = (picture: ClusterPicture) => clusterDocument(picture, [], [], undefined, at).state;
+  assert.equal(state(told(true)), "quorate");
+  assert.equal(state(told(false)), "no-quorum");
+  assert.equal(state({ ...told(true), agents: new Map() }), null);
 });

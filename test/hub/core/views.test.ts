@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { guestKey, nodeKey, type StorageId, storageKey, type Vmid } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import { nodeState } from "../../../hub/core/cluster.ts";
-import { guestViews, nodeViews, storageViews } from "../../../hub/core/views.ts";
+import { entityMetrics, guestViews, nodeViews, storageViews } from "../../../hub/core/views.ts";
 import { agentOf, clusterA, connect, inventoryOf, type TestHub, testHub } from "../../support/test-hub.ts";
 
 const guest = guestKey(100 as Vmid);
@@ -155,4 +155,27 @@ test("a node with samples and no inventory yet is shown with what is known", (t)
   hub.series.put(agent, nodeKey(agentOf("pve1").node), "cpu", hub.clock.now(), 0.5);
   const [view] = nodeViews(sight(hub), picture(hub));
   assert.deepEqual([view?.state, view?.cpu.value, view?.pveVersion], ["online", 0.5, null]);
+});
+
+test("metrics of an entity stand by name, and by what of it they are about, however they came", (t) => {
+  const hub = testHub(t);
+  const agent = connect(hub, "pve1");
+  const node = nodeKey(agent.node);
+  for (const [metric, instance] of [
+    ["nic_in", { instance: "eno2" }],
+    ["mem_used", {}],
+    ["nic_in", { instance: "eno1" }],
+    ["cpu", {}],
+  ] as const)
+    hub.series.put(agent, node, metric, hub.clock.now(), 1, instance);
+  const { metrics } = entityMetrics(sight(hub), picture(hub), node, agent.node);
+  assert.deepEqual(
+    metrics.map(({ metric, instance }) => [metric, instance]),
+    [
+      ["cpu", null],
+      ["mem_used", null],
+      ["nic_in", "eno1"],
+      ["nic_in", "eno2"],
+    ],
+  );
 });

@@ -41,3 +41,14 @@ test("a store is whole after each of many commits, though its file may be shorte
   assert.equal(walk(file), undefined);
   assert.equal(walk(file, Math.floor(statSync(file).size / pageSize / 2)), "data.mdb is cut off");
 });
+
+test("a file that ends in its first pages is cut off, and one of other bytes is no LMDB file", () => {
+  for (const pages of [0, 1]) {
+    const read = (page: number) => Buffer.alloc(page < pages ? pageSize : 0);
+    assert.equal(walkPages(pages * pageSize, read), "data.mdb is cut off", `${pages} pages`);
+  }
+  assert.equal(
+    walkPages(2 * pageSize, () => Buffer.alloc(pageSize)),
+    "data.mdb is no LMDB file",
+  );
+});
