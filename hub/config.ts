@@ -38,9 +38,6 @@ export const configSchema = z.strictObject({
 
 export type HubConfig = Readonly<z.infer<typeof configSchema>>;
 
-/** An address of this machine at which a hub answers that listens so. */
-export const addressToAsk = (listen: string): string => (listen === "0.0.0.0" || listen === "::" ? "127.0.0.1" : listen);
-
 /** Every wrong key at once, one line each. */
 export class ConfigError extends Error {}
 

@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "nod
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { type Finding, judgeClock, judgeDisk, judgeService } from "#protocol/findings.ts";
-import { addressToAsk, type HubConfig } from "./config.ts";
+import type { HubConfig } from "./config.ts";
+import { addressToAsk } from "./core/connections.ts";
 import { judgeCertificate, judgeCopies, judgeOwners, judgePort, judgeTold } from "./core/doctor.ts";
 import { readTold } from "./setup.ts";
 import { certificatePath, loadCertificate } from "./tls.ts";
@@ -85,7 +86,9 @@ async function told({ join: { pmxcfs }, state }: HubConfig, fingerprint: string)
   const named = readTold(pmxcfs);
   const there = named === undefined ? undefined : await shownAtUrl(named.url);
   const known = named?.next === fingerprint ? { ...named, fingerprint } : named; // agents take either
-  return [judgeTold(known, fingerprint, there), joinKey(pmxcfs, state)];
+  const verdict = judgeTold(known, fingerprint, there);
+  const isAnothers = there !== undefined && there !== fingerprint && there === known?.fingerprint.toUpperCase();
+  return isAnothers ? [verdict] : [verdict, joinKey(pmxcfs, state)];
 }
 
 function shownAtUrl(url: string): Promise<string | undefined> {

@@ -5,7 +5,7 @@ import { softwareVersion } from "#protocol/version.ts";
 import { Agenda } from "./agenda.ts";
 import { assembleHub, type HubParts } from "./assembly.ts";
 import { startDecisions, startUpkeep } from "./background.ts";
-import { addressToAsk } from "./config.ts";
+import { addressToAsk } from "./core/connections.ts";
 import { createHubServer, listen } from "./https-server.ts";
 
 export type RunningHub = {

@@ -12,6 +12,9 @@ const ownMachine = "this machine";
 /** A peer's address as people write it: one of IPv4 stays one where the socket speaks both (RFC 4291 2.5.5.2). */
 export const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, "");
 
+/** An address of this machine at which a hub answers that listens so. */
+export const addressToAsk = (listen: string): string => (listen === "0.0.0.0" || listen === "::" ? "127.0.0.1" : listen);
+
 /** Where a connection comes from: an IPv4 address, or the /64 that one customer has of IPv6. Undefined: the socket is gone already. */
 export function placeOf(address: string | undefined): string | undefined {
   if (address === undefined) return undefined;
