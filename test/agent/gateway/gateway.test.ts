@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { connect } from "node:tls";
 import { generate } from "selfsigned";
+import { keyFileOf } from "../../../agent/gateway/certificate.ts";
 import { listenAt } from "../../../agent/gateway/listening.ts";
 import { cluster, type HubReply, startGateway } from "../../support/gateway-bench.ts";
 import { until } from "../../support/started-collector.ts";
@@ -276,6 +277,28 @@ test("a renewed certificate is served to the next connection, without a restart"
   await gateway.refresh();
   assert.equal(await shown(), before, "without an own one the cluster's serves again");
   assert.ok(root.length > 0);
+});
+
+test("a key that pveproxy has elsewhere is found where its defaults say", async (t) => {
+  const { gateway, root, lab } = await startGateway(t);
+  const fresh = await generate([{ name: "commonName", value: "pve1.example.org" }], { keyType: "ec" });
+  for (const [path, text] of [
+    ["etc/default/pveproxy", '#TLS_KEY_FILE="/no"\nPOLICY="allow"\nTLS_KEY_FILE="/etc/ssl/private/pve.key"\n'],
+    ["etc/ssl/private/pve.key", fresh.private],
+  ] as const) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  writeFileSync(join(lab.tree.pmxcfs, "nodes/pve1/pveproxy-ssl.pem"), fresh.cert);
+  await gateway.refresh();
+  const socket = connect({ host: "127.0.0.1", port: gateway.port, rejectUnauthorized: false });
+  await once(socket, "secureConnect");
+  assert.equal(socket.getPeerCertificate().subject.CN, "pve1.example.org");
+  socket.destroy();
+  assert.deepEqual(
+    ["TLS_KEY_FILE=/a # x", "export TLS_KEY_FILE='/b c'", "TLS_KEY_FILE=", "# TLS_KEY_FILE=/d", ""].map(keyFileOf),
+    ["/a", "/b c", undefined, undefined, undefined],
+  );
 });
 
 test("a gateway whose port is taken says so once, and listens as soon as it is free", async (t) => {
