@@ -17,7 +17,7 @@ const pairsFor = (keyFile: string | undefined) =>
 export function keyFileOf(defaults: string): string | undefined {
   const lines = defaults.matchAll(/^[ \t]*(?:export[ \t]+)?TLS_KEY_FILE=(?:"([^"\n]*)"|'([^'\n]*)'|([^\s;#"']*))/gm);
   const [, ...quoted] = [...lines].at(-1) ?? [];
-  return quoted.find((text) => text !== undefined && text.startsWith("/"));
+  return quoted.find((text) => text?.startsWith("/"));
 }
 
 /** What pveproxy serves, so that a browser that knows one knows the other. A pair whose halves don't fit is passed over, as it may be half written. `known` again where nothing changed. */
