@@ -62,9 +62,9 @@ async function prepareAndProve(run: TestRun, shot: { png?: string | undefined })
   const guest = await run.step("restore", () => made.restore(run, isolation, plan));
   const it = { guest, plan, isolation, sandbox };
   await isolate(run, it);
-  const startedMs = await run.step("start", () => prove.start(run, it));
   const expectsAgent = hasAgent(configuration.config);
-  const verdict = await judged(run, () => proveAlive(run, it, startedMs, expectsAgent, shot));
+  const started = await run.step("start", () => prove.start(run, it, expectsAgent));
+  const verdict = await judged(run, () => proveAlive(run, it, started, expectsAgent, shot));
   if (verdict === undefined || verdict.outcome === "failed") await showAndKeep(run, it, shot);
   if (verdict !== undefined) throw new TestEnd(verdict.outcome, verdict.reason);
 }
@@ -85,12 +85,12 @@ async function isolate(run: TestRun, it: made.Made): Promise<void> {
 async function proveAlive(
   run: TestRun,
   it: made.Made,
-  startedMs: number,
+  { startedMs, linked }: prove.Started,
   expectsAgent: boolean,
   shot: { png?: string | undefined },
 ): Promise<void> {
   const inside = await run.step("heartbeat", () => prove.heartbeat(run, it, startedMs, expectsAgent));
-  const address = await run.step("network", () => prove.network(run, it, inside));
+  const address = await run.step("network", () => prove.network(run, it, inside, linked));
   await run.step("checks", () => prove.runChecks(run, it, { startedMs, inside, address }));
   shot.png = await run.step("screenshot", () => screenshot(run, it));
   await run.step("benchmark", () => benchmark(run, it, inside));

@@ -1,5 +1,6 @@
 import type { RestorePlan, RestoreTest } from "#protocol/restore.ts";
 import { dryRun } from "../core/restore/dry-run.ts";
+import { hasAgent } from "../core/restore/isolate-vm.ts";
 import { NodeView } from "./node-view.ts";
 import type { RestorePorts } from "./ports.ts";
 import type { StepResult } from "./run.ts";
@@ -23,7 +24,17 @@ export async function planRestoreTest(
   const plan = prepare.planFor(config, prepare.isolationOf(preparing, where, prepare.unknownBridge));
   const problems = "failed" in place ? [place.failed] : [];
   const { vmid: testVmid, storage } = where;
-  return { ok: true, plan: dryRun(test, ports.node, { testVmid, storage, needsBytes: needs.bytes, plan, problems }) };
+  return {
+    ok: true,
+    plan: dryRun(test, ports.node, {
+      testVmid,
+      storage,
+      needsBytes: needs.bytes,
+      plan,
+      problems,
+      expectsAgent: hasAgent(config),
+    }),
+  };
 }
 
 /** A plan that is refused still shows what it would be, with what is known. */

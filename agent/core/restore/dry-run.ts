@@ -1,12 +1,21 @@
 import type { PlannedCall, RestorePlan, RestoreTest } from "#protocol/restore.ts";
+import { isNet } from "./backed-up-config.ts";
 import { stripVmCall } from "./isolate-vm.ts";
 import type { IsolationPlan, Removed } from "./isolation.ts";
+import { bootsLinked, linksUp } from "./link-up.ts";
 
 /** The calls a restore test would make, in order and word for word; what only its run can know stands in angle brackets. */
 export function dryRun(
   test: RestoreTest,
   node: string,
-  found: { testVmid: number; storage: string; needsBytes: number; plan: IsolationPlan; problems: readonly string[] },
+  found: {
+    testVmid: number;
+    storage: string;
+    needsBytes: number;
+    plan: IsolationPlan;
+    problems: readonly string[];
+    expectsAgent: boolean;
+  },
 ): RestorePlan {
   const { plan } = found;
   return {
@@ -16,7 +25,10 @@ export function dryRun(
     testVmid: found.testVmid,
     storage: found.storage,
     needsBytes: found.needsBytes,
-    calls: [...readingCalls(test, node, found.testVmid), ...changingCalls(test, node, found.testVmid, plan)].slice(0, 64),
+    calls: [
+      ...readingCalls(test, node, found.testVmid),
+      ...changingCalls(test, node, found.testVmid, plan, linksOf(test, found)),
+    ].slice(0, 64),
     removed: removedOf(plan).slice(0, 128),
     problems: [...plan.refusals, ...found.problems].slice(0, 32).map((text) => text.slice(0, 500)),
   };
@@ -41,7 +53,25 @@ function readingCalls({ backup }: RestoreTest, node: string, vmid: number): Plan
   ];
 }
 
-function changingCalls(test: RestoreTest, node: string, vmid: number, plan: IsolationPlan): PlannedCall[] {
+/** Undefined: it boots without. What it was created with says its MAC only where that is the backup's. */
+function linksOf(test: RestoreTest, { plan, expectsAgent }: { plan: IsolationPlan; expectsAgent: boolean }) {
+  if (!bootsLinked(test, expectsAgent)) return undefined;
+  const named = (value: string) => {
+    const [first = "", ...rest] = value.split(",");
+    if (test.type === "lxc") return [first, ...rest, "hwaddr=<MAC>"].join(",");
+    return [first.includes("=") ? first : `${first}=<MAC>`, ...rest].join(",");
+  };
+  const written = Object.entries(plan.create).map(([key, value]) => [key, isNet(key) ? named(value) : value]);
+  return linksUp(Object.fromEntries(written))?.params;
+}
+
+function changingCalls(
+  test: RestoreTest,
+  node: string,
+  vmid: number,
+  plan: IsolationPlan,
+  links: Readonly<Record<string, string>> | undefined,
+): PlannedCall[] {
   const guest = `/nodes/${node}/${test.type}/${vmid}`;
   const call = (
     step: PlannedCall["step"],
@@ -75,6 +105,9 @@ function changingCalls(test: RestoreTest, node: string, vmid: number, plan: Isol
     ),
     call("compare", "GET", `${guest}/config`),
     ...isolating,
+    ...(links === undefined
+      ? []
+      : [call("start", "PUT", `${guest}/config`, links, "it boots with its network, on the sandbox' bridge")]),
     call("start", "POST", `${guest}/status/start`),
     call("stop", "POST", `${guest}/status/stop`, skiplock),
     call("destroy", "DELETE", guest, { purge: "1", "destroy-unreferenced-disks": "1", ...skiplock }),

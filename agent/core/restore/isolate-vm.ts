@@ -55,6 +55,12 @@ function netModel(value: string): string | undefined {
   return [...net.keys()].find((key) => netModels.test(key));
 }
 
+/** `=MAC` of a VM's NIC; empty where it names none that a card may have. An override's wins over what `unique` would make anew. */
+function macOf(value: string): string {
+  const mac = [...parsePropertyString(value).values()].find((text) => /^[0-9A-F][02468ACE](:[0-9A-F]{2}){5}$/i.test(text));
+  return mac === undefined ? "" : `=${mac}`;
+}
+
 /** The one create call and what follows it. Never asks for `start`, `force`, `live-restore` or HA. */
 export function planVm(config: BackedUpConfig, isolation: Isolation): IsolationPlan {
   const refusals = config.unreadable.map((line) => `a line of the configuration can't be read: ${line}`);
@@ -65,7 +71,7 @@ export function planVm(config: BackedUpConfig, isolation: Isolation): IsolationP
     if (isNet(key)) {
       const model = netModel(value);
       if (model === undefined) refusals.push(`${key}: no known model of network card in "${value.slice(0, 100)}"`);
-      else nets[key] = `${model},bridge=${isolation.bridge},link_down=1`;
+      else nets[key] = `${model}${isolation.keepMacs ? macOf(value) : ""},bridge=${isolation.bridge},link_down=1`;
     } else if (isDrive(key)) {
       const kind = driveKind(value);
       if (kind === "cloud-init") strip.push({ key, why: "the production's cloud-init, with its addresses" });

@@ -7,6 +7,11 @@ export type Isolation = {
   storage: string;
   /** The sandbox' bridge: no ports, no way out. */
   bridge: string;
+  /**
+   * VMs keep the MACs that the backup names: systems that know their cards by them (netplan of cloud images, udev's rules of old) have no network
+   * otherwise. Only in a sandbox of its own, where nobody else can have them.
+   */
+  keepMacs: boolean;
   /** MiB; undefined: the backup's. */
   memoryMib?: number;
   /** Processors of the node, threads counted: PVE starts no VM that has more. Absent: nobody can say. */

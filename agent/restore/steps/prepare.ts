@@ -137,6 +137,7 @@ export function isolationOf(
     source: { vmid: test.vmid, volid: test.backup.volid },
     storage,
     bridge,
+    keepMacs: test.sandbox === undefined,
     memoryMib,
     ...(cpus !== undefined && { cpus }),
     ...(pool !== undefined && { pool }),

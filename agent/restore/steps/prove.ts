@@ -1,5 +1,5 @@
 import type { CheckRecord, RestoreCheck } from "#protocol/restore.ts";
-import { linksUp } from "../../core/restore/link-up.ts";
+import { bootsLinked, checksNeedLink, linksUp } from "../../core/restore/link-up.ts";
 import { judgeChecks } from "../../core/restore/verdict.ts";
 import { execInGuest } from "../guest-exec.ts";
 import { tellError } from "../node-view.ts";
@@ -11,21 +11,30 @@ const startMs = 180_000;
 const lookEveryMs = 2000;
 const checkMs = 60_000;
 
-/** Checks that need the guest's address in the sandbox; `script` gets one where there is one. */
-const networked = new Set<RestoreCheck["kind"]>(["icmp", "tcp", "http", "tls", "dns", "ssh", "postgresql", "mysql", "script"]);
-
 /** What is known of the running guest. */
 export type Alive = { startedMs: number; inside: boolean; address: string | undefined };
 
-/** Only what was judged once more, now without its lock, is started. */
-export async function start(run: TestRun, made: Made): Promise<StepResult<number>> {
+export type Started = { startedMs: number; linked: boolean };
+
+/** Only what was judged once more, now without its lock, is started; where its network counts, with its links, on the sandbox' bridge. */
+export async function start(run: TestRun, made: Made, expectsAgent: boolean): Promise<StepResult<Started>> {
   const judged = await compare(made, { stripped: true, locked: false });
   if ("failed" in judged) return judged;
+  const links = bootsLinked(run.test, expectsAgent) ? linksUp(judged.value) : undefined;
+  const linked = links === undefined ? undefined : await setLinks(made, links.params);
+  if (linked !== undefined && "failed" in linked) return linked;
   const startedMs = run.ports.clock.monotonicMs();
   const done = await made.guest.start(startMs, run.signal);
   const { upid, log } = done;
   if (!done.ok) return { ...notDone("It could not be started", done), upid, log };
-  return { value: startedMs, upid, log };
+  return { value: { startedMs, linked: links !== undefined }, upid, log };
+}
+
+/** Judged behind it: a card that is anywhere else by now ends the test. */
+async function setLinks(made: Made, params: Readonly<Record<string, string>>): Promise<Awaited<ReturnType<typeof compare>>> {
+  const done = await made.guest.configure(params);
+  if (!done.ok) return notDone("Its link could not be set", done);
+  return compare(made, { stripped: true, locked: false, linked: true });
 }
 
 /** Undefined value: nothing inside answered, which its network may still make good. */
@@ -70,20 +79,22 @@ async function askAlive({ ports, signal }: TestRun, { guest }: Made): Promise<st
 }
 
 /**
- * Gives the guest its link, on the sandbox' bridge only, where a check needs it or nothing else shows that it lives. Judged before and after: a card
- * that is anywhere else by now ends the test.
+ * Waits for the guest's address, where a check needs it or nothing else shows that it lives. One that was to answer through its agent and does not
+ * gets its link only now, on the sandbox' bridge.
  */
-export async function network(run: TestRun, made: Made, inside: boolean): Promise<StepResult<string | undefined>> {
+export async function network(
+  run: TestRun,
+  made: Made,
+  inside: boolean,
+  isLinked: boolean,
+): Promise<StepResult<string | undefined>> {
   const { test, ports, signal } = run;
-  if (inside && !test.checks.some(({ kind }) => networked.has(kind)))
-    return { value: undefined, state: "skipped", reason: "No check needs it" };
-  const before = await compare(made, { stripped: true, locked: false });
+  if (inside && !checksNeedLink(test)) return { value: undefined, state: "skipped", reason: "No check needs it" };
+  const before = await compare(made, { stripped: true, locked: false, linked: isLinked });
   if ("failed" in before) return before;
   const links = linksUp(before.value);
   if (links === undefined) return noNetwork(inside, "It has no network card");
-  const linked = await made.guest.configure(links.params);
-  if (!linked.ok) return notDone("Its link could not be set", linked);
-  const after = await compare(made, { stripped: true, locked: false, linked: true });
+  const after = isLinked && !links.down ? before : await setLinks(made, links.params);
   if ("failed" in after) return after;
   const wait = ports.sandboxes.addressOf(made.sandbox, links.macs, test.bootSec * 1000, signal);
   const address = await run.unlessOver(wait);

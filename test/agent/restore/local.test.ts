@@ -26,7 +26,7 @@ test("a dry run at the node prints every call, and changes nothing", async (t) =
     `Restore test of VM 900 from ${volid}`,
     "as guest 990000 on local-lvm, 4.0 GiB. Nothing was done.",
   ]);
-  assert.ok(lines.includes('                  net0="virtio,bridge=sandbox,link_down=1"'));
+  assert.ok(lines.includes('                  net0="virtio=BC:24:11:00:00:01,bridge=sandbox,link_down=1"'));
   assert.ok(lines.includes("  hookscript: runs on the host"));
   assert.deepEqual([node.lab.restores.inventory(), readdirSync(node.dir)], [before, []]);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Message } from "#protocol/messages.ts";
+import type { RestoreTest } from "#protocol/restore.ts";
 import { restoredBytes, restoreFraction } from "../../../agent/core/restore/task-progress.ts";
 import { newId, plantTest, startOperations, startRestoreNode, statesOf } from "../../support/restore-node.ts";
 
@@ -74,6 +75,43 @@ for (const [storage, state, reason, measures] of [
     assert.deepEqual([report.outcome, step?.state, step?.reason], ["passed", state, reason]);
     assert.deepEqual([report.measures.sequentialRead, report.measures.randomRead], measures);
     assert.deepEqual([node.lab.restores.safety.violations, node.lab.misuses], [[], []]);
+  });
+}
+
+const bootedNets: [what: string, type: "qemu" | "lxc", order: Partial<RestoreTest>, net: RegExp][] = [
+  [
+    "a VM whose services are checked boots with its link, and as the machine that its network knows",
+    "qemu",
+    {},
+    /^net0: virtio=BC:24:11:00:00:01,bridge=pvt[0-9a-f]{8},link_down=0$/m,
+  ],
+  [
+    "a VM whose agent is all that is asked has no link",
+    "qemu",
+    { checks: [{ name: "alive", kind: "agent-ping" }] },
+    /^net0: .*,link_down=1$/m,
+  ],
+  [
+    "in a sandbox that tests share a VM has a MAC of its own",
+    "qemu",
+    { sandbox: "shop" },
+    /^net0: virtio=(?!BC:24:11:00:00:01)/m,
+  ],
+  ["a container boots with its link, too", "lxc", {}, /^net0: name=eth0,bridge=pvt[0-9a-f]{8},.*link_down=0/m],
+];
+for (const [what, type, order, net] of bootedNets) {
+  test(what, async (t) => {
+    const node = await startRestoreNode(t);
+    const agent = startOperations(node);
+    const id = newId();
+    let file: string | undefined;
+    agent.onStep("heartbeat", () => {
+      file = node.lab.tree.readGuest(990_000);
+    });
+    agent.start(id, { kind: "restore-test", params: plantTest(node, type, order) });
+    const report = await agent.report(id);
+    assert.deepEqual([report.outcome, node.lab.restores.safety.violations, node.lab.misuses], ["passed", [], []]);
+    assert.match(file ?? "", net);
   });
 }
 

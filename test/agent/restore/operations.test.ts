@@ -214,6 +214,7 @@ test("a dry run names every call and makes none of them", async (t) => {
       "compare GET",
       "strip PUT",
       "unlock PUT",
+      "start PUT",
       "start POST",
       "stop POST",
       "destroy DELETE",

@@ -20,6 +20,7 @@ const vm: Isolation = {
   source: { vmid: 9401, volid: "vmabk:backup/vzdump-qemu-9401-2026_11_23-03_13_02.vma.zst" },
   storage: "vmstore",
   bridge: "pvt0",
+  keepMacs: true,
   memoryMib: 300,
 };
 const container: Isolation = {
@@ -28,6 +29,7 @@ const container: Isolation = {
   source: { vmid: 210, volid: "backups:backup/vzdump-lxc-210-2026_11_23-02_43_40.tar.zst" },
   storage: "vmstore",
   bridge: "pvt0",
+  keepMacs: true,
 };
 const description = `Restore test.\n\nproven-test op=${operation}\n`;
 
@@ -75,9 +77,16 @@ watchdog: model=i6300esb,action=reset
 
 test("every network card of a VM goes to the sandbox with its link down, also one without a bridge", () => {
   const { create } = planVm(parseBackedUpConfig("qemu", nastyVm), vm);
-  assert.equal(create.net0, "virtio,bridge=pvt0,link_down=1");
-  assert.equal(create.net1, "e1000,bridge=pvt0,link_down=1");
-  assert.equal(create.net2, "virtio,bridge=pvt0,link_down=1");
+  assert.equal(create.net0, "virtio=BC:24:11:94:01:00,bridge=pvt0,link_down=1");
+  assert.equal(create.net1, "e1000=BC:24:11:94:01:01,bridge=pvt0,link_down=1");
+  assert.equal(create.net2, "virtio=BC:24:11:94:01:02,bridge=pvt0,link_down=1");
+});
+
+test("where somebody else may have its MACs, in a sandbox that tests share, and where it has none that a card may have, PVE makes new ones", () => {
+  const shared = planVm(parseBackedUpConfig("qemu", nastyVm), { ...vm, keepMacs: false }).create;
+  assert.deepEqual([shared.net0, shared.net2], ["virtio,bridge=pvt0,link_down=1", "virtio,bridge=pvt0,link_down=1"]);
+  const multicast = planVm(parseBackedUpConfig("qemu", "net0: virtio=BD:24:11:94:01:00,bridge=vmbr0\n"), vm).create;
+  assert.equal(multicast.net0, "virtio,bridge=pvt0,link_down=1");
 });
 
 test("a VM is created locked, unique and never started", () => {

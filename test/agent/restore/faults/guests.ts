@@ -172,7 +172,7 @@ export const guestFaults: Scenario[] = [
     steps: { compare: "failed", start: undefined, destroy: "passed" },
   },
   {
-    name: "an operator who puts a card onto production before its link comes up",
+    name: "an operator who puts a card onto production while the guest boots",
     type: "qemu",
     at: ["network", inject({ kind: restore, fault: "operator", vmid: testVmid, does: "rewire" })],
     outcome: "failed",
