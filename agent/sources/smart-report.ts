@@ -74,11 +74,18 @@ function readReport(json: JsonObject): SmartReport {
     spare: asNumber(nvme?.available_spare) / 100,
     reallocated: first(raw(5), asNumber(json.scsi_grown_defect_list)),
     pending: raw(197),
-    mediaErrors: first(asNumber(nvme?.media_errors), raw(187)),
+    mediaErrors: first(asNumber(nvme?.media_errors), raw(187), scsiUncorrected(json)),
     crcErrors: raw(199),
     powerOnSec: asNumber(asObject(json.power_on_time)?.hours) * 3600,
     healthy: typeof passed === "boolean" ? Number(passed) : Number.NaN,
   };
+}
+
+/** What a SAS disk could not read, write or verify even with all its corrections (`scsiPrintErrorCounterLog` in smartmontools' scsiprint.cpp). */
+function scsiUncorrected(json: JsonObject): number {
+  const pages = Object.values(asObject(json.scsi_error_counter_log) ?? {});
+  const counts = pages.map((page) => asNumber(asObject(page)?.total_uncorrected_errors)).filter(Number.isFinite);
+  return counts.length === 0 ? Number.NaN : counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** Used life: as the disk's own endurance indicator says, else what is left by its attribute. */

@@ -12,7 +12,10 @@ import { parseSmart, type SmartAnswer, type SmartReport } from "./smart-report.t
 const ids = idsOf("disk");
 const source = "smartctl";
 
-/** One command for each disk every half an hour, one disk after the other; one that tells nothing is asked again after a day. */
+/**
+ * One command for each disk every half an hour, one disk after the other. What never told anything is asked again after a day: a RAID controller's
+ * volume, say. A disk that told something once is not: it falls silent when it dies.
+ */
 const diskEveryMs = 30 * minuteMs;
 const muteEveryMs = 24 * hourMs;
 
@@ -21,19 +24,17 @@ type Disk = {
   answer: SmartAnswer;
   /** Monotonic. */
   askedMs: number;
-  /** The newest report, also while the disk sleeps. */
+  /** The newest report, also while the disk sleeps or says nothing: which disk it is. */
   report?: SmartReport;
+  /** smartctl finds nothing there, and never did. */
+  mute?: true;
+  /** Why smartctl could not ask it. */
+  failed?: string;
 };
 
 const physicalDisk = /^(sd[a-z]+|hd[a-z]|nvme[0-9]+n[0-9]+)$/;
 // What hypervisors and storage targets write into their disks' INQUIRY: there is no disk to ask behind these.
 const virtualModel = /QEMU|VBOX|VMware|Virtual Disk|LIO-ORG|VIRTUAL-DISK|iSCSI|TrueNAS|COMSTAR/i;
-
-/** What is known of a disk after it was asked: one that sleeps is not read, and is as it was. */
-function reportAfter(answer: SmartAnswer, known: Disk | undefined): Disk["report"] {
-  if (answer.state === "read") return answer.report;
-  return answer.state === "asleep" ? known?.report : undefined;
-}
 
 /** Names of the node's disks that may know SMART, from /sys/block (no command). */
 function listDisks(root: string, files: NowReader): string[] {
@@ -101,34 +102,39 @@ export class SmartSource implements SlowSource {
       if (known !== undefined && this.clock.monotonicMs() - known.askedMs < everyMsOf(known)) continue;
       if (!(await this.ask(name, known))) break;
     }
-    this.told.set([...this.disks.values()].map(factsOf));
+    const disks = [...this.disks.values()];
+    this.problem = disks.find(({ failed }) => failed !== undefined)?.failed;
+    this.told.set(disks.map(factsOf));
   }
 
   /** False: smartctl itself can't be run, so the other disks need not be tried. */
   private async ask(name: string, known: Disk | undefined): Promise<boolean> {
     const askedMs = this.clock.monotonicMs();
     const result = await this.run("smartctl", ["--json=c", "-n", "standby", "-a", `/dev/${name}`], { timeoutMs: 30_000 });
-    if (!result.ok) {
-      this.problem = result.problem;
-      this.disks.set(name, { name, askedMs, answer: { state: "none", problem: result.problem } });
-      return !result.problem.endsWith("not installed");
-    }
-    this.problem = undefined;
-    const answer = parseSmart(result.stdout, result.code);
-    const report = reportAfter(answer, known);
-    this.disks.set(name, { name, askedMs, answer, ...(report === undefined ? {} : { report }) });
-    return true;
+    const answer = result.ok ? parseSmart(result.stdout, result.code) : { state: "none" as const, problem: result.problem };
+    const report = answer.state === "read" ? answer.report : known?.report;
+    const mute = result.ok && answer.state === "none" && report === undefined;
+    this.disks.set(name, {
+      name,
+      askedMs,
+      answer,
+      ...(report === undefined ? {} : { report }),
+      ...(mute ? { mute } : {}),
+      ...(result.ok ? {} : { failed: result.problem }),
+    });
+    return result.ok || !result.problem.endsWith("not installed");
   }
 
   put(table: SampleTable, { node }: Pick<NodeSight, "node">): void {
     const nowMs = this.clock.monotonicMs();
     for (const disk of this.disks.values()) {
-      if (disk.report !== undefined && nowMs - disk.askedMs <= 2 * diskEveryMs) putDisk(table, node, disk, disk.report);
+      if (disk.report === undefined || disk.answer.state === "none") continue;
+      if (nowMs - disk.askedMs <= 2 * diskEveryMs) putDisk(table, node, disk, disk.report);
     }
   }
 }
 
-const everyMsOf = ({ answer }: Disk) => (answer.state === "none" ? muteEveryMs : diskEveryMs);
+const everyMsOf = ({ mute }: Disk) => (mute ? muteEveryMs : diskEveryMs);
 
 function putDisk(table: SampleTable, node: NodeName, { name, answer }: Disk, report: SmartReport): void {
   const key = parseEntityKey(diskKey(node, diskId(report, name)));

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { NodeName } from "#protocol/ids.ts";
+import { SampleTable } from "../../../agent/core/table.ts";
+import type { RunCommand } from "../../../agent/ports.ts";
 import { parseCephStatus } from "../../../agent/sources/ceph.ts";
 import { parseHaStatus, parseJobs, parseReplicationConfig } from "../../../agent/sources/cluster-files.ts";
+import { NowReader } from "../../../agent/sources/files.ts";
 import { localMounts } from "../../../agent/sources/filesystems.ts";
 import { parseFsinfo, runningBackups } from "../../../agent/sources/guest-agent.ts";
 import { hasFailed, pbsTaskStartSec } from "../../../agent/sources/pbs-answers.ts";
@@ -9,11 +13,12 @@ import { parsePbsStorages, serverIdOf } from "../../../agent/sources/pbs-config.
 import { parseReplication } from "../../../agent/sources/replication.ts";
 import { parseMilliCelsius, sensorName } from "../../../agent/sources/sensors.ts";
 import { instanceName } from "../../../agent/sources/slow-source.ts";
-import { diskId } from "../../../agent/sources/smart.ts";
+import { diskId, SmartSource } from "../../../agent/sources/smart.ts";
 import { parseSmart } from "../../../agent/sources/smart-report.ts";
 import { needsCloseLook, parseLvs, type Thinpool } from "../../../agent/sources/thinpools.ts";
 import { parseUpdates } from "../../../agent/sources/updates.ts";
-import { recorded } from "../../support/recorded-node.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { RecordedNode, recorded } from "../../support/recorded-node.ts";
 
 const smart = (json: object, code = 0) => parseSmart(JSON.stringify(json), code);
 
@@ -45,6 +50,61 @@ test("SMART: wear is what is used up, whether the disk counts up or down", () =>
   assert.equal(wear({ endurance_used: { current_percent: 7 } }), 0.07);
   assert.ok(Math.abs((wear(attribute("Wear_Leveling_Count", 92)) ?? 0) - 0.08) < 1e-9);
   assert.equal(wear(attribute("Reallocated_Sector_Ct", 92)), Number.NaN);
+});
+
+test("SMART: a SAS disk counts what it could not read, write or verify", () => {
+  const page = (total_uncorrected_errors: number) => ({ total_errors_corrected: 9, total_uncorrected_errors });
+  const answer = smart({
+    smart_status: { passed: true },
+    scsi_error_counter_log: { read: page(2), write: page(0), verify: page(1) },
+  });
+  assert.equal(answer.state === "read" && answer.report.mediaErrors, 3);
+  const old = smart({ smart_status: { passed: true } });
+  assert.equal(old.state === "read" && old.report.mediaErrors, Number.NaN);
+});
+
+test("a disk that stops answering keeps its name, has no values, and is asked on; what never answered is asked once a day", async (t) => {
+  const node = new RecordedNode(t, { pve: false });
+  const clock = new FakeClock();
+  for (const disk of ["sda", "sdb"]) node.write(`sys/block/${disk}/device/model`, "ST4000NM0023\n");
+  const asked: string[] = [];
+  const noAnswer = { stdout: '{"smartctl":{"messages":[{"string":"failed","severity":"error"}]}}', code: 2 };
+  let sda: Awaited<ReturnType<RunCommand>> = { ok: true, stdout: "", stderr: "", code: 0 };
+  const run: RunCommand = async (_file, args) => {
+    asked.push(args.at(-1) ?? "");
+    return args.at(-1) === "/dev/sda" ? sda : { ok: true, stderr: "", ...noAnswer };
+  };
+  const source = new SmartSource(node.root, new NowReader(node.root), run, clock);
+  const values = () => {
+    const table = new SampleTable();
+    table.begin();
+    source.put(table, { node: "pve1" as NodeName });
+    return table.schema().entities.map(({ key }) => key);
+  };
+  const later = async (minutes: number) => {
+    await clock.advance(minutes * 60_000);
+    asked.length = 0;
+    await source.refresh();
+    return asked;
+  };
+  const good = JSON.stringify({ smart_status: { passed: true }, serial_number: "Z1Z0" });
+  sda = { ok: true, stdout: good, stderr: "", code: 0 };
+  await source.refresh();
+  assert.deepEqual([asked, values()], [["/dev/sda", "/dev/sdb"], ["disk/pve1/Z1Z0"]]);
+  sda = { ok: true, stderr: "", ...noAnswer };
+  assert.deepEqual([await later(31), values()], [["/dev/sda"], []]);
+  assert.deepEqual(
+    source.told.value.map(({ id, smart: state }) => [id, state]),
+    [
+      ["Z1Z0", "none"],
+      ["sdb", "none"],
+    ],
+  );
+  sda = { ok: false, problem: "smartctl: no answer within 30000 ms" };
+  assert.deepEqual([await later(31), values(), source.problem], [["/dev/sda"], [], "smartctl: no answer within 30000 ms"]);
+  sda = { ok: true, stdout: good, stderr: "", code: 0 };
+  assert.deepEqual([await later(31), values(), source.problem], [["/dev/sda"], ["disk/pve1/Z1Z0"], undefined]);
+  assert.deepEqual(await later(24 * 60), ["/dev/sda", "/dev/sdb"]);
 });
 
 test("a disk is named by its serial number in letters a key may have, else by its device", () => {
