@@ -9,14 +9,18 @@ import {
   receiverTestSchema,
   receiverViewSchema,
 } from "#protocol/notifications.ts";
+import { allows } from "../core/keys.ts";
 import { neededSecrets, receiverProblems, secretFields, secretName, withOwnRefs } from "../core/receiver-check.ts";
 import { Refusal } from "../core/refusal.ts";
+import { holdsEverywhere } from "../core/viewer.ts";
 import { type ReceiverPorts, secretsSet } from "../delivery.ts";
 import { parseWebhookSecret } from "../secret-text.ts";
+import { withoutCapabilities } from "../shown-receiver.ts";
 import { actorOf, body, checkSameId, found, json, refuseProblems } from "./documents.ts";
-import type { HubApp } from "./env.ts";
+import type { HubApp, HubContext } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
+import { seenPorts } from "./seen.ts";
 
 const tags = ["receivers"];
 const params = z.object({ id: slugSchema });
@@ -79,12 +83,14 @@ const routes = {
 export function receiverRoutes(app: HubApp, ports: HttpPorts, delivery: ReceiverPorts): void {
   const { state } = ports;
   const view = (receiver: Receiver) => viewOf(receiver, delivery);
-  app.openapi(routes.list, (c) =>
-    c.json({ items: state.list("receiver").map(({ document }) => view(document)), next: null }, 200),
-  );
+  const shown = (c: HubContext) => (mayChange(c, ports) ? view : (receiver: Receiver) => view(withoutCapabilities(receiver)));
+  app.openapi(routes.list, (c) => {
+    const items = state.list("receiver").map(({ document }) => document);
+    return c.json({ items: items.map(shown(c)), next: null }, 200);
+  });
   app.openapi(routes.get, (c) => {
     const { id } = c.req.valid("param");
-    return c.json(view(found(state.get("receiver", id), `receiver ${id}`)), 200);
+    return c.json(shown(c)(found(state.get("receiver", id), `receiver ${id}`)), 200);
   });
   app.openapi(routes.test, async (c) => {
     const { id } = c.req.valid("param");
@@ -179,6 +185,13 @@ function checked(
     secrets.change(Object.fromEntries(changes.map((name) => [secretName(receiver.id, name), given[name]])));
   }
   return receiver;
+}
+
+/** Whether the caller could write what he reads. */
+function mayChange(c: HubContext, ports: HttpPorts): boolean {
+  const viewer = c.get("viewer");
+  if (viewer.kind === "everything") return allows(c.get("caller").scopes, "write");
+  return holdsEverywhere(viewer, seenPorts(ports, viewer).around, "Sys.Modify");
 }
 
 function viewOf(receiver: Receiver, { dispatcher, secrets }: ReceiverPorts): ReceiverView {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Scope } from "#protocol/api.ts";
 import { MessageServer } from "../../support/message-server.ts";
 import { common, notificationOf } from "../../support/notifications.ts";
 import { type TestHub, testHub } from "../../support/test-hub.ts";
@@ -13,8 +14,8 @@ const gotify = (url: string, given: object = {}) => ({
   secrets: { token: "hunter2-token" },
 });
 
-function api(hub: TestHub) {
-  const headers = { Authorization: `Bearer ${hub.newKey("write")}`, "Content-Type": "application/json", Host: "hub.lan" };
+function api(hub: TestHub, scope: Scope = "write") {
+  const headers = { Authorization: `Bearer ${hub.newKey(scope)}`, "Content-Type": "application/json", Host: "hub.lan" };
   return async (method: string, path: string, body?: unknown) => {
     const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
     const answer = await hub.app.request(`https://hub.lan/api/v1/${path}`, init);
@@ -40,6 +41,29 @@ test("a receiver's secrets are written once and shown nowhere: not by the API, t
   assert.equal(statSync(file).mode & 0o777, 0o600);
   assert.match(readFileSync(file, "utf8"), /hunter2-token/);
   assert.equal(hub.state.auditLog().at(-1)?.kind, "receiver");
+});
+
+test("who may only look sees where a receiver sends to, and not the part of an address that lets anybody send there", async (t) => {
+  const hub = testHub(t);
+  const change = api(hub);
+  const look = api(hub, "read");
+  const home = "https://ha.example.org:8123/api/webhook/-s3cret";
+  await change("POST", "receivers", webhook(home));
+  await change("POST", "receivers", gotify("https://push.example.org/"));
+  const ntfy = { ...common, id: "ntfy", type: "ntfy", url: "https://ntfy.example.org/", topic: "alerts-8f3a" };
+  assert.equal((await change("POST", "receivers", { receiver: ntfy })).status, 201);
+  const urls = async (ask: typeof change) =>
+    (await ask("GET", "receivers")).json.items.map(({ receiver }: { receiver: { url: string; topic?: string } }) => [
+      receiver.url,
+      receiver.topic,
+    ]);
+  assert.deepEqual(await urls(look), [
+    ["https://ha.example.org:8123/…", undefined],
+    ["https://ntfy.example.org/", "…"],
+    ["https://push.example.org/", undefined],
+  ]);
+  assert.equal((await look("GET", "receivers/hook")).json.receiver.url, "https://ha.example.org:8123/…");
+  assert.equal((await change("GET", "receivers/hook")).json.receiver.url, home);
 });
 
 test("a change keeps the secret it doesn't give, unless the server is another one; removing it removes the secret", async (t) => {
