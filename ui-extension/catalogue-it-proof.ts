@@ -45,6 +45,8 @@ export const italianProof: Readonly<Record<string, string>> = {
   "Newest tests": "Prove più recenti",
   "No backup of this guest was ever restored to see whether it works.":
     "Nessun backup di questo guest è mai stato ripristinato per vedere se funziona.",
+  "No storage holds a backup of it": "Nessuno storage contiene un suo backup",
+  "No storage was listed yet": "Nessuno storage è stato ancora elencato",
   "Not proven: {what}": "Non provato: {what}",
   "Ordered by": "Ordinata da",
   PDF: "PDF",
@@ -103,4 +105,7 @@ export const italianProof: Readonly<Record<string, string>> = {
   "random reads": "letture casuali",
   restore: "ripristino",
   "Restore tests": "Prove di ripristino",
+  "There is no such restore test here: the link is old or cut off, or you may not see its guest.":
+    "Qui non c'è questa prova di ripristino: il link è vecchio o troncato, o non ti è permesso vedere il suo guest.",
+  "There is nothing to test: {why}": "Non c'è niente da provare: {why}",
 };

@@ -55,6 +55,11 @@ export class ProofApi {
     return this.request("proof");
   }
 
+  /** One of them. */
+  guest(vmid: number, cluster: string): Promise<Answer<Page<GuestProofView>>> {
+    return this.request(`proof?guest=${vmid}&cluster=${encodeURIComponent(cluster)}`);
+  }
+
   policies(): Promise<Answer<Page<PolicyView>>> {
     return this.request("policies");
   }

@@ -42,9 +42,14 @@ function badgeOf({ vmid }: GuestView, now: number): ProofBadge {
 function proofOf(guest: GuestView, now: number): GuestProofView {
   const { cluster, entity, vmid, type, name, node, tags, pool } = guest;
   const slower = [{ measure: "restoreSpeed", before: 210_000_000, now: 60_000_000, factor: 3.5 }];
+  const isBare = vmid === 109;
   return {
-    ...{ cluster, entity, vmid, type, name, node, tags: [...tags], pool, protected: "yes", gaps: [], backups: 3 },
-    lastBackup: { at: now - 9 * hourMs, storage: "nfs1", volid: `nfs1:backup/vzdump-${type}-${vmid}.zst`, bytes: 2 ** 33 },
+    ...{ cluster, entity, vmid, type, name, node, tags: [...tags], pool },
+    ...(isBare ? { protected: "no", backups: 0 } : { protected: "yes", backups: 3 }),
+    gaps: isBare ? [{ gap: "no-backup", text: "No storage holds a backup of it" }] : [],
+    lastBackup: isBare
+      ? null
+      : { at: now - 9 * hourMs, storage: "nfs1", volid: `nfs1:backup/vzdump-${type}-${vmid}.zst`, bytes: 2 ** 33 },
     lastVerifiedAt: null,
     proof: badgeOf(guest, now),
     dueAt: vmid === 101 ? null : now + 2 * dayMs,
@@ -119,7 +124,11 @@ export function addProofApi(
     return run;
   };
 
-  app.get("/api/v1/proof", (c) => c.json(page(real(Date.now()).map((guest) => proofOf(guest, Date.now())))));
+  app.get("/api/v1/proof", (c) => {
+    const { guest: vmid } = c.req.query();
+    const asked = real(Date.now()).filter((guest) => vmid === undefined || guest.vmid === Number(vmid));
+    return c.json(page(asked.map((guest) => proofOf(guest, Date.now()))));
+  });
   app.get("/api/v1/backups", (c) => c.json(page([])));
   app.get("/api/v1/restore-tests", (c) => {
     const { guest } = c.req.query();

@@ -25,7 +25,7 @@ after(async () => {
   await hub.close();
 });
 afterEach(() => {
-  const refused = /^Failed to load resource: the server responded with a status of 400/;
+  const refused = /^Failed to load resource: the server responded with a status of 40[04]/;
   assert.deepEqual(
     visited.complaints.filter((line) => !refused.test(line)),
     [],
@@ -87,6 +87,20 @@ test("a backup is tested in two presses of a key; the run appears at once, goes 
   await page.getByRole("region", { name: "Newest tests" }).getByText("It restores and boots").waitFor();
   await now.getByRole("button", { name: "Cancel" }).click();
   await now.getByText("Being cancelled by key:fake").waitFor();
+});
+
+test("where no storage holds a backup of a guest its page says so, and offers no test of one", async () => {
+  await goTo("#/guest/109", "proven-guest-proof h2");
+  await page.getByText("There is nothing to test: No storage holds a backup of it").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Test this backup …" }).count(), 0);
+  await goTo("#/guest/107", "proven-guest-proof h2");
+  await page.getByRole("button", { name: "Test this backup …" }).waitFor();
+  assert.equal(await page.getByText("There is nothing to test").count(), 0);
+});
+
+test("a cut-off link to a restore test says what is wrong with it in words", async () => {
+  await goTo("#/proofs/run-nowhere", "proven-run .said");
+  await page.getByText("There is no such restore test here: the link is old or cut off").waitFor();
 });
 
 test("a kept test guest counts down, is kept longer from what is left, is reached by its console, and is removed", async () => {

@@ -67,8 +67,11 @@ function whyOf(guest: GuestProofView, look: MatrixLook, verdicts: ReadonlyMap<st
     case "failed":
     case "unknown":
       return verdicts.get(guest.proof.runId ?? "") ?? "";
-    case "never":
-      return gapOf(guest, "no-backup") ?? (guest.dueAt === null ? t("No policy takes it") : "");
+    case "never": {
+      const without = gapOf(guest, "no-backup");
+      if (without !== undefined) return t(without);
+      return guest.dueAt === null ? t("No policy takes it") : "";
+    }
     case "old":
       return guest.dueAt === null ? t("No policy takes it") : "";
     case "part":

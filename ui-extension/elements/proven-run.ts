@@ -1,6 +1,6 @@
 import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import type { RunDetail, RunStep } from "#protocol/proof.ts";
-import type { Answer } from "../api.ts";
+import type { Answer, ApiProblem } from "../api.ts";
 import { formatExact } from "../core/age.ts";
 import { countdown } from "../core/matrix.ts";
 import { againOf, levelWords, lookOfRun, runWords, slowerWords, stepWords } from "../core/proofs.ts";
@@ -95,7 +95,7 @@ export class ProvenRun extends PanelElement {
     return html`
       <p>${link(panel, sectionRoute("proofs"), html`‹ ${t("All restore proofs")}`)}</p>
       ${detail.state === "loading" ? html`<p class="dim" role="status">${t("Loading …")}</p>` : nothing}
-      ${detail.state === "failed" ? said(refusal(detail.problem)) : nothing}
+      ${detail.state === "failed" ? said(notFound(detail.problem)) : nothing}
       ${detail.state === "there" ? this.#page(this.#upToDate(detail.value)) : nothing}
     `;
   }
@@ -305,3 +305,9 @@ export class ProvenRun extends PanelElement {
   }
 }
 customElements.define("proven-run", ProvenRun);
+
+/** A link may be cut off or old: the hub calls its number no number, or knows no run of it. */
+const notFound = (problem: ApiProblem): Said =>
+  problem.status === 400 || problem.status === 404
+    ? { ok: false, text: t("There is no such restore test here: the link is old or cut off, or you may not see its guest.") }
+    : refusal(problem);
