@@ -68,11 +68,14 @@ async function untilAlive(run: TestRun, made: Made): Promise<string | undefined>
   }
 }
 
+/** `lxc-attach` was inside then, beside the first process that runs there: an image of one program alone has no `true`. */
+const noSuchProgram: ReadonlySet<number> = new Set([126, 127]);
+
 async function askAlive({ ports, signal }: TestRun, { guest }: Made): Promise<string | undefined> {
   if (guest.type === "lxc") {
     const ran = await execInGuest(ports, guest, ["true"], { timeoutMs: 10_000, signal });
     if (!ran.ok) return ran.problem;
-    return ran.code === 0 ? undefined : ran.stderr.trim().slice(0, 300) || `exit code ${ran.code}`;
+    return ran.code === 0 || noSuchProgram.has(ran.code) ? undefined : ran.stderr.trim().slice(0, 300) || `exit code ${ran.code}`;
   }
   const answer = await ports.api.post(`/nodes/${ports.node}/qemu/${guest.vmid}/agent/ping`);
   return answer.ok ? undefined : tellError(answer.error);

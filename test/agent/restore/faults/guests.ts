@@ -181,6 +181,22 @@ export const guestFaults: Scenario[] = [
     steps: { network: "failed", destroy: "passed" },
   },
   {
+    name: "a container of one program alone, without even true: that somebody gets inside shows that it runs",
+    type: "lxc",
+    order: { checks: [] },
+    ports: ({ ports }) => ({
+      run: async (file, args, options) => {
+        const isTrue = file === "pct" && args[0] === "exec" && args.at(-1) === "true";
+        const ran = await ports.run(file, args, options);
+        return isTrue && ran.ok && ran.code === 0 ? { ...ran, code: 127, stderr: 'Failed to exec "true"' } : ran;
+      },
+    }),
+    outcome: "passed",
+    level: "boots",
+    reason: /^The backup is good/,
+    steps: { heartbeat: "passed", network: "skipped" },
+  },
+  {
     name: "an operator who only gives it more memory does no harm",
     type: "lxc",
     at: ["checks", inject({ kind: restore, fault: "operator", vmid: testVmid, does: "edit" })],
