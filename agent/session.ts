@@ -9,6 +9,7 @@ import {
   type Message,
   type MessageOf,
   type MessageType,
+  messages,
   parseMessageText,
   type RefusalCode,
   type TaskReport,
@@ -16,12 +17,12 @@ import {
 import type { WayResult } from "#protocol/outlet.ts";
 import { keyChangeBytes } from "#protocol/renewal.ts";
 import { linkVersions, negotiate, softwareVersion } from "#protocol/version.ts";
-import { Bell } from "./bell.ts";
 import type { Facts } from "./facts.ts";
 import type { HubPlace } from "./hub-place.ts";
 import type { HubSocket } from "./hub-socket.ts";
 import type { AgentIdentity } from "./identity.ts";
 import type { BackupFeed, Clock, Log } from "./ports.ts";
+import { type Pings, RecordPump } from "./record-pump.ts";
 import type { SpoolStore } from "./spool-store.ts";
 
 const sessionTiming = {
@@ -31,11 +32,6 @@ const sessionTiming = {
   /** From the opening to the welcome. */
   welcomeWithinMs: 2 * limits.helloWithinMs,
 } as const;
-
-/** Link version that knows operations and backups. */
-const operationsSince = 2;
-/** And that knows of new keys. */
-const renewalSince = 2;
 
 /** As the message's schema says. */
 const tasksPerMessage = 2000;
@@ -89,31 +85,25 @@ export async function runSession(socket: HubSocket, ports: SessionPorts, signal:
 
 class Session {
   private readonly over = new AbortController();
-  private readonly bell = new Bell();
+  private readonly pings = new SocketPings(() => this.socket.ping());
+  private readonly pump: RecordPump;
   private end: SessionEnd | undefined;
   private helloSent = false;
   private welcomed = false;
   private version: number = linkVersions.min;
   private nonce = "";
   private problems = 0;
-  /** Numbers of the records that are sent and not acknowledged. */
-  private onTheWay: number[] = [];
   private detachOperations: (() => void) | undefined;
-  private pings = 0;
-  private pongs = 0;
   /** Since the newest look: the hub was heard, and before it, it was not. */
   private heard = false;
   private asked = false;
-  /** A resync that the pump has not dealt with yet. */
-  private resyncDue = false;
-  /** Pongs after which a resync is about what was sent since the last one. */
-  private resyncHeardFrom = 0;
-  private ackedAtResync = -1;
 
   constructor(
     private readonly socket: HubSocket,
     private readonly ports: SessionPorts,
-  ) {}
+  ) {
+    this.pump = new RecordPump({ store: ports.store, pings: this.pings, send: (record) => socket.send(record) });
+  }
 
   async run(signal: AbortSignal): Promise<SessionEnd> {
     const stop = () => this.finish({ why: "stopped" }, 1001, "agent stops");
@@ -122,7 +112,7 @@ class Session {
     this.socket.start({
       text: (text) => this.hear(text),
       pong: () => {
-        this.pongs++;
+        this.pings.answered++;
         this.heard = true;
       },
       closed: (code) => this.finish({ why: "closed", code }),
@@ -153,15 +143,10 @@ class Session {
       await this.ports.clock.sleep(sessionTiming.lookEveryMs, this.over.signal);
       if (this.over.signal.aborted) return;
       if (!this.heard && this.asked) this.finish({ why: "silent" }, 1006);
-      if (!this.heard && !this.asked) this.ping();
+      if (!this.heard && !this.asked) this.pings.ask();
       this.asked = !this.heard;
       this.heard = false;
     }
-  }
-
-  private ping(): void {
-    this.pings++;
-    this.socket.ping();
   }
 
   private async awaitWelcome(): Promise<void> {
@@ -189,10 +174,10 @@ class Session {
         this.finish({ why: "refused", ...body }, 1000);
         break;
       case "ack":
-        this.acknowledged(body.seq);
+        this.pump.acknowledged(body.seq);
         break;
       case "resync":
-        this.resync(body.problem);
+        if (this.pump.resync()) this.ports.log(4, "the hub can't read the stream, sending it anew", body);
         break;
       case "duties":
         this.ports.setDuties(body.duties);
@@ -255,7 +240,7 @@ class Session {
 
   private offerNextKey(): void {
     const { identity, self } = this.ports;
-    const next = this.version >= renewalSince ? identity.next() : undefined;
+    const next = this.version >= messages["key.next"].since ? identity.next() : undefined;
     if (next === undefined) return;
     const { publicKey } = identity;
     const bytes = keyChangeBytes({ nonce: this.nonce, ...self, publicKey, nextKey: next.publicKey });
@@ -307,8 +292,8 @@ class Session {
     facts.onInventory = (inventory) => this.send("inventory", inventory);
     this.sendTasks(facts.tasks());
     facts.onTasks = (tasks) => this.sendTasks(tasks);
-    store.onRecord = () => this.bell.ring();
-    if (this.version >= operationsSince) {
+    store.onRecord = () => this.pump.ring();
+    if (this.version >= messages["op.result"].since) {
       this.ports.backups?.listen((part) => {
         if (this.end === undefined) this.send("backups", part);
         return this.end === undefined;
@@ -316,7 +301,7 @@ class Session {
       this.detachOperations = this.ports.operations?.attach((message) => this.socket.send(JSON.stringify(message)));
     }
     void this.tellTime();
-    this.pump(welcome.lastSeq).catch((error: unknown) => {
+    this.pump.run(welcome.lastSeq, this.over.signal).catch((error: unknown) => {
       this.ports.log(3, "sending stopped", { problem: String(error) });
       this.finish({ why: "closed", code: 1011 }, 1011);
     });
@@ -338,49 +323,17 @@ class Session {
       await this.ports.clock.sleep(sessionTiming.clockEveryMs, this.over.signal);
     }
   }
+}
 
-  private acknowledged(seq: number): void {
-    this.ports.store.acknowledge(seq);
-    this.onTheWay = this.onTheWay.filter((one) => one > seq);
-    this.bell.ring();
-  }
+/** Pings of one socket. */
+class SocketPings implements Pings {
+  asked = 0;
+  answered = 0;
 
-  /** Records that were on the way when the hub lost the thread bring more of these: only what comes behind the next pong is news. */
-  private resync(problem: string): void {
-    if (this.resyncDue || this.pongs < this.resyncHeardFrom) return;
-    this.ports.log(4, "the hub can't read the stream, sending it anew", { problem });
-    this.resyncDue = true;
-    this.bell.ring();
-  }
+  constructor(private readonly send: () => void) {}
 
-  /** Sends records as long as the window is open, until the session is over. */
-  private async pump(lastSeq: number): Promise<void> {
-    const { store } = this.ports;
-    let reader = await store.resume(lastSeq);
-    while (this.end === undefined) {
-      if (this.resyncDue) {
-        await this.giveUpUnreadable();
-        reader = await store.resume(store.acked);
-        this.onTheWay = [];
-        this.ping();
-        this.resyncHeardFrom = this.pings;
-        this.resyncDue = false;
-      }
-      const room = limits.unackedRecords - this.onTheWay.length;
-      const records = room > 0 ? await reader.next(room) : [];
-      if (this.end !== undefined || this.resyncDue) continue;
-      for (const { seq, bytes } of records) {
-        this.socket.send(bytes);
-        if (seq > store.acked) this.onTheWay.push(seq);
-      }
-      if (records.length === 0) await this.bell.wait(this.over.signal);
-    }
-  }
-
-  /** Sending again helped nothing since the last resync: then what is kept can't be read by this hub, and a new start is the way on. */
-  private async giveUpUnreadable(): Promise<void> {
-    const { store } = this.ports;
-    if (store.acked === this.ackedAtResync) await store.abandon();
-    this.ackedAtResync = store.acked;
+  ask(): void {
+    this.asked++;
+    this.send();
   }
 }
