@@ -136,7 +136,7 @@ function watchHub({ outlet, hubFiles, hubUnreachableMs }: AgentPorts, link: Link
   else if (awayMs >= hubUnreachableMs && readJoined(hubFiles.stateDir) !== undefined) outlet.hubIsAway(awayMs);
 }
 
-/** A bug in the link must not end the sampling: it is logged, and the link begins anew. */
+/** A bug in what runs beside the sampling must not end it: it is logged, and that part begins anew. */
 async function runForEver(
   name: string,
   run: () => Promise<void>,
@@ -147,9 +147,7 @@ async function runForEver(
     try {
       await run();
     } catch (error) {
-      log(3, `${name} failed, starting it anew`, {
-        problem: errorTrace(error),
-      });
+      log(3, `${name} failed, starting it anew`, { problem: errorTrace(error) });
       await clock.sleep(backoffMs(attempt, random()), signal);
     }
   }
