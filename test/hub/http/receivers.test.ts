@@ -52,16 +52,16 @@ test("who may only look sees where a receiver sends to, and not the part of an a
   await change("POST", "receivers", gotify("https://push.example.org/"));
   const ntfy = { ...common, id: "ntfy", type: "ntfy", url: "https://ntfy.example.org/", topic: "alerts-8f3a" };
   assert.equal((await change("POST", "receivers", { receiver: ntfy })).status, 201);
-  const urls = async (ask: typeof change) =>
-    (await ask("GET", "receivers")).json.items.map(({ receiver }: { receiver: { url: string; topic?: string } }) => [
-      receiver.url,
-      receiver.topic,
-    ]);
-  assert.deepEqual(await urls(look), [
-    ["https://ha.example.org:8123/…", undefined],
-    ["https://ntfy.example.org/", "…"],
-    ["https://push.example.org/", undefined],
-  ]);
+  type Shown = { receiver: { id: string; url?: string; topic?: string } };
+  const { items } = (await look("GET", "receivers")).json as { items: Shown[] };
+  assert.deepEqual(
+    items.flatMap(({ receiver: { id, url, topic } }) => (url === undefined ? [] : [[id, url, topic]])),
+    [
+      ["hook", "https://ha.example.org:8123/…", undefined],
+      ["ntfy", "https://ntfy.example.org/", "…"],
+      ["phone", "https://push.example.org/", undefined],
+    ],
+  );
   assert.equal((await look("GET", "receivers/hook")).json.receiver.url, "https://ha.example.org:8123/…");
   assert.equal((await change("GET", "receivers/hook")).json.receiver.url, home);
 });
