@@ -3,7 +3,17 @@ import { clusterKey, type EpochMs } from "#protocol/ids.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
 import { type AutomaticWindow, automaticWindowsOf, covers, type Versions } from "./core/automatic-window.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
-import { causesAmong, type Dependencies, graceOf, inhibitorOf, mayFollowFromCluster } from "./core/inhibit.ts";
+import {
+  causesAmong,
+  type Dependencies,
+  figureKey,
+  graceOf,
+  inhibitorOf,
+  isWorse,
+  mayFollowFromCluster,
+  sharedFigures,
+  worstOnFigures,
+} from "./core/inhibit.ts";
 import { type EntityFacts, matcherOf } from "./core/scope.ts";
 import { silenceState, silences } from "./core/silence.ts";
 import { recurrenceSpan, SpanCache, windowSpan } from "./core/window.ts";
@@ -22,6 +32,9 @@ export class AlertHolds {
   private readonly windowSpans = new SpanCache<Window>(windowSpan);
   private readonly times = new SpanCache<Recurrence>(recurrenceSpan);
   private causes = new Map<string, AlertRecord[]>();
+  /** By rule: the figure that it shares with others; and the worst alert that fires on each. */
+  private figures: ReadonlyMap<string, string> = new Map();
+  private worst: ReadonlyMap<string, AlertRecord> = new Map();
   /** Causes of this round and of the one before, by id. */
   private known: ReadonlyMap<string, AlertRecord> = new Map();
   private before: ReadonlyMap<string, AlertRecord> = new Map();
@@ -34,6 +47,7 @@ export class AlertHolds {
     this.windowSpans.clear();
     this.times.clear();
     this.followers.clear();
+    this.figures = sharedFigures(input.rules);
     for (const rule of input.rules) this.followers.set(rule.id, mayFollowFromCluster(rule));
   }
 
@@ -63,9 +77,11 @@ export class AlertHolds {
   /** Before a round of `holdOf`. */
   begin(records: Iterable<AlertRecord>, now: EpochMs): void {
     this.now = now;
-    this.causes = causesAmong(records);
+    const all = [...records];
+    this.causes = causesAmong(all);
+    this.worst = worstOnFigures(all, this.figures);
     this.before = this.known;
-    this.known = new Map([...this.causes.values()].flat().map((cause) => [cause.id, cause]));
+    this.known = new Map([...this.causes.values(), [...this.worst.values()]].flat().map((cause) => [cause.id, cause]));
   }
 
   /** The first instant after this round at which time alone may end a hold or begin one, or quiet hours; Infinity: never. */
@@ -115,9 +131,16 @@ export class AlertHolds {
     return null;
   }
 
+  /** An alert about the same figure that says worse of it. */
+  private worseOf(record: AlertRecord): AlertRecord | undefined {
+    const figure = this.figures.get(record.rule);
+    const worst = figure === undefined ? undefined : this.worst.get(figureKey(record, figure));
+    return worst === undefined || !isWorse(worst, record) ? undefined : worst;
+  }
+
   private inhibition(record: AlertRecord, forMs: number): Hold {
     const explains = (cause: AlertRecord) => cause.subject.entity !== clusterKey || (this.followers.get(record.rule) ?? true);
-    const cause = inhibitorOf(record, this.causes, this.dependencies, explains);
+    const cause = inhibitorOf(record, this.causes, this.dependencies, explains) ?? this.worseOf(record);
     if (cause !== undefined) {
       return { suppression: { by: "inhibited", id: cause.id, until: null, text: `Follows from: ${cause.text}` }, anew: false };
     }

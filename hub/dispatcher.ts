@@ -3,6 +3,7 @@ import type { Dispatcher } from "./alert-ports.ts";
 import {
   type Attempt,
   afterAttempt,
+  asOfNow,
   channelPace,
   ended,
   healthy,
@@ -234,7 +235,7 @@ export class DeliveryDispatcher implements Dispatcher {
     const [at, startedMs] = [clock.now(), clock.monotonicMs()];
     const delivery = state.get("delivery", id);
     const gone: SendResult = { ok: false, retry: false, problem: "removed while it waited" };
-    const result = delivery === undefined ? gone : await send(delivery.notification, receiver);
+    const result = delivery === undefined ? gone : await send(asOfNow(delivery.notification, at), receiver);
     return { at, tookMs: Math.round(clock.monotonicMs() - startedMs), result };
   }
 

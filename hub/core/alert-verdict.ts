@@ -49,12 +49,15 @@ export function verdictOf(reason: NotifyReason, alerts: readonly AlertView[], fr
   }
 }
 
+/** Else who sees it recovered asks why no end is told: see holdsOf in alert.ts. */
+const flaps = " (it comes and goes: over after 15 min of calm)";
+
 /** The first alert's sentence, and the names of the others. */
 function sentence(alerts: readonly AlertView[]): string {
   const [first, ...others] = alerts;
   if (first === undefined) return "nothing is wrong any more";
   const names = nameList(others, new Set([first.title]));
-  if (others.length === 0) return first.text;
+  if (others.length === 0) return `${first.text}${first.flapping && first.state === "firing" ? flaps : ""}`;
   return `${first.text} (and ${others.length} more${names === "" ? "" : `: ${names}`})`;
 }
 

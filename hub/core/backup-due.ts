@@ -166,12 +166,20 @@ function overdueOf(
   const since = due - startSlackMs;
   const made = open.filter((task) => isGood(task)).map(({ at }) => at);
   const madeAt = Math.max(span?.newestAt ?? 0, ...made);
-  const inTime = open.filter(({ at }) => at >= since);
-  if (madeAt >= since || inTime.some(({ state }) => state === "running")) return 0;
-  if (inTime.some(isMixed) || unknownAt >= since || (due < knownSince && due > seenAt)) return undefined;
+  if (madeAt >= since) return 0;
   // Counted from the first run that was missed: the next one that is missed must not begin it anew.
   const from = Math.max(bornAt, madeAt > 0 ? madeAt + startSlackMs : seenAt > 0 ? 0 : knownSince);
-  return now - Math.min(due, dueAfter(schedule, (from - 1) as EpochMs) ?? due);
+  const missedAt = Math.min(due, dueAfter(schedule, (from - 1) as EpochMs) ?? due);
+  // One that still runs is not missed, however long it takes. What was missed before it stays so until one has ended well.
+  const secondAt = dueAfter(schedule, missedAt as EpochMs) ?? Number.POSITIVE_INFINITY;
+  const covers = open.find(
+    ({ state, at }) => state === "running" && at >= missedAt - startSlackMs && at < secondAt - startSlackMs,
+  );
+  if (covers !== undefined) return Math.max(0, now - (dueAfter(schedule, (covers.at + startSlackMs) as EpochMs) ?? now));
+  if (open.some((task) => task.at >= since && isMixed(task)) || unknownAt >= since || (due < knownSince && due > seenAt)) {
+    return undefined;
+  }
+  return now - missedAt;
 }
 
 /** A job of several guests ended badly: some of them have their backup, and nobody says which. Its node's alert tells. */

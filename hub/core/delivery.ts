@@ -1,5 +1,6 @@
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Delivery, Notification, ReceiverType } from "#protocol/notifications.ts";
+import { durationText } from "./alert-text.ts";
 import type { BucketRate } from "./limits.ts";
 
 /** What came of one attempt to send. `answer`, `problem`: what the other side said, without secrets. */
@@ -41,6 +42,16 @@ export function newDelivery(notification: Notification, now: EpochMs): Delivery 
     problem: null,
     notification,
   };
+}
+
+/** What takes longer on its way says so: what it tells may be over. */
+const lateMs = 15 * 60_000;
+
+/** A message as it goes out now. One that waited for its receiver says how long in its first line. */
+export function asOfNow(notification: Notification, now: EpochMs): Notification {
+  const waitedMs = now - notification.at;
+  if (waitedMs < lateMs || notification.kind === "test" || notification.kind === "report") return notification;
+  return { ...notification, verdict: `LATE by ${durationText(waitedMs)}: ${notification.verdict}` };
 }
 
 /** Still on its way. */

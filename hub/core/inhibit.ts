@@ -82,6 +82,7 @@ export function mayFollowFromCluster({ entity, condition }: Pick<Rule, "entity" 
 export type Explains = (cause: AlertRecord, alert: AlertRecord) => boolean;
 
 const rank = (severity: Severity) => severities.indexOf(severity);
+export const isWorse = (a: AlertRecord, b: AlertRecord) => rank(a.severity) > rank(b.severity);
 const keyOf = ({ subject }: AlertRecord) => subjectKey(subject.cluster, subject.entity);
 
 /**
@@ -110,6 +111,43 @@ function comesBefore(cause: AlertRecord, alert: AlertRecord): boolean {
   if (worse !== 0) return worse > 0;
   if (cause.alert.state !== "firing") return false;
   return alert.alert.state !== "firing" || cause.alert.firedAt < alert.alert.firedAt;
+}
+
+/** What two thresholds on one figure share: `storage-full` and `storage-nearly-full` are about the same. Undefined: no threshold. */
+export function figureOf({ entity, condition }: Pick<Rule, "entity" | "condition">): string | undefined {
+  if (condition.kind !== "threshold") return undefined;
+  const { signal, per = "", direction, window } = condition;
+  return `${entity} ${signal}/${per} ${direction} ${JSON.stringify(window ?? null)}`;
+}
+
+/** Rules that share their figure with others, with its name. */
+export function sharedFigures(rules: readonly Rule[]): ReadonlyMap<string, string> {
+  const named = rules.flatMap((rule): [string, string][] => {
+    const figure = figureOf(rule);
+    return figure === undefined ? [] : [[rule.id, figure]];
+  });
+  return new Map(named.filter(([id, figure]) => named.some(([other, same]) => other !== id && same === figure)));
+}
+
+/** One figure of one subject. */
+export const figureKey = ({ subject }: AlertRecord, figure: string) =>
+  `${subject.cluster} ${subject.entity}#${subject.incarnation} ${subject.instance ?? ""} ${figure}`;
+
+/** The worst alert that fires on each figure that several rules are about: it says all that a lesser one could. */
+export function worstOnFigures(
+  alerts: Iterable<AlertRecord>,
+  figures: ReadonlyMap<string, string>,
+): ReadonlyMap<string, AlertRecord> {
+  const worst = new Map<string, AlertRecord>();
+  if (figures.size === 0) return worst;
+  for (const alert of alerts) {
+    const figure = figures.get(alert.rule);
+    if (figure === undefined || alert.alert.state !== "firing") continue;
+    const key = figureKey(alert, figure);
+    const known = worst.get(key);
+    if (known === undefined || rank(alert.severity) > rank(known.severity)) worst.set(key, alert);
+  }
+  return worst;
 }
 
 /** Alerts that hold others back, by entity. */

@@ -154,6 +154,14 @@ export class World {
     return task;
   }
 
+  /** The newest task that runs on a node is over. */
+  endTask(node: string, state: TaskView["state"]): void {
+    const running = this.tasks.findLast((task) => task.node === node && task.state === "running");
+    if (running === undefined) throw new Error(`no task runs on ${node}`);
+    this.tasks.splice(this.tasks.indexOf(running), 1);
+    this.note({ ...running, state, endedAt: this.trueTime, status: state === "ok" ? "OK" : state });
+  }
+
   note(task: TaskView): void {
     this.tasks.push(task);
     this.memory.add(task);

@@ -54,7 +54,26 @@ const cases: [
   guest?: number,
 ][] = [
   ["made last night", 0, [job()], [task("2026-03-02T21:00:02Z", "ok")]],
-  ["under way", 0, [job()], [task("2026-03-02T21:00:02Z", "running")]],
+  [
+    "the first one since the guest is there is under way",
+    0,
+    [job()],
+    [task("2026-03-02T21:00:02Z", "running")],
+    0,
+    at("2026-03-02T12:00:00Z"),
+  ],
+  [
+    "under way since the night before: it was not missed, what came after was",
+    5,
+    [job()],
+    [task("2026-02-28T21:00:02Z", "ok"), task("2026-03-01T21:00:02Z", "running")],
+  ],
+  [
+    "under way after one that was missed: that one is, until this one has ended well",
+    29,
+    [job()],
+    [task("2026-02-28T21:00:02Z", "ok"), task("2026-03-02T21:00:02Z", "running")],
+  ],
   ["only the night before", 5, [job()], [task("2026-03-01T21:00:02Z", "ok")]],
   ["its own one failed", 5, [job()], [task("2026-03-02T21:00:02Z", "failed", false)], at("2026-03-02T12:00:00Z")],
   ["a job of several failed: nobody can say", undefined, [job()], [task("2026-03-02T21:00:02Z", "failed")]],
