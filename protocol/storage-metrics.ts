@@ -24,8 +24,8 @@ export const storageMetrics = [
     ...code,
     help: "zpoolHealthCodes: 0 ONLINE, 1 DEGRADED, 2 FAULTED, 3 OFFLINE, 4 UNAVAIL, 5 REMOVED, 6 SUSPENDED",
   },
-  { id: 115, name: "read_errors", entity: "zpool", ...operations, help: "Read errors of the pool's root vdev" },
-  { id: 116, name: "write_errors", entity: "zpool", ...operations, help: "Write errors of the pool's root vdev" },
+  { id: 115, name: "read_errors", entity: "zpool", ...operations, help: "Read errors, summed over the pool's vdevs" },
+  { id: 116, name: "write_errors", entity: "zpool", ...operations, help: "Write errors, summed over the pool's vdevs" },
   { id: 117, name: "checksum_errors", entity: "zpool", ...operations, help: "Checksum errors, summed over the pool's vdevs" },
   {
     id: 118,

@@ -18,17 +18,22 @@ export type DatastoreStatus = {
   gcStartSec: number;
 };
 
-/** Data of `GET /admin/datastore/{store}/status?verbose=1`. */
+/**
+ * Data of `GET /admin/datastore/{store}/status?verbose=1`. Who has rights on a namespace alone is told three zeros and no garbage collection
+ * (`status` in proxmox-backup `src/api2/admin/datastore.rs`): that is unknown, not full.
+ */
 export function parseDatastoreStatus(data: unknown): DatastoreStatus | undefined {
   const status = asObject(data);
   if (status === undefined || !Number.isFinite(asNumber(status.total))) return undefined;
+  const told = asNumber(status.total) > 0;
+  const space = (value: unknown) => (told ? asNumber(value) : Number.NaN);
   const gc = asObject(status["gc-status"]);
   const disk = asNumber(gc?.["disk-bytes"]);
   const gcStartSec = pbsTaskStartSec(gc?.upid);
   return {
-    total: asNumber(status.total),
-    used: asNumber(status.used),
-    avail: asNumber(status.avail),
+    total: space(status.total),
+    used: space(status.used),
+    avail: space(status.avail),
     dedupFactor: disk > 0 ? asNumber(gc?.["index-data-bytes"]) / disk : Number.NaN,
     gcRemoved: asNumber(gc?.["removed-bytes"]),
     gcPending: asNumber(gc?.["pending-bytes"]),

@@ -155,7 +155,8 @@ async function readInto(datastore: Datastore, api: PbsApi, { server, store }: Pb
     datastore.problem ??= `${server} ${store}: ${why}`;
     return;
   }
-  datastore.status ??= parsed;
+  // Its space is told to who has rights on all of it: perhaps with another storage's access.
+  if (datastore.status === undefined || Number.isNaN(datastore.status.total)) datastore.status = parsed;
   await readJobs(datastore, api, store);
   const listed = await api.get(`${path}/namespace`);
   for (const namespace of listed.ok ? parseNamespaces(listed.data).slice(0, limits.namespacesPerDatastore) : []) {

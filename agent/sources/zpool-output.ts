@@ -51,34 +51,35 @@ export function parseZpoolListTabs(text: string): Zpool[] {
   });
 }
 
-/** `zpool status -j --json-int`: reads and writes of the root vdev, checksum errors of all below it, the newest scan. */
+/** Where a pool keeps vdevs beside the usual ones (`status_callback_json` in OpenZFS' cmd/zpool/zpool_main.c). */
+const otherClasses = ["special", "dedup", "logs"] as const;
+
+/** `zpool status -j --json-int`: errors of all vdevs, whatever their class, and the newest scan. */
 export function parseZpoolStatusJson(text: string): Map<string, ZpoolStatus> | undefined {
   const pools = asObject(parseJsonObject(text)?.pools);
   if (pools === undefined) return undefined;
   const found = new Map<string, ZpoolStatus>();
   for (const [name, value] of Object.entries(pools)) {
     const pool = asObject(value);
-    const root = asObject(Object.values(asObject(pool?.vdevs) ?? {})[0]);
-    if (pool === undefined || root === undefined) continue;
+    if (pool === undefined || asObject(Object.values(asObject(pool.vdevs) ?? {})[0]) === undefined) continue;
+    const errors = { read: 0, write: 0, checksum: 0 };
+    for (const vdevs of [pool.vdevs, ...otherClasses.map((each) => pool[each])]) addErrors(errors, vdevs, 0);
     const scan = parseScanJson(asObject(pool.scan_stats));
-    found.set(name, {
-      read: asNumber(root.read_errors),
-      write: asNumber(root.write_errors),
-      checksum: sumChecksums(root.vdevs, 0),
-      dataErrors: asNumber(pool.error_count),
-      ...(scan === undefined ? {} : { scan }),
-    });
+    found.set(name, { ...errors, dataErrors: asNumber(pool.error_count), ...(scan === undefined ? {} : { scan }) });
   }
   return found;
 }
 
-function sumChecksums(vdevs: unknown, depth: number): number {
-  if (depth > 8) return 0;
-  return Object.values(asObject(vdevs) ?? {}).reduce<number>((sum, value) => {
+function addErrors(to: { read: number; write: number; checksum: number }, vdevs: unknown, depth: number): void {
+  if (depth > 8) return;
+  const counted = (value: unknown) => (Number.isFinite(asNumber(value)) ? asNumber(value) : 0);
+  for (const value of Object.values(asObject(vdevs) ?? {})) {
     const vdev = asObject(value);
-    const own = asNumber(vdev?.checksum_errors);
-    return sum + (Number.isFinite(own) ? own : 0) + sumChecksums(vdev?.vdevs, depth + 1);
-  }, 0);
+    to.read += counted(vdev?.read_errors);
+    to.write += counted(vdev?.write_errors);
+    to.checksum += counted(vdev?.checksum_errors);
+    addErrors(to, vdev?.vdevs, depth + 1);
+  }
 }
 
 /** `scan_stats` (`scan_status_nvlist` in OpenZFS' cmd/zpool/zpool_main.c). */
@@ -109,10 +110,13 @@ export function parseZpoolStatusText(text: string): Map<string, ZpoolStatus> {
     if (key === "errors" && known !== undefined) known.dataErrors = countDataErrors(value);
     const row = /^\t(\s*)(\S+)\s+[A-Z]+\s+(\d+)\s+(\d+)\s+(\d+)/.exec(line);
     if (row === null || pool === undefined) continue;
-    if (known !== undefined) known.checksum += Number(row[5]);
-    else if (row[2] === pool) {
-      const errors = { read: Number(row[3]), write: Number(row[4]), checksum: 0, dataErrors: Number.NaN };
-      found.set(pool, { ...errors, ...(scan === undefined ? {} : { scan }) });
+    const [read, write, checksum] = [Number(row[3]), Number(row[4]), Number(row[5])];
+    if (known !== undefined) {
+      known.read += read;
+      known.write += write;
+      known.checksum += checksum;
+    } else if (row[2] === pool) {
+      found.set(pool, { read, write, checksum, dataErrors: Number.NaN, ...(scan === undefined ? {} : { scan }) });
     }
   }
   return found;

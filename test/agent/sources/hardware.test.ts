@@ -8,7 +8,7 @@ import { parseHaStatus, parseJobs, parseReplicationConfig } from "../../../agent
 import { NowReader } from "../../../agent/sources/files.ts";
 import { localMounts } from "../../../agent/sources/filesystems.ts";
 import { parseFsinfo, runningBackups } from "../../../agent/sources/guest-agent.ts";
-import { hasFailed, pbsTaskStartSec } from "../../../agent/sources/pbs-answers.ts";
+import { hasFailed, parseDatastoreStatus, pbsTaskStartSec } from "../../../agent/sources/pbs-answers.ts";
 import { parsePbsStorages, serverIdOf } from "../../../agent/sources/pbs-config.ts";
 import { parseReplication } from "../../../agent/sources/replication.ts";
 import { parseMilliCelsius, sensorName } from "../../../agent/sources/sensors.ts";
@@ -287,6 +287,14 @@ test("storage.cfg's Backup Servers: default port and user; the server is its pin
   ]);
   assert.equal(serverIdOf({ fingerprint: `0F:AB${":00".repeat(30)}`, server: "x", port: 1 }), "0fab000000000000");
   assert.notEqual(serverIdOf({ server: "x", port: 1 }), serverIdOf({ server: "x", port: 2 }));
+});
+
+test("a Backup Server that shows its space to others only: unknown, not a datastore of no size", () => {
+  const zeros = { total: 0, used: 0, avail: 0, counts: { vm: { groups: 1, snapshots: 2 } } };
+  const { total, used, avail } = parseDatastoreStatus(zeros) ?? {};
+  assert.deepEqual([total, used, avail], [Number.NaN, Number.NaN, Number.NaN]);
+  const told = parseDatastoreStatus({ total: 10, used: 0, avail: 9 });
+  assert.deepEqual([told?.total, told?.used, told?.avail], [10, 0, 9]);
 });
 
 test("a task of a Backup Server has one field more than PVE's, and a job that never ran has not failed", () => {

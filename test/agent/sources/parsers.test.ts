@@ -210,6 +210,27 @@ test("zpool status: errors of the pool, and checksum errors of all its vdevs, fr
   assert.deepEqual([...zpool.parseZpoolStatusText(table)], [["tank", { ...errors, dataErrors: 0, scan }]]);
 });
 
+test("zpool status: a disk's errors count while its mirror hides them from the pool, also those of special, dedup and log devices", () => {
+  const vdev = (read: number, write: number, checksum: number, vdevs?: object) => ({
+    read_errors: read,
+    write_errors: write,
+    checksum_errors: checksum,
+    ...(vdevs === undefined ? {} : { vdevs }),
+  });
+  const pool = {
+    vdevs: { tank: vdev(0, 0, 0, { "mirror-0": vdev(0, 0, 0, { sda: vdev(5, 0, 0), sdb: vdev(0, 6, 0) }) }) },
+    special: { "mirror-1": vdev(0, 0, 0, { nvme0n1: vdev(0, 0, 7), nvme1n1: vdev(0, 0, 0) }) },
+    logs: { sdc: vdev(1, 0, 0) },
+    l2cache: { sdd: vdev(99, 99, 99) },
+    error_count: 0,
+  };
+  const errors = { read: 6, write: 6, checksum: 7, dataErrors: 0 };
+  assert.deepEqual([...(zpool.parseZpoolStatusJson(JSON.stringify({ pools: { tank: pool } })) ?? [])], [["tank", errors]]);
+  const table =
+    "  pool: tank\nconfig:\n\n\tNAME        STATE     READ WRITE CKSUM\n\ttank        ONLINE       0     0     0\n\t  mirror-0  ONLINE       0     0     0\n\t    sda     ONLINE       5     0     0\n\t    sdb     ONLINE       0     6     0\n\tspecial\n\t  nvme0n1   ONLINE       1     0     7\n\nerrors: No known data errors\n";
+  assert.deepEqual([...zpool.parseZpoolStatusText(table)], [["tank", errors]]);
+});
+
 test("why a file can't be read is said so that an admin knows what to do", () => {
   assert.equal(fileProblem("/run/pve/metrics", "EACCES"), "/run/pve/metrics: not readable, run as root");
   assert.equal(fileProblem("/etc/pve/.version", "ENOENT"), "/etc/pve/.version: missing, pmxcfs is not mounted");
