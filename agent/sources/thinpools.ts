@@ -104,14 +104,12 @@ export class ThinpoolSource implements SlowSource {
   async refresh(): Promise<void> {
     const args = ["--reportformat", "json", "--units", "b", "--nosuffix", "-o", columns];
     const result = await this.run("lvs", args, { timeoutMs: 30_000, maxBytes: 8 << 20 });
-    const pools = result.ok && result.code === 0 ? parseLvs(result.stdout) : undefined;
-    if (pools === undefined) {
-      this.problem = result.ok
-        ? `lvs ended with ${result.code}: ${result.stderr.trim().slice(0, 200) || "not understood"}`
-        : result.problem;
-      return;
-    }
-    this.problem = undefined;
+    // One volume group that it can't read makes lvs end with 5; it reports the others all the same.
+    const pools = result.ok ? parseLvs(result.stdout) : undefined;
+    if (!result.ok) this.problem = result.problem;
+    else if (result.code === 0 && pools !== undefined) this.problem = undefined;
+    else this.problem = `lvs ended with ${result.code}: ${result.stderr.trim().slice(0, 200) || "not understood"}`;
+    if (pools === undefined) return;
     this.close = needsCloseLook(this.pools, pools);
     this.pools = pools;
     this.told.set(pools.map(({ vg, lv }) => ({ vg: vg.slice(0, 127), lv: lv.slice(0, 127) })).slice(0, 64));

@@ -15,7 +15,7 @@ import { parseMilliCelsius, sensorName } from "../../../agent/sources/sensors.ts
 import { instanceName } from "../../../agent/sources/slow-source.ts";
 import { diskId, SmartSource } from "../../../agent/sources/smart.ts";
 import { parseSmart } from "../../../agent/sources/smart-report.ts";
-import { needsCloseLook, parseLvs, type Thinpool } from "../../../agent/sources/thinpools.ts";
+import { needsCloseLook, parseLvs, type Thinpool, ThinpoolSource } from "../../../agent/sources/thinpools.ts";
 import { parseUpdates } from "../../../agent/sources/updates.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RecordedNode, recorded } from "../../support/recorded-node.ts";
@@ -119,6 +119,22 @@ test("a disk is named by its serial number in letters a key may have, else by it
 
 const lv = (vg: string, name: string, attr: string, size: string, pool = "", data = "", metadata = "") =>
   `{"vg_name":"${vg}","lv_name":"${name}","lv_size":"${size}","lv_attr":"${attr}","pool_lv":"${pool}","data_percent":"${data}","metadata_percent":"${metadata}","lv_metadata_size":"1000"}`;
+
+test("lvs: one volume group that can't be read is told, and costs the others nothing", async () => {
+  const stdout = `{"report":[{"lv":[${lv("pve", "data", "twi-aotz--", "5000", "", "41.50", "76.25")}]}]}`;
+  const stderr = "  Cannot process volume group san: it is exported\n";
+  let answer: Awaited<ReturnType<RunCommand>> = { ok: true, code: 5, stdout, stderr };
+  const source = new ThinpoolSource("/nowhere", async () => answer);
+  await source.refresh();
+  assert.deepEqual(source.told.value, [{ vg: "pve", lv: "data" }]);
+  assert.equal(source.problem, "lvs ended with 5: Cannot process volume group san: it is exported");
+  answer = { ok: true, code: 5, stdout: "", stderr };
+  await source.refresh();
+  assert.deepEqual(source.told.value, [{ vg: "pve", lv: "data" }], "what was known stays");
+  answer = { ok: true, code: 0, stdout, stderr: "" };
+  await source.refresh();
+  assert.equal(source.problem, undefined);
+});
 
 test("lvs: a thin pool with its data, its metadata and what was promised out of it", () => {
   const volumes = [
