@@ -60,6 +60,7 @@ async function prepareAndProve(run: TestRun, shot: { png?: string | undefined })
   const isolation = prepare.isolationOf(run, place, sandbox.bridge);
   const plan = prepare.planFor(configuration.config, isolation);
   const guest = await run.step("restore", () => made.restore(run, isolation, plan));
+  run.claim({ bytes: 0 }); // from here on the storage says itself what is written
   const it = { guest, plan, isolation, sandbox };
   await isolate(run, it);
   const expectsAgent = hasAgent(configuration.config);

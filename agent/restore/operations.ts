@@ -170,6 +170,7 @@ export class Operations {
       journal,
       (progress) => this.tellProgress(id, progress),
       () => this.takenVmids(id),
+      () => [...this.running].flatMap(([other, { run }]) => (run === undefined || other === id ? [] : [run.claimed])),
     );
   }
 

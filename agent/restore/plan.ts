@@ -13,7 +13,16 @@ export async function planRestoreTest(
   ports: RestorePorts,
   takenVmids: () => ReadonlySet<number>,
 ): Promise<{ ok: true; plan: RestorePlan } | { ok: false; problem: string }> {
-  const preparing = { id, test, ports, view: new NodeView(ports), takenVmids, reserve: () => undefined };
+  const preparing = {
+    id,
+    test,
+    ports,
+    view: new NodeView(ports),
+    takenVmids,
+    otherClaims: () => [],
+    reserve: nothing,
+    claim: nothing,
+  };
   const found = await prepare.locate(preparing);
   if ("failed" in found) return { ok: false, problem: found.failed };
   const configuration = await prepare.readConfiguration(preparing);
@@ -36,6 +45,8 @@ export async function planRestoreTest(
     }),
   };
 }
+
+const nothing = () => undefined;
 
 /** A plan that is refused still shows what it would be, with what is known. */
 function placeOr(

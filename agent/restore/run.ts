@@ -12,6 +12,9 @@ type StepNotes = { upid?: string | undefined; log?: readonly string[] | undefine
 
 export type Progress = { step?: StepRecord; fraction?: number; testVmid?: number; keepUntil?: number };
 
+/** What a test takes of its node and what cannot be seen there yet: disks that are still to be written, memory that its guest may still ask for. */
+export type Claim = { storage: string | undefined; bytes: number; memoryMib: number };
+
 /** Thrown to leave a test early, and caught where its report is made. */
 export class TestEnd extends Error {
   constructor(
@@ -38,6 +41,8 @@ export class TestRun {
     private readonly tell: (progress: Progress) => void,
     /** Numbers that other running tests have for themselves. */
     readonly takenVmids: () => ReadonlySet<number>,
+    /** What other running tests of this process have claimed. */
+    readonly otherClaims: () => readonly Claim[] = () => [],
   ) {
     this.view = new NodeView(ports);
   }
@@ -52,6 +57,13 @@ export class TestRun {
     if (state === undefined) throw new Error(`operation ${this.id} has no start in its journal`);
     return state;
   }
+
+  readonly claimed: Claim = { storage: undefined, bytes: 0, memoryMib: 0 };
+
+  /** In the turn in which it was found to fit: the next one that looks must see it. */
+  readonly claim = (part: Partial<Claim>): void => {
+    Object.assign(this.claimed, part);
+  };
 
   /** Other tests of this node see it from here on. */
   readonly reserve = (vmid: number): void => {

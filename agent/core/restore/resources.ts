@@ -59,15 +59,22 @@ export function storageCandidates(
   return { storages };
 }
 
-/** Why a storage can't take them; undefined: it can. */
-export function storageProblem(state: StorageState, type: "qemu" | "lxc", needBytes: number): string | undefined {
+/** Why a storage can't take them; undefined: it can. `othersBytes`: what other tests have still to write there. */
+export function storageProblem(
+  state: StorageState,
+  type: "qemu" | "lxc",
+  needBytes: number,
+  othersBytes: number,
+): string | undefined {
   const content = type === "qemu" ? "images" : "rootdir";
   if (!state.active) return `${state.storage} is not active on this node`;
   if (!state.content.includes(content))
     return `${state.storage} takes no ${type === "qemu" ? "disk images" : "container volumes"}`;
   const wanted = bytesWanted(needBytes);
-  if (state.availBytes >= wanted) return undefined;
-  return `${state.storage} has ${gib(state.availBytes)} free, the test needs ${gib(wanted)}`;
+  const others = bytesWanted(othersBytes);
+  if (state.availBytes >= wanted + others) return undefined;
+  const also = others === 0 ? "" : `, other tests ${gib(others)}`;
+  return `${state.storage} has ${gib(state.availBytes)} free, the test needs ${gib(wanted)}${also}`;
 }
 
 export const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;

@@ -15,7 +15,7 @@ import { type BackupFound, type Read, tellError } from "../node-view.ts";
 import type { StepResult, TestRun } from "../run.ts";
 
 /** What the steps before the first change need: a dry run has this much and no journal. */
-export type Preparing = Pick<TestRun, "id" | "test" | "ports" | "view" | "takenVmids" | "reserve">;
+export type Preparing = Pick<TestRun, "id" | "test" | "ports" | "view" | "takenVmids" | "otherClaims" | "reserve" | "claim">;
 
 export type Configuration = { config: BackedUpConfig; digest: string; needs: DiskNeeds };
 export type Place = { vmid: number; storage: string; memoryMib: number; cpus: number | undefined };
@@ -74,21 +74,40 @@ export async function preflight(preparing: Preparing, configuration: Configurati
 
 const refuse = (failed: string) => ({ failed, outcome: "refused" }) as const;
 
-async function memoryProblem({ ports, view }: Preparing, memoryMib: number): Promise<string | undefined> {
+/**
+ * Undefined: there is enough, and it is claimed. Guests of other tests count in full, whatever of it they have touched by now: the node's own guests
+ * must never be short of memory for a test.
+ */
+export async function memoryProblem(
+  { ports, view, otherClaims, claim }: Pick<Preparing, "ports" | "view" | "otherClaims" | "claim">,
+  memoryMib: number,
+): Promise<string | undefined> {
   const availableMib = await view.availableMemoryMib();
   if (availableMib === undefined) return "How much memory is free can't be read";
   const { reserveMib } = ports.limits;
-  if (availableMib - memoryMib >= reserveMib) return undefined;
-  return `${availableMib} MiB of memory are free; the test guest takes ${memoryMib} and ${reserveMib} must stay`;
+  const others = otherClaims().reduce((sum, claimed) => sum + claimed.memoryMib, 0);
+  if (availableMib - others - memoryMib < reserveMib) {
+    const also = others === 0 ? "" : `, other tests ${others}`;
+    return `${availableMib} MiB of memory are free; the test guest takes ${memoryMib}${also} and ${reserveMib} must stay`;
+  }
+  claim({ memoryMib });
+  return undefined;
 }
 
-async function chooseStorage({ ports, view, test }: Preparing, { needs }: Configuration): Promise<Read<string>> {
+async function chooseStorage(
+  { ports, view, test, otherClaims, claim }: Preparing,
+  { needs }: Configuration,
+): Promise<Read<string>> {
   const { storages, problem } = storageCandidates(test.storage, ports.limits.storages, needs.storages);
   const problems = problem === undefined ? [] : [problem];
   for (const storage of storages) {
     const state = await view.storage(storage);
-    const wrong = state.ok ? storageProblem(state.value, test.type, needs.bytes) : state.problem;
-    if (wrong === undefined) return { ok: true, value: storage };
+    const others = otherClaims().reduce((sum, claimed) => sum + (claimed.storage === storage ? claimed.bytes : 0), 0);
+    const wrong = state.ok ? storageProblem(state.value, test.type, needs.bytes, others) : state.problem;
+    if (wrong === undefined) {
+      claim({ storage, bytes: needs.bytes });
+      return { ok: true, value: storage };
+    }
     problems.push(wrong);
   }
   return { ok: false, problem: problems.join("; ") };

@@ -5,6 +5,7 @@ import { execInGuest } from "../guest-exec.ts";
 import { tellError } from "../node-view.ts";
 import type { CheckTarget } from "../ports.ts";
 import type { StepResult, TestRun } from "../run.ts";
+import { memoryProblem } from "./prepare.ts";
 import { compare, type Made, notDone } from "./restore.ts";
 
 const startMs = 180_000;
@@ -20,6 +21,9 @@ export type Started = { startedMs: number; linked: boolean };
 export async function start(run: TestRun, made: Made, expectsAgent: boolean): Promise<StepResult<Started>> {
   const judged = await compare(made, { stripped: true, locked: false });
   if ("failed" in judged) return judged;
+  // Hours may have gone by since the preflight.
+  const memory = await memoryProblem(run, made.isolation.memoryMib ?? 0);
+  if (memory !== undefined) return { failed: memory, outcome: "refused" };
   const links = bootsLinked(run.test, expectsAgent) ? linksUp(judged.value) : undefined;
   const linked = links === undefined ? undefined : await setLinks(made, links.params);
   if (linked !== undefined && "failed" in linked) return linked;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type RestoreReport, type RestoreStep, restoreSteps } from "#protocol/restore.ts";
-import { newId, plantTest, startOperations, startRestoreNode, statesOf } from "../../support/restore-node.ts";
+import { NodeView } from "../../../agent/restore/node-view.ts";
+import { newId, plantTest, startOperations, startRestoreNode, statesOf, vmConfig } from "../../support/restore-node.ts";
 
 const tookMs = ({ startedAt, endedAt }: RestoreReport) => endedAt - startedAt;
 const calls = (violations: readonly string[], misuses: readonly string[]) => [...violations, ...misuses];
@@ -166,6 +167,42 @@ test("four tests at once each have a number of their own and take hardly longer 
   const all = Math.max(...reports.map(({ endedAt }) => endedAt)) - Math.min(...reports.map(({ startedAt }) => startedAt));
   assert.ok(all < 1.5 * slowestMs, `four: ${all} ms, one: ${slowestMs} ms`);
   assert.deepEqual(node.lab.restores.inventory(), before);
+});
+
+test("tests that run at once share what is free: what another has claimed and not used yet is not given twice", async (t) => {
+  const node = await startRestoreNode(t);
+  const view = new NodeView(node.ports);
+  const memoryMib = (await view.availableMemoryMib()) ?? 0;
+  const storage = await node.drive(view.storage("local-lvm"));
+  const diskGib = storage.ok ? Math.floor((storage.value.availBytes / 2 ** 30) * 0.6) : 0;
+  const big = { config: vmConfig.replace("size=4G", `size=${diskGib}G`) };
+  for (const [limits, planted, why] of [
+    [{ reserveMib: memoryMib - 1500 }, {}, /the test guest takes 1024, other tests 1024 and \d+ must stay$/],
+    [{}, big, /^local-lvm has .* GiB free, the test needs .* GiB, other tests .* GiB$/],
+  ] as const) {
+    const agent = startOperations(node, { limits: { ...node.ports.limits, parallel: 2, ...limits } });
+    const order = plantTest(node, "qemu", {}, planted);
+    const ids = [newId(), newId()];
+    for (const id of ids) agent.start(id, { kind: "restore-test", params: order });
+    await node.drive(agent.operations.settled());
+    const reports = await Promise.all(ids.map((id) => agent.report(id)));
+    assert.deepEqual(reports.map(({ outcome }) => outcome).sort(), ["passed", "refused"]);
+    assert.match(reports.find(({ outcome }) => outcome === "refused")?.reason ?? "", why);
+  }
+});
+
+test("memory that production took while a backup was restored is not taken from it: the copy is not started", async (t) => {
+  const node = await startRestoreNode(t);
+  const limits = { ...node.ports.limits };
+  const agent = startOperations(node, { limits });
+  const id = newId();
+  agent.onStep("unlock", () => {
+    limits.reserveMib = 4_000_000;
+  });
+  agent.start(id, { kind: "restore-test", params: plantTest(node, "qemu") });
+  const report = await agent.report(id);
+  assert.deepEqual([report.outcome, statesOf(report.steps).start], ["refused", "failed"]);
+  assert.match(report.reason, /must stay$/);
 });
 
 test("each node of a cluster begins in a part of the range of its own: tests that begin at the same moment don't meet", async (t) => {
