@@ -1,5 +1,5 @@
 // Brings a fresh clone to where `tsx` can run: npm packages and, with --sandbox, the Debian packages that restore tests of the simulated cluster
-// need; with --debian all that tests need; with --bench what the hub's service has on a node. Plain JavaScript with nothing but Node's own modules, because it runs before anything is installed.
+// need; with --packages what makes Debian packages; with --debian all that tests need; with --bench what the hub's service has on a node. Plain JavaScript with nothing but Node's own modules, because it runs before anything is installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -12,14 +12,15 @@ if (major < 20 || (major === 20 && minor < 19)) fail(`Node ${process.versions.no
 
 installNpmPackages();
 const forSandboxes = { ip: "iproute2", nft: "nftables", dnsmasq: "dnsmasq-base", ping: "iputils-ping" };
+const forPackages = { dh: "debhelper", "dh_bash-completion": "bash-completion", strip: "binutils" };
 const forTests = {
   ...forSandboxes,
+  ...forPackages,
   chromium: "chromium",
   mosquitto: "mosquitto",
   openssl: "openssl",
   zstd: "zstd",
   lzop: "lzop",
-  dh: "debhelper",
   gpg: "gnupg",
   lintian: "lintian",
   debootstrap: "debootstrap",
@@ -27,6 +28,7 @@ const forTests = {
 };
 const forMeasures = { "libjemalloc.so.2": "libjemalloc2" };
 if (process.argv.includes("--debian")) installDebianPackages(forTests, "their tests will be skipped");
+else if (process.argv.includes("--packages")) installDebianPackages(forPackages, "no package can be made");
 else if (process.argv.includes("--sandbox")) installDebianPackages(forSandboxes, "restore tests will be refused");
 else if (process.argv.includes("--bench")) installDebianPackages(forMeasures, "the hub is measured with the system's allocator");
 

@@ -77,7 +77,8 @@ function pack(tree: string, { architecture, version, at }: Packing): void {
     DEB_BUILD_OPTIONS: "nocheck",
     DEB_PROVEN_VERSION: version,
   };
-  const command = ["-b", "-uc", "-us", "-nc", `--host-arch=${architecture}`];
+  // -d: it would want a C compiler, of which nothing here has a use. What is needed scripts/bootstrap.mjs installs.
+  const command = ["-b", "-uc", "-us", "-nc", "-d", `--host-arch=${architecture}`];
   const { status, stdout, stderr, error } = spawnSync("sh", ["-c", 'umask 022; exec dpkg-buildpackage "$@"', "sh", ...command], {
     cwd: tree,
     env,

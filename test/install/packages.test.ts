@@ -20,7 +20,8 @@ type Bill = {
   dependencies: { ref: string; dependsOn: string[] }[];
 };
 
-const skip = existsSync("/usr/bin/dh") ? false : "needs debhelper";
+const missing = ["dh", "dh_bash-completion"].find((name) => !existsSync(`/usr/bin/${name}`));
+const skip = missing === undefined ? false : `needs ${missing} (debhelper, bash-completion)`;
 
 describe("Debian packages", { skip }, () => {
   const dir = mkdtempSync(join(tmpdir(), "proven-packages-"));

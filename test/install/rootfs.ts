@@ -21,6 +21,7 @@ export function hostProblem(): string | undefined {
     ["systemd-nspawn", "systemd-container"],
     ["debootstrap", "debootstrap"],
     ["dh", "debhelper"],
+    ["dh_bash-completion", "bash-completion"],
     ["gpg", "gnupg"],
     ["ip", "iproute2"],
   ] as const) {
