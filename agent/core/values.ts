@@ -33,6 +33,12 @@ export function asFlag(value: unknown): boolean {
   return value === 1 || value === "1" || value === true;
 }
 
+/** A boolean in a configuration or a property string (pve-common `PVE/JSONSchema.pm` parse_boolean); undefined: it is none. */
+export function parseBoolean(text: string | undefined): boolean | undefined {
+  if (/^(?:1|on|yes|true)$/i.test(text ?? "")) return true;
+  return /^(?:0|off|no|false)$/i.test(text ?? "") ? false : undefined;
+}
+
 /** A string that is not empty; else undefined. */
 export function asText(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;

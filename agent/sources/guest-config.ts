@@ -1,5 +1,5 @@
 import type { GuestFacts } from "#protocol/inventory.ts";
-import { asFlag, asText, parsePropertyString, splitList } from "../core/values.ts";
+import { asFlag, asText, parseBoolean, parsePropertyString, splitList } from "../core/values.ts";
 
 /** `at`: when it was taken, ms since 1970. */
 export type GuestSnapshot = { name: string; at: number };
@@ -36,8 +36,6 @@ const snaptimePattern = /^snaptime:\s*([1-9][0-9]{0,11})\s*$/;
 const volumeKeys = { qemu: /^(?:scsi|virtio|ide|sata|efidisk|tpmstate)[0-9]+$/, lxc: /^(?:rootfs|mp[0-9]+)$/ } as const;
 const maxStorages = 64;
 const maxSnapshots = 500;
-/** A boolean's words in a property string: pve-common `PVE/JSONSchema.pm` parse_boolean. */
-const [trueWords, falseWords] = [/^(?:1|on|yes|true)$/i, /^(?:0|off|no|false)$/i];
 const maxUnprotected = 64;
 const macPattern = /^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/;
 
@@ -125,9 +123,9 @@ function unprotectedOf(keys: ReadonlyMap<string, string>, type: "qemu" | "lxc"):
     const [backup, volume] = [properties.get("backup") ?? "", volumeOf(properties) ?? "none"];
     if (type === "qemu") {
       const isDisk = properties.get("media") !== "cdrom" && volume !== "none";
-      if (isDisk && falseWords.test(backup)) found.push({ disk, why: "off" });
+      if (isDisk && parseBoolean(backup) === false) found.push({ disk, why: "off" });
     } else if (!volumePattern.test(volume)) found.push({ disk, why: "no-volume" });
-    else if (!trueWords.test(backup)) found.push({ disk, why: "off" });
+    else if (parseBoolean(backup) !== true) found.push({ disk, why: "off" });
   }
   return found.slice(0, maxUnprotected);
 }

@@ -1,3 +1,4 @@
+import { parseBoolean } from "../values.ts";
 import { type BackedUpConfig, isMountPoint, isNet } from "./backed-up-config.ts";
 import { type Isolation, type IsolationPlan, isVolumeOf, type JudgedPhase, type Mismatch, type Removed } from "./isolation.ts";
 import { carriesMarker, describe, hasTestTag, testTag } from "./marker.ts";
@@ -56,7 +57,7 @@ export function planContainer(config: BackedUpConfig, isolation: Isolation): Iso
     } else if (!stays(key)) strip.push({ key, why: whyRemoved(key) });
   }
   if (!config.values.has("rootfs")) refusals.push("the configuration names no root file system");
-  if (/^(1|on|yes|true)$/i.test(config.values.get("template") ?? ""))
+  if (parseBoolean(config.values.get("template")) === true)
     refusals.push("it is a template: PVE makes its copy one, too, whatever it is told, and starts none");
   const going = config.raw.filter(({ key, value }) => !rawStays(key, value));
   const raw = [...new Set(going.map(({ key }) => key))].map((key) => ({ key, why: whyRemoved(key) }));
@@ -65,7 +66,7 @@ export function planContainer(config: BackedUpConfig, isolation: Isolation): Iso
 
 /** Nothing inside asks for an address then: PVE's own DHCP client does, from the node. */
 const hostManaged = (net: ReturnType<typeof parsePropertyString>) =>
-  /^(1|on|yes|true)$/i.test(net.get("host-managed") ?? "") ? ",host-managed=1" : "";
+  parseBoolean(net.get("host-managed")) === true ? ",host-managed=1" : "";
 
 const stays = (key: string) => harmless.has(key) || /^unused\d+$/.test(key);
 

@@ -1,3 +1,4 @@
+import { parseBoolean } from "../values.ts";
 import { type BackedUpConfig, indexed, isDrive, isDumped, isNet } from "./backed-up-config.ts";
 import { type Isolation, type IsolationPlan, isVolumeOf, type JudgedPhase, type Mismatch, type Removed } from "./isolation.ts";
 import { carriesMarker, describe, hasTestTag, testTag } from "./marker.ts";
@@ -113,7 +114,7 @@ export const hasAgent = ({ values }: Pick<BackedUpConfig, "values">): boolean =>
 
 function agentOf(values: BackedUpConfig["values"]): PropertyString | undefined {
   const agent = parsePropertyString(values.get("agent") ?? "");
-  return /^(1|on|yes|true)$/i.test(agent.get("enabled") ?? agent.get("") ?? "") ? agent : undefined;
+  return parseBoolean(agent.get("enabled") ?? agent.get("")) === true ? agent : undefined;
 }
 
 /** Only that there is one and where it listens: a guest without a driver for the one port answers at the other. */
