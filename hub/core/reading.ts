@@ -5,7 +5,8 @@ import type { Test } from "./rule.ts";
 export function readingOf(test: Test, value: number, active: boolean): Reading {
   if (Number.isNaN(value)) return "absent";
   if (test.kind === "absence") return "ok";
-  if (test.kind === "state") return test.codes.has(value) ? "breach" : "ok";
+  // A dead node that nobody sees any more has not recovered.
+  if (test.kind === "state") return test.codes.has(value) ? "breach" : active && value === test.unknown ? "absent" : "ok";
   const { direction, trigger, clear } = test;
   if (direction === "above") return (active ? value > clear : value > trigger) ? "breach" : "ok";
   return (active ? value < clear : value < trigger) ? "breach" : "ok";

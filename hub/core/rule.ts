@@ -14,7 +14,8 @@ export type Source =
 export type Test =
   /** Breached strictly beyond `trigger`, over at `clear`; between them what was stays. */
   | { kind: "bound"; direction: "above" | "below"; trigger: number; clear: number }
-  | { kind: "state"; codes: ReadonlySet<number> }
+  /** `unknown`: the state's own word for that nobody can tell; undefined: it has none, or the rule is about it. */
+  | { kind: "state"; codes: ReadonlySet<number>; unknown: number | undefined }
   | { kind: "absence"; absentMs: number };
 
 export type WindowKind = "avg" | "min" | "max" | "per-hour" | "increase";
@@ -137,9 +138,10 @@ function partsOf(entity: EntityKind, condition: Condition): Parts | undefined {
       const signal = signalOf(entity, condition.signal);
       const codes = condition.is.map((word) => signal?.values?.indexOf(word) ?? -1);
       if (signal === undefined || codes.some((code) => code < 0)) return undefined;
+      const unknown = signal.values?.indexOf("unknown") ?? -1;
       return {
         source: { kind: "signal", signal, raw: false },
-        test: { kind: "state", codes: new Set(codes) },
+        test: { kind: "state", codes: new Set(codes), unknown: unknown < 0 || codes.includes(unknown) ? undefined : unknown },
         window: undefined,
       };
     }

@@ -99,6 +99,24 @@ test("the first sample after a silence ends the hold that was over in it", () =>
   assert.deepEqual(story([hot], [...steady(10, 40, 0.95), [300, 0.95]]), ["10 hot pending", "300 hot firing"]);
 });
 
+test("a state that becomes unknown ends nothing: a dead node that nobody sees has not recovered", () => {
+  const down = rule("down", { kind: "state", signal: "node_state", is: ["offline"] });
+  const blind = rule("blind", { kind: "state", signal: "node_state", is: ["unknown"] });
+  const states: [number, number][] = [
+    [10, 0],
+    [20, 1],
+    [30, 2],
+    [40, 1],
+    [50, 0],
+  ]; // online, offline, unknown, offline, online
+  assert.deepEqual(story([down, blind], states, 0, "node_state"), [
+    "20 down firing",
+    "30 blind firing",
+    "40 blind resolved",
+    "50 down resolved",
+  ]);
+});
+
 test("a breach before a long silence and one after it are two: its hold begins anew", () => {
   const hot = rule("hot", bound("above", 0.9, 0.8), { forSec: 100 });
   const told = story([hot], [...steady(10, 40, 0.95), ...steady(4000, 4060, 0.95), [4070, 0.5], ...steady(9000, 9110, 0.95)]);
