@@ -22,8 +22,8 @@ const script = document.currentScript as HTMLScriptElement | null;
 /** Where the tab stands; other panels of this kind (pools, networks) have no page of ours. */
 const levels = ["PVE.dc.Config", "PVE.node.Config", "PVE.qemu.Config", "PVE.lxc.Config", "PVE.storage.Browser"];
 
-/** The same host as typed by the user: the cookie goes to no other name. The shell for tests says another address in its tag. */
-const gateway = script?.dataset.gateway || `https://${location.hostname}:8421`;
+/** The same host as typed by the user: the cookie goes to no other name. The tag says another port; the shell for tests another address. */
+const gateway = script?.dataset.gateway || `https://${location.hostname}:${script?.dataset.port || 8421}`;
 const version = /[?&]ver=([^&]*)/.exec(script?.src ?? "")?.[1] ?? "";
 
 const host: Host = {

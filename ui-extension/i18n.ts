@@ -6,6 +6,8 @@ import { italianEntities } from "./catalogue-it-entities.ts";
 import { italianOverview } from "./catalogue-it-overview.ts";
 import { italianPolicies } from "./catalogue-it-policies.ts";
 import { italianProof } from "./catalogue-it-proof.ts";
+import { italianRules, italianSentences } from "./catalogue-it-rules.ts";
+import { withSentences } from "./core/sentences.ts";
 import { inEnglish, plural, type TextValues, type Translate, translator } from "./core/text.ts";
 import { Observable } from "./observable.ts";
 
@@ -14,16 +16,20 @@ export type Language = keyof typeof languages;
 
 const translators: Record<Language, Translate> = {
   en: inEnglish,
-  it: translator({
-    ...italian,
-    ...italianAgents,
-    ...italianAlerting,
-    ...italianEmbedded,
-    ...italianEntities,
-    ...italianOverview,
-    ...italianProof,
-    ...italianPolicies,
-  }),
+  it: withSentences(
+    translator({
+      ...italian,
+      ...italianAgents,
+      ...italianAlerting,
+      ...italianEmbedded,
+      ...italianEntities,
+      ...italianOverview,
+      ...italianProof,
+      ...italianPolicies,
+      ...italianRules,
+    }),
+    italianSentences,
+  ),
 };
 
 /** Elements are made anew when it changes (proven-app). */

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Puts Proven's one line into the web UI of Proxmox VE, and takes it out again. Installed as /usr/lib/proven/patch-ui.
 #
-#   patch-ui apply  [--root DIR]   the line stands once, right after pvemanagerlib.js; with /etc/proven/ui-disabled: as remove
+#   patch-ui apply  [--root DIR]   the line stands once, right after pvemanagerlib.js; with /etc/proven/ui-disabled: as remove;
+#                                  it names the gateway's port where /etc/proven/agent.toml has another than 8421
 #   patch-ui remove [--root DIR]   the template is byte for byte what its package shipped
 #
 # Maintainer scripts run it, so it always exits 0: what it can't do it says in one line on stderr and leaves the template as it was.
@@ -18,6 +19,7 @@ if [ "${2:-}" = --root ]; then root=${3:-}; fi
 template=$root/usr/share/pve-manager/index.html.tpl
 loader=$root/usr/share/pve-manager/js/proven-host.js
 disabled=$root/etc/proven/ui-disabled
+settings=$root/etc/proven/agent.toml
 
 # Only the desktop page has it: consoles and the mobile page stay as they are.
 anchor='<script[^>]*src="/pve2/js/pvemanagerlib\.js'
@@ -54,13 +56,19 @@ if [ "$action" = apply ]; then
   line=$(grep -n "$anchor" "$new" | cut -d : -f 1)
   [ "$(wc -l <"$new")" -ge "$line" ] || finish "the line of pvemanagerlib.js has no end: $template left as it is"
 
+  # The gateway's, where it is not the one that the loader knows.
+  port=
+  if [ -f "$settings" ]; then
+    port=$(sed -n -e '/^[[:blank:]]*\[gateway\]/,/^[[:blank:]]*\[/s/^[[:blank:]]*port[[:blank:]]*=[[:blank:]]*\([0-9]\{1,5\}\)[[:blank:]]*\(#.*\)\{0,1\}$/\1/p' "$settings" | tail -n 1)
+  fi
+  case $port in '' | 0 | 8421) port= ;; *) port=" data-port=\"$port\"" ;; esac
   version=$(sha256sum "$loader" | cut -c 1-12)
   indent=$(sed -n "${line}s/^\([[:blank:]]*\).*/\1/p" "$new")
   cr=
   if sed -n "${line}p" "$new" | grep -q "$(printf '\r')\$"; then cr=$(printf '\r'); fi
   {
     head -n "$line" "$new" &&
-      printf '%s<script type="text/javascript" src="/pve2/js/proven-host.js?ver=%s"></script>%s\n' "$indent" "$version" "$cr" &&
+      printf '%s<script type="text/javascript" src="/pve2/js/proven-host.js?ver=%s"%s></script>%s\n' "$indent" "$version" "$port" "$cr" &&
       tail -n "+$((line + 1))" "$new"
   } >"$new.2" && mv "$new.2" "$new" || finish "cannot write beside $template: left as it is"
 fi

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { defaultRules } from "../../hub/core/default-rules.ts";
 import { italian as italianPages } from "../../ui-extension/catalogue-it.ts";
 import { italianAgents } from "../../ui-extension/catalogue-it-agents.ts";
 import { italianAlerting } from "../../ui-extension/catalogue-it-alerting.ts";
@@ -11,6 +12,8 @@ import { italianEntities } from "../../ui-extension/catalogue-it-entities.ts";
 import { italianOverview } from "../../ui-extension/catalogue-it-overview.ts";
 import { italianPolicies } from "../../ui-extension/catalogue-it-policies.ts";
 import { italianProof } from "../../ui-extension/catalogue-it-proof.ts";
+import { italianRules, italianSentences } from "../../ui-extension/catalogue-it-rules.ts";
+import { withSentences } from "../../ui-extension/core/sentences.ts";
 import { plural, translator } from "../../ui-extension/core/text.ts";
 import { preferredLanguage } from "../../ui-extension/i18n.ts";
 import { themeOf } from "../../ui-extension/theme-choice.ts";
@@ -24,6 +27,7 @@ const italian = {
   ...italianOverview,
   ...italianProof,
   ...italianPolicies,
+  ...italianRules,
 };
 const folder = fileURLToPath(new URL("../../ui-extension/", import.meta.url));
 
@@ -65,7 +69,7 @@ test("no Italian text stands for one that nobody says", () => {
 test("an Italian text names the same values as the English one", () => {
   const names = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
   assert.deepEqual(
-    Object.entries(italian).filter(([english, text]) => names(english).join() !== names(text).join()),
+    Object.entries({ ...italian, ...italianSentences }).filter(([english, text]) => names(english).join() !== names(text).join()),
     [],
   );
 });
@@ -75,6 +79,33 @@ test("numbers choose between one and many; an unknown text stays English", () =>
   assert.equal(plural(t, 1, "{n} guest unknown", "{n} guests unknown"), "1 guest sconosciuto");
   assert.equal(plural(t, 2, "{n} guest unknown", "{n} guests unknown"), "2 guest sconosciuti");
   assert.equal(t("constructor {x}", { x: 1 }), "constructor 1");
+});
+
+test("every name, sentence and remedy of a rule that comes with Proven has its Italian one", () => {
+  const rules = defaultRules.flatMap(({ name, text, remedy }) => [name, text ?? "", remedy ?? ""]);
+  assert.deepEqual(
+    rules.filter((said) => said !== "" && !Object.hasOwn(italianRules, said) && !Object.hasOwn(italianSentences, said)),
+    [],
+  );
+});
+
+test("what the hub says of an alert is told in Italian, with its names and values as they are", () => {
+  const t = withSentences(translator(italian), italianSentences);
+  const cases: [english: string, other: string][] = [
+    ["Storage nfs1 is 91 % full", "Lo storage nfs1 è pieno al 91 %"],
+    ["ZFS pool tank is 91 % full: it gets slow from there", "Il pool ZFS tank è pieno al 91 %: da lì diventa lento"],
+    ["The root file system of pve1 is 91 % full", "Il file system radice di pve1 è pieno al 91 %"],
+    ["/srv of web01 (VM 100) is 91 % full", "/srv di web01 (VM 100) è pieno al 91 %"],
+    ["web01 (VM 100) stopped on pve3 and nobody asked it to", "web01 (VM 100) si è fermato su pve3 e nessuno l'ha chiesto"],
+    ["Alert Storage filling: Storage nfs1 is 91 % full", "Allarme Storage che si riempie: Lo storage nfs1 è pieno al 91 %"],
+    ["VM 100 (web01) stopped on pve3", "VM 100 (web01) si è fermato su pve3"],
+    ["A sentence of a rule of one's own", "A sentence of a rule of one's own"],
+    ["{name} of {value} $& (x", "{name} of {value} $& (x"],
+  ];
+  assert.deepEqual(
+    cases.map(([english]) => [english, t(english)]),
+    cases,
+  );
 });
 
 test("the language is the user's choice, else PVE's, else the browser's", () => {

@@ -63,8 +63,8 @@ export function placesOf(picture: Picture, isOwnPage: boolean, t: Translate): Pl
     ...alerts.map((alert) => ({
       key: alert.id,
       kind: "alert" as const,
-      title: alert.text,
-      words: `${alert.title} ${alert.ruleName} ${alert.node ?? ""} ${alert.severity}`,
+      title: t(alert.text),
+      words: `${alert.title} ${alert.text} ${alert.ruleName} ${alert.node ?? ""} ${alert.severity}`,
       detail: t(alert.severity),
       page: { kind: "section" as const, section: "alerts" as const, item: alert.id },
     })),

@@ -53,7 +53,7 @@ export function marksOf(
     ...events
       .filter((event) => isAbout(event, subject) && !toldElsewhere.test(event.type))
       .filter(({ type }) => runs === undefined || !toldByRuns.test(type))
-      .map(ofEvent),
+      .map((event) => ofEvent(event, t)),
   ];
   return marks.filter(({ at, until }) => at < to && (until ?? at) >= from).sort((a, b) => a.at - b.at);
 }
@@ -73,7 +73,7 @@ function ofAlert({ firedAt, activeAt, resolvedAt, severity, text }: AlertView, t
     until: resolvedAt ?? undefined,
     kind: "alert",
     severity,
-    text: t("Alert: {text}", { text }),
+    text: t("Alert: {text}", { text: t(text) }),
   };
 }
 
@@ -119,7 +119,10 @@ function ofBackup({ at, storage, state }: BackupView, t: Translate): Mark {
   return { at, until: undefined, kind: "backup", severity: damaged ? "warning" : "info", text };
 }
 
-const ofEvent = ({ at, severity, text }: EventView): Mark => ({ at, until: undefined, kind: "event", severity, text });
+const ofEvent = ({ at, severity, text }: EventView, t: Translate): Mark => ({
+  ...{ at, until: undefined, kind: "event", severity },
+  text: t(text),
+});
 
 /** Marks that would lie on one another, as one place: the worst one speaks first. `slot`: the chart's step a moment falls into. */
 export type MarkPlace = { slot: number; at: number; severity: Mark["severity"]; marks: readonly Mark[] };

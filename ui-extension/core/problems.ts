@@ -74,7 +74,10 @@ function judgedProblems(picture: Picture, alerts: readonly AlertView[], now: num
   const told = new Set(firing.map(({ cluster, entity, valueText }) => `${cluster} ${entity} ${valueText}`));
   const seen = [...picture.nodes.flatMap((node) => nodeProblems(node, now, t)), ...guestProblems(picture, now, t)];
   return bySeverity([
-    ...firing.filter(isOpen).sort(compareAlerts).map(alertProblem),
+    ...firing
+      .filter(isOpen)
+      .sort(compareAlerts)
+      .map((alert) => alertProblem(alert, t)),
     ...seen.filter(({ saidBy = [] }) => !saidBy.some((alert) => told.has(alert))),
     ...hubProblems(picture, t),
   ]);
@@ -90,11 +93,11 @@ const alertsOf = ({ cluster }: { cluster: string }, entity: string, words: reado
 const pageOf = ({ entity, node }: AlertView): string | undefined =>
   hasPage(entity) ? entity : node === null ? undefined : `node/${node}`;
 
-const alertProblem = (alert: AlertView): Problem => ({
+const alertProblem = (alert: AlertView, t: Translate): Problem => ({
   key: alert.id,
   severity: alert.severity === "critical" ? "critical" : "warning",
-  text: alert.text,
-  detail: alert.remedy ?? "",
+  text: t(alert.text),
+  detail: alert.remedy === null ? "" : t(alert.remedy),
   at: alert.firedAt ?? undefined,
   entity: pageOf(alert),
   cluster: alert.cluster,

@@ -85,7 +85,8 @@ export class ProvenAlertHistory extends PanelElement {
         id: "what",
         title: t("What"),
         priority: 1,
-        cell: (alert) => link(this.panel, sectionRoute("alerts", alert.id), html`<span title=${alert.text}>${alert.text}</span>`),
+        cell: (alert) =>
+          link(this.panel, sectionRoute("alerts", alert.id), html`<span title=${t(alert.text)}>${t(alert.text)}</span>`),
       },
       { id: "node", title: t("Node"), priority: 3, width: "84px", cell: (alert) => placeOf(alert) || alert.title },
       {

@@ -74,10 +74,10 @@ export class ProvenAlertRow extends PanelElement {
     const figure = figureWords(alert, t);
     const place = placeOf(alert);
     const about = { entity: alert.entity, cluster: alert.cluster };
-    return html`<article class=${isOpen(alert) ? alert.severity : "calm"} aria-label=${alert.text}>
+    return html`<article class=${isOpen(alert) ? alert.severity : "calm"} aria-label=${t(alert.text)}>
       <div class="mark">${alertMark(alert)}</div>
       <div class="what">
-        <h3>${alert.text}</h3>
+        <h3>${t(alert.text)}</h3>
         <p class="facts">
           <span>${hasPage(alert.entity) ? entityLink(panel, about, alert.title) : alert.title}${alert.instance === null ? nothing : html` · ${alert.instance}`}</span>
           ${place === "" ? nothing : html`<span>${t("on node")} ${entityLink(panel, { entity: `node/${place}`, cluster: alert.cluster }, place)}</span>`}
@@ -87,7 +87,7 @@ export class ProvenAlertRow extends PanelElement {
         </p>
         ${alert.affected.length === 0 ? nothing : html`<p class="dim">${tn(alert.affected.length, "takes along {n} guest:", "takes along {n} guests:")} ${alert.affected.slice(0, affectedShown).join(", ")}${alert.affected.length > affectedShown ? " …" : ""}</p>`}
         <p class="told ${told.mark}">${icon(toldIcons[told.mark])}<span>${told.text}</span></p>
-        ${alert.remedy === null || alert.state === "pending" ? nothing : html`<p class="remedy"><strong>${t("Do:")}</strong><span>${alert.remedy}</span></p>`}
+        ${alert.remedy === null || alert.state === "pending" ? nothing : html`<p class="remedy"><strong>${t("Do:")}</strong><span>${t(alert.remedy)}</span></p>`}
       </div>
       <div class="acts">${this.#acts()}</div>
       ${this.noting ? this.#note() : nothing}

@@ -125,7 +125,7 @@ export class ProvenAnswers extends PanelElement {
 
   #take(alert: AlertView) {
     if (!this.panel.mayWrite) return link(this.panel, sectionRoute("alerts", alert.id), t("Why?"));
-    const name = t("Take: {what}", { what: alert.text });
+    const name = t("Take: {what}", { what: t(alert.text) });
     return html`<button type="button" aria-label=${name} ?disabled=${this.busy === alert.id} @click=${() => void this.#acknowledge(alert)}>${t("Take")}</button>
       ${link(this.panel, sectionRoute("silences", alert.id), t("Silence …"))} ${link(this.panel, sectionRoute("alerts", alert.id), t("Why?"))}`;
   }
@@ -196,7 +196,7 @@ export class ProvenAnswers extends PanelElement {
 
   #change({ at, severity, text }: EventView) {
     const look = changeLooks[severity];
-    return html`<li><span class=${look.level}>${icon(look.icon, t(look.word))}</span><span>${text}</span>${moment(at, this.panel.now.value)}</li>`;
+    return html`<li><span class=${look.level}>${icon(look.icon, t(look.word))}</span><span>${t(text)}</span>${moment(at, this.panel.now.value)}</li>`;
   }
 }
 customElements.define("proven-answers", ProvenAnswers);

@@ -113,7 +113,7 @@ export class ProvenEventLog extends PanelElement {
     const isLinked = entity !== null && cluster !== null && hasPage(entity);
     return html`<li>
       ${moment(event.at, this.panel.now.value)} ${severityMark(event.severity)} <code>${event.type}</code>
-      <span class="text">${event.text}</span>
+      <span class="text">${t(event.text)}</span>
       <span>${isLinked ? entityLink(this.panel, { entity, cluster }, entity) : nothing}</span>
     </li>`;
   }

@@ -37,7 +37,7 @@ export class ProvenEvents extends PanelElement {
 
   #row(event: EventView) {
     const look = looks[event.severity];
-    return html`<li>${moment(event.at, this.panel.now.value)}<span class=${look.level}>${icon(look.icon, t(look.word))}</span><span>${event.text}</span></li>`;
+    return html`<li>${moment(event.at, this.panel.now.value)}<span class=${look.level}>${icon(look.icon, t(look.word))}</span><span>${t(event.text)}</span></li>`;
   }
 }
 customElements.define("proven-events", ProvenEvents);

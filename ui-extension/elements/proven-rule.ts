@@ -85,7 +85,7 @@ export class ProvenRule extends PanelElement {
 
   #editor(rule: Rule) {
     return html`
-      <div class="title"><h1>${this.#isNew ? t("New rule") : rule.name}</h1>${rule.shipped ? html`<span class="tag">${t("comes with Proven")}</span>` : nothing}</div>
+      <div class="title"><h1>${this.#isNew ? t("New rule") : t(rule.name)}</h1>${rule.shipped ? html`<span class="tag">${t("comes with Proven")}</span>` : nothing}</div>
       ${said(this.result)}
       <section class="panel" aria-label=${t("Rule")}>
         <form @submit=${this.#onSubmit}>

@@ -67,7 +67,7 @@ export class ProvenRules extends PanelElement {
   #list(rules: readonly Rule[], signals: readonly SignalView[]) {
     const wanted = this.search.toLowerCase();
     const shown = rules.filter((rule) =>
-      `${rule.id} ${rule.name} ${rule.entity} ${rule.severity}`.toLowerCase().includes(wanted),
+      `${rule.id} ${rule.name} ${t(rule.name)} ${rule.entity} ${rule.severity}`.toLowerCase().includes(wanted),
     );
     const off = rules.filter(({ enabled }) => !enabled).length;
     return html`<section class="panel" aria-label=${t("Rules")}>
@@ -85,7 +85,7 @@ export class ProvenRules extends PanelElement {
     return html`<li class=${rule.enabled ? "" : "off"}>
       <span>${severityMark(rule.severity)}</span>
       <span>
-        ${link(this.panel, sectionRoute("rules", rule.id), rule.name, "name")}
+        ${link(this.panel, sectionRoute("rules", rule.id), t(rule.name), "name")}
         ${firing === 0 ? nothing : html`<strong class="crit">${tn(firing, "{n} fires", "{n} fire")}</strong>`}
         ${rule.shipped ? nothing : html`<span class="tag">${t("own")}</span>`}
         <br /><span class="more">${t(rule.entity)}: ${conditionText(rule, signals, t)} · ${hold} · ${scopeText(rule.scope, t)}${overrides}</span>
@@ -96,7 +96,9 @@ export class ProvenRules extends PanelElement {
 
   async #switch(rule: Rule, enabled: boolean): Promise<void> {
     const answer = await this.panel.api.alerting.saveRule({ ...rule, enabled }, false);
-    const text = enabled ? t("{name} is on.", { name: rule.name }) : t("{name} is off: it fires no more.", { name: rule.name });
+    const text = enabled
+      ? t("{name} is on.", { name: t(rule.name) })
+      : t("{name} is off: it fires no more.", { name: t(rule.name) });
     this.result = answer.ok ? { ok: true, text } : refusal(answer.problem);
     await this.#load();
   }

@@ -58,7 +58,7 @@ export class ProvenWhy extends PanelElement {
     return html`
       <p>${link(panel, sectionRoute("alerts"), html`‹ ${t("All alerts")}`)}</p>
       <div class="title">
-        <h1>${t("Why: {what}", { what: alert?.text ?? this.alert.replace(/@[^/]*\//, ": ") })}</h1>
+        <h1>${t("Why: {what}", { what: alert === undefined ? this.alert.replace(/@[^/]*\//, ": ") : t(alert.text) })}</h1>
         <span class="end"><button type="button" @click=${() => void this.#load()}>${t("Look again")}</button></span>
       </div>
       ${alert === undefined ? nothing : html`<section class="panel"><proven-alert-row .panel=${panel} .alert=${alert}></proven-alert-row></section>`}
