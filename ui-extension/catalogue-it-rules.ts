@@ -81,10 +81,10 @@ export const italianRules: Readonly<Record<string, string>> = {
     "Guarda alimentazione e rete; HA sposta ciò che gestisce, gli altri guest aspettano il nodo.",
   "Node out of sight": "Nodo non visibile",
   "Look whether the node runs and whether its proven-agent reaches the hub. Of a node that is gone for good, revoke the agent.":
-    "Guarda se il nodo è acceso e se il suo proven-agent raggiunge l'hub.",
+    "Guarda se il nodo è acceso e se il suo proven-agent raggiunge l'hub. Di un nodo che non c'è più, revoca l'agente.",
   "Agent away": "Agente assente",
-  "systemctl status proven-agent on the node; it keeps samples until it is back.":
-    "systemctl status proven-agent sul nodo; tiene i campioni finché non torna.",
+  "systemctl status proven-agent on the node; it keeps samples until it is back. Of a node that is gone for good, revoke it.":
+    "systemctl status proven-agent sul nodo; tiene i campioni finché non torna. Di un nodo che non c'è più, revocalo.",
   "Quorum lost": "Quorum perso",
   "Bring back enough nodes, or their network.": "Riporta abbastanza nodi, o la loro rete.",
   "Storage not active": "Storage non attivo",
