@@ -34,7 +34,7 @@ const columns = "vg_name,lv_name,lv_size,lv_attr,pool_lv,data_percent,metadata_p
 
 /**
  * `lvs --reportformat json --units b --nosuffix`: all values are strings; the fields PVE reads too (`lvm_list_volumes` in pve-storage
- * `LVMPlugin.pm`). The report's frame after LVM's manual page, never seen from a real system. Undefined: that is no such report.
+ * `LVMPlugin.pm`). The report's frame and its `log` as lvm2 2.03.31 of Debian 13 prints them. Undefined: that is no such report.
  */
 export function parseLvs(text: string): Thinpool[] | undefined {
   const reports = asObjects(parseJsonObject(text)?.report).filter(({ lv }) => Array.isArray(lv));
@@ -62,6 +62,12 @@ export function parseLvs(text: string): Thinpool[] | undefined {
       },
     ];
   });
+}
+
+/** The first error: with a report as JSON they stand in it, and not on stderr. */
+function lvsError(stdout: string, stderr: string): string {
+  const errors = asObjects(parseJsonObject(stdout)?.log).filter(({ log_type }) => log_type === "error");
+  return (asText(errors[0]?.log_message) ?? stderr).trim().slice(0, 200) || "not understood";
 }
 
 /** True when the next look should come soon. */
@@ -108,7 +114,7 @@ export class ThinpoolSource implements SlowSource {
     const pools = result.ok ? parseLvs(result.stdout) : undefined;
     if (!result.ok) this.problem = result.problem;
     else if (result.code === 0 && pools !== undefined) this.problem = undefined;
-    else this.problem = `lvs ended with ${result.code}: ${result.stderr.trim().slice(0, 200) || "not understood"}`;
+    else this.problem = `lvs ended with ${result.code}: ${lvsError(result.stdout, result.stderr)}`;
     if (pools === undefined) return;
     this.close = needsCloseLook(this.pools, pools);
     this.pools = pools;

@@ -121,16 +121,18 @@ const lv = (vg: string, name: string, attr: string, size: string, pool = "", dat
   `{"vg_name":"${vg}","lv_name":"${name}","lv_size":"${size}","lv_attr":"${attr}","pool_lv":"${pool}","data_percent":"${data}","metadata_percent":"${metadata}","lv_metadata_size":"1000"}`;
 
 test("lvs: one volume group that can't be read is told, and costs the others nothing", async () => {
-  const stdout = `{"report":[{"lv":[${lv("pve", "data", "twi-aotz--", "5000", "", "41.50", "76.25")}]}]}`;
-  const stderr = "  Cannot process volume group san: it is exported\n";
-  let answer: Awaited<ReturnType<RunCommand>> = { ok: true, code: 5, stdout, stderr };
+  const log =
+    '[{"log_seq_num":"1","log_type":"status","log_message":"x"},{"log_type":"error","log_message":"Cannot access VG san."}]';
+  const stdout = `{"report":[{"lv":[${lv("pve", "data", "twi-aotz--", "5000", "", "41.50", "76.25")}]}],"log":${log}}`;
+  let answer: Awaited<ReturnType<RunCommand>> = { ok: true, code: 5, stdout, stderr: "" };
   const source = new ThinpoolSource("/nowhere", async () => answer);
   await source.refresh();
   assert.deepEqual(source.told.value, [{ vg: "pve", lv: "data" }]);
-  assert.equal(source.problem, "lvs ended with 5: Cannot process volume group san: it is exported");
-  answer = { ok: true, code: 5, stdout: "", stderr };
+  assert.equal(source.problem, "lvs ended with 5: Cannot access VG san.");
+  answer = { ok: true, code: 5, stdout: "", stderr: "  Failed to load config.\n" };
   await source.refresh();
   assert.deepEqual(source.told.value, [{ vg: "pve", lv: "data" }], "what was known stays");
+  assert.equal(source.problem, "lvs ended with 5: Failed to load config.");
   answer = { ok: true, code: 0, stdout, stderr: "" };
   await source.refresh();
   assert.equal(source.problem, undefined);
