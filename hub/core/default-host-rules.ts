@@ -44,7 +44,8 @@ export const downRules: readonly Row[] = [
     forSec: 180,
     inhibits: true,
     text: "Nobody can tell whether node {name} is alive",
-    remedy: "Look whether the node runs and whether its proven-agent reaches the hub. Of a node that is gone for good, revoke the agent.",
+    remedy:
+      "Look whether the node runs and whether its proven-agent reaches the hub. Of a node that is gone for good, revoke the agent.",
   },
   {
     id: "agent-down",
@@ -55,7 +56,8 @@ export const downRules: readonly Row[] = [
     forSec: 300,
     inhibits: true,
     text: "The agent of {name} is {value}: what only it sees is unknown",
-    remedy: "systemctl status proven-agent on the node; it keeps samples until it is back. Of a node that is gone for good, revoke it.",
+    remedy:
+      "systemctl status proven-agent on the node; it keeps samples until it is back. Of a node that is gone for good, revoke it.",
   },
   {
     id: "quorum-lost",
