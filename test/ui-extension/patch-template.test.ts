@@ -163,6 +163,27 @@ test("the administrator's switch takes the line out and keeps it out, until the 
   assert.equal(pve.text(), patched);
 });
 
+test("a gateway with another port is named in the line, and no more once it has the usual one", () => {
+  const pve = machine(pveTemplate);
+  const settings = join(pve.root, "etc/proven/agent.toml");
+  const named = ours.replace('"></script>', '" data-port="9421"></script>');
+  for (const [text, line] of [
+    ['#port = 1\n[hub]\nport = 7\n[gateway]\nlisten = "::"\nport = 9421 # not 8421\n[outlet]\nport = 5\n', named],
+    ["[gateway]\nport = 8421\n", ours],
+    ["[gateway]\n  port=9421\n", named],
+    ["[gateway]\n#port = 8421\n", ours],
+    ['[gateway]\nport = "><script>"\n', ours],
+  ] as const) {
+    writeFileSync(settings, text);
+    assert.equal(pve.said("apply"), "");
+    assert.equal(pve.text(), pveTemplate.replace(anchor, anchor + line), text);
+  }
+  writeFileSync(settings, "[gateway]\nport = 9421\n");
+  pve.said("apply");
+  assert.equal(pve.said("remove"), "");
+  assert.equal(pve.text(), pveTemplate);
+});
+
 test("without the loader's file there is no line that would ask for it", () => {
   const pve = machine(patched);
   rmSync(pve.loader);
