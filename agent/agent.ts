@@ -14,6 +14,7 @@ import type { Outlet } from "./outlet.ts";
 import type { Clock, Collector, Log } from "./ports.ts";
 import { Sampler } from "./sampler.ts";
 import type { SessionOperations } from "./session.ts";
+import { answerSight, type SightPorts } from "./sight.ts";
 import type { SpoolStore } from "./spool-store.ts";
 import { TickClock } from "./tick-clock.ts";
 
@@ -37,6 +38,8 @@ export type AgentPorts = {
   outlet: Outlet;
   /** Browsers of this node, and sign-ins for the hub; undefined: switched off. */
   gateway: AgentGateway | undefined;
+  /** This node's Proxmox VE, asked as root; absent: nothing is asked. */
+  api?: SightPorts["api"];
   /** What the hub may ask of this node. */
   operations?: AgentOperations;
   /** Without a hub that knew us for so long, the outlet tells, ms. */
@@ -62,7 +65,7 @@ export type AgentGateway = {
  * hub: it looks for one while it spools.
  */
 export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<void> {
-  const { clock, log, collector, store, service, hubFiles, outlet, gateway, operations } = ports;
+  const { api, clock, log, collector, store, service, hubFiles, outlet, gateway, operations } = ports;
   const facts = new Facts();
   if (operations !== undefined)
     operations.onProblem = (problem, strangers) => {
@@ -85,7 +88,7 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
     backups: collector.backups,
     hearAlerts: (body) => outlet.hear(body),
     tellOutlet: (body) => outlet.tell(body),
-    answerHub: async (message) => gateway?.answer(message),
+    answerHub: async (message) => (api && (await answerSight(message, { api, clock }))) ?? gateway?.answer(message),
     findHub: () => findHub(hubFiles),
     connect: (place, stop) => connectHub(place.url, place.accepts ?? [place.fingerprint], stop),
     readJoined: () => readJoined(hubFiles.stateDir),

@@ -26,6 +26,7 @@ import { LinkServer } from "./link/server.ts";
 import { listenersOf, NodeOutlets } from "./node-receiver.ts";
 import { openOutlets } from "./outlets.ts";
 import type { Clock, Log } from "./ports.ts";
+import { askSight } from "./push-sight.ts";
 import { PveIngest } from "./pve-ingest.ts";
 import { seedReports } from "./report-mail.ts";
 import { openRestore, type RunningRestore } from "./restore.ts";
@@ -158,7 +159,10 @@ export function assembleHub(parts: HubParts) {
     connected: () => listenersOf(fleet.pictures()),
     tell: (agent, body) => link.sendTell(agent, body),
   });
-  const delivery = openDelivery({ config, state, clock, log, journal, outlet: nodes });
+  const delivery = openDelivery({
+    ...{ config, state, clock, log, journal, outlet: nodes },
+    sightOf: (user) => askSight(fleet.pictures(), (agent) => loginAsks.ask(agent, "login.sight", { user })),
+  });
   const alerting: Alerting = new Alerting({
     state,
     reader: restore.series,

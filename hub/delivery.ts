@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Delivery, PushSubscriptionJson } from "#protocol/notifications.ts";
@@ -12,11 +12,12 @@ import type { Journal } from "./journal.ts";
 import { sessionsEndedAt } from "./keys.ts";
 import { OutgoingClient } from "./outgoing.ts";
 import type { Clock, Log } from "./ports.ts";
+import { type PushSubscriberPorts, PushSubscribers, type Subscriber } from "./push-subscribers.ts";
 import { Secrets } from "./secrets.ts";
 import { addressIn } from "./senders/email.ts";
 import { type NodeOutlet, openSender, type SenderPorts, serviceAddresses } from "./senders/send.ts";
 import { loadVapidKeys, type VapidKeys } from "./senders/web-push.ts";
-import type { Actor, StateStore } from "./store/state.ts";
+import type { StateStore } from "./store/state.ts";
 
 export type DeliveryParts = {
   config: HubConfig;
@@ -25,6 +26,8 @@ export type DeliveryParts = {
   log: Log;
   journal: Pick<Journal, "emit" | "emitRarely">;
   outlet: NodeOutlet | undefined;
+  /** What Proxmox VE hides from a user now; absent: nobody can be asked. */
+  sightOf?: PushSubscriberPorts["sightOf"];
   /** For tests: other addresses of services, and of authorities to trust. */
   services?: Partial<Pick<SenderPorts, "telegramApi" | "pagerDutyApi" | "sendmail" | "ca">>;
 };
@@ -39,7 +42,7 @@ export type ReceiverPorts = {
   links: ActionLinks;
   /** Sends a test and resolves after its one attempt. */
   test(receiver: string): Promise<Delivery>;
-  subscribe(subscription: PushSubscriptionJson, user: string): string;
+  subscribe(subscription: PushSubscriptionJson, owner: Subscriber): string;
   /** False: there is no such subscription. */
   unsubscribe(id: string): boolean;
 };
@@ -52,7 +55,6 @@ export type RunningDelivery = ReceiverPorts & {
 };
 
 const sendmailPath = "/usr/sbin/sendmail";
-const by: Actor = { actor: "hub", reason: "web push" };
 
 /** Everything between the alert engine and the receivers. Nothing is sent before `start`. */
 export function openDelivery(parts: DeliveryParts): RunningDelivery {
@@ -64,7 +66,7 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
   const base = (config.url ?? `https://${hostname()}:${config.port}`).replace(/\/+$/, "");
   const links = new ActionLinks(secrets, base, () => sessionsEndedAt(state));
   const clients = [false, true].map((open) => new OutgoingClient(receiverRules(open), caOf(parts)));
-  const unsubscribe = (id: string) => state.remove("pushSubscription", id, by);
+  const subscribers = new PushSubscribers({ state, clock, log, sightOf: parts.sightOf ?? (async () => "unknown") });
   const send = openSender({
     sendmail: sendmailPath,
     ...serviceAddresses,
@@ -76,9 +78,9 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
     base,
     actionsOf: (notification) => links.of(notification),
     vapid,
-    subscriptions: () => state.list("pushSubscription").map(({ id, document }) => ({ id, subscription: document.subscription })),
+    subscriptions: () => subscribers.entitled(),
     contacts: () => mailAddresses(state),
-    unsubscribe,
+    unsubscribe: (id) => void subscribers.remove(id),
     outlet: parts.outlet,
   });
   const dispatcher = new DeliveryDispatcher({ state, clock, log, random: Math.random, send, events: eventsTo(journal) });
@@ -90,12 +92,8 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
     base,
     links,
     test: (receiver) => dispatcher.test(testNotification(receiver, `test-${randomUUID()}`, clock.now())),
-    subscribe: (subscription, user) => {
-      const id = createHash("sha256").update(subscription.endpoint).digest("hex");
-      state.put("pushSubscription", id, { subscription, user, createdAt: clock.now() }, by);
-      return id;
-    },
-    unsubscribe,
+    subscribe: (subscription, owner) => subscribers.add(subscription, owner),
+    unsubscribe: (id) => subscribers.remove(id),
     start: () => {
       dispatcher.start();
       heartbeat?.start();

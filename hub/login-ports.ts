@@ -8,6 +8,7 @@ export type LoginAnswers = {
   "login.answer": "login.result";
   "login.view": "login.view.result";
   "login.permissions": "login.permissions.result";
+  "login.sight": "login.sight.result";
 };
 export type LoginQuestion = keyof LoginAnswers;
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -109,6 +109,15 @@ export const loginMessages = {
       ]),
     ),
   },
+  /** Whether Proxmox VE lets this user in and hides nothing of the cluster from him: for what is told somebody who does not ask. The agent asks as root. */
+  "login.sight": { from: "hub", since: 2, body: z.lazy(() => z.strictObject({ id, user: userSchema })) },
+  "login.sight.result": {
+    from: "agent",
+    since: 2,
+    body: z.lazy(() =>
+      z.discriminatedUnion("state", [z.strictObject({ id, state: z.literal("ok"), whole: z.boolean() }), unavailable]),
+    ),
+  },
   /** The agent forgets the ticket. Not answered. */
   "login.end": { from: "hub", since: 2, secret: true, body: z.lazy(() => z.strictObject({ session: handle })) },
 } as const;

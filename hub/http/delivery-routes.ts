@@ -147,7 +147,8 @@ function pushRoutes(app: HubApp, { state }: Pick<HttpPorts, "state">, delivery: 
     const problem = urlProblem(new URL(subscription.endpoint), receiverRules(true));
     if (problem !== undefined)
       throw new Refusal("invalid", `${problem}. The address a browser's push service gave`, { field: "endpoint" });
-    const id = delivery.subscribe(subscription, c.get("caller").user);
+    const { user, by, keyId } = c.get("caller");
+    const id = delivery.subscribe(subscription, by === "key" || by === "cookie" ? { user, key: keyId } : { user });
     state.note("create", "pushSubscription", id, actorOf(c, "subscribed a browser"));
     return c.json({ id }, 201);
   });

@@ -16,6 +16,7 @@ const answerTypes: LoginAnswers = {
   "login.answer": "login.result",
   "login.view": "login.view.result",
   "login.permissions": "login.permissions.result",
+  "login.sight": "login.sight.result",
 };
 
 export type SendLogin = <T extends LoginQuestion | "login.end">(agent: AgentId, type: T, body: MessageOf<T>["body"]) => boolean;

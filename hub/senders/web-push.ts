@@ -13,7 +13,8 @@ export type Subscription = { id: string; subscription: PushSubscriptionJson };
 
 export type WebPushPorts = ChannelPorts & {
   vapid: VapidKeys;
-  subscriptions(): Subscription[];
+  /** Of those who may hear of everything now. */
+  subscriptions(): Promise<Subscription[]>;
   /** Addresses that the hub's mails come from. */
   contacts(): string[];
   /** The browser wants no more. */
@@ -77,7 +78,7 @@ export class WebPushSender {
   constructor(private readonly ports: WebPushPorts) {}
 
   async send(notification: Notification, receiver: WebPush): Promise<SendResult> {
-    const subscriptions = this.ports.subscriptions();
+    const subscriptions = await this.ports.subscriptions();
     if (subscriptions.length === 0) return { ok: false, retry: false, problem: "no browser has asked for push messages" };
     const payload = formatWebPush(notification, receiver, this.ports);
     const reached = this.reached.get(notification.id) ?? new Set();

@@ -7,6 +7,14 @@ export const receiverKinds = {
   /** A browser that asked for push messages; id: SHA-256 of its endpoint. */
   pushSubscription: {
     audited: false,
-    schema: z.strictObject({ subscription: pushSubscriptionSchema, user: z.string(), createdAt: epochMs }),
+    schema: z.strictObject({
+      subscription: pushSubscriptionSchema,
+      user: z.string(),
+      /** Id of the API key that it was asked with; absent: by a Proxmox VE user. */
+      key: z.string().optional(),
+      createdAt: epochMs,
+      /** When its owner was last known to see everything. */
+      confirmedAt: epochMs,
+    }),
   },
 } as const;

@@ -23,7 +23,7 @@ const send = openSender({
   actionsOf: () => [],
   sendmail: "",
   vapid: { publicKey: "", privateKey: "" },
-  subscriptions: () => [],
+  subscriptions: async () => [],
   contacts: () => [],
   unsubscribe: none,
   telegramApi: "",

@@ -30,7 +30,7 @@ export function testSender(
     sendmail: "/nonexistent/sendmail",
     ca,
     vapid: { publicKey: "", privateKey: "" },
-    subscriptions: () => [],
+    subscriptions: async () => [],
     contacts: () => [],
     unsubscribe: () => undefined,
     telegramApi: api,

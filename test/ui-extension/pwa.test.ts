@@ -154,7 +154,7 @@ test("a browser subscribes, reads what the hub's sender pushed, shows it with it
 
   const actions = [{ action: "acknowledge" as const, label: "Acknowledge", url: `${hub.url}/act/sealed` }];
   const { vapid, subscriptions } = hub.push;
-  const { send } = testSender(t, {}, { vapid, subscriptions, actionsOf: () => actions });
+  const { send } = testSender(t, {}, { vapid, subscriptions: async () => subscriptions(), actionsOf: () => actions });
   assert.equal((await send(notificationOf({ severity: "critical" }), receiver)).ok, true);
   const payload = JSON.stringify(mine.read(service.received[0]?.body ?? Buffer.alloc(0)));
   const worker = context.serviceWorkers()[0] ?? (await context.waitForEvent("serviceworker"));

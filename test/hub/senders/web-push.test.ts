@@ -31,7 +31,7 @@ test("each browser can read its message, which is signed with the hub's key", as
   server.usual = { status: 201 };
   const browsers = ["a", "b"].map((id) => new PushBrowser(id, `${server.url}/push/${id}`));
   const vapid = webpush.generateVAPIDKeys();
-  const { send } = testSender(t, {}, { vapid, subscriptions: () => browsers.map(({ subscription }) => subscription) });
+  const { send } = testSender(t, {}, { vapid, subscriptions: async () => browsers.map(({ subscription }) => subscription) });
   assert.deepEqual(await send(notificationOf({ severity: "critical" }), receiver), { ok: true, answer: "2 of 2 browsers" });
   for (const sent of server.received) {
     const browser = browsers.find(({ subscription }) => sent.path === `/push/${subscription.id}`);
@@ -78,7 +78,7 @@ test("a browser that has unsubscribed is removed, one whose service is down is t
     {},
     {
       vapid: webpush.generateVAPIDKeys(),
-      subscriptions: () => [...all.values()].map(({ subscription }) => subscription),
+      subscriptions: async () => [...all.values()].map(({ subscription }) => subscription),
       unsubscribe: (id) => all.delete(id),
     },
   );
@@ -93,7 +93,7 @@ test("a long message still fits into what push services take", async (t) => {
   const server = await MessageServer.start(t);
   server.usual = { status: 201 };
   const browser = new PushBrowser("a", `${server.url}/push`);
-  const { send } = testSender(t, {}, { vapid: webpush.generateVAPIDKeys(), subscriptions: () => [browser.subscription] });
+  const { send } = testSender(t, {}, { vapid: webpush.generateVAPIDKeys(), subscriptions: async () => [browser.subscription] });
   const [alert] = notificationOf().alerts;
   const alerts = Array.from({ length: 200 }, (_, index) => ({
     ...(alert as NonNullable<typeof alert>),
