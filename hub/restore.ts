@@ -18,6 +18,7 @@ import type { Run } from "./core/run-record.ts";
 import { type EntityFacts, matcherOf } from "./core/scope.ts";
 import type { AgentId, SeriesRanker, SeriesReader } from "./core/series.ts";
 import { testGuestsOf } from "./core/test-guest.ts";
+import { neededMs } from "./core/verify-policy.ts";
 import { windowSpan } from "./core/window.ts";
 import type { Journal } from "./journal.ts";
 import type { SessionEvents } from "./link/session.ts";
@@ -47,6 +48,8 @@ export type RestorePorts = {
   backups(picture: ClusterPicture, vmid?: number): BackupView[];
   /** Each guest of the picture with its proof, by vmid; without templates and our own test guests. */
   proofs(picture: ClusterPicture, now: EpochMs): GuestProofView[];
+  /** Backups that a test of this guest on that node would meet now, kept as long as asked: a sentence. Undefined: none. */
+  backupsMet(picture: ClusterPicture, owned: OwnedGuest, node: NodeName, keepSec: number): string | undefined;
   /** Checks that policies define for this guest. */
   checksOf(picture: ClusterPicture, owned: OwnedGuest): RestoreCheck[];
   /** What its tests measured last. */
@@ -90,12 +93,13 @@ export function openRestore(parts: RestoreParts): RunningRestore {
   const figures: RestorePorts["figures"] = ({ cluster }, { facts }) =>
     newestFigures(series.historyOf(cluster, facts.vmid, facts.identity));
   const operations = new Operations({ ...parts, book, holders: (...backup) => catalogue.holders(...backup) });
+  const meets = backsUp(parts);
   const verify = new VerifyLoop({
     ...parts,
     book,
     catalogue,
     operations,
-    backsUp: backsUp(parts),
+    backsUp: meets,
     maintenance: (facts) => maintenance(parts)(facts),
   });
   const compare: SessionEvents["inventory"] = (agent, inventory) =>
@@ -119,6 +123,11 @@ export function openRestore(parts: RestoreParts): RunningRestore {
     ...knowledgeOf({ ...parts, book, catalogue, verify }),
     verify,
     facts: proofFacts({ book, catalogue, verify, figures, base: parts.base, picture: parts.picture }),
+    backupsMet: ({ cluster }, { facts }, node, keepSec) => {
+      const { lastGood, lastTest } = book.proof(cluster, facts.vmid) ?? {};
+      const needMs = neededMs({ usualMs: lastGood?.durationMs ?? lastTest?.durationMs }) + keepSec * 1000;
+      return meets(cluster, node, { needMs, endBy: Number.POSITIVE_INFINITY });
+    },
     checksOf: ({ cluster }, owned) => verify.checksOf(cluster, owned),
     session: {
       operation: (agent, message) => operations.heard(agent, message),

@@ -41,6 +41,9 @@ export const policySchema = z.strictObject({
   shipped: z.boolean(),
 });
 export type Policy = z.infer<typeof policySchema>;
+/** Bodies of `POST /api/v1/policies` and `PUT /api/v1/policies/{id}`. Whether one comes with Proven is the hub's to say; what is sent of it does not count. */
+export const newPolicySchema = policySchema.partial({ shipped: true });
+export const changedPolicySchema = policySchema.partial({ id: true, shipped: true });
 
 /** Why a guest is, or isn't, tested now. `test`: it is begun. `later`: its turn comes within this night. All others: not this night. */
 const policyDecisions = [

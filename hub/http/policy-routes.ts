@@ -3,6 +3,8 @@ import * as z from "zod";
 import { slugSchema } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
 import {
+  changedPolicySchema,
+  newPolicySchema,
   type Policy,
   policyDecisionSchema,
   policyNightSchema,
@@ -61,7 +63,7 @@ const routes = {
     path: "/api/v1/policies",
     tags,
     summary: "Creates a policy",
-    request: { body: body(policySchema) },
+    request: { body: body(newPolicySchema) },
     responses: { 201: json(policyViewSchema, "The policy"), ...commonErrors },
   }),
   change: createRoute({
@@ -69,7 +71,7 @@ const routes = {
     path: "/api/v1/policies/{id}",
     tags,
     summary: "Changes a policy",
-    request: { params, body: body(policySchema) },
+    request: { params, body: body(changedPolicySchema) },
     responses: one,
   }),
   enable: createRoute({
@@ -105,13 +107,13 @@ export function policyRoutes(app: HubApp, { state }: HttpPorts, { verify }: Rest
     return c.json({ items: verify.pastNights(id), next: null }, 200);
   });
   app.openapi(routes.preview, (c) => {
-    const parsed = policySchema.safeParse(c.req.valid("json"));
+    const parsed = policySchema.safeParse({ shipped: false, ...c.req.valid("json") });
     if (!parsed.success) return c.json({ problems: schemaProblems(parsed.error), plan: null }, 200);
     const problems = checkPolicy(parsed.data);
     return c.json({ problems, plan: problems.length > 0 ? null : verify.plan(parsed.data) }, 200);
   });
   app.openapi(routes.create, (c) => {
-    const policy = c.req.valid("json");
+    const policy: Policy = { ...c.req.valid("json"), shipped: false };
     if (state.get("policy", policy.id) !== undefined) {
       throw new Refusal("conflict", `there is a policy ${policy.id} already: choose another id`, { field: "id" });
     }
@@ -120,8 +122,9 @@ export function policyRoutes(app: HubApp, { state }: HttpPorts, { verify }: Rest
   });
   app.openapi(routes.change, (c) => {
     const { id } = c.req.valid("param");
-    const policy = c.req.valid("json");
-    known(id);
+    const asked = c.req.valid("json");
+    const { shipped } = known(id);
+    const policy: Policy = { ...asked, id: asked.id ?? id, shipped };
     checkSameId(id, policy.id);
     refuseProblems(checkPolicy(policy));
     return c.json(save(policy, actorOf(c, "changed by the API")), 200);

@@ -151,7 +151,8 @@ export function restoreRoutes(app: HubApp, ports: HttpPorts, restore: RestorePor
   });
   app.openapi(routes.start, async (c) => {
     const asked = c.req.valid("json");
-    const { cluster, owned, operation, backupAt, usual } = orderFrom(c, ports, restore, asked);
+    const { picture, owned, operation, backupAt, usual } = orderFrom(c, ports, restore, asked);
+    const { cluster } = picture;
     const { facts } = owned;
     const permissions = [...restorePermissions(facts.vmid, backupOf(operation).storage), ...diskPermission(asked)];
     await c.get("caller").ask(cluster, [...permissions, ...sharedPermissions(operation, usual)]);
@@ -167,7 +168,10 @@ export function restoreRoutes(app: HubApp, ports: HttpPorts, restore: RestorePor
       expiresAt: (ports.clock.now() + asked.expiresInSec * 1000) as EpochMs,
       nodes: nodesOf(asked),
     });
-    return c.json(book.detail(run), 201);
+    const isTest = asked.kind === "restore-test" || asked.kind === "restore-plan";
+    const [node = owned.owner.agent.node] = run.nodes;
+    const warning = isTest ? restore.backupsMet(picture, owned, node, asked.keepSec) : undefined;
+    return c.json({ ...book.detail(run), ...(warning !== undefined && { warning }) }, 201);
   });
   app.openapi(routes.one, (c) => c.json(book.detail(seenRun(c, c.req.valid("param").id)), 200));
   app.openapi(routes.cancel, async (c) => {
@@ -287,7 +291,7 @@ function orderFrom(c: HubContext, ports: HttpPorts, restore: RestorePorts, asked
   const known = restore.catalogue.find(cluster, backup.storage, backup.volid);
   const usual = restore.checksOf(picture, owned);
   const operation = operationFrom(asked, backup, known?.type ?? owned.facts.type, usual);
-  return { cluster, owned, operation, backupAt: (known?.at ?? null) as EpochMs | null, usual };
+  return { picture, owned, operation, backupAt: (known?.at ?? null) as EpochMs | null, usual };
 }
 
 function newestBackup({ catalogue }: RestorePorts, cluster: string, { facts }: OwnedGuest) {

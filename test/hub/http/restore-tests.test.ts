@@ -4,6 +4,7 @@ import type { Backup } from "#protocol/backups.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { RunDetail } from "#protocol/proof.ts";
 import { evidenceSheet } from "../../../hub/core/evidence-sheet.ts";
+import { defaultPolicy } from "../../../hub/core/policy-check.ts";
 import { notProven } from "../../../hub/core/proof.ts";
 import { sheetText } from "../../../hub/core/sheet.ts";
 import { RunBook } from "../../../hub/run-book.ts";
@@ -70,6 +71,31 @@ test("the newest backup of a guest is tested when none is named", async (t) => {
   assert.equal(status, 201);
   assert.deepEqual(json.backup, { storage: "nfs1", volid: "nfs1:backup/vzdump-qemu-100-3000.vma.zst", at: 3000 });
   assert.deepEqual([json.actor, json.reason, json.state], ["root@pam", "after the move", "queued"]);
+});
+
+test("who orders a test by hand is told of the backup job that would take the test guest, too; checking bytes meets none", async (t) => {
+  const { list, ask, hub, agent } = restoreHub(t);
+  list([backupOf(100, 1000)]);
+  const job = { id: "backup-all", type: "vzdump", enabled: true, all: true, vmids: [], exclude: [], repeatMissed: false };
+  const guests = [{ vmid: 100, name: "web" }];
+  const soon = new Date(hub.clock.now() + 12 * 60_000).toISOString().slice(11, 16);
+  hub.fleet.inventory(agent, inventoryOf({ guests, backupJobs: [{ ...job, schedule: soon }] }));
+  const warned = async (body: object) => (await ask("root@pam", "POST", "restore-tests", { vmid: 100, ...body })).json.warning;
+  const warning = "The backup job backup-all takes every guest of pve1 and starts in 12 min: it would take the test guest too";
+  assert.equal(await warned({}), warning);
+  assert.equal(await warned({ kind: "restore-plan" }), warning);
+  assert.equal(await warned({ kind: "archive-check" }), undefined);
+});
+
+test("a policy is changed without the words that are the hub's: its id stands in the path, and whether it comes with Proven is not up for change", async (t) => {
+  const { ask, hub } = restoreHub(t);
+  const { id: _, shipped: __, ...policy } = defaultPolicy("UTC");
+  const put = await ask("root@pam", "PUT", `policies/${defaultPolicy("UTC").id}`, { ...policy, everyDays: 9 });
+  assert.deepEqual([put.status, put.json.everyDays, put.json.shipped], [200, 9, true]);
+  const sent = await ask("root@pam", "PUT", `policies/${defaultPolicy("UTC").id}`, { ...policy, shipped: false });
+  assert.deepEqual([sent.status, sent.json.shipped], [200, true]);
+  const made = await ask("root@pam", "POST", "policies", { ...policy, id: "mine", shipped: true });
+  assert.deepEqual([made.status, made.json.shipped, hub.state.get("policy", "mine")?.shipped], [201, false, false]);
 });
 
 test("rights on one guest don't open another one's backup", async (t) => {
