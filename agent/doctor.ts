@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Finding, judgeClock, judgeDisk, judgeService } from "#protocol/findings.ts";
 import { limits } from "#protocol/limits.ts";
 import type { AgentConfig } from "./config.ts";
-import { judgePage, judgeQuorum } from "./core/doctor.ts";
+import { judgeAdmission, judgePage, judgeQuorum } from "./core/doctor.ts";
 import { checkHub } from "./hub-check.ts";
 import type { HubFiles } from "./hub-place.ts";
 import type { Clock, RunCommand } from "./ports.ts";
@@ -24,6 +24,7 @@ export async function examine(ports: DoctorPorts): Promise<Finding[]> {
     judgeService("proven-agent", await output(run, "systemctl", "show", "--property=ActiveState", "--value", "proven-agent")),
     await gatewayPort(config),
     await hub(ports),
+    ...(await admission(run)),
     ...page(config.root),
   ];
 }
@@ -111,6 +112,12 @@ async function hub({ hubFiles, clock }: DoctorPorts): Promise<Finding> {
   const { found, problem } = await checkHub(hubFiles, clock);
   if (problem === undefined) return { about: "hub", state: "ok", says: found };
   return { about: "hub", state: "trouble", says: `${found}: ${problem}`, remedy: hubRemedy(problem) };
+}
+
+/** That the hub answers is not that it takes what this agent sends: only the running agent knows. */
+async function admission(run: RunCommand): Promise<Finding[]> {
+  const words = ["--unit=proven-agent", "--boot", "--lines=500", "--no-pager", "--output=cat"];
+  return [judgeAdmission((await output(run, "journalctl", ...words)) ?? "") ?? []].flat();
 }
 
 function hubRemedy(problem: string): string {

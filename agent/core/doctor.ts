@@ -16,3 +16,26 @@ export function judgeQuorum(members: string): Finding {
   const remedy = "pvecm status: bring more nodes back";
   return { about: "cluster", state: "trouble", says: "no quorum: /etc/pve is read-only", remedy };
 }
+
+const afterRefusal: Record<string, string> = {
+  "key-changed":
+    "this node was installed anew, or another has its name. On the hub: proven-hub agent revoke CLUSTER/NODE (proven-hub agent list), then here: systemctl restart proven-agent",
+  revoked:
+    "if it may come back: rm /var/lib/proven-agent/agent.key and systemctl restart proven-agent; where it joins by token, proven-agent join before that",
+  "bad-join": "on the hub of a cluster: proven-hub setup; elsewhere: proven-hub token create, then proven-agent join here",
+  "not-joined": "on the hub of a cluster: proven-hub setup; elsewhere: proven-hub token create, then proven-agent join here",
+};
+
+/**
+ * Of the running agent's own lines in the journal, oldest first: whether the hub let it in when it was last asked. Undefined: it did, or nothing is said
+ * of it since the agent's start.
+ */
+export function judgeAdmission(journal: string): Finding | undefined {
+  const last = journal
+    .split("\n")
+    .findLast((line) => /^(agent started|(joined|connected to) the hub|the hub refused this agent:)/.test(line));
+  const [, text, code] = /^the hub refused this agent: (.*?) code=(\S+)/.exec(last ?? "") ?? [];
+  if (text === undefined || code === undefined) return undefined;
+  const remedy = afterRefusal[code] ?? "journalctl -u proven-agent, and on the hub: proven-hub doctor";
+  return { about: "hub", state: "trouble", says: `refuses this agent: ${text}`, remedy };
+}
