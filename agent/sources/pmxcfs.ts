@@ -55,7 +55,7 @@ export class PmxcfsSource {
     ]);
     if (version === undefined) return;
     this.counters = version;
-    if (version.get("starttime") !== this.seen.get("starttime")) this.seen = new Map();
+    if (version.get("starttime") !== this.seen.get("starttime")) this.forgetVersions();
     this.takeMembers(members);
     await this.whenChanged(version, "vmlist", () => this.refreshGuests());
     await this.whenChanged(version, "storage.cfg", () => this.refreshStorages());
@@ -114,6 +114,12 @@ export class PmxcfsSource {
 
   storageType(id: string): string | undefined {
     return this.storageTypes.get(id);
+  }
+
+  /** A pmxcfs that began again counts its files and its guests' versions from 0 (`vminfo_version_counter` in pve-cluster's status.c). */
+  private forgetVersions(): void {
+    this.seen = new Map();
+    this.guests = new Map([...this.guests].map(([vmid, guest]) => [vmid, { ...guest, version: Number.NaN }]));
   }
 
   /** Runs `refresh` when the counter moved, and remembers it only when that worked. */

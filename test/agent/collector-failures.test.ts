@@ -85,6 +85,23 @@ test("a configuration that can't be read yet is not called known, and no sample 
   assert.equal(of(await tick(), "guest/101").status, 0);
 });
 
+test("after a restart of pmxcfs, which counts from 0 again, a changed configuration is read though its number is the old one", async (context) => {
+  const { node, tick, clock, collector } = startCollector(context);
+  await tick();
+  node.write(
+    "etc/pve/nodes/pve1/qemu-server/101.conf",
+    recorded("etc-pve_qemu-server_101.conf").replace(/^name: .*$/m, "name: anew"),
+  );
+  const nameOf101 = async () => {
+    await clock.advance(10_000);
+    await tick();
+    return (await collector.inventory(clock.now())).inventory.guests.find(({ vmid }) => vmid === 101)?.name;
+  };
+  assert.notEqual(await nameOf101(), "anew", "no number moved");
+  node.write("etc/pve/.version", node.read("etc/pve/.version").replace(/"starttime": \d+/, '"starttime": 1795500000'));
+  assert.equal(await nameOf101(), "anew");
+});
+
 /** The kernel's own word on the pool `tank`. */
 const kstat = "proc/spl/kstat/zfs/tank/state";
 
