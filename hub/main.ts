@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
-import { userInfo } from "node:os";
+import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { doctorExitCode, formatFindings } from "#protocol/findings.ts";
@@ -131,7 +131,8 @@ async function runSetup(config: HubConfig, args: string[]): Promise<void> {
   const { fingerprint } = await loadCertificate(config.state, systemClock.now());
   giveToOwnerOf(config.state, certificatePath(config.state));
   const told = readTold(pmxcfs);
-  const url = values.keep ? keptUrl(told, { fingerprint, url: wanted }) : wanted;
+  const byName = agentUrl(hostname(), config.port);
+  const url = values.keep ? keptUrl(told, { fingerprint, url: wanted, byName }) : wanted;
   if (url === undefined) {
     say(
       `This cluster's agents go to another hub, ${told?.url}, and that is left so. If they shall come to this one: proven-hub setup`,

@@ -102,10 +102,10 @@ export function readTold(pmxcfs: string): Told | undefined {
 
 /**
  * The URL that a package's installation writes, which nobody has asked to move anything: an address that an administrator gave this hub stays, and
- * what was this machine's hub is followed by this one. Undefined: the agents are told of another hub, which is not taken away from them.
+ * what was this machine's hub is followed by this one. `byName` is what it was told as a node by itself, which the others of a cluster made since may not resolve. Undefined: the agents are told of another hub, which is not taken away from them.
  */
-export function keptUrl(told: Told | undefined, own: { fingerprint: string; url: string }): string | undefined {
-  if (told === undefined) return own.url;
+export function keptUrl(told: Told | undefined, own: { fingerprint: string; url: string; byName: string }): string | undefined {
+  if (told === undefined || told.url === own.byName) return own.url;
   const isOurs = [told.fingerprint, told.next].some((one) => one?.toUpperCase() === own.fingerprint);
   if (isOurs) return told.url;
   return told.url === own.url ? own.url : undefined;

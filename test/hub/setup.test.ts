@@ -54,13 +54,14 @@ test("nodes elsewhere are told addresses, the cluster's own first, and no name t
 
 test("a package's upgrade moves no agent: an address that was given stays, and so does another hub; what was this machine's hub is followed", (t) => {
   const { pmxcfs } = folders(t);
-  const own = { fingerprint: "AA:BB", url: "wss://10.0.0.1:8420/agent" };
+  const own = { fingerprint: "AA:BB", url: "wss://10.0.0.1:8420/agent", byName: "wss://pve1:8420/agent" };
   const kept = (url: string, fingerprint: string, next?: string) => keptUrl({ url, fingerprint, next }, own);
   assert.equal(keptUrl(readTold(pmxcfs), own), own.url, "the first hub of a cluster");
   assert.equal(kept("wss://hub.example:443/agent", "aa:bb"), "wss://hub.example:443/agent");
   assert.equal(kept("wss://hub.example:443/agent", "EE:FF", "AA:BB"), "wss://hub.example:443/agent");
   assert.equal(kept(own.url, "EE:FF"), own.url, "purged and installed anew");
   assert.equal(kept("wss://10.0.0.2:8420/agent", "EE:FF"), undefined);
+  assert.equal(kept(own.byName, "AA:BB"), own.url, "a node by itself became a cluster's");
   mkdirSync(join(pmxcfs, "proven"));
   writeFileSync(join(pmxcfs, "proven/hub.json"), '{"url":');
   assert.equal(keptUrl(readTold(pmxcfs), own), own.url, "what can't be read sends nobody anywhere");
