@@ -53,6 +53,8 @@ export type AlertLoopPorts = {
 const againMs = 1000;
 /** A step of the wall clock that differs so much from the monotonic one was a setting of the clock. */
 const jumpMs = 2000;
+/** After a start agents come back one by one: nobody is reminded of what may have ended while the hub was away. */
+const settlingMs = 3 * 60_000;
 const historyMs = 400 * 86_400_000;
 
 /**
@@ -79,6 +81,8 @@ export class AlertLoop {
   private readonly ran: StoredRunMemory;
   private readonly pace = new AlertPace();
   private wake: (withinMs: number) => void = () => undefined;
+  /** Monotonic. */
+  private readonly startedAt: number;
   private clocks: { wall: number; monotonic: number };
   private readonly stopFrames: () => void;
 
@@ -87,6 +91,7 @@ export class AlertLoop {
     this.book = new AlertBook(state, clock.now());
     this.ran = new StoredRunMemory(state);
     this.clocks = { wall: clock.now(), monotonic: clock.monotonicMs() };
+    this.startedAt = this.clocks.monotonic;
     const firesOf = (id: string) => this.book.recentFires.get(id) ?? [];
     this.evaluator = new Evaluator(clock.now(), (change) => this.changed(change), firesOf);
     this.subjects = new AlertSubjects({
@@ -192,7 +197,7 @@ export class AlertLoop {
       this.book.commit();
       yield;
     }
-    this.teller.tell(now);
+    this.teller.tell(now, this.startedAt + settlingMs - monotonic);
   }
 
   private take(frame: FrameNews): void {

@@ -49,7 +49,8 @@ export class AlertTeller {
     return { routes: this.routes, receivers: this.receivers };
   }
 
-  tell(now: EpochMs): void {
+  /** `remindsInMs`: until then nobody is reminded of what he knows. */
+  tell(now: EpochMs, remindsInMs: number): void {
     const { firing, freedAt } = this.judgeHolds(now);
     const { due, placements, nextAt } = planTellings({
       alerts: firing,
@@ -58,6 +59,7 @@ export class AlertTeller {
       receivers: this.receivers,
       factsOf: (record) => this.ports.factsOf(record),
       isOn: (times) => this.ports.holds.isOn(times),
+      reminds: remindsInMs <= 0,
       now,
     });
     this.placements = placements;
@@ -67,8 +69,9 @@ export class AlertTeller {
     }
     const notifications = due.flatMap((telling) => this.record(telling, now));
     this.endTold();
+    const remindsAt = remindsInMs > 0 ? now + remindsInMs : Number.POSITIVE_INFINITY;
     const isSettled = !this.ports.book.hasChanges && notifications.length === 0;
-    this.nextAt = isSettled ? Math.min(nextAt, freedAt, this.ports.holds.nextAt()) : now + unsettledMs;
+    this.nextAt = isSettled ? Math.min(nextAt, freedAt, this.ports.holds.nextAt(), remindsAt) : now + unsettledMs;
     if (isSettled) return;
     this.ports.book.commit(() => {
       for (const notification of notifications) this.ports.dispatcher.enqueue(notification);

@@ -97,7 +97,16 @@ export class Backtest {
     const alerts = [...this.records.values()].filter(({ alert }) => alert.state === "firing");
     for (const record of alerts) this.notePeak(record);
     const factsOf = () => undefined;
-    const { due } = planTellings({ alerts, groups: this.groups, routes, receivers, factsOf, isOn: () => false, now: this.now });
+    const { due } = planTellings({
+      alerts,
+      groups: this.groups,
+      routes,
+      receivers,
+      factsOf,
+      isOn: () => false,
+      reminds: true,
+      now: this.now,
+    });
     for (const { group: planned, receiver, step, telling } of due) {
       const group = this.groups.get(planned.id) ?? planned;
       const told = afterTelling(group.told[receiver], telling, step, this.now);

@@ -18,6 +18,8 @@ export type NotifyInput = {
   receivers: ReadonlyMap<string, Pick<Receiver, "enabled">>;
   factsOf(record: AlertRecord): EntityFacts | undefined;
   isOn(times: Recurrence): boolean;
+  /** False: only what is new and what is over is told. What fired before the hub was away may be over, and nobody has said so yet. */
+  reminds: boolean;
   now: EpochMs;
 };
 
@@ -101,9 +103,10 @@ function tellingsOf({ group, route, members: records }: OpenGroup, input: Notify
     waitMs: (route?.groupWaitSec ?? 0) * 1000,
     intervalMs: (route?.groupIntervalSec ?? 0) * 1000,
     repeatMs: (route?.repeatSec ?? 0) * 1000,
+    reminds: input.reminds,
     holdsEndsOf: quietFor,
   };
-  const overdue = overdueByStep(group, route, members, now);
+  const overdue = input.reminds ? overdueByStep(group, route, members, now) : [];
   const own = new Set(route?.receivers ?? []);
   const due: DueTelling[] = [];
   for (const receiver of receiversOf(group, route)) {

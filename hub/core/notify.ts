@@ -24,6 +24,8 @@ export type Policy = {
   intervalMs: number;
   /** 0: never. */
   repeatMs: number;
+  /** Whether what is known may be told again. */
+  reminds: boolean;
   /** Quiet hours: the ends of alerts that are not told in them wait too. */
   holdsEndsOf(severity: Severity): boolean;
 };
@@ -78,7 +80,7 @@ function laterTellingOf(
   const nagging = firing.filter((member) => member.tellable && !member.acknowledged);
   const freed = nagging.some(({ freedAt }) => freedAt !== null && told.at < freedAt && freedAt <= now);
   const isDue = nagging.length > 0 && policy.repeatMs > 0 && now - told.at >= policy.repeatMs;
-  if (freed || isDue) return { reason: "repeat", firing, over };
+  if (policy.reminds && (freed || isDue)) return { reason: "repeat", firing, over };
   const news = over.some(({ severity }) => !policy.holdsEndsOf(severity));
   if (!news || now - told.at < Math.max(policy.intervalMs, partlyAfterMs)) return undefined;
   return { reason: "some-resolved", firing, over };

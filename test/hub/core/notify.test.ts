@@ -6,7 +6,7 @@ import { afterTelling, type Member, type Policy, tellingOf } from "../../../hub/
 import { fc } from "../../support/property.ts";
 
 const at = (sec: number) => (sec * 1000) as EpochMs;
-const policy: Policy = { waitMs: 0, intervalMs: 60_000, repeatMs: 3_600_000, holdsEndsOf: () => false };
+const policy: Policy = { waitMs: 0, intervalMs: 60_000, repeatMs: 3_600_000, reminds: true, holdsEndsOf: () => false };
 const member = (id: string, firedSec = 0, more: Partial<Member> = {}): Member => ({
   key: `${id}~${firedSec}`,
   alert: id,
@@ -116,4 +116,13 @@ test("whatever happens: every beginning once, every end once and after its begin
       assert.ok([...heard.values()].every((state) => state === "over"));
     }),
   );
+});
+
+test("a hub that has just started reminds nobody, and tells what is new and what is over all the same", () => {
+  const settling = { ...policy, reminds: false };
+  const week = 7 * 86_400;
+  assert.equal(tellingOf(known, [member("a")], policy, at(week))?.reason, "repeat");
+  assert.equal(tellingOf(known, [member("a")], settling, at(week)), undefined);
+  assert.equal(tellingOf(known, [member("a"), member("b", week)], settling, at(week))?.reason, "new-firing");
+  assert.equal(tellingOf(known, [], settling, at(week))?.reason, "all-resolved");
 });

@@ -81,7 +81,7 @@ function planAt({ waitSec, intervalSec, repeatSec, escalateSec, toldSec, alerts,
   } as unknown as Route;
   const receivers = new Map(["ops", "boss"].map((id) => [id, { enabled: true }]));
   const input = { alerts: records, groups: new Map([[group.id, group]]), routes: [route], receivers };
-  const plan = planTellings({ ...input, factsOf: () => undefined, isOn: () => false, now });
+  const plan = planTellings({ ...input, factsOf: () => undefined, isOn: () => false, reminds: true, now });
   const freedAt = Math.min(...records.map((one) => nextFreedAt(one, now)));
   return { due: plan.due, nextAt: Math.min(plan.nextAt, freedAt) };
 }
