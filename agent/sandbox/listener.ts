@@ -1,3 +1,5 @@
+import { sandboxGateway } from "../core/restore/isolation.ts";
+
 /**
  * What guests say of themselves on the bridge, written down line by line: `<arp|ip4|ip6> <mac> <address>`, each once. Perl, because a raw socket
  * is beyond Node, and Perl is on every Debian (perl-base is essential). Arguments: device, file. Comes back once it listens and goes on by itself.
@@ -84,7 +86,7 @@ export function sightOf(
 
 /** The sandbox' own network, from the range for benchmarks (RFC 2544): nobody's production uses it. */
 export const sandboxNetwork = {
-  gateway: "198.18.0.1",
+  gateway: sandboxGateway,
   prefix: 16,
   netmask: "255.255.0.0",
   firstLease: "198.18.1.1",

@@ -1,6 +1,14 @@
 import { parseBoolean } from "../values.ts";
 import { type BackedUpConfig, isMountPoint, isNet } from "./backed-up-config.ts";
-import { type Isolation, type IsolationPlan, isVolumeOf, type JudgedPhase, type Mismatch, type Removed } from "./isolation.ts";
+import {
+  type Isolation,
+  type IsolationPlan,
+  isVolumeOf,
+  type JudgedPhase,
+  type Mismatch,
+  type Removed,
+  sandboxGateway,
+} from "./isolation.ts";
 import { carriesMarker, describe, hasTestTag, testTag } from "./marker.ts";
 import { parsePropertyString } from "./property-string.ts";
 
@@ -83,6 +91,8 @@ function createCall({ operation, testVmid, source, storage, memoryMib, pool, bwl
     tags: testTag,
     description: describe(operation, source),
     hostname: `proven-test-${source.vmid}`,
+    // PVE writes the production's, or the node's own, into the container (`PVE/LXC/Setup/Base.pm` set_dns): each question would wait for nobody.
+    nameserver: sandboxGateway,
     ...(memoryMib !== undefined && { memory: String(memoryMib) }),
     ...(pool !== undefined && { pool }),
     ...(bwlimitKib !== undefined && { bwlimit: String(bwlimitKib) }),

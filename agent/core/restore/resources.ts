@@ -79,13 +79,16 @@ export function storageProblem(
 
 export const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
-/** MiB of the test guest: the backup's own unless less is asked for, never more than the node allows. PVE's defaults are 512. */
-export function testMemoryMib(config: BackedUpConfig, asked: number | undefined, most: number): number {
+/** MiB that the backed-up guest has. PVE's defaults are 512. */
+export function ownMemoryMib(config: BackedUpConfig): number {
   const text = config.values.get("memory") ?? "512";
   const own = Number(parsePropertyString(text).get("current") ?? parsePropertyString(text).get("") ?? 512);
-  const wanted = asked ?? (Number.isFinite(own) && own > 0 ? own : 512);
-  return Math.max(16, Math.min(wanted, most));
+  return Number.isFinite(own) && own > 0 ? own : 512;
 }
+
+/** MiB of the test guest: the backup's own unless less is asked for, never more than the node allows. */
+export const testMemoryMib = (config: BackedUpConfig, asked: number | undefined, most: number): number =>
+  Math.max(16, Math.min(asked ?? ownMemoryMib(config), most));
 
 /** `MemAvailable` of /proc/meminfo, MiB; undefined where it does not stand. */
 export function availableMib(meminfo: string): number | undefined {

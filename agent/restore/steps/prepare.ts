@@ -7,6 +7,7 @@ import {
   type DiskNeeds,
   diskNeeds,
   freeVmid,
+  ownMemoryMib,
   storageCandidates,
   storageProblem,
   testMemoryMib,
@@ -68,9 +69,13 @@ export async function preflight(preparing: Preparing, configuration: Configurati
   const unknown = needs.unknown.length === 0 ? "" : `; nobody says the size of ${needs.unknown.join(", ")}`;
   return {
     value: { vmid: vmid.value, storage: storage.value, memoryMib, cpus: await view.cpus() },
-    reason: `Test guest ${vmid.value} on ${storage.value}${unknown}`,
+    reason: `Test guest ${vmid.value} on ${storage.value}${lessMemory(ownMemoryMib(config), memoryMib)}${unknown}`,
   };
 }
+
+/** What needs all of its memory to start would look broken without a word of it. */
+const lessMemory = (ownMib: number, memoryMib: number) =>
+  memoryMib < ownMib ? `, with ${memoryMib} of its ${ownMib} MiB of memory` : "";
 
 const refuse = (failed: string) => ({ failed, outcome: "refused" }) as const;
 

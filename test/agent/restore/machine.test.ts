@@ -115,6 +115,16 @@ for (const [what, type, order, net] of bootedNets) {
   });
 }
 
+test("a guest that gets less memory than it has at home: the record says so, as what misses it may not start", async (t) => {
+  const node = await startRestoreNode(t, { limits: { memoryMib: 512 } });
+  const agent = startOperations(node);
+  const id = newId();
+  agent.start(id, { kind: "restore-test", params: plantTest(node, "qemu") });
+  const { steps } = await agent.report(id);
+  const preflight = steps.find(({ step }) => step === "preflight");
+  assert.equal(preflight?.reason, "Test guest 990000 on local-lvm, with 512 of its 1024 MiB of memory");
+});
+
 /** How far that step was said to be, in the order in which it was said. */
 function fractionsIn(said: readonly Message[], wanted: string): number[] {
   let step: unknown;

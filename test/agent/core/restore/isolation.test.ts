@@ -243,6 +243,7 @@ test("a container is never created with unique, which would silently drop every 
   assert.ok(!("unique" in create));
   assert.equal(create.net0, "name=eth0,bridge=pvt0,link_down=1,ip=dhcp");
   assert.equal(create.net1, "name=eth1,bridge=pvt0,link_down=1,ip=dhcp");
+  assert.equal(create.nameserver, "198.18.0.1", "it asks the sandbox, not a name server that it can't reach");
   for (const never of ["start", "force", "ha-managed", "rootfs", "mp0", "mp1"]) assert.ok(!(never in create), never);
 });
 
