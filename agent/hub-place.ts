@@ -31,7 +31,8 @@ export type HubPlace = {
   proof: { kind: "key"; key: Buffer } | { kind: "token"; token: string } | undefined;
 };
 
-export type PlaceFound = { ok: true; place: HubPlace } | { ok: false; problem: string };
+/** `none`: the cluster has no hub, which is known and not just unread. */
+export type PlaceFound = { ok: true; place: HubPlace } | { ok: false; problem: string; none?: boolean };
 
 export type HubFiles = { root: string; stateDir: string; configured: { url: string; fingerprint: string } | undefined };
 
@@ -64,7 +65,8 @@ async function lookForHub({ root, stateDir, configured }: HubFiles): Promise<Pla
     }
     const cluster = await readShared(root, hubFilePath);
     if (cluster === undefined) {
-      return { ok: false, problem: `no hub yet: ${join(root, hubFilePath)} is not there, and nothing was joined` };
+      const problem = `no hub yet: ${join(root, hubFilePath)} is not there, and nothing was joined`;
+      return { ok: false, problem, none: (await readShared(root, "/etc/pve/.version")) !== undefined };
     }
     return placeAt(hubFile.parse(JSON.parse(cluster)), join(root, hubFilePath), await readJoinKey(root), stateDir);
   } catch (error) {

@@ -31,6 +31,8 @@ export class Link {
   private said = "";
   /** The last hub said that it doesn't know our key, though it once did. */
   private forgotten = false;
+  /** A hub that was found once is found again while pmxcfs is down or hangs: that is what it has to be told. */
+  private newest: { place: HubPlace; self: SessionPorts["self"] } | undefined;
 
   constructor(private readonly ports: LinkPorts) {
     this.awaySinceMs = ports.clock.monotonicMs();
@@ -50,13 +52,23 @@ export class Link {
 
   /** One attempt; how long to wait before the next, ms. */
   private async once(signal: AbortSignal): Promise<number> {
-    const found = await this.find(signal);
-    if (!found.ok) return this.lookAgain(found.problem);
-    const self = await this.ports.identify();
+    const at = await this.hubToAsk(signal);
+    if (!at.ok) return this.lookAgain(at.problem);
+    const self = (await this.ports.identify()) ?? at.self;
     if (self === undefined) return this.lookAgain("this node's name and cluster can't be read yet: is pmxcfs mounted?");
-    const outcome = await this.converse(found.place, self, signal);
+    const outcome = await this.converse(at.place, self, signal);
     this.awaySinceMs ??= this.ports.clock.monotonicMs();
-    return signal.aborted ? 0 : this.delayAfter(outcome, found.place);
+    return signal.aborted ? 0 : this.delayAfter(outcome, at.place);
+  }
+
+  /** Where nobody can say where the hub is, the one that welcomed this agent last; `self`: as whom. */
+  private async hubToAsk(
+    signal: AbortSignal,
+  ): Promise<{ ok: true; place: HubPlace; self: SessionPorts["self"] | undefined } | { ok: false; problem: string }> {
+    const found = await this.find(signal);
+    if (found.ok) return { ...found, self: undefined };
+    if (found.none === true) this.newest = undefined;
+    return this.newest === undefined ? found : { ok: true, ...this.newest };
   }
 
   /** pmxcfs may hang: then there is something to say, and the same question goes on. */
@@ -90,13 +102,17 @@ export class Link {
       this.awaySinceMs = undefined;
       this.said = "";
       this.forgotten = false;
+      this.newest = { place: { ...place, proof: undefined }, self };
       this.noting(() => this.ports.writeJoined(place.fingerprint));
       log(6, known ? "connected to the hub" : "joined the hub", { url: place.url, waiting: this.ports.store.waiting });
     };
     const proof = known ? undefined : place.proof;
     const clock = this.ports.sessionClock ?? this.ports.clock;
-    const hearPins = (pins: readonly string[]) =>
-      this.noting(() => this.ports.writePins(place, connected.socket.fingerprint, pins));
+    const hearPins = (pins: readonly string[]) => {
+      const shown = connected.socket.fingerprint;
+      if (pins.includes(shown)) this.newest = { place: { ...place, proof: undefined, accepts: pins }, self };
+      this.noting(() => this.ports.writePins(place, shown, pins));
+    };
     const end = await runSession(connected.socket, { ...this.ports, clock, self, proof, onWelcome, hearPins }, signal);
     return { welcomed, end };
   }

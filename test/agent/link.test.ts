@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import type { MessageOf } from "#protocol/messages.ts";
 import { SampleTable } from "../../agent/core/table.ts";
 import { Facts } from "../../agent/facts.ts";
-import type { HubPlace } from "../../agent/hub-place.ts";
+import type { HubPlace, PlaceFound } from "../../agent/hub-place.ts";
 import { loadIdentity } from "../../agent/identity.ts";
 import { Link } from "../../agent/link.ts";
 import type { BackupFeed } from "../../agent/ports.ts";
@@ -43,6 +43,7 @@ function setUp(t: TestContext) {
     pins: undefined as string[] | undefined,
     ends: [] as HubEnd[],
     place,
+    found: undefined as PlaceFound | undefined,
   };
   const link = new Link({
     clock,
@@ -61,7 +62,7 @@ function setUp(t: TestContext) {
     hearAlerts: (body) => void heard.push(body),
     tellOutlet: async ({ ways }) => ways.map((way) => ({ way, outcome: "told", said: "written" })),
     answerHub: async () => undefined,
-    findHub: () => ({ ok: true, place: net.place }),
+    findHub: () => net.found ?? { ok: true, place: net.place },
     readJoined: () => net.joined,
     writeJoined: (value) => {
       net.joined = value;
@@ -105,6 +106,28 @@ test("at its first connection an agent proves the join key, later it only signs"
   await clock.advance(2_000);
   assert.equal(hub.hellos.length, 2);
   assert.equal(hub.hellos[1]?.join, undefined);
+});
+
+test("while pmxcfs is down the hub of before is found again; one that the cluster no longer has is not", async (t) => {
+  const { clock, hub, net, collector } = setUp(t);
+  await clock.advance(1_000);
+  net.found = { ok: false, problem: "where the hub is can't be read: /etc/pve/proven/hub.json: pmxcfs has ended" };
+  collector.mounted = false;
+  hub.close(1012);
+  await clock.advance(2_000);
+  assert.deepEqual(
+    hub.hellos.map(({ node, join }) => [node, join !== undefined]),
+    [
+      [collector.node, true],
+      [collector.node, false],
+    ],
+  );
+  net.found = { ok: false, problem: "no hub yet", none: true };
+  hub.close(1012);
+  await clock.advance(60_000);
+  net.found = { ok: false, problem: "pmxcfs has ended" };
+  await clock.advance(60_000);
+  assert.equal(hub.hellos.length, 2);
 });
 
 test("a hub that forgot the agent's key gets the proof again", async (t) => {
