@@ -19,6 +19,7 @@ import { type Change, type Check, Evaluator } from "./core/evaluate.ts";
 import type { ProofFacts } from "./core/fact-samples.ts";
 import { isFresh } from "./core/freshness.ts";
 import { dependenciesOf } from "./core/inhibit.ts";
+import { namesOfClusters } from "./core/notification.ts";
 import type { BackupKnowledge } from "./core/protection.ts";
 import type { Source } from "./core/rule.ts";
 import { RuleBook } from "./core/rule-set.ts";
@@ -115,6 +116,7 @@ export class AlertLoop {
       dispatcher: ports.dispatcher,
       factsOf: (record) => this.factsOf(record),
       view: (record) => this.view(record),
+      names: () => namesOfClusters(this.pictures),
       holdMsOf: (record) => this.checkOf(record)?.check.plan.forMs ?? 0,
       holdAnew: (record, now) => this.holdAnew(record, now),
     });

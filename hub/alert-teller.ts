@@ -8,7 +8,7 @@ import { episodeOf } from "./core/alert.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
 import { markTold, resolvedView, sameHold, withHold, withQuiet } from "./core/alert-steps.ts";
 import { type DueTelling, type Placement, planTellings } from "./core/group.ts";
-import { notificationOf } from "./core/notification.ts";
+import { type ClusterNames, notificationOf } from "./core/notification.ts";
 import { afterTelling } from "./core/notify.ts";
 import { factsOfRecord } from "./core/route.ts";
 import type { EntityFacts } from "./core/scope.ts";
@@ -24,6 +24,8 @@ export type TellerPorts = {
   /** Its hold counts from now on: the record of that. */
   holdAnew(record: AlertRecord, now: EpochMs): AlertRecord;
   view(record: AlertRecord): AlertView;
+  /** What clusters are called, where there are several. */
+  names(): ClusterNames;
 };
 
 /** After a pass that changed something another one looks what follows from it. */
@@ -124,7 +126,7 @@ export class AlertTeller {
     });
     const known = new Set(group.told[receiver]?.episodes.map(({ key }) => key));
     const fresh = new Set(telling.firing.filter(({ key }) => !known.has(key)).map(({ alert }) => alert));
-    return [notificationOf(next, receiver, step, told.sequence, telling.reason, firing, over, fresh, now)];
+    return [notificationOf(next, receiver, step, told.sequence, telling.reason, firing, over, fresh, now, this.ports.names())];
   }
 
   private viewOf(id: string): AlertView[] {

@@ -18,11 +18,21 @@ export function severityOf(alerts: readonly Pick<AlertView, "severity" | "state"
   return worst(firing.length > 0 ? firing : alerts);
 }
 
+/** Where an alert is, before its sentence: `acme: `; empty where that goes without saying. */
+export type PlaceOf = (alert: AlertView) => string;
+
 /**
  * First line of a message. `alerts`: all of it, the worst first; `fresh`: ids of those that the receiver hears of for the first time. It leads
  * with what is new; its duration is the longest of what it is about.
  */
-export function verdictOf(reason: NotifyReason, alerts: readonly AlertView[], fresh: ReadonlySet<string>, now: EpochMs): string {
+export function verdictOf(
+  reason: NotifyReason,
+  alerts: readonly AlertView[],
+  fresh: ReadonlySet<string>,
+  now: EpochMs,
+  placeOf: PlaceOf = () => "",
+): string {
+  const sentence = (list: readonly AlertView[]) => sentenceOf(list, placeOf);
   const firing = alerts.filter(({ state }) => state === "firing");
   const again = new Set(firing.map(({ id }) => id));
   const over = alerts.filter(({ state, id }) => state !== "firing" && !again.has(id));
@@ -53,12 +63,12 @@ export function verdictOf(reason: NotifyReason, alerts: readonly AlertView[], fr
 const flaps = " (it comes and goes: over after 15 min of calm)";
 
 /** The first alert's sentence, and the names of the others. */
-function sentence(alerts: readonly AlertView[]): string {
+function sentenceOf(alerts: readonly AlertView[], placeOf: PlaceOf): string {
   const [first, ...others] = alerts;
   if (first === undefined) return "nothing is wrong any more";
   const names = nameList(others, new Set([first.title]));
-  if (others.length === 0) return `${first.text}${first.flapping && first.state === "firing" ? flaps : ""}`;
-  return `${first.text} (and ${others.length} more${names === "" ? "" : `: ${names}`})`;
+  if (others.length === 0) return `${placeOf(first)}${first.text}${first.flapping && first.state === "firing" ? flaps : ""}`;
+  return `${placeOf(first)}${first.text} (and ${others.length} more${names === "" ? "" : `: ${names}`})`;
 }
 
 function takesAlong(alerts: readonly AlertView[]): string {

@@ -102,6 +102,10 @@ const setup: Record<string, Command> = {
       setup.guest?.(scene, [String(vmid), `g${vmid}`, "on", nodes[vmid % nodes.length] ?? "pve1", ...rest], line);
     }
   },
+  /** `clusters acme beta`: others that the same hub watches. */
+  clusters: ({ world }, names) => {
+    world.others.push(...names);
+  },
   storage: ({ world }, [storage = "", type = "nfs", ...rest]) => {
     const shared = !rest.includes("local");
     world.storages.push({ storage, type, shared, content: ["images"], enabled: true, nodes: [] });

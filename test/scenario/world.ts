@@ -50,6 +50,8 @@ export class World {
   >();
   readonly maintenance = new Set<string>();
   readonly receivers = new Receivers();
+  /** Other clusters that the hub knows, which are quiet. */
+  readonly others: string[] = [];
   quorate = true;
   refusing = false;
   /** The hub's machine is off: time passes without it. */
@@ -215,7 +217,7 @@ export class World {
       reader: series.reader,
       live: series.live,
       clock: { now: this.now, monotonicMs: () => this.monotonic, sleep: () => Promise.resolve() },
-      pictures: () => [this.picture()],
+      pictures: () => [this.picture(), ...this.others.map(quietPicture)],
       backups: { tasks: this.memory, due: new DueTimes(() => this.timezone), jobs: new JobMemory(savedJobTimes(state)) },
       refusing: () => this.refusing,
       dispatcher: {
@@ -298,6 +300,14 @@ export class World {
     return [...new Set(names)];
   }
 }
+
+/** A cluster that nobody speaks of. */
+const quietPicture = (name: string, index: number): ClusterPicture => ({
+  cluster: `5ce7a7100000010${index}` as ClusterPicture["cluster"],
+  name,
+  agents: new Map(),
+  owners: new Map(),
+});
 
 /** `kill -9`. */
 class Crash extends Error {}

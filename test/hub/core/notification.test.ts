@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AlertView } from "#protocol/alerting.ts";
+import type { EpochMs } from "#protocol/ids.ts";
+import { namesOfClusters, notificationOf } from "../../../hub/core/notification.ts";
+import { alertOf } from "../../support/alert-views.ts";
+
+const now = 1_767_614_400_000 as EpochMs;
+const group = { id: "g", route: "r", openedAt: now };
+const pictures = Array.from({ length: 30 }, (_, index) => ({
+  cluster: `aa${String(index).padStart(14, "0")}`,
+  name: `client${index + 1}`,
+}));
+const down = (cluster: string): AlertView =>
+  alertOf({
+    id: `node-down@${cluster}/node/pve1#1`,
+    cluster,
+    entity: "node/pve1",
+    node: "pve1",
+    title: "pve1",
+    text: "Node pve1 is offline, say the other members",
+    severity: "critical",
+    affected: [],
+  });
+const told = (firing: AlertView[], names = namesOfClusters(pictures)) =>
+  notificationOf(group, "ops", 0, 1, "first", firing, [], new Set(firing.map(({ id }) => id)), now, names);
+
+test("a hub of one cluster does not name it", () => {
+  assert.equal(
+    told([down("aa")], namesOfClusters([{ cluster: "aa", name: "lab" }])).verdict,
+    "CRITICAL: Node pve1 is offline, say the other members",
+  );
+});
+
+test("of thirty clusters whose switch failed, a route that groups by rule makes one message that names them", () => {
+  const { verdict, alerts } = told(pictures.map(({ cluster }) => down(cluster)));
+  assert.equal(
+    verdict,
+    "CRITICAL: client1: Node pve1 is offline, say the other members (and 29 more: pve1 of client2, pve1 of client3, pve1 of client4, pve1 of client5, pve1 of client6 and 24 more)",
+  );
+  assert.deepEqual([alerts.length, alerts[29]?.title], [30, "pve1 of client30"]);
+});
+
+test("two clusters of one name are told apart, and a name that the sentence says is not said twice", () => {
+  const names = namesOfClusters([
+    { cluster: "aa11110000000000", name: "lab" },
+    { cluster: "bb22220000000000", name: "lab" },
+    { cluster: "cc33330000000000", name: "pve1" },
+  ]);
+  assert.match(told([down("bb22220000000000")], names).verdict, /^CRITICAL: lab \(bb2222\): Node pve1 is offline/);
+  assert.match(told([down("cc33330000000000")], names).verdict, /^CRITICAL: Node pve1 is offline/);
+});
