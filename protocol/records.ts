@@ -158,7 +158,6 @@ const flip = 2;
 
 /** Only its newline-free arithmetic stands between a sample and the wire: zigzag of an integer of up to 2^52. */
 const zigzag = (delta: number) => (delta >= 0 ? delta * 2 : -delta * 2 - 1);
-const unzigzag = (code: number) => (code % 2 === 0 ? code / 2 : -(code + 1) / 2);
 
 /** Largest value, and largest change, that a token can say. */
 const valueMax = 2 ** 51;
@@ -259,7 +258,8 @@ function applyTokens(reader: ByteReader, { values, present, size }: FrameState):
     if (i >= size) throw new MalformedError("more values than series");
     if (token === flip) present[i] = 1 - (present[i] as number);
     else if (token > flip) {
-      values[i] = (values[i] as number) + unzigzag(token - 2);
+      // Zigzag's inverse, of token − 2.
+      values[i] = (values[i] as number) + ((token & 1) === 0 ? (token - 2) / 2 : (1 - token) / 2);
       present[i] = 1;
     }
     i++;

@@ -1,7 +1,7 @@
 /** Rows of one slab: small enough for a short-lived layout, large enough that reading a column jumps seldom. */
 export const slabRows = 32;
 
-/** Up to 32 rows of one layout, column after column. NaN = absent. */
+/** Up to 32 rows of one layout. NaN = absent. */
 export interface Slab {
   readonly bytes: number;
   valueAt(column: number, slot: number): number;
@@ -9,7 +9,7 @@ export interface Slab {
   copy(column: number, slot: number, length: number, out: Float64Array, at: number): void;
 }
 
-/** The slab that rows are being written to. */
+/** The slab that rows are being written to, one behind the other: to put each into columns takes five times as long, and more before V8 has compiled it. */
 export class OpenSlab implements Slab {
   readonly values: Float64Array;
 
@@ -24,18 +24,20 @@ export class OpenSlab implements Slab {
   /** `values` where `present`. */
   put(slot: number, values: Float64Array, present: Uint8Array): void {
     const { values: out } = this;
-    for (let i = 0, to = slot; i < present.length; i++, to += slabRows) {
-      out[to] = present[i] === 0 ? Number.NaN : (values[i] as number);
-    }
+    const start = slot * this.width;
+    out.set(values, start);
+    const firstAbsent = present.indexOf(0);
+    if (firstAbsent < 0) return;
+    for (let i = firstAbsent; i < present.length; i++) if (present[i] === 0) out[start + i] = Number.NaN;
   }
 
   valueAt(column: number, slot: number): number {
-    return this.values[column * slabRows + slot] as number;
+    return this.values[slot * this.width + column] as number;
   }
 
   copy(column: number, slot: number, length: number, out: Float64Array, at: number): void {
-    const first = column * slabRows + slot;
-    for (let i = 0; i < length; i++) out[at + i] = this.values[first + i] as number;
+    const { values, width } = this;
+    for (let i = 0, from = slot * width + column; i < length; i++, from += width) out[at + i] = values[from] as number;
   }
 }
 
@@ -45,13 +47,17 @@ type Plan = { width: 0 | 1 | 2 | 4 | 8; shift: number; base: number };
 const absentOf = { 1: 0xff, 2: 0xffff, 4: 0xffffffff } as const;
 const shiftMax = 20;
 
+/** A column of the slab that is being sealed. */
+const piece = new Float64Array(slabRows);
+
 /** Width 0: all rows are `base` (or absent). Width 8: too far apart for codes, the values stand as they are. */
-function planColumn(values: Float64Array, first: number, rows: number): Plan {
+function planColumn({ values, width }: OpenSlab, column: number, rows: number): Plan {
   let least = Number.POSITIVE_INFINITY;
   let greatest = Number.NEGATIVE_INFINITY;
   let absent = 0;
-  for (let at = first; at < first + rows; at++) {
-    const value = values[at] as number;
+  for (let row = 0, from = column; row < rows; row++, from += width) {
+    const value = values[from] as number;
+    piece[row] = value;
     if (Number.isNaN(value)) absent++;
     else {
       if (value < least) least = value;
@@ -62,11 +68,11 @@ function planColumn(values: Float64Array, first: number, rows: number): Plan {
   if (least === greatest) return { width: absent === 0 ? 0 : 1, shift: 0, base: least };
   // Bits beyond the 32nd get lost, and matter to neither the shift nor, where any is set, the width.
   let union = 0;
-  for (let at = first; at < first + rows; at++) union |= (values[at] as number) - least;
+  for (let row = 0; row < rows; row++) union |= (piece[row] as number) - least;
   const shift = union === 0 ? 0 : Math.min(shiftMax, 31 - Math.clz32(union & -union));
   const most = (greatest - least) / 2 ** shift;
-  const width = most < absentOf[1] ? 1 : most < absentOf[2] ? 2 : most < absentOf[4] ? 4 : 8;
-  return { width, shift: width === 8 ? 0 : shift, base: least };
+  const bytes = most < absentOf[1] ? 1 : most < absentOf[2] ? 2 : most < absentOf[4] ? 4 : 8;
+  return { width: bytes, shift: bytes === 8 ? 0 : shift, base: least };
 }
 
 /** Plans of all columns of the slab that is being sealed. */
@@ -96,12 +102,13 @@ export class SealedSlab implements Slab {
   private readonly plain: Float64Array;
 
   /** The first `rows` rows of an open slab; integers up to ±2^52. */
-  constructor({ values, width: columns }: OpenSlab, rows: number) {
+  constructor(open: OpenSlab, rows: number) {
+    const columns = open.width;
     const { widths, shifts, bases, offsets } = roomForPlans(columns);
     let codes = 0;
     let plain = 0;
     for (let column = 0; column < columns; column++) {
-      const { width, shift, base } = planColumn(values, column * slabRows, rows);
+      const { width, shift, base } = planColumn(open, column, rows);
       widths[column] = width;
       shifts[column] = shift;
       bases[column] = base;
@@ -122,21 +129,21 @@ export class SealedSlab implements Slab {
     this.offsets.set(offsets.subarray(0, columns));
     this.widths.set(widths.subarray(0, columns));
     this.shifts.set(shifts.subarray(0, columns));
-    for (let column = 0; column < columns; column++) this.write(column, values, rows);
+    for (let column = 0; column < columns; column++) this.write(column, open, rows);
   }
 
-  private write(column: number, values: Float64Array, rows: number): void {
+  private write(column: number, open: OpenSlab, rows: number): void {
     const width = this.widths[column];
-    const first = column * slabRows;
     const at = this.offsets[column] as number;
-    if (width === 8) this.plain.set(values.subarray(first, first + rows), at);
+    if (width === 8) open.copy(column, 0, rows, this.plain, at);
     if (width !== 1 && width !== 2 && width !== 4) return;
     const base = this.bases[column] as number;
     const unit = 2 ** (this.shifts[column] as number);
     const { data } = this;
     let p = at;
-    for (let i = first; i < first + rows; i++) {
-      const value = values[i] as number;
+    const { values } = open;
+    for (let row = 0, from = column; row < rows; row++, from += open.width) {
+      const value = values[from] as number;
       const code = Number.isNaN(value) ? absentOf[width] : (value - base) / unit;
       data[p] = code;
       if (width > 1) data[p + 1] = code >>> 8;
