@@ -1,7 +1,7 @@
 import type { RequestListener } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { Server as NetServer, Socket } from "node:net";
-import { ConnectionBook, type ConnectionBounds, placeOf } from "./core/connections.ts";
+import { ConnectionBook, type ConnectionBounds, placeOfPeer } from "./core/connections.ts";
 
 /** Bounds of the hub's port, ms. They hold before anybody has said who he is. */
 export type ServerBounds = ConnectionBounds & {
@@ -35,7 +35,7 @@ export function createHubServer(
   certificate: { cert: string; key: string },
   answer: RequestListener,
   bounds: ServerBounds = serverBounds,
-  placeFor: (address: string | undefined) => string | undefined = placeOf,
+  placeFor: (address: string) => string = placeOfPeer,
 ): Server {
   const { cert, key } = certificate;
   const server = createServer(
@@ -55,8 +55,10 @@ export function createHubServer(
   const book = new ConnectionBook(bounds);
   // Before TLS: a handshake costs more than a refusal.
   server.prependListener("connection", (socket: Socket) => {
-    const place = placeFor(socket.remoteAddress);
-    if (place === undefined || !book.enter(place)) {
+    const address = socket.remoteAddress;
+    const place = placeFor(address ?? "");
+    // Without an address it is gone already.
+    if (address === undefined || !book.enter(place)) {
       socket.destroy();
       return;
     }

@@ -1,6 +1,6 @@
 import type { Server } from "node:https";
 import type { Socket } from "node:net";
-import { placeOf } from "../core/gateway/place.ts";
+import { placeOf } from "#protocol/addresses.ts";
 
 /** In all: this node has guests to run. */
 export const connectionsMax = 512;
@@ -19,7 +19,7 @@ export const slowest = {
 export function holdFew(server: Server): void {
   const open = new Map<string, number>();
   server.prependListener("connection", (socket: Socket) => {
-    const place = placeOf(socket.remoteAddress);
+    const place = placeOf(socket.remoteAddress ?? "");
     const count = open.get(place) ?? 0;
     if (count >= connectionsPerAddress) {
       socket.destroy();

@@ -3,10 +3,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import { type AddressInfo, isIPv6 } from "node:net";
 import { join } from "node:path";
+import { placeOf } from "#protocol/addresses.ts";
 import { errorTrace } from "../core/error.ts";
 import type { Rate } from "../core/gateway/bucket.ts";
 import { allowedRequestHeaders, forwardedHeaders, originAllowed, returnedHeaders } from "../core/gateway/origin.ts";
-import { placeOf } from "../core/gateway/place.ts";
 import { ticketOfCookies } from "../core/gateway/ticket.ts";
 import type { Clock, Log } from "../ports.ts";
 import { connectionsMax, holdFew, slowest } from "./bounds.ts";
@@ -129,7 +129,7 @@ export class Gateway {
     const path = request.url ?? "/";
     const foreign = origin !== undefined && !originAllowed(origin, host, this.ports.config.pvePort);
     if (foreign) return this.refuse(request, response, forbidden("this page may not use the gateway"));
-    const limited = this.limit(`address ${placeOf(request.socket.remoteAddress)}`, perAddress);
+    const limited = this.limit(`address ${placeOf(request.socket.remoteAddress ?? "")}`, perAddress);
     if (limited !== undefined) return this.refuse(request, response, limited);
     if (request.method === "OPTIONS") return this.preflight(request, response);
     if (!methods.has(request.method ?? ""))
@@ -154,7 +154,7 @@ export class Gateway {
   private async api(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const ticket = ticketOfCookies(request.headers.cookie);
     if (ticket === undefined) return this.refuse(request, response, signedOut("sign in to Proxmox VE first"));
-    const seen = await this.see(ticket, placeOf(request.socket.remoteAddress));
+    const seen = await this.see(ticket, placeOf(request.socket.remoteAddress ?? ""));
     if ("status" in seen) return this.refuse(request, response, seen); // too many tickets from there
     if (!seen.ok) return this.refuse(request, response, this.refusalOf(seen.why, seen.problem, request));
     const { told } = seen;
@@ -266,7 +266,7 @@ export class Gateway {
 
   private refusalOf(why: "refused" | "busy" | "unavailable", problem: string, request: IncomingMessage): Reply {
     if (why === "unavailable") return { status: 503, code: "unavailable", message: problem, retryAfterSec: 5 };
-    const limited = this.limit(`stranger ${placeOf(request.socket.remoteAddress)}`, perStranger);
+    const limited = this.limit(`stranger ${placeOf(request.socket.remoteAddress ?? "")}`, perStranger);
     if (limited !== undefined) return limited;
     return why === "busy"
       ? { status: 429, code: "rate-limited", message: problem, retryAfterSec: 5 }

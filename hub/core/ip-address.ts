@@ -1,42 +1,4 @@
-/** Bytes of an address, most significant first: 4 of IPv4, 16 of IPv6. Undefined: not an address. A zone (`%eth0`) is not accepted. */
-export function parseAddress(text: string): Uint8Array | undefined {
-  return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
-}
-
-function parseIpv4(text: string): Uint8Array | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
-  const parts = match?.slice(1).map(Number);
-  return parts?.every((part) => part <= 255) ? Uint8Array.from(parts) : undefined;
-}
-
-/** RFC 4291 §2.2, the form with an IPv4 address at its end included. */
-function parseIpv6(text: string): Uint8Array | undefined {
-  const [head = "", tail, more] = text.split("::");
-  if (more !== undefined) return undefined;
-  const front = parseGroups(head, tail === undefined);
-  const back = tail === undefined ? [] : parseGroups(tail, true);
-  if (front === undefined || back === undefined) return undefined;
-  const missing = 16 - front.length - back.length;
-  if (tail === undefined ? missing !== 0 : missing < 2) return undefined;
-  return Uint8Array.from([...front, ...new Array<number>(missing).fill(0), ...back]);
-}
-
-function parseGroups(text: string, last: boolean): number[] | undefined {
-  if (text === "") return [];
-  const bytes: number[] = [];
-  const groups = text.split(":");
-  for (const [index, group] of groups.entries()) {
-    if (/^[0-9a-f]{1,4}$/i.test(group)) {
-      const value = Number.parseInt(group, 16);
-      bytes.push(value >> 8, value & 255);
-      continue;
-    }
-    const embedded = last && index === groups.length - 1 ? parseIpv4(group) : undefined;
-    if (embedded === undefined) return undefined;
-    bytes.push(...embedded);
-  }
-  return bytes;
-}
+import { parseAddress } from "#protocol/addresses.ts";
 
 /**
  * What a connection to an address may reach. `metadata`: services that hand a machine's credentials to whoever asks from it. `other`:

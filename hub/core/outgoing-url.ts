@@ -1,4 +1,5 @@
-import { classifyAddress, parseAddress } from "./ip-address.ts";
+import { parseAddress } from "#protocol/addresses.ts";
+import { classifyAddress } from "./ip-address.ts";
 
 /**
  * Where the hub may send things that someone configured (remote write, webhooks …): to public addresses over https. What reaches the own

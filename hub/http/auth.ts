@@ -1,7 +1,8 @@
 import type { MiddlewareHandler } from "hono";
 import { parse as parseCookies } from "hono/utils/cookie";
 import type { Scope } from "#protocol/api.ts";
-import { placeNamed } from "../core/connections.ts";
+import { placeOfPeer } from "../core/connections.ts";
+
 import { type ApiKey, allows, keyProblem, parseApiKey, parseBearer } from "../core/keys.ts";
 import {
   BoundedMap,
@@ -163,13 +164,13 @@ export class Authenticator {
 
   private refuseLocked(address: string): void {
     if (this.failures.size === 0) return;
-    const waitMs = lockedForMs(this.failures.get(placeNamed(address)), this.ports.clock.monotonicMs());
+    const waitMs = lockedForMs(this.failures.get(placeOfPeer(address)), this.ports.clock.monotonicMs());
     if (waitMs === 0) return;
     throw new Refusal("rate-limited", "too many wrong API keys from this address", { retryAfterSec: Math.ceil(waitMs / 1000) });
   }
 
   private countFailure(address: string): void {
-    const place = placeNamed(address);
+    const place = placeOfPeer(address);
     const failures = stepFailures(this.failures.get(place), loginLock, this.ports.clock.monotonicMs());
     this.failures.set(place, failures);
     const type = failures.lockedUntil > 0 ? "login.locked" : "login.failed";

@@ -1,10 +1,10 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { plainAddress } from "#protocol/addresses.ts";
 import type { Scope } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Permission } from "#protocol/viewer.ts";
-import { plainAddress } from "../core/connections.ts";
 import type { Viewer } from "../core/viewer.ts";
 
 /**

@@ -1,4 +1,5 @@
-import { placeNamed } from "../core/connections.ts";
+import { placeOfPeer } from "../core/connections.ts";
+
 import { BoundedMap } from "../core/limits.ts";
 import { type Backoff, backoffRules, backoffWaitMs, stepBackoff } from "../core/login-guard.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -23,7 +24,7 @@ export class LoginGuard {
 
   /** Runs the attempt; an `unauthenticated` refusal of it is a failure. @throws Refusal */
   async attempt<T extends { state: string }>(from: string, user: string, work: () => Promise<T>): Promise<T> {
-    const address = placeNamed(from);
+    const address = placeOfPeer(from);
     this.refuseWaiting(address, user);
     const here = this.underWay.get(address) ?? 0;
     if (this.total >= underWayMax || here >= perAddressMax)

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { plainAddress } from "../core/connections.ts";
+import { plainAddress } from "#protocol/addresses.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { Log } from "../ports.ts";
 import { refuseAccess } from "./access.ts";

@@ -1,5 +1,5 @@
 import type { RefusalCode } from "#protocol/messages.ts";
-import { placeNamed as place } from "../core/connections.ts";
+import { placeOfPeer } from "../core/connections.ts";
 import { BoundedMap, type Failures, lockedForMs, loginLock, stepFailures } from "../core/limits.ts";
 
 const placesMax = 10_000;
@@ -13,11 +13,11 @@ export class HelloGuard {
   constructor(private readonly monotonicMs: () => number) {}
 
   isLocked(address: string): boolean {
-    return lockedForMs(this.failures.get(place(address)), this.monotonicMs()) > 0;
+    return lockedForMs(this.failures.get(placeOfPeer(address)), this.monotonicMs()) > 0;
   }
 
   note(address: string, code: RefusalCode): void {
     if (!guesses.has(code)) return;
-    this.failures.set(place(address), stepFailures(this.failures.get(place(address)), loginLock, this.monotonicMs()));
+    this.failures.set(placeOfPeer(address), stepFailures(this.failures.get(placeOfPeer(address)), loginLock, this.monotonicMs()));
   }
 }

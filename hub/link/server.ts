@@ -1,10 +1,10 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
+import { plainAddress } from "#protocol/addresses.ts";
 import { limits } from "#protocol/limits.ts";
 import type { Duty, MessageOf } from "#protocol/messages.ts";
 import { linkSubprotocol } from "#protocol/version.ts";
-import { plainAddress } from "../core/connections.ts";
 import { type AgentId, agentKey } from "../core/series.ts";
 import type { OperationType } from "../operations.ts";
 import { after } from "../ports.ts";

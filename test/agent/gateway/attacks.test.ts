@@ -6,7 +6,7 @@ import { type AddressInfo, connect as connectTcp, type Socket } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { placeOf } from "../../../agent/core/gateway/place.ts";
+import { placeOf } from "#protocol/addresses.ts";
 import { connectionsPerAddress } from "../../../agent/gateway/bounds.ts";
 import { startGateway } from "../../support/gateway-bench.ts";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AddressClass, classifyAddress, parseAddress } from "../../../hub/core/ip-address.ts";
+import { parseAddress } from "#protocol/addresses.ts";
+import { type AddressClass, classifyAddress } from "../../../hub/core/ip-address.ts";
 import { addressProblem, redirectProblem, urlProblem } from "../../../hub/core/outgoing-url.ts";
 import { fc } from "../../support/property.ts";
 
