@@ -73,7 +73,9 @@ export function mailReports({ state, clock, runs, coverage, dispatcher }: Report
     state.together(() => {
       // A new report begins with its first whole period.
       if (sent !== undefined) {
-        const summary = restoreSummary(runs(), period, report.language, coverage());
+        // After its calendar was changed: no day is in two reports.
+        const rest = { from: Math.max(period.from, sent.until) as EpochMs, to: period.to };
+        const summary = restoreSummary(runs(), rest, report.language, coverage());
         dispatcher.enqueue(notificationOf({ ...report, receiver }, summary, now));
       }
       state.put("reportSent", id, { until: period.to }, by);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpochMs } from "#protocol/ids.ts";
+import type { Notification } from "#protocol/notifications.ts";
 import { coverageOf, restoreSummary, summarySheet } from "../../hub/core/restore-summary.ts";
 import { newRun } from "../../hub/core/run.ts";
 import type { Run } from "../../hub/core/run-record.ts";
@@ -191,6 +192,32 @@ test("a weekly report goes to its receiver once a week, also when the hub was aw
     `report-weekly-${monday + week} ops The one restore test passed, its guest is proven; 2 of 3 guests have no proof that counts`,
   ]);
   assert.equal(committed, 3);
+});
+
+test("a report whose calendar is changed tells no day twice", (t) => {
+  const { state, clock } = testHub(t);
+  clock.jumpWall(monday - clock.now());
+  const sheets: string[] = [];
+  const enqueue = ({ sheet }: Notification) => void sheets.push(sheet === undefined ? "" : sheetText(sheet));
+  const dispatcher = { enqueue, committed: () => undefined };
+  const ports = {
+    state,
+    clock,
+    runs: () => [runOf(100, monday + 1000)],
+    coverage: () => ({ guests: 1, unproven: 0 }),
+    dispatcher,
+  };
+  const by = { actor: "test", reason: "test" };
+  const base = { id: "weekly", name: "Weekly", enabled: true, timezone: "UTC", receiver: "ops", language: "en" as const };
+  state.put("report", "weekly", { ...base, calendar: "mon 07:00" }, by);
+  mailReports(ports);
+  clock.jumpWall(week);
+  mailReports(ports);
+  state.put("report", "weekly", { ...base, calendar: "wed 07:00" }, by);
+  clock.jumpWall(3 * 86_400_000);
+  mailReports(ports);
+  const periods = sheets.map((text) => /2026-01-\d\d[^\n]*2026-01-\d\d/.exec(text)?.[0]);
+  assert.deepEqual(periods, ["2026-01-05 07:00:00 UTC – 2026-01-12", "2026-01-12 07:00:00 UTC – 2026-01-14"]);
 });
 
 test("a policy and a weekly report come with the hub, both off; the report needs somebody to mail, and begins with a whole week", async (t) => {
