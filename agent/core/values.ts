@@ -48,13 +48,3 @@ export function asText(value: unknown): string | undefined {
 export function splitList(text: string | undefined): string[] {
   return text === undefined ? [] : text.split(/[,;\s\0]+/).filter((item) => item !== "");
 }
-
-/** `key=value` pairs of a property string such as `virtio=BC:…,bridge=vmbr0`; a part without `=` stands under the empty key. */
-export function parsePropertyString(text: string): Map<string, string> {
-  const properties = new Map<string, string>();
-  for (const part of text.split(",")) {
-    const equals = part.indexOf("=");
-    properties.set(equals < 0 ? "" : part.slice(0, equals).trim(), part.slice(equals + 1).trim());
-  }
-  return properties;
-}

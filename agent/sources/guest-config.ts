@@ -1,5 +1,6 @@
 import type { GuestFacts } from "#protocol/inventory.ts";
-import { asFlag, asText, parseBoolean, parsePropertyString, splitList } from "../core/values.ts";
+import { type PropertyString, parsePropertyString } from "../core/property-string.ts";
+import { asFlag, asText, parseBoolean, splitList } from "../core/values.ts";
 
 /** `at`: when it was taken, ms since 1970. */
 export type GuestSnapshot = { name: string; at: number };
@@ -131,7 +132,7 @@ function unprotectedOf(keys: ReadonlyMap<string, string>, type: "qemu" | "lxc"):
 }
 
 /** The volume usually stands without its key, which is `file` for a VM's drive and `volume` for a container's mount point. */
-function volumeOf(properties: ReadonlyMap<string, string>): string | undefined {
+function volumeOf(properties: PropertyString): string | undefined {
   return properties.get("") ?? properties.get("file") ?? properties.get("volume");
 }
 

@@ -1,3 +1,4 @@
+import { parsePropertyString } from "../property-string.ts";
 import { parseBoolean } from "../values.ts";
 import { type BackedUpConfig, isMountPoint, isNet } from "./backed-up-config.ts";
 import {
@@ -10,7 +11,6 @@ import {
   sandboxGateway,
 } from "./isolation.ts";
 import { carriesMarker, describe, hasTestTag, testTag } from "./marker.ts";
-import { parsePropertyString } from "./property-string.ts";
 
 /** As in isolate-vm.ts: what may stay. Keys from the schema of `PUT /nodes/{node}/lxc/{vmid}/config`. */
 const harmless = new Set(

@@ -1,8 +1,8 @@
+import { type PropertyString, parsePropertyString } from "../property-string.ts";
 import { parseBoolean } from "../values.ts";
 import { type BackedUpConfig, indexed, isDrive, isDumped, isNet } from "./backed-up-config.ts";
 import { type Isolation, type IsolationPlan, isVolumeOf, type JudgedPhase, type Mismatch, type Removed } from "./isolation.ts";
 import { carriesMarker, describe, hasTestTag, testTag } from "./marker.ts";
-import { type PropertyString, parsePropertyString } from "./property-string.ts";
 
 /**
  * Keys of a VM that touch nothing outside it. A list of what may stay, not of what must go: a key that a later PVE invents is taken out until

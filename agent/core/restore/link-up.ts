@@ -1,6 +1,6 @@
 import type { RestoreCheck, RestoreTest } from "#protocol/restore.ts";
+import { parsePropertyString, printPropertyString } from "../property-string.ts";
 import { isNet } from "./backed-up-config.ts";
-import { parsePropertyString, printPropertyString } from "./property-string.ts";
 
 /** Checks that need the guest's address in the sandbox; `script` gets one where there is one. */
 const networked = new Set<RestoreCheck["kind"]>(["icmp", "tcp", "http", "tls", "dns", "ssh", "postgresql", "mysql", "script"]);

@@ -1,6 +1,6 @@
+import { parsePropertyString } from "../property-string.ts";
 import { type BackedUpConfig, isDrive, isDumped, isMountPoint, parseDiskSize } from "./backed-up-config.ts";
 import { driveKind } from "./isolate-vm.ts";
-import { parsePropertyString } from "./property-string.ts";
 
 /** What a restore will ask of the node: bytes on a storage, and where its disks lay. Pure, so that a dry run and a test say the same. */
 

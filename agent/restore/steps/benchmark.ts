@@ -1,4 +1,4 @@
-import { parsePropertyString } from "../../core/restore/property-string.ts";
+import { parsePropertyString } from "../../core/property-string.ts";
 import { ddSpeed, largestDisk, randomCommand, readsPerSecond, sequentialCommand } from "../../core/restore/read-speed.ts";
 import { execInGuest, type Ran } from "../guest-exec.ts";
 import type { StepResult, TestRun } from "../run.ts";

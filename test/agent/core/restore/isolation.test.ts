@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parsePropertyString } from "../../../../agent/core/property-string.ts";
 import { isDrive, isNet, parseBackedUpConfig } from "../../../../agent/core/restore/backed-up-config.ts";
 import {
   judgeContainer,
@@ -9,7 +10,6 @@ import {
 } from "../../../../agent/core/restore/isolate-container.ts";
 import { hasAgent, judgeVm, planVm, stripVmCall } from "../../../../agent/core/restore/isolate-vm.ts";
 import { type Isolation, isVolumeOf } from "../../../../agent/core/restore/isolation.ts";
-import { parsePropertyString } from "../../../../agent/core/restore/property-string.ts";
 import { diskNeeds } from "../../../../agent/core/restore/resources.ts";
 import { fc } from "../../../support/property.ts";
 
