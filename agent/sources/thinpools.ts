@@ -31,6 +31,8 @@ export type Thinpool = {
 };
 
 const columns = "vg_name,lv_name,lv_size,lv_attr,pool_lv,data_percent,metadata_percent,lv_metadata_size";
+/** Of the program `lvs`, for parseLvs. */
+export const lvsArguments = ["--reportformat", "json", "--units", "b", "--nosuffix", "-o", columns];
 
 /**
  * `lvs --reportformat json --units b --nosuffix`: all values are strings; the fields PVE reads too (`lvm_list_volumes` in pve-storage
@@ -108,8 +110,7 @@ export class ThinpoolSource implements SlowSource {
   }
 
   async refresh(): Promise<void> {
-    const args = ["--reportformat", "json", "--units", "b", "--nosuffix", "-o", columns];
-    const result = await this.run("lvs", args, { timeoutMs: 30_000, maxBytes: 8 << 20 });
+    const result = await this.run("lvs", lvsArguments, { timeoutMs: 30_000, maxBytes: 8 << 20 });
     // One volume group that it can't read makes lvs end with 5; it reports the others all the same.
     const pools = result.ok ? parseLvs(result.stdout) : undefined;
     if (!result.ok) this.problem = result.problem;

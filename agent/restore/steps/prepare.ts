@@ -14,6 +14,7 @@ import {
 } from "../../core/restore/resources.ts";
 import { type BackupFound, type Read, tellError } from "../node-view.ts";
 import type { StepResult, TestRun } from "../run.ts";
+import { thinMetadataProblem } from "../thin-metadata.ts";
 
 /** What the steps before the first change need: a dry run has this much and no journal. */
 export type Preparing = Pick<TestRun, "id" | "test" | "ports" | "view" | "takenVmids" | "otherClaims" | "reserve" | "claim">;
@@ -107,8 +108,10 @@ async function chooseStorage(
   const problems = problem === undefined ? [] : [problem];
   for (const storage of storages) {
     const state = await view.storage(storage);
-    const others = otherClaims().reduce((sum, claimed) => sum + (claimed.storage === storage ? claimed.bytes : 0), 0);
-    const wrong = state.ok ? storageProblem(state.value, test.type, needs.bytes, others) : state.problem;
+    const others = () => otherClaims().reduce((sum, claimed) => sum + (claimed.storage === storage ? claimed.bytes : 0), 0);
+    const metadata = state.ok ? await thinMetadataProblem(ports, storage, needs.bytes + others()) : undefined;
+    // Nothing waits between this and the claim: tests that look at the same moment must not both find it free.
+    const wrong = state.ok ? (storageProblem(state.value, test.type, needs.bytes, others()) ?? metadata) : state.problem;
     if (wrong === undefined) {
       claim({ storage, bytes: needs.bytes });
       return { ok: true, value: storage };
