@@ -224,6 +224,7 @@ class NodeCollector implements Collector {
       guests: this.pmxcfs.guests,
       files: this.clusterFiles,
       duties: this.duties,
+      members: this.pmxcfs.members,
       lookedMs: this.lookedMs,
       isRunning: (vmid) => this.feed.isRunning(vmid),
     };

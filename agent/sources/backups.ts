@@ -5,6 +5,7 @@ import { limits } from "#protocol/limits.ts";
 import { type BackupSet, splitBackups } from "../core/backup-parts.ts";
 import type { BackupGuests } from "./backup-guests.ts";
 import { type ListingDeps, listDatastore, listStorage } from "./backup-listing.ts";
+import { speaksFor } from "./cluster-config.ts";
 import type { NewArchives } from "./new-archives.ts";
 import { counted, hourMs, minuteMs, type NodeSight, type SlowSource } from "./slow-source.ts";
 
@@ -149,9 +150,9 @@ export class BackupSource implements SlowSource {
 }
 
 /** Of the storages with backups those that this agent lists. */
-function mine({ node, files, duties }: NodeSight): StorageFacts[] {
+function mine({ node, files, duties, members }: NodeSight): StorageFacts[] {
   return files.backupStorages.filter(({ nodes, shared }) => {
     const here = nodes.length === 0 || nodes.includes(node);
-    return here && (!shared || duties.has("backup-jobs"));
+    return here && (!shared || speaksFor(nodes, members, duties.has("backup-jobs")));
   });
 }

@@ -138,7 +138,8 @@ async function lookAround(root: string, files: NowReader, clock: Clock, log: Log
   const feed = new GuestFeed(root, files, clock, log);
   feed.refresh(clock.now());
   const isRunning = (vmid: Vmid) => feed.isRunning(vmid);
-  return { node, guests: pmxcfs.guests, files: clusterFiles, duties: new Set(duties), lookedMs: clock.monotonicMs(), isRunning };
+  const { guests, members } = pmxcfs;
+  return { node, guests, members, files: clusterFiles, duties: new Set(duties), lookedMs: clock.monotonicMs(), isRunning };
 }
 
 async function checkTasks(root: string, clock: Clock): Promise<Finding> {

@@ -2,6 +2,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import type { ClusterId, NodeName, Vmid } from "#protocol/ids.ts";
 import { parseNodeName, parseStorageId, parseVmid } from "#protocol/ids.ts";
 import type { Member, StorageFacts } from "#protocol/inventory.ts";
+import { byText } from "#protocol/order.ts";
 import { asFlag, asNumber, asObject, asText, parseJsonObject, splitList } from "../core/values.ts";
 
 /** Pure parsers of the cluster's files in /etc/pve. */
@@ -59,6 +60,16 @@ export function parseMembers(text: string): Members | undefined {
   });
   const clusterName = asText(cluster.name)?.slice(0, 100);
   return { node, ...(clusterName === undefined ? {} : { clusterName }), quorate: asFlag(cluster.quorate), members };
+}
+
+/**
+ * Whether this agent tells of a shared storage: who has the duty for them. PVE says nothing of a storage on nodes it is not for, and the duty may
+ * lie with one of these: of such a storage tells the first of its nodes that is there, while the cluster agrees who is. `nodes`: empty for all.
+ */
+export function speaksFor(nodes: readonly string[], members: Members | undefined, hasDuty: boolean): boolean {
+  if (nodes.length === 0 || members === undefined) return hasDuty;
+  const there = members.members.filter(({ node, online }) => online && nodes.includes(node)).map(({ node }) => node);
+  return members.quorate && there.sort(byText)[0] === members.node;
 }
 
 export type ConfigSection = { type: string; id: string; keys: Map<string, string> };

@@ -83,7 +83,7 @@ export class GuestFeed {
     if (this.fresh.has("lxc")) this.putContainerNics(table, pmxcfs);
   }
 
-  /** `shared`: this agent has the duty to report shared storages. */
+  /** `shared`: this agent has the duty for shared storages. */
   putStorages(
     table: SampleTable,
     pmxcfs: PmxcfsSource,
@@ -101,7 +101,7 @@ export class GuestFeed {
       const storage = parseStorageId(storages.names[row]);
       if (storage === undefined || storages.get(row, ofStorage.enabled) !== 1) continue;
       const isShared = storages.get(row, ofStorage.shared) === 1;
-      if (isShared && !shared) continue;
+      if (isShared && !pmxcfs.speaksFor(storage, shared)) continue;
       const entity = table.entity(storageKey(storage, isShared ? undefined : node));
       const active = storages.get(row, ofStorage.active) === 1;
       table.put(entity, storageIds.active, "pve-metrics", active ? 1 : 0);
@@ -240,7 +240,7 @@ function putStoragesFromRrd(
   for (const entry of rrd.storages) {
     const facts = pmxcfs.storages.find(({ storage }) => storage === entry.storage);
     if (entry.node !== node || facts === undefined || Math.abs(now - entry.atMs) > feedMaxAgeMs) continue;
-    if (facts.shared && !shared) continue;
+    if (facts.shared && !pmxcfs.speaksFor(entry.storage, shared)) continue;
     const entity = table.entity(storageKey(entry.storage, facts.shared ? undefined : node));
     table.put(entity, storageIds.active, "rrd", 1);
     table.put(entity, storageIds.total, "rrd", entry.total);

@@ -30,7 +30,7 @@ export class PmxcfsSource {
   private entries: readonly config.VmlistEntry[] = [];
   private pools: ReadonlyMap<Vmid, string> = new Map();
   private membersText = "";
-  private storageTypes: ReadonlyMap<string, string> = new Map();
+  private storagesById: ReadonlyMap<string, StorageFacts> = new Map();
   private clusterName: string | undefined;
   private caPem: string | undefined;
 
@@ -113,7 +113,12 @@ export class PmxcfsSource {
   }
 
   storageType(id: string): string | undefined {
-    return this.storageTypes.get(id);
+    return this.storagesById.get(id)?.type;
+  }
+
+  /** See speaksFor. */
+  speaksFor(storage: string, hasDuty: boolean): boolean {
+    return config.speaksFor(this.storagesById.get(storage)?.nodes ?? [], this.members, hasDuty);
   }
 
   /** A pmxcfs that began again counts its files and its guests' versions from 0 (`vminfo_version_counter` in pve-cluster's status.c). */
@@ -183,7 +188,7 @@ export class PmxcfsSource {
     const file = await this.optional("/etc/pve/storage.cfg");
     if (file === undefined) return false;
     this.storages = config.parseStorageConfig(file);
-    this.storageTypes = new Map(this.storages.map(({ storage, type }) => [storage, type]));
+    this.storagesById = new Map(this.storages.map((facts) => [facts.storage, facts]));
     return true;
   }
 

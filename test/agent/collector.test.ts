@@ -120,6 +120,44 @@ test("shared storages and the cluster are reported by the agent that has the dut
   assert.deepEqual(of(given, "cluster"), { quorate: 1, nodes_online: 1, nodes_total: 1 });
 });
 
+test("a shared storage that only some nodes may use is told by the first of them that is there, duty or not", async (context) => {
+  const { node, tick, collector } = startCollector(context);
+  const line = JSON.parse(recorded("run-pve_metrics.line.json"));
+  line.storage.data.backups.shared = 1;
+  node.write("run/pve/metrics", `${JSON.stringify(line)}\n`);
+  const cluster = (name: string, online: Record<string, number>, quorate = 1) => {
+    const members = Object.entries(online).map(([member, here], index) => [
+      member,
+      { id: index + 1, online: here, ip: "192.0.2.1" },
+    ]);
+    const nodelist = Object.fromEntries(members);
+    node.write("etc/pve/.members", JSON.stringify({ nodename: name, version: 3, cluster: { name: "lab", quorate }, nodelist }));
+  };
+  const only = (nodes: string) => {
+    const storages = `dir: backups\n\tpath /mnt\n\tshared 1\n${nodes === "" ? "" : `\tnodes ${nodes}\n`}`;
+    node.write("etc/pve/storage.cfg", storages);
+    const version = JSON.parse(node.read("etc/pve/.version"));
+    node.write("etc/pve/.version", JSON.stringify({ ...version, "storage.cfg": version["storage.cfg"] + 1 }));
+  };
+  const tells = async () => "active" in of(await tick(), "storage/backups");
+  const all = { pve1: 1, pve2: 1, pve3: 1 };
+  const cases: [nodes: string, online: Record<string, number>, quorate: number, duty: boolean, told: boolean][] = [
+    ["", all, 1, false, false],
+    ["", all, 1, true, true],
+    ["pve3,pve1", all, 1, false, true],
+    ["pve3,pve1", all, 1, true, true],
+    ["pve0,pve1", { pve0: 1, ...all }, 1, true, false],
+    ["pve0,pve1", { pve0: 0, ...all }, 1, false, true],
+    ["pve0,pve1", { pve0: 0, pve1: 1 }, 0, false, false],
+  ];
+  for (const [nodes, online, quorate, duty, told] of cases) {
+    cluster("pve1", online, quorate);
+    only(nodes);
+    collector.setDuties(duty ? ["shared-storage"] : []);
+    assert.equal(await tells(), told, JSON.stringify([nodes, online, quorate, duty]));
+  }
+});
+
 test("a guest that .vmlist puts on another node is that node's to report", async (context) => {
   const { node, tick } = startCollector(context);
   node.write("etc/pve/.vmlist", recorded("etc-pve_dot-vmlist").replace('"100": { "node": "pve1"', '"100": { "node": "pve2"'));

@@ -127,7 +127,8 @@ async function bench(t: TestContext): Promise<Bench> {
     return true;
   });
   const look = async (duties: NodeSight["duties"] = new Set(["backup-jobs"])) => {
-    await source.refresh({ node: "pve1" as NodeName, guests: new Map(), files, duties, lookedMs: 0, isRunning: () => false });
+    const sight = { node: "pve1" as NodeName, guests: new Map(), files, duties, members: undefined, lookedMs: 0 };
+    await source.refresh({ ...sight, isRunning: () => false });
     await settle(10);
   };
   return { source, clock, content, calls, heard, files, reads, pbs, look };
