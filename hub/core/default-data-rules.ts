@@ -317,7 +317,8 @@ export const recoveryRules: readonly Row[] = [
     name: "Certificate ends",
     entity: "node",
     severity: "warning",
-    condition: { kind: "age", of: "certificate", maxSec: 14 * day },
+    // PVE renews its own, in a daily run, from 14 days before their end (pve-manager bin/pveupdate).
+    condition: { kind: "age", of: "certificate", maxSec: 12 * day },
     forSec: 60,
     text: "Certificate {instance} of {name} ends in {value}",
     remedy: "pvecm updatecerts, or pvenode acme cert renew.",
