@@ -63,7 +63,7 @@ export function automaticWindowsOf(
   for (const { facts, owner } of lockedByBackup(picture.owners)) {
     const { node } = owner.agent;
     const stops = (inventory?.backupJobs ?? []).some((job) => job.mode === "stop" && includesGuest(job, facts, node));
-    const entity = guestKey(facts.vmid as Parameters<typeof guestKey>[0]);
+    const entity = guestKey(facts.vmid);
     const what = stops ? "is being backed up in stop mode" : "is locked by a backup";
     add(stops ? "stop-mode-backup" : "backup-lock", entity, undefined, `${titleOf(facts)} ${what}`);
   }
