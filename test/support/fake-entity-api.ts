@@ -113,6 +113,6 @@ export function addEntityApi(app: Hono, world: FakeCluster, hasAlerts: boolean):
     return c.json({ cluster: world.cluster, node, entity: `node/${node}`, hardware: machines[node] ?? null });
   });
   // Nothing was ever restored, and no backup is known.
-  for (const path of ["restore-tests", "backups"]) app.get(`/api/v1/${path}`, (c) => c.json({ items: [], next: null }));
+  for (const path of ["restore-tests", "backups", "proof"]) app.get(`/api/v1/${path}`, (c) => c.json({ items: [], next: null }));
   if (!hasAlerts) app.get("/api/v1/alerts/history", (c) => c.json({ items: [], next: null }));
 }

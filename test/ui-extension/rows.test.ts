@@ -66,3 +66,14 @@ test("the focus stays with its guest while the list sorts itself anew by what is
   assert.equal(await focused(page), name);
   await close();
 });
+
+test("in the width that Proxmox VE's page leaves a tab at 1366 px, guests are told by their names", async () => {
+  const { page, close } = await visit(browser, hub, { width: 950 });
+  await page.evaluate(() => location.assign("#/guests"));
+  const heading = page.locator("proven-guest-list th").first();
+  await heading.waitFor();
+  assert.ok(((await heading.boundingBox())?.width ?? 0) >= 140);
+  await page.setViewportSize({ width: 1366, height: 768 });
+  await page.locator("proven-guest-list th", { hasText: "Tags" }).waitFor();
+  await close();
+});

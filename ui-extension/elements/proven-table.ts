@@ -1,6 +1,7 @@
 import { css, html, LitElement, nothing, type PropertyValues } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
+import { fittingColumns } from "../core/fitting-columns.ts";
 import { rowWindow } from "../core/row-window.ts";
 import { type Sorting, type SortKey, sortRows } from "../core/sort.ts";
 import { icon } from "./icon.ts";
@@ -10,7 +11,7 @@ import { shared } from "./styles.ts";
 export type TableColumn<T> = {
   id: string;
   title: string;
-  /** 1 is always seen, 2 from 520 px of the table's width, 3 from 760 px. */
+  /** 1 is always seen; the others where the table has room for them: core/fitting-columns.ts. */
   priority: 1 | 2 | 3;
   /** CSS width; without one the column shares what is left. */
   width?: string;
@@ -36,6 +37,7 @@ export class ProvenTable<T> extends LitElement {
     maxHeight: { attribute: false },
     empty: { attribute: false },
     scrollPx: { state: true },
+    widthPx: { state: true },
   };
   static override styles = [
     shared,
@@ -58,8 +60,8 @@ export class ProvenTable<T> extends LitElement {
       tr.crit td { background: var(--pv-crit-tint); color: var(--pv-text); }
       tr.pad td { padding: 0; border: 0; height: auto; }
       .empty { padding: 12px 10px; color: var(--pv-dim); }
-      @container (max-width: 759px) { .p3 { display: none; } th, td { padding: 0 7px; } th { padding: 0; } th button, th > span { padding: 0 7px; } }
-      @container (max-width: 519px) { .p2 { display: none; } }
+      @container (max-width: 759px) { th, td { padding: 0 7px; } th { padding: 0; } th button, th > span { padding: 0 7px; } }
+      @media print { .scroll { max-height: none !important; overflow: visible; } table { table-layout: auto; } col { width: auto !important; } th, td { white-space: normal; overflow-wrap: anywhere; height: auto; } }
     `,
   ];
   declare caption: string;
@@ -73,6 +75,11 @@ export class ProvenTable<T> extends LitElement {
   declare maxHeight: number | undefined;
   declare empty: string;
   declare scrollPx: number;
+  /** Its own width; 0 until it was measured, before it is seen. */
+  declare widthPx: number;
+  readonly #measure = new ResizeObserver(() => {
+    this.widthPx = Math.floor(this.clientWidth);
+  });
   #viewPx = 600;
   #sorted: readonly T[] = [];
   /** What had the focus before rows were moved: a moved element loses it. */
@@ -81,7 +88,18 @@ export class ProvenTable<T> extends LitElement {
   constructor() {
     super();
     this.scrollPx = 0;
+    this.widthPx = 0;
     this.empty = "";
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#measure.observe(this);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#measure.disconnect();
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
@@ -104,6 +122,7 @@ export class ProvenTable<T> extends LitElement {
 
   protected override render() {
     if (this.rows.length === 0) return html`<p class="empty">${this.empty}</p>`;
+    const columns = fittingColumns(this.columns, this.widthPx);
     const whole = this.#sorted.length <= drawAllUpTo;
     const view = whole
       ? { first: 0, last: this.#sorted.length, before: 0, after: 0 }
@@ -120,11 +139,11 @@ export class ProvenTable<T> extends LitElement {
       >
         <table aria-rowcount=${this.#sorted.length + 1}>
           <caption class="sr">${this.caption}</caption>
-          <colgroup>${this.columns.map((column) => html`<col class="p${column.priority}" ${styled({ width: column.width ?? "" })} />`)}</colgroup>
-          <thead><tr aria-rowindex="1">${this.columns.map((column) => this.#heading(column))}</tr></thead>
+          <colgroup>${columns.map((column) => html`<col ${styled({ width: column.width ?? "" })} />`)}</colgroup>
+          <thead><tr aria-rowindex="1">${columns.map((column) => this.#heading(column))}</tr></thead>
           <tbody>
             ${this.#spacer(view.before)}
-            ${repeat(this.#sorted.slice(view.first, view.last), this.keyOf, (row, index) => this.#row(row, view.first + index))}
+            ${repeat(this.#sorted.slice(view.first, view.last), this.keyOf, (row, index) => this.#row(row, view.first + index, columns))}
             ${this.#spacer(view.after)}
           </tbody>
         </table>
@@ -133,7 +152,7 @@ export class ProvenTable<T> extends LitElement {
   }
 
   #heading(column: TableColumn<T>) {
-    const className = `p${column.priority} ${column.right ? "right" : ""}`;
+    const className = column.right ? "right" : "";
     if (column.sort === undefined) return html`<th scope="col" class=${className}><span>${column.title}</span></th>`;
     const active = this.sorting?.column === column.id;
     const direction = this.sorting?.descending ? "descending" : "ascending";
@@ -144,13 +163,12 @@ export class ProvenTable<T> extends LitElement {
     </th>`;
   }
 
-  #row(row: T, index: number) {
+  #row(row: T, index: number, columns: readonly TableColumn<T>[]) {
     return html`<tr class=${this.tone?.(row) ?? ""} aria-rowindex=${index + 2} data-key=${this.keyOf(row)}>
-      ${this.columns.map((column) => html`<td class="p${column.priority} ${column.right ? "right" : ""} ${column.whole ? "whole" : ""}">${column.cell(row)}</td>`)}
+      ${columns.map((column) => html`<td class="${column.right ? "right" : ""} ${column.whole ? "whole" : ""}">${column.cell(row)}</td>`)}
     </tr>`;
   }
 
-  /** One cell: more would be columns where the narrow table has fewer. */
   #spacer(px: number) {
     return px === 0 ? nothing : html`<tr class="pad" aria-hidden="true"><td ${styled({ height: `${px}px` })}></td></tr>`;
   }
