@@ -47,6 +47,8 @@ export type OpenSeries = {
   maintain(now: EpochMs, keptBy?: EpochMs): Promise<{ due: boolean }>;
   /** A short step of what opening the store put off. Returns whether there is more. */
   warm(): boolean;
+  /** Nothing is put off any more. */
+  readonly isWhole: boolean;
   /** What of the history can't be read; undefined: nothing was found. */
   problem(): string | undefined;
   close(): Promise<void>;

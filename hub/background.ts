@@ -18,6 +18,8 @@ import { mailReports, nextReportAt } from "./report-mail.ts";
 const warmMs = 200;
 /** After the start: agents come back within this time. */
 const firstTickMs = 1000;
+/** What is decided needs every agent's newest samples. Asked for before they were read again, they would be read all at once: a second of 200 agents. */
+const notYetMs = 100;
 const maintainMs = 30_000;
 const certificateEveryMs = 6_000;
 /** Other work wakes the hub every five seconds: it falls in with that. */
@@ -36,9 +38,18 @@ export type Background = { stop(): Promise<void> };
 /** Decides: what changed, which alerts fire, which restore tests run, which reports are mailed. */
 export function startDecisions({ clock, log, state, series }: HubParts, assembly: Assembly, agenda: Agenda): Background {
   const { watch, fleet, alerting, restore, delivery } = assembly;
-  const watching = agenda.add("watching what changes", firstTickMs, () => watch.tick());
+  const whenWhole = (work: () => number) => () => (series.isWhole ? work() : notYetMs);
+  const watching = agenda.add(
+    "watching what changes",
+    firstTickMs,
+    whenWhole(() => watch.tick()),
+  );
   watch.onWork(watching.soon);
-  const judging = agenda.add("judging alerts", firstTickMs, () => alerting.tick());
+  const judging = agenda.add(
+    "judging alerts",
+    firstTickMs,
+    whenWhole(() => alerting.tick()),
+  );
   alerting.onWork(judging.soon);
   const operating = agenda.add("operations on agents", firstTickMs, () => restore.operations.tick());
   restore.operations.onWork(operating.soon);
@@ -58,6 +69,7 @@ export function startDecisions({ clock, log, state, series }: HubParts, assembly
     return inMs;
   });
   const stopFrames = soonAfterFrames(series.live, log, () => {
+    if (!series.isWhole) return false;
     if (alerting.step()) return true;
     judging.soon(alerting.dueInMs());
     return false;

@@ -173,6 +173,11 @@ export class Ingest implements RecordSink {
     return lanes;
   }
 
+  /** Whether each lane has all its rows. */
+  get isWhole(): boolean {
+    return this.ring === undefined;
+  }
+
   /** Goes on with the replay, and with making its rows small, until `isOver`. Returns whether there is more. */
   stepReplay(isOver: () => boolean): boolean {
     this.ring?.step(isOver);

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { statfs } from "node:fs/promises";
+import { setImmediate } from "node:timers/promises";
 import type { EpochMs } from "#protocol/ids.ts";
 import { errorMessage } from "../core/error.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "../core/series.ts";
@@ -58,6 +59,8 @@ export interface SeriesHub {
   maintain(now: EpochMs, keptBy?: EpochMs): Promise<{ due: boolean; problem?: string }>;
   /** A short step of what opening put off: until it is done the first question waits for it. Returns whether there is more. */
   warm(): boolean;
+  /** Nothing is put off any more: no question has to wait for it. */
+  readonly isWhole: boolean;
   /** What of the history was found damaged since the start; undefined: nothing. */
   problem(): string | undefined;
   /** Reads everything; what is damaged, one line each. */
@@ -150,6 +153,10 @@ class Store implements SeriesHub {
     this.log(6, "series store is open", { dir: options.dir, ms: Math.round(performance.now() - started) });
   }
 
+  get isWhole(): boolean {
+    return this.sink.isWhole;
+  }
+
   warm(): boolean {
     const untilMs = performance.now() + warmStepMs;
     return !this.closed && this.sink.stepReplay(() => performance.now() >= untilMs);
@@ -162,7 +169,7 @@ class Store implements SeriesHub {
   }
 
   private async relieve(): Promise<void> {
-    while (!this.closed && this.compactor.crowded()) {
+    while (!this.closed && this.compactor.crowded(this.sink.lanes.values())) {
       const did = await this.inTurn(() => this.compactor.step(this.options.now(), () => performance.now()));
       if (!did) return;
     }
@@ -172,7 +179,7 @@ class Store implements SeriesHub {
     return this.inTurn(async () => {
       if (this.closed) return { due: false };
       try {
-        this.sink.stepReplay(() => false);
+        await this.finishReplay();
         const due =
           (await this.compactor.step(now, () => performance.now())) ||
           (await this.roller.step(now)) ||
@@ -186,6 +193,11 @@ class Store implements SeriesHub {
         return { due: false, problem };
       }
     });
+  }
+
+  /** With hundreds of agents it takes seconds. */
+  private async finishReplay(): Promise<void> {
+    while (this.warm()) await setImmediate();
   }
 
   problem(): string | undefined {

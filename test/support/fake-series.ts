@@ -26,6 +26,7 @@ export class FakeSeries implements OpenSeries {
   /** Set: the disk refuses with this. */
   diskProblem: string | undefined;
   closed = false;
+  isWhole = true;
   private readonly infos: SeriesInfo[] = [];
   private readonly samples = new Map<number, { at: number; value: number }[]>();
   private readonly newest = new Map<string, EpochMs>();
