@@ -22,7 +22,7 @@ import { StateStore } from "./store/state.ts";
 import { StoreError } from "./store/store-error.ts";
 import { type HandedOver, handOverFolder } from "./store-backup.ts";
 import { checkSeriesStore, storeCommands } from "./store-commands.ts";
-import { certificatePath, loadCertificate, readNextCertificate } from "./tls.ts";
+import { certificatePath, loadCertificate, readCertificate, readNextCertificate } from "./tls.ts";
 
 const defaultConfigPath = "/etc/proven/hub.toml";
 const program = programName(import.meta.url);
@@ -111,7 +111,7 @@ async function run(args: readonly string[]): Promise<void> {
   const user = process.env.PROVEN_ACTOR ?? userInfo().username;
   const state = StateStore.open({ dir: config.state, now: systemClock.now, program });
   const fingerprint = async () => (await loadCertificate(config.state, systemClock.now())).fingerprint;
-  const agentUrls = () => listeningAddresses(config).map((address) => agentUrl(address, config.port));
+  const agentUrls = () => agentUrlsOf(config);
   try {
     await command.run(rest.slice(2), { state, now: systemClock.now(), user, fingerprint, agentUrls, say });
   } finally {
@@ -119,8 +119,13 @@ async function run(args: readonly string[]): Promise<void> {
   }
 }
 
-const listeningAddresses = ({ listen, join }: HubConfig) =>
-  listen === "::" || listen === "0.0.0.0" ? outerAddresses(join.pmxcfs) : [listen];
+/** First the one that an administrator gave this cluster's agents. */
+function agentUrlsOf({ listen, port, join: { pmxcfs }, state }: HubConfig): string[] {
+  const told = readTold(pmxcfs);
+  const isOurs = told !== undefined && told.fingerprint === readCertificate(state).fingerprint;
+  const addresses = listen === "::" || listen === "0.0.0.0" ? outerAddresses(pmxcfs) : [listen];
+  return [...new Set([isOurs ? told.url : [], addresses.map((address) => agentUrl(address, port))].flat())];
+}
 
 async function runSetup(config: HubConfig, args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { url: { type: "string" }, keep: { type: "boolean", default: false } } });

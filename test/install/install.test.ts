@@ -196,6 +196,21 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
     await lines(0);
     await cluster.on("pve1").run("rm", "/etc/proven/ui-disabled");
     await lines(1);
+    // As an editor does it: the file is replaced by another.
+    const edit = (how: string) => cluster.on("pve1").run("sed", "-i", how, "/etc/proven/agent.toml");
+    const port = (text: string) => /proven-host\.js[^>]* data-port="(\d+)"/.exec(text)?.[1];
+    for (const [how, wanted] of [
+      ["s/^#\\[gateway\\]/[gateway]/; s/^#port = 8421/port = 9421/", "9421"],
+      ["s/^\\[gateway\\]/#[gateway]/; s/^port = 9421/#port = 8421/", undefined],
+    ] as const) {
+      await edit(how);
+      await until(
+        `port ${wanted}`,
+        () => page("pve1"),
+        (text) => port(text) === wanted,
+        10_000,
+      );
+    }
   });
 
   test("an upgrade of all nodes under load keeps settings and loses no sample", async () => {
