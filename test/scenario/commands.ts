@@ -108,7 +108,9 @@ const setup: Record<string, Command> = {
   },
   storage: ({ world }, [storage = "", type = "nfs", ...rest]) => {
     const shared = !rest.includes("local");
-    world.storages.push({ storage, type, shared, content: ["images"], enabled: true, nodes: [] });
+    const others = world.storages.filter((other) => other.storage !== storage);
+    const facts = { storage, type, shared, content: ["images"], enabled: !rest.includes("disabled"), nodes: [] };
+    world.storages.splice(0, world.storages.length, ...others, facts);
   },
   job: ({ world }, [id = "", ...words], line) => {
     const [, schedule = "21:00"] = /"([^"]+)"/.exec(line) ?? [];
