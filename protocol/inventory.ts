@@ -258,7 +258,7 @@ export const inventorySchema = z.lazy(() =>
     backupJobs: z.optional(list(backupJobSchema, 500)),
     /** Of this node's guests; absent while nobody could say. */
     replication: z.optional(list(replicationFactsSchema, 5000)),
-    /** Only from the agent that has the duty `shared-storage`. */
+    /** From the agent that has the duty `shared-storage`; those that only some nodes reach from one of these. */
     datastores: z.optional(list(datastoreFactsSchema, 100)),
   }),
 );

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { parseStorageId, type StorageId } from "#protocol/ids.ts";
-import { asFlag, asNumber, asText } from "../core/values.ts";
+import { asFlag, asNumber, asText, splitList } from "../core/values.ts";
 import { parseSectionConfig } from "./cluster-config.ts";
 
 /** A storage of type `pbs` in storage.cfg (pve-storage `PVE/Storage/PBSPlugin.pm`). `namespace`: empty is the root. */
@@ -13,6 +13,8 @@ export type PbsStorage = {
   username: string;
   /** `AA:BB:…`; absent: its certificate is signed by an authority the node knows. */
   fingerprint?: string;
+  /** The only nodes it is for; absent: all. */
+  nodes?: readonly string[];
 };
 
 const defaultPort = 8007;
@@ -26,6 +28,7 @@ export function parsePbsStorages(text: string): PbsStorage[] {
       if (storage === undefined || server === undefined || store === undefined) return [];
       const port = asNumber(keys.get("port"));
       const fingerprint = asText(keys.get("fingerprint"))?.toUpperCase();
+      const nodes = splitList(keys.get("nodes"));
       return [
         {
           storage,
@@ -35,6 +38,7 @@ export function parsePbsStorages(text: string): PbsStorage[] {
           namespace: (keys.get("namespace") ?? "").slice(0, 256),
           username: asText(keys.get("username")) ?? "root@pam",
           ...(fingerprint === undefined ? {} : { fingerprint }),
+          ...(nodes.length === 0 ? {} : { nodes }),
         },
       ];
     })

@@ -4,6 +4,7 @@ import { limits } from "#protocol/limits.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { PbsApi, PbsLogin, PbsPlace } from "../pbs/client.ts";
 import type { Clock, ReadText } from "../ports.ts";
+import { speaksFor } from "./cluster-config.ts";
 import { fileProblem } from "./files.ts";
 import { idsOf } from "./metric-ids.ts";
 import {
@@ -35,7 +36,10 @@ type Datastore = {
   problem?: string;
 };
 
-/** Datastores of Backup Servers that storage.cfg names, with the access PVE itself has, by the agent that has the duty `shared-storage`. */
+/**
+ * Datastores of Backup Servers that storage.cfg names, with the access PVE itself has, by the agent that speaks for their storages: from a node that
+ * they are not for, a server may well be out of reach.
+ */
 export class PbsSource implements SlowSource {
   readonly name = source;
   readonly lendMs = 3 * everyMs;
@@ -43,6 +47,7 @@ export class PbsSource implements SlowSource {
   problem: string | undefined;
   readonly told = new Told<DatastoreFacts[] | undefined>(undefined);
   private datastores: readonly Datastore[] = [];
+  private groups: { of: readonly PbsStorage[]; all: PbsStorage[][] } = { of: [], all: [] };
   /** Kept from run to run, for the tickets they hold. */
   private clients = new Map<string, PbsApi>();
 
@@ -56,8 +61,8 @@ export class PbsSource implements SlowSource {
     return this.told.version;
   }
 
-  everyMs({ files, duties }: NodeSight): number | undefined {
-    if (files.pbs.length > 0 && duties.has("shared-storage")) return everyMs;
+  everyMs(sight: NodeSight): number | undefined {
+    if (this.mine(sight).length > 0) return everyMs;
     this.datastores = [];
     this.told.set(undefined);
     this.problem = undefined;
@@ -72,14 +77,20 @@ export class PbsSource implements SlowSource {
     return `${counted(this.datastores.length, "datastore")}, ${counted(snapshots, "backup")}`;
   }
 
-  async refresh({ files }: NodeSight): Promise<void> {
+  async refresh(sight: NodeSight): Promise<void> {
     const clients = new Map<string, PbsApi>();
     const datastores: Datastore[] = [];
-    for (const storages of byDatastore(files.pbs).values()) datastores.push(await this.readDatastore(storages, clients));
+    for (const storages of this.mine(sight)) datastores.push(await this.readDatastore(storages, clients));
     this.clients = clients;
     this.datastores = datastores;
     this.problem = datastores.find(({ problem }) => problem !== undefined)?.problem;
     this.told.set(datastores.map(factsOf));
+  }
+
+  /** Storages by datastore, of those that this agent tells of. */
+  private mine({ files, duties, members }: NodeSight): PbsStorage[][] {
+    if (this.groups.of !== files.pbs) this.groups = { of: files.pbs, all: [...byDatastore(files.pbs).values()] };
+    return this.groups.all.filter((storages) => speaksFor(nodesOf(storages), members, duties.has("shared-storage")));
   }
 
   put(table: SampleTable, _sight: unknown, now: number): void {
@@ -136,6 +147,11 @@ const placeOf = ({ server, port, fingerprint }: PbsStorage): PbsPlace => ({
   port,
   ...(fingerprint === undefined ? {} : { fingerprint }),
 });
+
+/** Nodes that reach a datastore through one of its storages; none: all do. */
+function nodesOf(storages: readonly PbsStorage[]): string[] {
+  return storages.some(({ nodes }) => nodes === undefined) ? [] : storages.flatMap(({ nodes = [] }) => nodes);
+}
 
 function byDatastore(storages: readonly PbsStorage[]): Map<string, PbsStorage[]> {
   const groups = new Map<string, PbsStorage[]>();

@@ -4,15 +4,16 @@ import type { NodeName } from "#protocol/ids.ts";
 import { SampleTable } from "../../../agent/core/table.ts";
 import type { RunCommand } from "../../../agent/ports.ts";
 import { parseCephStatus } from "../../../agent/sources/ceph.ts";
-import { parseHaStatus, parseJobs, parseReplicationConfig } from "../../../agent/sources/cluster-files.ts";
+import { ClusterFiles, parseHaStatus, parseJobs, parseReplicationConfig } from "../../../agent/sources/cluster-files.ts";
 import { NowReader } from "../../../agent/sources/files.ts";
 import { localMounts } from "../../../agent/sources/filesystems.ts";
 import { parseFsinfo, runningBackups } from "../../../agent/sources/guest-agent.ts";
+import { type ConnectPbs, PbsSource } from "../../../agent/sources/pbs.ts";
 import { hasFailed, parseDatastoreStatus, pbsTaskStartSec } from "../../../agent/sources/pbs-answers.ts";
 import { parsePbsStorages, serverIdOf } from "../../../agent/sources/pbs-config.ts";
 import { parseReplication } from "../../../agent/sources/replication.ts";
 import { parseMilliCelsius, sensorName } from "../../../agent/sources/sensors.ts";
-import { instanceName } from "../../../agent/sources/slow-source.ts";
+import { instanceName, type NodeSight } from "../../../agent/sources/slow-source.ts";
 import { diskId, SmartSource } from "../../../agent/sources/smart.ts";
 import { parseSmart } from "../../../agent/sources/smart-report.ts";
 import { needsCloseLook, parseLvs, type Thinpool, ThinpoolSource } from "../../../agent/sources/thinpools.ts";
@@ -305,6 +306,35 @@ test("storage.cfg's Backup Servers: default port and user; the server is its pin
   ]);
   assert.equal(serverIdOf({ fingerprint: `0F:AB${":00".repeat(30)}`, server: "x", port: 1 }), "0fab000000000000");
   assert.notEqual(serverIdOf({ server: "x", port: 1 }), serverIdOf({ server: "x", port: 2 }));
+});
+
+test("a Backup Server whose storages are for some nodes is asked from one of them, each datastore by one agent", async () => {
+  const place = (id: string, server: string, nodes: string) =>
+    `pbs: ${id}\n\tserver ${server}\n\tdatastore main\n\tusername m@pbs!t\n${nodes === "" ? "" : `\tnodes ${nodes}\n`}`;
+  const pbs = parsePbsStorages(
+    place("all", "10.0.0.1", "") +
+      place("a1", "10.0.0.2", "pve2") +
+      place("b1", "10.0.0.2", "pve3") +
+      place("c1", "10.0.0.3", "pve3"),
+  );
+  const members = ["pve1", "pve2", "pve3"].map((node) => ({ node: node as NodeName, nodeId: 1, online: true }));
+  const askedBy = async (node: string, duties: NodeSight["duties"]) => {
+    const asked = new Set<string>();
+    const fail = async () => ({ ok: false, status: 0, problem: "ECONNREFUSED" }) as const;
+    const connect: ConnectPbs = ({ server }) => {
+      asked.add(server);
+      return { get: fail, post: fail, each: fail };
+    };
+    const source = new PbsSource(async () => ({ ok: true, text: "secret" }), new FakeClock(), connect);
+    const files = Object.assign(new ClusterFiles(async () => ({ ok: false, code: "ENOENT" })), { pbs });
+    const who = { node: node as NodeName, quorate: true, members };
+    const sight = { node: who.node, guests: new Map(), files, duties, members: who, lookedMs: 0, isRunning: () => false };
+    if (source.everyMs(sight) !== undefined) await source.refresh(sight);
+    return [...asked];
+  };
+  assert.deepEqual(await askedBy("pve1", new Set(["shared-storage"])), ["10.0.0.1"]);
+  assert.deepEqual(await askedBy("pve2", new Set()), ["10.0.0.2"]);
+  assert.deepEqual(await askedBy("pve3", new Set()), ["10.0.0.3"]);
 });
 
 test("a Backup Server that shows its space to others only: unknown, not a datastore of no size", () => {
