@@ -24,6 +24,8 @@ import {
   printEntry,
   takeEntry,
 } from "../core/restore/journal.ts";
+import { readIfThere } from "../private-file.ts";
+import { syncFolder } from "../sync-folder.ts";
 
 const idPattern = /^[0-9a-f-]{36}$/;
 const namePattern = /^([0-9a-f-]{36})\.(?:jsonl|done)$/;
@@ -123,14 +125,14 @@ export class Journal {
       return;
     }
     this.write(line);
-    if (this.bytes === 0) this.syncFolder();
+    if (this.bytes === 0) syncFolder(this.dir);
     this.bytes += Buffer.byteLength(line);
     this.known = takeEntry(this.id, this.known, entry);
   }
 
   /** A line that a sudden end tore off gets its end, so that the next one is a line of its own. */
   private mend(): string {
-    const content = readIfThere(this.path);
+    const content = readIfThere(this.path) ?? "";
     if (content === "" || content.endsWith("\n")) return content;
     this.write("\n");
     return `${content}\n`;
@@ -149,24 +151,5 @@ export class Journal {
     } finally {
       closeSync(file);
     }
-  }
-
-  /** A new file is only there for ever when its folder says so on the disk. */
-  private syncFolder(): void {
-    const folder = openSync(this.dir, "r");
-    try {
-      fsyncSync(folder);
-    } finally {
-      closeSync(folder);
-    }
-  }
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return "";
-    throw error;
   }
 }

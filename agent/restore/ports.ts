@@ -23,9 +23,16 @@ export interface Sandboxes {
   close(name: string, operation: string): Promise<string | undefined>;
   /**
    * Waits until one of these cards speaks on the bridge, and makes its address reachable from the sandbox: a DHCP lease, or the address it has of
-   * itself. MACs in upper case. Undefined: it said nothing within the time.
+   * itself. MACs in upper case. `own`: addresses that its configuration gives it, which are asked for, as a guest that has one may say nothing of
+   * itself. Undefined: it said nothing within the time.
    */
-  addressOf(sandbox: SandboxHandle, macs: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<string | undefined>;
+  addressOf(
+    sandbox: SandboxHandle,
+    macs: readonly string[],
+    timeoutMs: number,
+    signal: AbortSignal,
+    own?: readonly string[],
+  ): Promise<string | undefined>;
   /** Removes what a dead agent left: bridges, namespaces, processes that are provably ours and that none of `inUse` uses. What could not be removed. */
   reap(inUse: ReadonlySet<string>): Promise<string[]>;
 }

@@ -12,6 +12,7 @@ import { sandboxRules } from "./rules.ts";
 export type SandboxDeps = { run: RunCommand; clock: Clock; log: Log; stateDir: string };
 
 const lookEveryMs = 250;
+const knockEveryMs = 3000;
 
 /**
  * Networks for test guests: a bridge with no way out and none to this host, and a namespace at it that gives out addresses and from which checks
@@ -69,19 +70,30 @@ class NodeSandboxes implements Sandboxes {
     macs: readonly string[],
     timeoutMs: number,
     signal: AbortSignal,
+    own: readonly string[] = [],
   ): Promise<string | undefined> {
     const { clock } = this.deps;
     const layout = layoutOf(this.folder, sandbox.name);
     const untilMs = clock.monotonicMs() + timeoutMs;
-    for (;;) {
+    for (let knockAtMs = clock.monotonicMs(); ; ) {
       const seen = this.look(layout, macs);
       const late = signal.aborted || clock.monotonicMs() >= untilMs;
       if (seen?.how === "lease") return seen.address;
       if (seen?.how === "static") return (await this.reach(layout, seen)) ? seen.address : undefined;
       // An IPv4 address is what its services listen on, mostly: this one is taken only when no other came.
       if (late) return seen === undefined || signal.aborted ? undefined : `${seen.address}%${insideDevice}`;
+      if (clock.monotonicMs() >= knockAtMs) {
+        for (const address of own) await this.knock(layout, address);
+        knockAtMs = clock.monotonicMs() + knockEveryMs;
+      }
       await clock.sleep(Math.min(lookEveryMs, untilMs - clock.monotonicMs()), signal);
     }
+  }
+
+  /** Its answer to ARP is what the listener hears, whether it answers a ping or not. */
+  private async knock(layout: SandboxLayout, address: string): Promise<void> {
+    if (!(await this.reach(layout, { address, how: "static" }))) return;
+    await this.commands.try("ip", ["netns", "exec", layout.netns, "ping", "-n", "-c", "1", "-W", "1", address]);
   }
 
   reap(inUse: ReadonlySet<string>): Promise<string[]> {

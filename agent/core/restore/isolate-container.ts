@@ -57,7 +57,7 @@ export function planContainer(config: BackedUpConfig, isolation: Isolation): Iso
       const name = net.get("name");
       if (name === undefined || !/^[-_.\w]{1,15}$/.test(name))
         refusals.push(`${key}: no usable name in "${value.slice(0, 100)}"`);
-      else nets[key] = `name=${name},bridge=${isolation.bridge},link_down=1,ip=dhcp${hostManaged(net)}`;
+      else nets[key] = `name=${name},bridge=${isolation.bridge},link_down=1,ip=${addressOf(net) ?? "dhcp"}${hostManaged(net)}`;
     } else if (isMountPoint(key)) {
       if (hasVolume(value)) continue;
       if (key === "rootfs") refusals.push("its root is a directory of the host, which no backup holds");
@@ -71,6 +71,21 @@ export function planContainer(config: BackedUpConfig, isolation: Isolation): Iso
   const raw = [...new Set(going.map(({ key }) => key))].map((key) => ({ key, why: whyRemoved(key) }));
   return { create: { ...createCall(isolation), ...nets }, strip: [...strip, ...raw], empty: [], refusals };
 }
+
+/**
+ * The address that its configuration gives it, with its network: what listens on that alone would not start without. Nobody of production is in the
+ * sandbox; its gateway isn't there. A network of fewer than four addresses has no room for a neighbour to talk from: undefined, as without one.
+ */
+function addressOf(net: ReturnType<typeof parsePropertyString>): string | undefined {
+  const [, bits] = /^\d{1,3}(?:\.\d{1,3}){3}\/(\d{1,2})$/.exec(net.get("ip") ?? "") ?? [];
+  return bits !== undefined && Number(bits) >= 8 && Number(bits) <= 30 ? net.get("ip") : undefined;
+}
+
+/** IPv4 addresses of a container's own in a configuration of it, without their networks. */
+export const ownAddresses = (written: Readonly<Record<string, unknown>>): string[] =>
+  Object.entries(written).flatMap(([key, value]) =>
+    isNet(key) ? (addressOf(parsePropertyString(String(value)))?.split("/")[0] ?? []) : [],
+  );
 
 /** Nothing inside asks for an address then: PVE's own DHCP client does, from the node. */
 const hostManaged = (net: ReturnType<typeof parsePropertyString>) =>
@@ -134,7 +149,7 @@ export function judgeContainer(
   const mismatches = judgeIdentity(written, isolation, phase.locked);
   for (const [key, value] of Object.entries(written)) {
     const text = typeof value === "string" ? value : JSON.stringify(value);
-    if (isNet(key)) mismatches.push(...judgeNet(key, text, isolation.bridge, phase.linked));
+    if (isNet(key)) mismatches.push(...judgeNet(key, text, isolation.bridge, phase.linked, plan.create[key]));
     else if (isMountPoint(key)) mismatches.push(...judgeMount(key, text, plan, isolation, phase.stripped));
     else if (phase.stripped && !(key === "lxc" ? rawLinesStay(value) : stays(key)))
       mismatches.push({ key, found: text.slice(0, 300), wanted: "absent" });
@@ -161,12 +176,20 @@ function judgeIdentity(written: Readonly<Record<string, unknown>>, { operation }
   return mismatches;
 }
 
-function judgeNet(key: string, value: string, bridge: string, linked: boolean | undefined): Mismatch[] {
+/** `created`: as the create call gave it. */
+function judgeNet(
+  key: string,
+  value: string,
+  bridge: string,
+  linked: boolean | undefined,
+  created: string | undefined,
+): Mismatch[] {
   const net = parsePropertyString(value);
+  const given = parsePropertyString(created ?? "").get("ip");
   const isolated =
     net.get("bridge") === bridge && (linked === true || net.get("link_down") === "1") && !net.has("trunks") && !net.has("tag");
-  const addressed = net.has("gw") || net.has("gw6") || !["dhcp", undefined].includes(net.get("ip"));
-  return isolated && !addressed ? [] : [{ key, found: value, wanted: `bridge=${bridge},link_down=1 and no address of its own` }];
+  const addressed = net.has("gw") || net.has("gw6") || !["dhcp", undefined, given].includes(net.get("ip"));
+  return isolated && !addressed ? [] : [{ key, found: value, wanted: `bridge=${bridge},link_down=1 and no gateway` }];
 }
 
 function judgeMount(key: string, value: string, plan: IsolationPlan, isolation: Isolation, stripped: boolean): Mismatch[] {

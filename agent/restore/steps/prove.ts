@@ -1,4 +1,5 @@
 import type { CheckRecord, RestoreCheck } from "#protocol/restore.ts";
+import { ownAddresses } from "../../core/restore/isolate-container.ts";
 import { bootsLinked, checksNeedLink, linksUp } from "../../core/restore/link-up.ts";
 import { judgeChecks } from "../../core/restore/verdict.ts";
 import { execInGuest } from "../guest-exec.ts";
@@ -103,7 +104,8 @@ export async function network(
   if (links === undefined) return noNetwork(inside, "It has no network card");
   const after = isLinked && !links.down ? before : await setLinks(made, links.params);
   if ("failed" in after) return after;
-  const wait = ports.sandboxes.addressOf(made.sandbox, links.macs, test.bootSec * 1000, signal);
+  const own = made.guest.type === "lxc" ? ownAddresses(before.value) : [];
+  const wait = ports.sandboxes.addressOf(made.sandbox, links.macs, test.bootSec * 1000, signal, own);
   const address = await run.unlessOver(wait);
   if (address === undefined) return noNetwork(inside, "It said nothing on the sandbox' network");
   return { value: address, reason: `It has ${address} in the sandbox` };

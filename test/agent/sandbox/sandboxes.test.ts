@@ -134,6 +134,19 @@ test("a guest with its own address is found by what it says and reached through 
   assert.equal(await sandboxes.close(sandbox.name, "op-1"), undefined);
 });
 
+test("a guest whose address stands in its configuration is asked for, also when it says nothing of itself", {
+  skip,
+}, async (t) => {
+  const sandbox = await opened(mine("k"), "op-1");
+  const guest = new SandboxGuest(5, sandbox.bridge);
+  t.after(() => guest.remove());
+  guest.ip("address", "add", "10.77.4.20/24", "dev", "eth0");
+  const asked = ["10.77.9.9", "10.77.4.20"];
+  assert.equal(await sandboxes.addressOf(sandbox, [guest.mac], 15_000, never, asked), "10.77.4.20");
+  assert.match(inside(sandbox, "ping", "-c", "1", "-W", "2", "10.77.4.20"), /1 received/);
+  assert.equal(await sandboxes.close(sandbox.name, "op-1"), undefined);
+});
+
 test("of a guest that only speaks IPv6 the link-local address is given, and only when the time is over", { skip }, async (t) => {
   const sandbox = await opened(mine("c"), "op-1");
   const guest = new SandboxGuest(3, sandbox.bridge);

@@ -4,6 +4,7 @@ import { parsePropertyString } from "../../../../agent/core/property-string.ts";
 import { isDrive, isNet, parseBackedUpConfig } from "../../../../agent/core/restore/backed-up-config.ts";
 import {
   judgeContainer,
+  ownAddresses,
   planContainer,
   stripContainerFile,
   unlockContainerFile,
@@ -241,7 +242,7 @@ lxc.mount.entry: /srv/bindme srv/raw none bind,create=dir 0 0
 test("a container is never created with unique, which would silently drop every override of its network", () => {
   const { create } = planContainer(parseBackedUpConfig("lxc", nastyContainer), container);
   assert.ok(!("unique" in create));
-  assert.equal(create.net0, "name=eth0,bridge=pvt0,link_down=1,ip=dhcp");
+  assert.equal(create.net0, "name=eth0,bridge=pvt0,link_down=1,ip=192.168.50.20/24", "its own address, and no gateway");
   assert.equal(create.net1, "name=eth1,bridge=pvt0,link_down=1,ip=dhcp");
   assert.equal(create.nameserver, "198.18.0.1", "it asks the sandbox, not a name server that it can't reach");
   for (const never of ["start", "force", "ha-managed", "rootfs", "mp0", "mp1"]) assert.ok(!(never in create), never);
@@ -309,6 +310,9 @@ const containerPlan = planContainer(parseBackedUpConfig("lxc", nastyContainer), 
 
 test("a container as it should be is in order", () => {
   assert.deepEqual(judgeContainer(writtenContainer, containerPlan, container, done), []);
+  const own = { ...writtenContainer, net0: "name=eth0,bridge=pvt0,ip=192.168.50.20/24,link_down=1,type=veth" };
+  assert.deepEqual(judgeContainer(own, containerPlan, container, done), []);
+  assert.deepEqual(ownAddresses(own), ["192.168.50.20"]);
 });
 
 const containerFaults: [name: string, change: Record<string, unknown>, key: string][] = [
@@ -317,6 +321,8 @@ const containerFaults: [name: string, change: Record<string, unknown>, key: stri
     { net0: "name=eth0,bridge=vmbr0,gw=192.168.50.1,ip=192.168.50.20/24" },
     "net0",
   ],
+  ["an address that nobody asked for", { net0: "name=eth0,bridge=pvt0,link_down=1,ip=192.168.50.21/24" }, "net0"],
+  ["a gateway", { net0: "name=eth0,bridge=pvt0,link_down=1,ip=192.168.50.20/24,gw=192.168.50.1" }, "net0"],
   ["a bind mount", { mp1: "/srv/bindme,mp=/host" }, "mp1"],
   ["raw lines of LXC", { lxc: [["lxc.mount.entry", "/srv x none bind"]] }, "lxc"],
   ["a device of the host", { dev0: "/dev/ttyS0" }, "dev0"],
