@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { errorCode } from "./core/error.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 /** Text of a small file; undefined when it isn't there. Other errors (rights, a folder) are thrown. */
 export function readIfThere(path: string): string | undefined {
@@ -26,4 +27,5 @@ export function writePrivate(path: string, text: string): void {
     closeSync(file);
   }
   renameSync(temporary, path);
+  syncFolder(dirname(path));
 }

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import type { Segment, SegmentWrite, SpoolRecord } from "./core/spool.ts";
 import type { Log } from "./ports.ts";
 import { encodeEntries, outlineSegment, parseEntries } from "./segment-file.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 /**
  * After an unclean end nobody knows how many records beyond the files the hub has got: the numbering leaps over all that could have been,
@@ -97,15 +98,6 @@ export class SpoolFiles {
 
   private path(firstSeq: number): string {
     return join(this.folder, `${firstSeq}.seg`);
-  }
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
   }
 }
 
