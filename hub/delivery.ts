@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { EpochMs } from "#protocol/ids.ts";
-import type { Delivery, PushSubscriptionJson } from "#protocol/notifications.ts";
+import type { Delivery, PushSubscriptionJson, Receiver } from "#protocol/notifications.ts";
 import { ActionLinks } from "./action-links.ts";
 import type { HubConfig } from "./config.ts";
 import { testNotification } from "./core/message.ts";
@@ -98,7 +98,7 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
       dispatcher.start();
       heartbeat?.start();
     },
-    problems: () => heartbeat?.problems() ?? [],
+    problems: () => [...(heartbeat?.problems() ?? []), ...dispatcher.failing().map(failureText)],
     prune: (now) => void dispatcher.log.prune(now),
     stop: async () => {
       await Promise.all([dispatcher.stop(), heartbeat?.stop()]);
@@ -106,6 +106,9 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
     },
   };
 }
+
+const failureText = ({ receiver: { name }, problem }: { receiver: Receiver; problem: string }) =>
+  `The receiver ${name} gets no messages: ${problem}`;
 
 /** What the hub's mails say they come from. */
 const mailAddresses = (state: StateStore) =>

@@ -70,6 +70,8 @@ export class DeliveryDispatcher implements Dispatcher {
   private readonly lanes = new Map<string, Lane>();
   /** Written by a transaction that may still fail. */
   private readonly fresh = new Set<string>();
+  /** Receivers that wanted nothing more, since nobody changed them. */
+  private readonly switchedOff = new Set<string>();
   private readonly finished: Finished[] = [];
   private readonly listeners = new Map<string, (delivery: Delivery) => void>();
   private readonly sending = new Set<Promise<void>>();
@@ -119,6 +121,7 @@ export class DeliveryDispatcher implements Dispatcher {
   /** Somebody changed, enabled, disabled or removed a receiver: what waits for it is tried at once, or ends. */
   receiverChanged(id: string): void {
     const lane = this.lanes.get(id);
+    this.switchedOff.delete(id);
     if (lane === undefined) return;
     lane.health = healthy;
     this.makeDue(lane);
@@ -139,6 +142,16 @@ export class DeliveryDispatcher implements Dispatcher {
   /** Why a receiver fails now; null: it doesn't, or nobody knows. */
   problemOf(receiver: string): string | null {
     return this.lanes.get(receiver)?.problem ?? null;
+  }
+
+  /** Receivers that nothing reaches though nobody switched them off: refused for good, gone, or tried in vain several times. */
+  failing(): { receiver: Receiver; problem: string }[] {
+    return [...this.lanes].flatMap(([id, { problem, health }]) => {
+      const receiver = this.ports.state.get("receiver", id);
+      const isPassing = health.failures > 0 && health.failures < failingAfter;
+      const isOn = receiver?.enabled === true || this.switchedOff.has(id);
+      return problem === null || isPassing || receiver === undefined || !isOn ? [] : [{ receiver, problem }];
+    });
   }
 
   /** Ends waiting; messages under way may still get their answer for 3 s, else they are sent again at the next start. */
@@ -289,6 +302,7 @@ export class DeliveryDispatcher implements Dispatcher {
     if (result.disable !== true) return;
     const why = { actor: "hub", reason: `disabled: ${result.problem}`.slice(0, 200) };
     state.update("receiver", receiver.id, why, (present) => (present?.enabled ? { ...present, enabled: false } : undefined));
+    this.switchedOff.add(receiver.id);
     events.disabled(receiver, result.problem);
   }
 

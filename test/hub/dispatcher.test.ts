@@ -107,6 +107,26 @@ test("a message that is refused is dead at once and holds up nobody", async (t) 
   );
 });
 
+test("who gets no messages is named: not at the first failure, and until one arrives or somebody changes the receiver", async (t) => {
+  const rig = new DispatchRig(t);
+  const failing = () => rig.dispatcher.failing().map(({ receiver, problem }) => `${receiver.id}: ${problem}`);
+  rig.answer = () => down;
+  rig.tell(notificationOf());
+  await rig.settle();
+  assert.deepEqual(failing(), []);
+  await rig.clock.advance(10_000);
+  assert.deepEqual(failing(), ["r: connect ECONNREFUSED"]);
+  rig.answer = () => ({ ok: true, answer: "ok" });
+  await rig.clock.advance(31_000);
+  assert.deepEqual(failing(), []);
+  rig.answer = () => ({ ok: false, retry: false, disable: true, problem: "HTTP 410" });
+  rig.tell(notificationOf({ id: "n2" }));
+  await rig.settle();
+  assert.deepEqual(failing(), ["r: HTTP 410"]);
+  rig.dispatcher.receiverChanged("r");
+  assert.deepEqual(failing(), []);
+});
+
 test("410 disables the receiver; what waits for it becomes dead letters, to be sent again when it is enabled", async (t) => {
   const rig = new DispatchRig(t);
   rig.answer = () => ({ ok: false, retry: false, disable: true, problem: "HTTP 410" });
