@@ -5,6 +5,7 @@ import { byText } from "#protocol/order.ts";
 import type { SampleTable } from "../core/table.ts";
 import { asNumber, asObject, asText } from "../core/values.ts";
 import type { PveApi } from "../pve/api.ts";
+import { speaksFor } from "./cluster-config.ts";
 import { idsOf } from "./metric-ids.ts";
 import { apiProblem } from "./node-api.ts";
 import { minuteMs, type NodeSight, type SlowSource, Told } from "./slow-source.ts";
@@ -56,7 +57,10 @@ export function parseCephStatus(data: unknown): CephStatus | undefined {
   };
 }
 
-/** Ceph's health, asked once a minute by the agent that has the duty `cluster`, where /etc/pve/ceph.conf is there. */
+/**
+ * Ceph's health, where /etc/pve/ceph.conf is there, asked once a minute on one node: PVE answers only where Ceph's monitor is installed
+ * (`check_ceph_inited` in pve-manager `PVE/Ceph/Tools.pm`).
+ */
 export class CephSource implements SlowSource {
   readonly name = source;
   readonly lendMs = 3 * minuteMs;
@@ -71,8 +75,10 @@ export class CephSource implements SlowSource {
     return this.told.version;
   }
 
-  everyMs({ files, duties }: NodeSight): number | undefined {
-    if (files.hasCeph && duties.has("cluster")) return minuteMs;
+  everyMs({ files, duties, members }: NodeSight): number | undefined {
+    // A monitor may be named otherwise than its node.
+    const hosts = files.cephMonitors?.filter((name) => members?.members.some(({ node }) => node === name));
+    if (hosts !== undefined && speaksFor(hosts, members, duties.has("cluster"))) return minuteMs;
     this.told.set(undefined);
     this.problem = undefined;
     return undefined;

@@ -64,12 +64,12 @@ export function parseMembers(text: string): Members | undefined {
 
 /**
  * Whether this agent tells of a shared storage: who has the duty for them. PVE says nothing of a storage on nodes it is not for, and the duty may
- * lie with one of these: of such a storage tells the first of its nodes that is there, while the cluster agrees who is. `nodes`: empty for all.
+ * lie with one of these: of such a storage tells the first of its nodes that is there, as long as the cluster agrees who is. `nodes`: empty for all.
  */
 export function speaksFor(nodes: readonly string[], members: Members | undefined, hasDuty: boolean): boolean {
-  if (nodes.length === 0 || members === undefined) return hasDuty;
+  if (nodes.length === 0 || !members?.quorate) return hasDuty;
   const there = members.members.filter(({ node, online }) => online && nodes.includes(node)).map(({ node }) => node);
-  return members.quorate && there.sort(byText)[0] === members.node;
+  return there.sort(byText)[0] === members.node;
 }
 
 export type ConfigSection = { type: string; id: string; keys: Map<string, string> };
@@ -135,6 +135,11 @@ export function parsePools(text: string): Map<Vmid, string> {
 /** `totem { cluster_name: … }` of corosync.conf. */
 export function parseClusterName(text: string): string | undefined {
   return /^[ \t]*cluster_name:[ \t]*(\S{1,100})/m.exec(text)?.[1];
+}
+
+/** Nodes with a monitor: ceph.conf has a section `[mon.<node>]` for each (pve-manager `PVE/API2/Ceph/MON.pm`). */
+export function parseCephMonitors(text: string): string[] {
+  return [...text.matchAll(/^[ \t]*\[mon\.([^\]\s]{1,63})\]/gm)].map(([, node]) => node as string);
 }
 
 /** See ClusterId. `name`: corosync's cluster name, or the node's when it stands alone. Undefined: that is no certificate. */

@@ -4,7 +4,7 @@ import type { BackupJobFacts, HaFacts, StorageFacts } from "#protocol/inventory.
 import { byText } from "#protocol/order.ts";
 import { asFlag, asNumber, asObject, asText, parseJsonObject, splitList } from "../core/values.ts";
 import type { ReadText } from "../ports.ts";
-import { parseSectionConfig, parseStorageConfig } from "./cluster-config.ts";
+import { parseCephMonitors, parseSectionConfig, parseStorageConfig } from "./cluster-config.ts";
 import { fileProblem, isJson } from "./files.ts";
 import { type PbsStorage, parsePbsStorages } from "./pbs-config.ts";
 import { Told } from "./slow-source.ts";
@@ -102,7 +102,8 @@ export class ClusterFiles {
   pbs: readonly PbsStorage[] = [];
   /** Enabled storages that hold backups. */
   backupStorages: readonly StorageFacts[] = [];
-  hasCeph = false;
+  /** Nodes with a monitor of Ceph; undefined: no Ceph. */
+  cephMonitors: readonly string[] | undefined;
   private seen = new Map<string, string>();
 
   constructor(private readonly read: ReadText) {}
@@ -126,7 +127,7 @@ export class ClusterFiles {
       this.backupStorages = storages.filter(({ enabled, content }) => enabled && content.includes("backup"));
     });
     await this.whenChanged(counters, "ceph.conf", (text) => {
-      this.hasCeph = text !== undefined;
+      this.cephMonitors = text === undefined ? undefined : parseCephMonitors(text);
     });
   }
 

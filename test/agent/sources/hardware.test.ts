@@ -3,7 +3,9 @@ import { test } from "node:test";
 import type { NodeName } from "#protocol/ids.ts";
 import { SampleTable } from "../../../agent/core/table.ts";
 import type { RunCommand } from "../../../agent/ports.ts";
-import { parseCephStatus } from "../../../agent/sources/ceph.ts";
+import { createPveApi } from "../../../agent/pve/api.ts";
+import { CephSource, parseCephStatus } from "../../../agent/sources/ceph.ts";
+import { parseCephMonitors } from "../../../agent/sources/cluster-config.ts";
 import { ClusterFiles, parseHaStatus, parseJobs, parseReplicationConfig } from "../../../agent/sources/cluster-files.ts";
 import { NowReader } from "../../../agent/sources/files.ts";
 import { localMounts } from "../../../agent/sources/filesystems.ts";
@@ -20,6 +22,8 @@ import { needsCloseLook, parseLvs, type Thinpool, ThinpoolSource } from "../../.
 import { parseUpdates } from "../../../agent/sources/updates.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RecordedNode, recorded } from "../../support/recorded-node.ts";
+
+const noApi = createPveApi({ baseUrl: "http://127.0.0.1:1", root: "/nowhere", clock: new FakeClock() });
 
 const smart = (json: object, code = 0) => parseSmart(JSON.stringify(json), code);
 
@@ -306,6 +310,26 @@ test("storage.cfg's Backup Servers: default port and user; the server is its pin
   ]);
   assert.equal(serverIdOf({ fingerprint: `0F:AB${":00".repeat(30)}`, server: "x", port: 1 }), "0fab000000000000");
   assert.notEqual(serverIdOf({ server: "x", port: 1 }), serverIdOf({ server: "x", port: 2 }));
+});
+
+test("Ceph is asked on a node with a monitor, as the others have nothing to ask it with", () => {
+  const conf =
+    "[global]\n\tfsid = 1\n\n[client]\n\tkeyring = x\n\n[mon.pve3]\n\tpublic_addr = 10.0.0.3\n[mon.pve2]\n\tpublic_addr = 10.0.0.2\n";
+  const members = ["pve1", "pve2", "pve3"].map((node) => ({ node: node as NodeName, nodeId: 1, online: true }));
+  const asks = (node: string, text: string | undefined, duty: boolean, quorate = true) => {
+    const cephMonitors = text === undefined ? undefined : parseCephMonitors(text);
+    const files = Object.assign(new ClusterFiles(async () => ({ ok: false, code: "ENOENT" })), { cephMonitors });
+    const who = { node: node as NodeName, quorate, members };
+    const duties: NodeSight["duties"] = new Set(duty ? ["cluster"] : []);
+    const sight = { node: who.node, guests: new Map(), files, duties, members: who, lookedMs: 0, isRunning: () => false };
+    return new CephSource(noApi).everyMs(sight) !== undefined;
+  };
+  const whoAsks = (text: string | undefined, duty: string, quorate = true) =>
+    ["pve1", "pve2", "pve3"].filter((node) => asks(node, text, node === duty, quorate));
+  assert.deepEqual(whoAsks(conf, "pve1"), ["pve2"]);
+  assert.deepEqual(whoAsks(conf, "pve3", false), ["pve3"], "without quorum who has the duty");
+  assert.deepEqual(whoAsks(conf.replaceAll("mon.pve", "mon.m"), "pve1"), ["pve1"]);
+  assert.deepEqual(whoAsks(undefined, "pve1"), []);
 });
 
 test("a Backup Server whose storages are for some nodes is asked from one of them, each datastore by one agent", async () => {
