@@ -77,6 +77,18 @@ test("the link of npm start signs in, leaves no key in the address, and leads fr
   await close();
 });
 
+test("on paper all charts of a page are drawn, also those that nobody has scrolled to", async () => {
+  const hub = await startHub();
+  const { page, close } = await visit(browser, hub);
+  await page.locator("proven-nodes").getByRole("link", { name: "pve1" }).click();
+  await page.locator("proven-chart[data-chart=cpu] canvas").waitFor();
+  const all = await page.locator("proven-chart").count();
+  assert.ok((await page.locator("proven-chart canvas").count()) < all);
+  await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+  assert.equal(await page.locator("proven-chart canvas").count(), all);
+  await close();
+});
+
 test("another range asks for just that range in its step, and the cursor moves by keyboard in all charts at once", async () => {
   const hub = await startHub();
   const { page, complaints, close } = await visit(browser, hub);

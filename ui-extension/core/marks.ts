@@ -2,6 +2,7 @@ import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, TaskView } from "#protocol/api.ts";
 import type { BackupView, RunView } from "#protocol/proof.ts";
 import { groupBy } from "./group.ts";
+import { taskWords } from "./tasks.ts";
 import type { Translate } from "./text.ts";
 
 /** Something that happened, to be marked on charts. `until`: it lasted; undefined: a moment, or it still lasts. */
@@ -79,7 +80,7 @@ function ofAlert({ firedAt, activeAt, resolvedAt, severity, text }: AlertView, t
 
 function ofTask({ startedAt, endedAt, state, type, id, user, status }: TaskView, t: Translate): Mark {
   const failed = state === "failed" || state === "lost";
-  const what = `${type}${id === "" ? "" : ` ${id}`}`;
+  const what = taskWords({ type, id }, t);
   const words = failed
     ? t("{task} failed: {status}", { task: what, status: status ?? "" })
     : t("{task} by {user}", { task: what, user });

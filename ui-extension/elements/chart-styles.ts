@@ -11,7 +11,7 @@ export const chartStyles = css`
   ul { display: flex; flex-wrap: wrap; gap: 0 16px; padding: 5px 10px 0; font-size: 12px; min-height: 23px; }
   li { display: flex; align-items: center; flex-wrap: wrap; gap: 0 5px; }
   .unseen { visibility: hidden; }
-  .swatch { width: 12px; height: 3px; flex: none; }
+  .swatch { width: 12px; height: 3px; flex: none; print-color-adjust: exact; }
   .swatch.dashed { height: 0; border-top: 2px dashed; background: none; }
   .swatch.area { height: 9px; }
   .plot { height: 158px; margin: auto 4px 4px; flex: none; }

@@ -63,7 +63,13 @@ export class ProvenChart extends LitElement {
   #shape = "";
   #inSight = false;
   #isDirty = false;
-  readonly #draw = () => this.#drawNow();
+  readonly #draw = () => {
+    if (this.#inSight) this.#drawNow();
+  };
+  /** On paper also what nobody has scrolled to. */
+  readonly #print = () => {
+    if (this.#isDirty) this.#drawNow();
+  };
   readonly #resize = new ResizeObserver(() => this.#fit());
   readonly #sight = new IntersectionObserver((entries) => this.#onSight(entries.at(-1)?.isIntersecting === true), {
     rootMargin: `${aheadPx}px`,
@@ -162,6 +168,7 @@ export class ProvenChart extends LitElement {
     super.connectedCallback();
     this.#resize.observe(this);
     this.#sight.observe(this);
+    window.addEventListener("beforeprint", this.#print);
     if (this.hasUpdated) this.requestUpdate("lines");
   }
 
@@ -169,6 +176,7 @@ export class ProvenChart extends LitElement {
     super.disconnectedCallback();
     this.#resize.disconnect();
     this.#sight.disconnect();
+    window.removeEventListener("beforeprint", this.#print);
     dropDraw(this.#draw);
     this.#inSight = false;
     this.#destroy();
@@ -187,7 +195,7 @@ export class ProvenChart extends LitElement {
   }
 
   #drawNow(): void {
-    if (!this.#inSight || !this.hasUpdated) return;
+    if (!this.hasUpdated) return;
     const { unit, top, theme, group, lines } = this;
     const shape = JSON.stringify([
       unit,

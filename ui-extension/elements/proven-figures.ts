@@ -16,7 +16,7 @@ export class ProvenFigures extends PanelElement {
   static override styles = [
     shared,
     css`
-      .cards { display: grid; gap: 8px; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); }
+      .cards { display: grid; gap: 8px; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); }
       .card { background: var(--pv-panel); border: 1px solid var(--pv-line); padding: 5px 12px 7px; min-width: 0; }
       .card dt { color: var(--pv-dim); font-size: 12px; }
       .card dd.value { font-size: 18px; line-height: 1.3; font-variant-numeric: tabular-nums; }

@@ -1,5 +1,6 @@
 import { html } from "lit";
 import type { TaskView } from "#protocol/api.ts";
+import { taskWords } from "../core/tasks.ts";
 import { formatDuration } from "../core/units.ts";
 import { t } from "../i18n.ts";
 import { moment, taskState } from "./figures.ts";
@@ -61,7 +62,7 @@ export class ProvenTasks extends PanelElement {
         cell: (task) => html`<span class="num">${length(task)}</span>`,
       },
       { id: "node", title: t("Node"), priority: 2, width: "72px", cell: (task) => task.node },
-      { id: "what", title: t("Task"), priority: 1, cell: (task) => `${task.type}${task.id === "" ? "" : ` ${task.id}`}` },
+      { id: "what", title: t("Task"), priority: 1, cell: (task) => html`<span title=${task.type}>${taskWords(task, t)}</span>` },
       { id: "user", title: t("User"), priority: 3, width: "96px", cell: (task) => task.user },
       {
         id: "state",

@@ -38,6 +38,7 @@ export const shared = css`
   .meter > .bar { height: 6px; }
   .bar { height: 4px; background: var(--pv-bar-back); overflow: hidden; }
   .bar > i { display: block; height: 100%; background: var(--pv-bar); }
+  .bar, .bar > i { print-color-adjust: exact; }
   .bar > i.warn { background: var(--pv-bar-warn); }
   .bar > i.crit { background: var(--pv-bar-crit); }
   @media (prefers-reduced-motion: no-preference) { .bar > i { transition: width 0.3s; } }

@@ -37,8 +37,8 @@ test("marks of a guest are its alerts, tasks and events between two times, each 
     marks.map(({ at, until, kind, severity, text }) => [at, until, kind, severity, text]),
     [
       [2, 12, "alert", "critical", "Alert: CPU is busy"],
-      [5, 10, "task", "info", "qmstart 105 by root@pam"],
-      [20, 25, "task", "warning", "vzdump 105 failed: job errors"],
+      [5, 10, "task", "info", "Start 105 by root@pam"],
+      [20, 25, "task", "warning", "Backup 105 failed: job errors"],
       [30, undefined, "event", "info", "guest.migrated"],
     ],
   );
@@ -77,7 +77,7 @@ test("restore tests and backups of a guest are marked once: not beside their eve
       text,
     ]),
     [
-      [2, 2 + 1 / 60, "task", "info", "vzdump 105 by root@pam"],
+      [2, 2 + 1 / 60, "task", "info", "Backup 105 by root@pam"],
       [5, undefined, "backup", "info", "Backup on nfs1"],
       [6, undefined, "backup", "warning", "Backup on nfs1: it is damaged"],
       [10, 11, "test", "warning", "Restore test of its backup: no boot"],
@@ -89,7 +89,7 @@ test("marks of a node are what is said of itself, and of the tasks those that it
   const marks = marksOf(happenings, { cluster: "c", entity: "node/pve1" }, { from: 0, to: 100 }, inEnglish);
   assert.deepEqual(
     marks.map(({ text }) => text),
-    ["vzdump 105 failed: job errors", "agent.away"],
+    ["Backup 105 failed: job errors", "agent.away"],
   );
 });
 
