@@ -3,9 +3,11 @@ import { test } from "node:test";
 import type { EpochMs } from "#protocol/ids.ts";
 import {
   afterAttempt,
+  asOfNow,
   healthy,
   newDelivery,
   nextOf,
+  replayed,
   retryDelayMs,
   type SendResult,
   stepHealth,
@@ -33,6 +35,23 @@ test("a message that failed waits; at the end of its day it is dead, with the la
   assert.equal(afterAttempt(delivery, attempt(86_399_999, failed), half).state, "retrying");
   const dead = afterAttempt(delivery, attempt(86_400_000, failed), half);
   assert.deepEqual([dead.state, dead.nextAttemptAt, dead.problem], ["dead", null, "not delivered within a day: no answer"]);
+});
+
+test("a dead letter that is sent again is tried as often and as soon as a new one", () => {
+  let dead = newDelivery(notificationOf(), at(0));
+  for (let n = 0; n < 20; n++) dead = afterAttempt(dead, attempt(n, failed), half);
+  const day = 86_400_000;
+  const again = afterAttempt(replayed(dead, at(2 * day)), attempt(2 * day, failed), half);
+  assert.equal(again.nextAttemptAt, noon + 2 * day + 750);
+  const setBack = afterAttempt(replayed(dead, at(2 * day)), attempt(day, failed), half);
+  assert.equal(setBack.nextAttemptAt, noon + day + 225_000);
+});
+
+test("what waited a quarter of an hour says so first; a test and a report never do", () => {
+  const decided = { ...notificationOf(), at: at(0) };
+  assert.equal(asOfNow(decided, at(14 * 60_000)).verdict, decided.verdict);
+  assert.equal(asOfNow(decided, at(19 * 3_600_000)).verdict, `LATE by 19 h: ${decided.verdict}`);
+  assert.equal(asOfNow({ ...decided, kind: "report" }, at(19 * 3_600_000)).verdict, decided.verdict);
 });
 
 test("a clock that jumps a day ahead doesn't end a message at its first failure", () => {
