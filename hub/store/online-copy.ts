@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { open } from "lmdb";
 import { envFileProblem, envPageSize } from "./env-file.ts";
@@ -19,7 +19,9 @@ export async function copyEnv(dir: string, target: string): Promise<void> {
   try {
     mkdirSync(target, { mode: 0o700 });
     await env.backup(target, false);
-    for (const path of [join(target, "data.mdb"), target]) syncPath(path);
+    const file = join(target, "data.mdb");
+    chmodSync(file, 0o600); // a copy is moved about, and its folder's mode stays behind
+    for (const path of [file, target]) syncPath(path);
   } finally {
     await env.close();
   }
