@@ -176,6 +176,9 @@ class Unpacking {
   }
 }
 
+/** Signals that say nothing of what a program read: a node short of memory ends such programs first (`OOMScoreAdjust=` of our unit). */
+const fromOutside: ReadonlySet<string> = new Set(["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"]);
+
 /** A program that is fed through its stdin. It may end before it has read everything: then the rest is thrown away. */
 class Running {
   private readonly child: Program;
@@ -217,6 +220,8 @@ class Running {
       throw new Error(missing ? `${this.name} is not installed` : `${this.name}: ${end.message}`);
     }
     if (end.code === 0) return undefined;
+    if (end.signal !== null && fromOutside.has(end.signal))
+      throw new Error(`${this.name} was ended from outside, by ${end.signal}`);
     // What was written is judged, not how often it was said.
     const words = [...new Set(this.words.split("\n").map((line) => line.trim()))].filter((line) => line !== "").slice(0, 4);
     const how = end.code === null ? `ended by ${end.signal}` : `exit code ${end.code}`;

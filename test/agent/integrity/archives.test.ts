@@ -217,6 +217,21 @@ test("a container's archive: compressed and whole is verified, uncompressed is n
   assert.match((await judged("h.tar.zst", packed("zstd", tar.subarray(0, 100_000), "-q"))).reason, /Unexpected EOF in archive/);
 });
 
+test("a decompressor that the node ends, short of memory, says nothing against the archive", async (t) => {
+  const programs = join(folder, "programs");
+  mkdirSync(programs);
+  writeFileSync(join(programs, "zstd"), "#!/bin/sh\nkill -KILL $$\n", { mode: 0o755 });
+  const { PATH } = process.env;
+  t.after(() => {
+    process.env.PATH = PATH;
+  });
+  process.env.PATH = `${programs}:${PATH}`;
+  assert.deepEqual(await judged("killed.vma.zst", zst), {
+    state: "unreadable",
+    reason: "zstd was ended from outside, by SIGKILL",
+  });
+});
+
 test("a file that is gone, and a kind nobody knows", async () => {
   const kind = { container: "vma", compression: "none" } as const;
   const facts = await readArchive({ path: join(folder, "gone.vma"), kind }, systemClock, () => undefined);
