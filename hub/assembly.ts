@@ -110,6 +110,7 @@ export function assembleHub(parts: HubParts) {
     problem: (reason) => troubles.count(reason),
   });
   const events = sessionEvents({
+    clock,
     fleet,
     logins: loginAsks,
     restore: restore.session,

@@ -1,4 +1,5 @@
 import type { MessageOf } from "#protocol/messages.ts";
+import { type Bucket, type BucketRate, takeToken } from "./core/limits.ts";
 import type { AgentId } from "./core/series.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Journal } from "./journal.ts";
@@ -6,11 +7,15 @@ import type { LoginAsks } from "./link/login-asks.ts";
 import type { LinkServer } from "./link/server.ts";
 import type { SessionEvents } from "./link/session.ts";
 import { describeError } from "./log.ts";
-import type { Log } from "./ports.ts";
+import type { Clock, Log } from "./ports.ts";
 import type { TaskBook } from "./task-book.ts";
 import type { Troubles } from "./troubles.ts";
 
+/** Hellos that come to nothing are events at most so often: whoever reaches the port can send as many as he likes, each of another name. */
+const refusalRate: BucketRate = { perSec: 0.2, burst: 100 };
+
 export type SessionEventPorts = {
+  clock: Pick<Clock, "monotonicMs">;
   fleet: Fleet;
   tasks: TaskBook;
   journal: Journal;
@@ -26,6 +31,7 @@ export type SessionEventPorts = {
 
 /** What the hub does on what agents' sessions tell. */
 export function sessionEvents({
+  clock,
   fleet,
   tasks,
   journal,
@@ -37,6 +43,7 @@ export function sessionEvents({
   logins,
   restore,
 }: SessionEventPorts): SessionEvents {
+  let refusals: Bucket | undefined;
   return {
     opened(session, info) {
       link().register(info.agent, session);
@@ -61,8 +68,13 @@ export function sessionEvents({
     refused({ node, clusterId }, code, problem) {
       // Nothing of this hello was proven: it may name any node.
       const place = { cluster: clusterId, node };
-      if (code === "key-changed") journal.emitRarely(node, "agent.key-changed", { node }, place);
-      else journal.emitRarely(`${node} ${code}`, "agent.refused", { node, problem }, place);
+      if (code === "key-changed") {
+        journal.emitRarely(node, "agent.key-changed", { node }, place); // of a node that is known: there are few
+        return;
+      }
+      const { bucket, waitMs } = takeToken(refusals, refusalRate, clock.monotonicMs());
+      refusals = bucket;
+      if (waitMs === 0) journal.emitRarely(`${node} ${code}`, "agent.refused", { node, problem }, place);
     },
     problem: (reason) => troubles.count(reason),
     ingestRefused(problem) {

@@ -15,13 +15,15 @@ import { revokeAgent } from "../../../hub/agent-keys.ts";
 import { parseConfig } from "../../../hub/config.ts";
 import { startHub } from "../../../hub/hub.ts";
 import { createJoinToken } from "../../../hub/keys.ts";
+import { sessionEvents } from "../../../hub/session-events.ts";
 import { StateStore } from "../../../hub/store/state.ts";
 import { loadCertificate, prepareCertificate } from "../../../hub/tls.ts";
+import { Troubles } from "../../../hub/troubles.ts";
 import { AgentClient, type HelloOptions, newClientKey } from "../../support/agent-client.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { FakeSeries } from "../../support/fake-series.ts";
 import { temporaryDir } from "../../support/temporary-dir.ts";
-import { agentOf, clusterA, inventoryOf } from "../../support/test-hub.ts";
+import { agentOf, clusterA, inventoryOf, testHub } from "../../support/test-hub.ts";
 
 const joinKey = randomBytes(32);
 const by = { actor: "test", reason: "test" };
@@ -302,6 +304,25 @@ test("who guesses at joining has to wait a minute, and an agent from the same ad
   await hub.clock.advance(60_000);
   const joined = await hub.welcomed({ ...stranger, joinKey: undefined as never, token });
   assert.equal(joined.welcome.lastSeq, 0);
+});
+
+test("a flood of hellos under made-up names fills neither the event log nor the disk", async (t) => {
+  const hub = testHub(t);
+  const link = sessionEvents({
+    ...hub,
+    troubles: new Troubles(),
+    link: () => ({ register: () => undefined, unregister: () => true }),
+    welcomed: () => undefined,
+    told: () => undefined,
+    logins: { answered: () => false, lost: () => undefined },
+    restore: hub.restore.session,
+  });
+  for (let n = 0; n < 1000; n++) link.refused({ node: `made-up-${n}`, clusterId: clusterA }, "not-joined", "join first");
+  const written = () => hub.state.history.events({ type: "agent.refused" }, { limit: 500, cursor: undefined }).items.length;
+  assert.equal(written(), 100);
+  await hub.clock.advance(60_000);
+  for (let n = 0; n < 1000; n++) link.refused({ node: `other-${n}`, clusterId: clusterA }, "not-joined", "join first");
+  assert.equal(written(), 112);
 });
 
 test("compression that an agent offers is not taken: a small message can't become a large one", async (t) => {

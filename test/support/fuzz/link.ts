@@ -53,6 +53,7 @@ export function openLink(t: Pick<TestContext, "after">) {
   const problems: string[] = [];
   const agent = agentOf("pve1");
   const events = sessionEvents({
+    clock: hub.clock,
     fleet: hub.fleet,
     tasks: hub.tasks,
     journal: hub.journal,
