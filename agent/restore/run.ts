@@ -158,7 +158,10 @@ export class TestRun {
 
   private throwIfOver(): void {
     if (this.endedBy === "cancelled") throw new TestEnd("cancelled", "Cancelled");
-    if (this.endedBy === "timeout") throw new TestEnd("failed", `Not done after ${this.test.timeoutSec} s`);
+    if (this.endedBy !== "timeout") return;
+    const after = `Not done after ${this.test.timeoutSec} s`;
+    if (this.state.steps.some(({ step }) => step === "start")) throw new TestEnd("failed", after);
+    throw new TestEnd("refused", `${after}: too short a time to read and restore it here, which says nothing against the backup`);
   }
 
   /** A bug in a step is that step's failure: the guest is cleared away all the same. */

@@ -230,9 +230,9 @@ export const restoreFaults: Scenario[] = [
     type: "qemu",
     order: { timeoutSec: 120 },
     before: inject({ kind: restore, fault: "hang" }),
-    outcome: "failed",
+    outcome: "refused",
     level: "bytes",
-    reason: /^Not done after 120 s$/,
+    reason: /^Not done after 120 s: too short a time/,
     steps: { restore: "unknown", destroy: "passed" },
   },
   ...(["qemu", "lxc"] as const).map(
@@ -370,9 +370,9 @@ export const restoreFaults: Scenario[] = [
     type: "qemu",
     order: { timeoutSec: 120 },
     ports: () => ({ integrity: () => new Promise(() => undefined) }),
-    outcome: "failed",
+    outcome: "refused",
     level: "none",
-    reason: /^Not done after 120 s$/,
+    reason: /^Not done after 120 s: too short a time/,
     steps: { integrity: "unknown", restore: undefined },
   },
   {
