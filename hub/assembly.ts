@@ -109,8 +109,13 @@ export function assembleHub(parts: HubParts) {
     send: (agent, type, body) => link.sendOperation(agent, type, body),
     problem: (reason) => troubles.count(reason),
   });
+  const desk = new FrontDesk({
+    // The events behind what they tell: nobody hears of what may yet be undone.
+    together: (work) => journal.together(() => state.together(work)),
+    monotonicMs: () => clock.monotonicMs(),
+  });
   const events = sessionEvents({
-    clock,
+    ...{ clock, desk },
     fleet,
     logins: loginAsks,
     restore: restore.session,
@@ -131,12 +136,7 @@ export function assembleHub(parts: HubParts) {
     sink: series.sink,
     admit: (hello, nonce, address) => gate.admit(hello, nonce, address),
     takeNextKey: (agent, nonce, offer) => gate.takeNextKey(agent, nonce, offer),
-    desk: new FrontDesk({
-      // The events behind what they tell: nobody hears of what may yet be undone.
-      together: (work) => journal.together(() => state.together(work)),
-      monotonicMs: () => clock.monotonicMs(),
-    }),
-    events,
+    ...{ desk, events },
   });
   const watch: WatchLoop = new WatchLoop({
     fleet,

@@ -3,6 +3,7 @@ import { type Bucket, type BucketRate, takeToken } from "./core/limits.ts";
 import type { AgentId } from "./core/series.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Journal } from "./journal.ts";
+import type { FrontDesk } from "./link/front-desk.ts";
 import type { LoginAsks } from "./link/login-asks.ts";
 import type { LinkServer } from "./link/server.ts";
 import type { SessionEvents } from "./link/session.ts";
@@ -16,6 +17,7 @@ const refusalRate: BucketRate = { perSec: 0.2, burst: 100 };
 
 export type SessionEventPorts = {
   clock: Pick<Clock, "monotonicMs">;
+  desk: Pick<FrontDesk, "enter">;
   fleet: Fleet;
   tasks: TaskBook;
   journal: Journal;
@@ -32,6 +34,7 @@ export type SessionEventPorts = {
 /** What the hub does on what agents' sessions tell. */
 export function sessionEvents({
   clock,
+  desk,
   fleet,
   tasks,
   journal,
@@ -44,6 +47,15 @@ export function sessionEvents({
   restore,
 }: SessionEventPorts): SessionEvents {
   let refusals: Bucket | undefined;
+  /** Behind those who came before: where a switch fails, all agents go in one turn of the event loop, and the disk is synced once for all of them. */
+  const leave = (close: () => void) => {
+    let isClosed = false;
+    const once = () => {
+      if (!isClosed) close();
+      isClosed = true;
+    };
+    desk.enter({ decide: once, tell: once });
+  };
   return {
     opened(session, info) {
       link().register(info.agent, session);
@@ -51,8 +63,8 @@ export function sessionEvents({
     },
     closed(session, agent, why) {
       if (agent === undefined || !link().unregister(agent, session)) return;
-      fleet.closed(agent, why);
       logins.lost(agent);
+      leave(() => fleet.closed(agent, why));
     },
     welcomed,
     told,

@@ -15,6 +15,8 @@ import { revokeAgent } from "../../../hub/agent-keys.ts";
 import { parseConfig } from "../../../hub/config.ts";
 import { startHub } from "../../../hub/hub.ts";
 import { createJoinToken } from "../../../hub/keys.ts";
+import { FrontDesk } from "../../../hub/link/front-desk.ts";
+import type { AgentSession } from "../../../hub/link/session.ts";
 import { sessionEvents } from "../../../hub/session-events.ts";
 import { StateStore } from "../../../hub/store/state.ts";
 import { loadCertificate, prepareCertificate } from "../../../hub/tls.ts";
@@ -23,7 +25,7 @@ import { AgentClient, type HelloOptions, newClientKey } from "../../support/agen
 import { FakeClock } from "../../support/fake-clock.ts";
 import { FakeSeries } from "../../support/fake-series.ts";
 import { temporaryDir } from "../../support/temporary-dir.ts";
-import { agentOf, clusterA, inventoryOf, testHub } from "../../support/test-hub.ts";
+import { agentOf, clusterA, connect, inventoryOf, testHub } from "../../support/test-hub.ts";
 
 const joinKey = randomBytes(32);
 const by = { actor: "test", reason: "test" };
@@ -306,10 +308,18 @@ test("who guesses at joining has to wait a minute, and an agent from the same ad
   assert.equal(joined.welcome.lastSeq, 0);
 });
 
-test("a flood of hellos under made-up names fills neither the event log nor the disk", async (t) => {
+/** What sessions tell, without sockets. `turn` gives the desk its next turn. */
+function openEvents(t: TestContext, together?: (work: () => void) => void) {
   const hub = testHub(t);
-  const link = sessionEvents({
+  const turns: (() => void)[] = [];
+  const desk = new FrontDesk({
+    together: together ?? ((work) => hub.journal.together(work)),
+    monotonicMs: () => hub.clock.monotonicMs(),
+    inNextTurn: (work) => turns.push(work),
+  });
+  const events = sessionEvents({
     ...hub,
+    desk,
     troubles: new Troubles(),
     link: () => ({ register: () => undefined, unregister: () => true }),
     welcomed: () => undefined,
@@ -317,11 +327,39 @@ test("a flood of hellos under made-up names fills neither the event log nor the 
     logins: { answered: () => false, lost: () => undefined },
     restore: hub.restore.session,
   });
-  for (let n = 0; n < 1000; n++) link.refused({ node: `made-up-${n}`, clusterId: clusterA }, "not-joined", "join first");
+  return { hub, events, turn: () => turns.shift()?.() };
+}
+const session = {} as AgentSession; // nobody asks it anything here
+
+test("agents that all go at once, as when a switch fails, are told away by one write", (t) => {
+  const { hub, events, turn } = openEvents(t);
+  const agents = ["pve1", "pve2", "pve3"].map((node) => connect(hub, node));
+  const adds = t.mock.method(hub.state.history, "addEvents");
+  for (const agent of agents) events.closed(session, agent, "connection closed (1006)");
+  turn();
+  assert.deepEqual(
+    adds.mock.calls.map(({ arguments: [written] }) => written.map(({ type, node }) => `${type} ${node}`)),
+    [["agent.away pve1", "agent.away pve2", "agent.away pve3"]],
+  );
+  assert.equal(hub.fleet.counts().connected, 0);
+});
+
+test("where nothing can be written an agent that goes is away all the same", (t) => {
+  const { hub, events, turn } = openEvents(t, () => {
+    throw new Error("MDB_MAP_FULL");
+  });
+  events.closed(session, connect(hub, "pve1"), "connection closed (1006)");
+  turn();
+  assert.equal(hub.fleet.counts().connected, 0);
+});
+
+test("a flood of hellos under made-up names fills neither the event log nor the disk", async (t) => {
+  const { hub, events } = openEvents(t);
+  for (let n = 0; n < 1000; n++) events.refused({ node: `made-up-${n}`, clusterId: clusterA }, "not-joined", "join first");
   const written = () => hub.state.history.events({ type: "agent.refused" }, { limit: 500, cursor: undefined }).items.length;
   assert.equal(written(), 100);
   await hub.clock.advance(60_000);
-  for (let n = 0; n < 1000; n++) link.refused({ node: `other-${n}`, clusterId: clusterA }, "not-joined", "join first");
+  for (let n = 0; n < 1000; n++) events.refused({ node: `other-${n}`, clusterId: clusterA }, "not-joined", "join first");
   assert.equal(written(), 112);
 });
 

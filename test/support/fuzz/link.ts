@@ -5,6 +5,7 @@ import { guestKey, nodeKey } from "#protocol/ids.ts";
 import { encodeMessage, type MessageType, messages } from "#protocol/messages.ts";
 import { encodeFrame, encodeSchema, FrameState, type Schema } from "#protocol/records.ts";
 import { linkVersions } from "#protocol/version.ts";
+import type { FrontDesk } from "../../../hub/link/front-desk.ts";
 import { AgentSession } from "../../../hub/link/session.ts";
 import { sessionEvents } from "../../../hub/session-events.ts";
 import { Troubles } from "../../../hub/troubles.ts";
@@ -52,8 +53,15 @@ export function openLink(t: Pick<TestContext, "after">) {
   const hub = testHub(t as TestContext);
   const problems: string[] = [];
   const agent = agentOf("pve1");
+  const desk: Pick<FrontDesk, "enter"> = {
+    enter({ decide, tell }) {
+      decide();
+      tell(undefined);
+    },
+  };
   const events = sessionEvents({
     clock: hub.clock,
+    desk,
     fleet: hub.fleet,
     tasks: hub.tasks,
     journal: hub.journal,
@@ -79,12 +87,7 @@ export function openLink(t: Pick<TestContext, "after">) {
       sink: hub.series.sink,
       admit,
       takeNextKey: () => false,
-      desk: {
-        enter({ decide, tell }) {
-          decide();
-          tell(undefined);
-        },
-      },
+      desk,
       events,
     });
     session.receive(encodeMessage("hello", hello));
