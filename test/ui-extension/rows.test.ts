@@ -72,7 +72,7 @@ test("in the width that Proxmox VE's page leaves a tab at 1366 px, guests are to
   await page.evaluate(() => location.assign("#/guests"));
   const heading = page.locator("proven-guest-list th").first();
   await heading.waitFor();
-  assert.ok(((await heading.boundingBox())?.width ?? 0) >= 140);
+  assert.ok(((await heading.boundingBox())?.width ?? 0) >= 150);
   await page.setViewportSize({ width: 1366, height: 768 });
   await page.locator("proven-guest-list th", { hasText: "Tags" }).waitFor();
   await close();

@@ -1,4 +1,4 @@
-import type { BacktestAnswer } from "#protocol/alerting.ts";
+import type { BacktestAnswer } from "#protocol/backtest.ts";
 import { groupBy } from "./group.ts";
 import { plural, type Translate } from "./text.ts";
 

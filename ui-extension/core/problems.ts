@@ -6,6 +6,7 @@ import { groupBy } from "./group.ts";
 import { lastHeardAt } from "./guests.ts";
 import { ratioReading, shownReading } from "./reading.ts";
 import { hasPage } from "./route.ts";
+import { taskWords } from "./tasks.ts";
 import { plural, type Translate } from "./text.ts";
 import { formatPercent } from "./units.ts";
 
@@ -223,8 +224,7 @@ function taskProblems(tasks: readonly TaskView[], now: number, t: Translate): Pr
   const groups = groupBy(failed, (task) => `${task.cluster} ${task.node} ${task.type} ${task.id}`);
   return [...groups].flatMap(([key, group]) => {
     const newest = group.reduce((a, b) => (a.startedAt >= b.startedAt ? a : b));
-    const what = `${newest.type}${newest.id === "" ? "" : ` ${newest.id}`}`;
-    const values = { what, node: newest.node, n: group.length };
+    const values = { what: taskWords(newest, t), node: newest.node, n: group.length };
     const text =
       group.length > 1 ? t("Task {what} failed {n} times on {node}", values) : t("Task {what} failed on {node}", values);
     const about = { entity: `node/${newest.node}`, cluster: newest.cluster };

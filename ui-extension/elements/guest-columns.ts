@@ -143,7 +143,7 @@ function careColumns(panel: Panel, now: number): Column[] {
     {
       id: "protection",
       title: t("Backup"),
-      priority: 3,
+      priority: 2,
       width: "116px",
       sort: (guest) => (guest.template ? undefined : (protection(guest)?.backedUpAt ?? 0)),
       cell: (guest) => (guest.template ? nothing : protectionWord(protection(guest), now)),

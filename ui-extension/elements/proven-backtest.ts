@@ -1,5 +1,5 @@
 import { css, html, nothing, svg } from "lit";
-import type { BacktestAnswer } from "#protocol/alerting.ts";
+import type { BacktestAnswer } from "#protocol/backtest.ts";
 import { formatExact, formatMoment } from "../core/age.ts";
 import { backtestLanes, backtestVerdict, dayMarks, type Lane } from "../core/backtest.ts";
 import { formatDuration } from "../core/units.ts";

@@ -1,5 +1,6 @@
 import { css, html, nothing, type PropertyValues } from "lit";
-import type { BacktestAnswer, FieldProblem, Rule, Severity, SignalView } from "#protocol/alerting.ts";
+import type { FieldProblem, Rule, Severity, SignalView } from "#protocol/alerting.ts";
+import type { BacktestAnswer } from "#protocol/backtest.ts";
 import { alertEntityKinds } from "../core/entity-kinds.ts";
 import { sectionRoute } from "../core/route.ts";
 import { blankCondition, blankRule, conditionKinds, slugOf } from "../core/rules.ts";

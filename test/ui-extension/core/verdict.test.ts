@@ -50,7 +50,7 @@ test("an offline node is one problem with its guests, not one per guest, and com
       ["critical", "Node pve3 is offline, with 13 guests", "last heard 23 min ago"],
       ["warning", "pve2: zfs can't be read", "zpool list did not answer within 5 s"],
       ["warning", "Storage nfs1 is 91 % full", "nfs"],
-      ["warning", "Task vzdump 107 failed 2 times on pve2", "job errors"],
+      ["warning", "Task Backup 107 failed 2 times on pve2", "job errors"],
     ],
   );
   assert.deepEqual(verdict(troubled), {
