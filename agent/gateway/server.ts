@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
-import { type AddressInfo, isIPv6 } from "node:net";
+import { type AddressInfo, isIPv6, type Socket } from "node:net";
 import { join } from "node:path";
 import { placeOf } from "#protocol/addresses.ts";
 import { errorTrace } from "../core/error.ts";
@@ -9,12 +9,15 @@ import type { Rate } from "../core/gateway/bucket.ts";
 import { allowedRequestHeaders, forwardedHeaders, originAllowed, returnedHeaders } from "../core/gateway/origin.ts";
 import { ticketOfCookies } from "../core/gateway/ticket.ts";
 import type { Clock, Log } from "../ports.ts";
+import { readText } from "../sources/files.ts";
 import { connectionsMax, holdFew, slowest } from "./bounds.ts";
 import { type Pair, readPair } from "./certificate.ts";
 import { csrfTokenFits, readCsrfKey } from "./csrf.ts";
+import { corsHeaders, securityHeaders } from "./headers.ts";
 import type { Forwarded, HubAnswer, HubClient } from "./hub-client.ts";
 import { listenAt } from "./listening.ts";
 import { readPanelFile } from "./panel-files.ts";
+import { doorOf, openDoor } from "./pveproxy-settings.ts";
 import type { Streams } from "./streams.ts";
 import { Turns } from "./turns.ts";
 import type { Told, ViewerAnswer, Viewers } from "./viewers.ts";
@@ -52,6 +55,7 @@ export class Gateway {
   private certificate: Pair | undefined;
   private saidMissing = false;
   private saidDeaf: string | undefined;
+  private door = openDoor;
   private readonly turns: Turns;
 
   constructor(private readonly ports: GatewayPorts) {
@@ -77,7 +81,10 @@ export class Gateway {
 
   /** Begins to listen when there is a certificate, and takes a renewed one without dropping anybody. */
   async refresh(): Promise<void> {
-    const pair = await readPair(this.ports.root, this.certificate);
+    const settings = await readText(this.ports.root)("/etc/default/pveproxy");
+    const text = settings.ok ? settings.text : "";
+    this.keepDoor(text);
+    const pair = await readPair(this.ports.root, text, this.certificate);
     if (pair === undefined) {
       if (!this.saidMissing) this.ports.log(4, "the gateway waits for pveproxy's certificate in /etc/pve/local");
       this.saidMissing = true;
@@ -87,6 +94,12 @@ export class Gateway {
     if (this.server === undefined) await this.listen(pair);
     else this.server.setSecureContext({ ...pair, ...noAuthorities });
     this.certificate = pair;
+  }
+
+  private keepDoor(settings: string): void {
+    const before = this.door;
+    this.door = doorOf(settings);
+    if (this.door.problem !== undefined && this.door.problem !== before.problem) this.ports.log(3, this.door.problem);
   }
 
   private async listen(pair: { cert: string; key: string }): Promise<void> {
@@ -110,6 +123,9 @@ export class Gateway {
     server.maxHeadersCount = 64;
     server.on("tlsClientError", (_, socket) => socket.destroy()); // silence, or a browser that does not know the certificate
     holdFew(server);
+    server.prependListener("connection", (socket: Socket) => {
+      if (!this.door.admits(socket.remoteAddress)) socket.destroy();
+    });
     const deaf = await listenAt(server, config);
     if (deaf === undefined) {
       this.server = server;
@@ -294,24 +310,6 @@ export class Gateway {
     end(response, status, headers, Buffer.from(JSON.stringify({ error: { code, message } })));
   }
 }
-
-const securityHeaders = {
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-} as const;
-
-const corsHeaders = (origin: string | undefined): Record<string, string> => ({
-  vary: "Origin",
-  ...(origin === undefined
-    ? {}
-    : {
-        "access-control-allow-origin": origin,
-        "access-control-allow-credentials": "true",
-        "access-control-expose-headers": "etag, retry-after, content-disposition",
-        "cross-origin-resource-policy": "cross-origin",
-      }),
-});
 
 const forbidden = (message: string): Reply => ({ status: 403, code: "forbidden", message });
 const signedOut = (message: string): Reply => ({ status: 401, code: "unauthenticated", message });

@@ -8,8 +8,8 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { connect } from "node:tls";
 import { generate } from "selfsigned";
-import { keyFileOf } from "../../../agent/gateway/certificate.ts";
 import { listenAt } from "../../../agent/gateway/listening.ts";
+import { doorOf, keyFileOf } from "../../../agent/gateway/pveproxy-settings.ts";
 import { cluster, type HubReply, startGateway } from "../../support/gateway-bench.ts";
 import { until } from "../../support/started-collector.ts";
 
@@ -299,6 +299,42 @@ test("a key that pveproxy has elsewhere is found where its defaults say", async 
     ["TLS_KEY_FILE=/a # x", "export TLS_KEY_FILE='/b c'", "TLS_KEY_FILE=", "# TLS_KEY_FILE=/d", ""].map(keyFileOf),
     ["/a", "/b c", undefined, undefined, undefined],
   );
+});
+
+test("who may not reach pveproxy does not reach the gateway, as soon as its settings say so", async (t) => {
+  const { gateway, root, ask, logged } = await startGateway(t);
+  const settings = (text: string) => {
+    mkdirSync(join(root, "etc/default"), { recursive: true });
+    writeFileSync(join(root, "etc/default/pveproxy"), text);
+    return gateway.refresh();
+  };
+  await settings('ALLOW_FROM="127.0.0.1"\nDENY_FROM="all"\nPOLICY="allow"\n');
+  assert.equal((await ask("/", { user: null })).status, 200, "both lists name it: by the policy");
+  await settings('ALLOW_FROM="10.0.0.0/8"\nDENY_FROM="all"\nPOLICY="allow"\n');
+  await assert.rejects(ask("/", { user: null }), /ECONNRESET|socket hang up|disconnected/);
+  await settings('ALLOW_FROM="10.0.0.0/x"\n');
+  await assert.rejects(ask("/", { user: null }));
+  assert.equal(logged.filter((line) => line.includes("not understood")).length, 1);
+  await settings("");
+  assert.equal((await ask("/", { user: null })).status, 200);
+});
+
+test("pveproxy's lists are read as it reads them: addresses, networks, ranges, all, and the policy for the rest", () => {
+  const admitted = (text: string, ...addresses: string[]) => addresses.map((address) => doorOf(text).admits(address));
+  const lists = "ALLOW_FROM='10.0.0.1-10.0.0.5,192.168.0.0/22, 172.16/12,fd00::/8'\n";
+  const inside = ["10.0.0.5", "::ffff:192.168.3.9", "172.31.0.1", "fd12::1"];
+  assert.deepEqual(admitted(`${lists}POLICY=deny\n`, ...inside, "10.0.0.6", "2001:db8::1"), [
+    true,
+    true,
+    true,
+    true,
+    false,
+    false,
+  ]);
+  assert.deepEqual(admitted(`${lists}DENY_FROM=all\n`, "10.0.0.6"), [false]);
+  assert.deepEqual(admitted(`${lists}DENY_FROM=all\nPOLICY=deny`, "10.0.0.5"), [false]);
+  assert.deepEqual(admitted("DENY_FROM=10.0.0.1 # him\n#POLICY=deny", "10.0.0.1", "10.0.0.2"), [false, true]);
+  assert.deepEqual(admitted("", "10.0.0.1", "fe80::1%vmbr0"), [true, true]);
 });
 
 test("a gateway whose port is taken says so once, and listens as soon as it is free", async (t) => {
