@@ -51,6 +51,7 @@ export class ReplicationSource implements SlowSource {
   readonly lendMs = 5 * minuteMs;
   readonly patienceMs = minuteMs / 2;
   problem: string | undefined;
+  brought = false;
   readonly told = new Told<ReplicationFacts[] | undefined>(undefined);
   private states: readonly ReplicationState[] = [];
 
@@ -74,6 +75,7 @@ export class ReplicationSource implements SlowSource {
   async refresh(): Promise<void> {
     const result = await this.api.get("/nodes/localhost/replication");
     const states = result.ok ? parseReplication(result.data) : undefined;
+    this.brought = states !== undefined;
     if (states === undefined) {
       this.problem = result.ok ? "the list of replication jobs was not understood" : apiProblem(result.error);
       return;

@@ -31,6 +31,8 @@ export interface SlowSource {
   readonly version: number;
   /** Values are lent no longer than this after the run that brought them. */
   readonly lendMs: number;
+  /** False: the newest run brought nothing, and `put` gives what an earlier one did. */
+  readonly brought?: boolean;
   /** A run that takes longer is called hanging. */
   readonly patienceMs: number;
   /** Time between the starts of two runs; undefined: there is nothing of this kind here, so nothing is run. */
@@ -38,6 +40,8 @@ export interface SlowSource {
   /** Reads once. Reports its problem itself and does not throw. */
   refresh(sight: NodeSight): Promise<void>;
   put(table: SampleTable, sight: NodeSight, now: number): void;
+  /** What it sees in every tick without a run: put whatever became of the runs. */
+  putSeen?(table: SampleTable, sight: NodeSight): void;
   /** One line of what the newest run found, for `--check`. */
   found(): string;
 }

@@ -46,7 +46,8 @@ const clusterIds = idsOf("cluster");
 /** All sources that are read beside the samples, each in its lane, and what they tell the inventory. */
 export class SlowSources {
   readonly all: readonly SlowSource[];
-  private readonly lanes: readonly { source: SlowSource; lane: Lane }[];
+  /** `broughtMs`: monotonic time of the newest run that brought values. */
+  private readonly lanes: readonly { source: SlowSource; lane: Lane; broughtMs: number }[];
   private readonly zpool: ZpoolSource;
   private readonly smart: SmartSource;
   private readonly thinpools: ThinpoolSource;
@@ -59,8 +60,10 @@ export class SlowSources {
   private readonly hardware: HardwareSource | undefined;
   readonly backups: BackupSource | undefined;
   private sight: NodeSight | undefined;
+  private readonly clock: Clock;
 
   constructor({ root, api, run, clock, ...edges }: SlowDeps) {
+    this.clock = clock;
     const files = new NowReader(root);
     const read = readText(root);
     this.zpool = new ZpoolSource(root, run, files);
@@ -80,7 +83,17 @@ export class SlowSources {
     const sampled = [zpool, thinpools, filesystems, sensors, smart, agents, replication, ceph, pbs, certificates, updates];
     this.hardware = edges.hardware && new HardwareSource(run, clock, edges.hardware);
     this.all = [...sampled, catalogue, this.hardware].filter((one) => one !== undefined);
-    this.lanes = this.all.map((source) => ({ source, lane: new Lane(clock, () => this.refresh(source)) }));
+    this.lanes = this.all.map((source) => {
+      const entry = {
+        source,
+        broughtMs: Number.NEGATIVE_INFINITY,
+        lane: new Lane(clock, async () => {
+          await this.refresh(source);
+          if (source.brought !== false) entry.broughtMs = clock.monotonicMs();
+        }),
+      };
+      return entry;
+    });
   }
 
   private openCatalogue({ root, api, clock, backups, connectPbs = createPbsApi }: SlowDeps): BackupSource | undefined {
@@ -100,7 +113,11 @@ export class SlowSources {
   }
 
   put(table: SampleTable, sight: NodeSight, now: number): void {
-    for (const { source, lane } of this.lanes) if (lane.ageMs() <= source.lendMs) source.put(table, sight, now);
+    const nowMs = this.clock.monotonicMs();
+    for (const { source, broughtMs } of this.lanes) {
+      source.putSeen?.(table, sight);
+      if (nowMs - broughtMs <= source.lendMs) source.put(table, sight, now);
+    }
     putHa(table, sight, now);
   }
 

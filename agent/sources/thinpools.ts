@@ -87,6 +87,7 @@ export class ThinpoolSource implements SlowSource {
   readonly lendMs = 2 * calmEveryMs + minuteMs;
   readonly patienceMs = minuteMs;
   problem: string | undefined;
+  brought = false;
   readonly told = new Told<{ vg: string; lv: string }[]>([]);
   private pools: readonly Thinpool[] = [];
   private close = false;
@@ -116,6 +117,7 @@ export class ThinpoolSource implements SlowSource {
     if (!result.ok) this.problem = result.problem;
     else if (result.code === 0 && pools !== undefined) this.problem = undefined;
     else this.problem = `lvs ended with ${result.code}: ${lvsError(result.stdout, result.stderr)}`;
+    this.brought = pools !== undefined;
     if (pools === undefined) return;
     this.close = needsCloseLook(this.pools, pools);
     this.pools = pools;

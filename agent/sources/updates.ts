@@ -37,6 +37,7 @@ export class UpdateSource implements SlowSource {
   readonly lendMs = 2 * everyMs + hourMs;
   readonly patienceMs = minuteMs;
   problem: string | undefined;
+  brought = false;
   readonly told = new Told<{ total: number; packages: UpdateFacts[] } | undefined>(undefined);
 
   constructor(private readonly api: PveApi) {}
@@ -56,6 +57,7 @@ export class UpdateSource implements SlowSource {
   async refresh(): Promise<void> {
     const result = await this.api.get("/nodes/localhost/apt/update");
     const updates = result.ok ? parseUpdates(result.data) : undefined;
+    this.brought = updates !== undefined;
     if (updates !== undefined) {
       this.problem = undefined;
       updates.sort((a, b) => byText(a.package, b.package));

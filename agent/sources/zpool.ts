@@ -28,6 +28,7 @@ export class ZpoolSource implements SlowSource {
   readonly lendMs = 2 * quietEveryMs + minuteMs;
   readonly patienceMs = minuteMs;
   problem: string | undefined;
+  brought = false;
   pools: readonly PoolState[] = [];
   /** States by pool as the kernel shows them now; undefined: it does not. */
   private states: ReadonlyMap<string, string> | undefined;
@@ -67,6 +68,7 @@ export class ZpoolSource implements SlowSource {
     this.problem = undefined;
     this.asked = this.mark();
     const pools = await this.list();
+    this.brought = pools !== undefined;
     if (pools === undefined) return;
     const status = pools.length === 0 ? new Map<string, output.ZpoolStatus>() : await this.status();
     this.pools = pools.map((pool) => ({ ...pool, status: status?.get(pool.pool) }));
@@ -82,8 +84,16 @@ export class ZpoolSource implements SlowSource {
       table.put(entity, ids.allocated, source, pool.allocated);
       table.put(entity, ids.free, source, pool.free);
       table.put(entity, ids.fragmentation, source, pool.fragmentation);
-      putCode(table, entity, ids.health, zpoolHealthCodes, this.states?.get(pool.pool) || pool.health);
+      if (!this.states?.get(pool.pool)) putCode(table, entity, ids.health, zpoolHealthCodes, pool.health);
       if (pool.status !== undefined) putStatus(table, entity, pool.status, now);
+    }
+  }
+
+  /** The kernel's own word, also while zpool hangs with the pool. */
+  putSeen(table: SampleTable, { node }: Pick<NodeSight, "node">): void {
+    for (const [pool, state] of this.states ?? []) {
+      const key = this.keyOf(node, pool);
+      if (key !== undefined) putCode(table, table.entity(key), ids.health, zpoolHealthCodes, state);
     }
   }
 

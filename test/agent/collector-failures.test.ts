@@ -137,7 +137,7 @@ test("where the kernel has ZFS but no pool, zpool is not run", async (context) =
   assert.deepEqual(commands, []);
 });
 
-test("a zpool that hangs delays nobody, and its values are absent after half an hour", async (context) => {
+test("a zpool that hangs delays nobody; after half an hour of its values there is only what the kernel says", async (context) => {
   let hanging = false;
   const run: RunCommand = (_, args) => {
     if (hanging) return new Promise(() => undefined);
@@ -151,10 +151,46 @@ test("a zpool that hangs delays nobody, and its values are absent after half an 
   assert.equal(of(await tick(), "zpool/pve1/tank").size, 1000);
   await clock.advance(15 * 60_000 + 1000);
   const values = await tick();
-  assert.deepEqual(of(values, "zpool/pve1/tank"), {});
+  assert.deepEqual(of(values, "zpool/pve1/tank"), { health: 0 });
   assert.equal(of(values, "node/pve1").load1, 1.29);
   const { inventory } = await collector.inventory(clock.now());
   assert.equal(inventory.node.sources.find(({ source }) => source === "zpool")?.problem, "does not answer");
+});
+
+test("commands that fail again and again bring nothing: what they once said is not told for ever, and a pool that waits for its disks says so", async (context) => {
+  let works = true;
+  const lvs = JSON.stringify({
+    report: [{ lv: [{ vg_name: "pve", lv_name: "data", lv_attr: "twi-aotz--", lv_size: "100", data_percent: "41.5" }] }],
+  });
+  const run: RunCommand = async (file, args) => {
+    if (!works) return { ok: false, problem: `${file}: no answer within 30000 ms` };
+    const stdout = file === "lvs" ? lvs : args.includes("-Hp") ? zpoolList : "{";
+    return { ok: true, stdout, stderr: "", code: 0 };
+  };
+  const { node, tick, clock, collector } = startCollector(context, { run });
+  node.write(kstat, "ONLINE\n");
+  node.write("sys/module/dm_thin_pool/version", "1\n");
+  await tick();
+  const before = await tick();
+  assert.deepEqual([of(before, "zpool/pve1/tank").size, of(before, "thinpool/pve1/pve/data").data], [1000, 0.415]);
+  works = false;
+  node.write(kstat, "SUSPENDED\n");
+  for (let minute = 0; minute < 35; minute++) {
+    await clock.advance(60_000);
+    await tick();
+  }
+  const after = await tick();
+  assert.deepEqual([of(after, "zpool/pve1/tank"), of(after, "thinpool/pve1/pve/data")], [{ health: 6 }, {}]);
+  const { inventory } = await collector.inventory(clock.now());
+  const problems = inventory.node.sources.filter(({ source }) => source === "zpool" || source === "lvs");
+  assert.deepEqual(
+    problems.map(({ problem }) => problem),
+    ["zpool: no answer within 30000 ms", "lvs: no answer within 30000 ms"],
+  );
+  works = true;
+  await clock.advance(15 * 60_000);
+  await tick();
+  assert.equal(of(await tick(), "zpool/pve1/tank").size, 1000);
 });
 
 test("a node without ZFS, thin pools and disks runs no command at all, and its API is asked seldom", async (context) => {
