@@ -1,4 +1,5 @@
-import type { Acknowledgement, AlertView, automaticWindows, BacktestAnswer, BacktestRequest, Why } from "#protocol/alerting.ts";
+import type { Acknowledgement, AlertView, automaticWindows, Why } from "#protocol/alerting.ts";
+import type { BacktestAnswer, BacktestRequest } from "#protocol/backtest.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Actor } from "./store/state.ts";
 

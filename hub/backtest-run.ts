@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { BacktestAnswer, BacktestRequest } from "#protocol/alerting.ts";
+import type { BacktestAnswer, BacktestRequest } from "#protocol/backtest.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import type { Metric } from "#protocol/metrics.ts";

@@ -1,7 +1,5 @@
 import type {
   AlertView,
-  BacktestAnswer,
-  BacktestRequest,
   FieldProblem,
   Rule,
   SignalView,
@@ -14,6 +12,7 @@ import type {
   WindowView,
 } from "#protocol/alerting.ts";
 import type { EventView, Page } from "#protocol/api.ts";
+import type { BacktestAnswer, BacktestRequest } from "#protocol/backtest.ts";
 import type { Delivery, ReceiverView, Route, TemplatePreview } from "#protocol/notifications.ts";
 import type { Answer, RequestOptions } from "./api.ts";
 

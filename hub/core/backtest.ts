@@ -1,4 +1,5 @@
-import type { AlertSubject, BacktestAnswer, Rule } from "#protocol/alerting.ts";
+import type { AlertSubject, Rule } from "#protocol/alerting.ts";
+import type { BacktestAnswer } from "#protocol/backtest.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Route } from "#protocol/notifications.ts";
 import { episodeOf } from "./alert.ts";

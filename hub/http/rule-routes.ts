@@ -1,15 +1,8 @@
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
-import {
-  backtestAnswerSchema,
-  backtestRequestSchema,
-  problemSchema,
-  type Rule,
-  ruleSchema,
-  signalSchema,
-  slugSchema,
-} from "#protocol/alerting.ts";
+import { problemSchema, type Rule, ruleSchema, signalSchema, slugSchema } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
+import { backtestAnswerSchema, backtestRequestSchema } from "#protocol/backtest.ts";
 import type { AlertingPorts } from "../alerting-ports.ts";
 import { checkRange } from "../core/asked.ts";
 import { defaultRules } from "../core/default-rules.ts";

@@ -1,4 +1,5 @@
-import type { AlertView, BacktestAnswer, BacktestRequest, Why } from "#protocol/alerting.ts";
+import type { AlertView, Why } from "#protocol/alerting.ts";
+import type { BacktestAnswer, BacktestRequest } from "#protocol/backtest.ts";
 import type { AlertingPorts, OpenAutomaticWindow, WhyQuestion } from "../../hub/alerting-ports.ts";
 import type { StateStore } from "../../hub/store/state.ts";
 

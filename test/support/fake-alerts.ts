@@ -1,4 +1,5 @@
-import type { AlertView, BacktestAnswer, Rule, SilenceView, Why, WindowView } from "#protocol/alerting.ts";
+import type { AlertView, Rule, SilenceView, Why, WindowView } from "#protocol/alerting.ts";
+import type { BacktestAnswer } from "#protocol/backtest.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Delivery, ReceiverView } from "#protocol/notifications.ts";
 import { defaultReceiver, defaultRoute, defaultRules } from "../../hub/core/default-rules.ts";
