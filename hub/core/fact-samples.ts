@@ -68,6 +68,8 @@ export interface RunMemory {
 
 /** A node's own guests start within this time after it booted. */
 const bootMs = 10 * 60_000;
+/** A guest that was told to stop may take its time, and a rollback reads its disks first. */
+const stopTakesMs = 2 * 3_600_000;
 
 /** What is known now of one cluster and its nodes. */
 export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
@@ -251,6 +253,8 @@ function stoppedRun({ picture, sight, tasks }: FactSources, vmid: number, node: 
   if (knowsBoot && wantedStopAt < bootedAt && Math.max(ranAt ?? 0, startedAt) < bootedAt) {
     return sight.now - bootedAt < bootMs ? "booting" : "not-started";
   }
-  if (wantedStopAt > startedAt) return "stopped";
+  // A guest that ran for long after it was told to stop was started by somebody, or never stopped.
+  const wasMeant = wantedStopAt > startedAt && (ranAt ?? 0) - wantedStopAt < stopTakesMs;
+  if (wasMeant) return "stopped";
   return startedAt > 0 || ranAt !== undefined ? "stopped-unasked" : "stopped";
 }

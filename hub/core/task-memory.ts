@@ -17,6 +17,9 @@ const powerTypes: ReadonlyMap<string, "start" | "stop"> = new Map(
     qmsuspend: "stop",
     vzsuspend: "stop",
     qmpause: "stop",
+    // A snapshot without memory leaves its guest stopped: PVE/AbstractConfig.pm snapshot_rollback.
+    qmrollback: "stop",
+    vzrollback: "stop",
     qmdestroy: "stop",
     vzdestroy: "stop",
   } as const),
