@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import type { EpochMs } from "#protocol/ids.ts";
+import { type AgentId, agentKey } from "./core/series.ts";
 import type { StateStore } from "./store/state.ts";
 
 const spkiPrefix = Buffer.from("302a300506032b6570032100", "hex");
@@ -26,4 +27,29 @@ export function revokeAgent(state: StateStore, agent: string, by: { actor: strin
     return { ...rest, publicKey: null, revokedKeys: [...present.revokedKeys, ...keys], revokedAt: now };
   });
   return true;
+}
+
+/**
+ * A machine that joined a cluster, or made one of itself, comes as that cluster's: what the hub knew it as before would be away for ever, with all that
+ * follows from that. So an agent that joins takes the place that the same key had under the same name, where nobody is connected from there: a copy of
+ * its disk can't throw it out.
+ */
+export function leaveFormerClusters(
+  state: StateStore,
+  agent: AgentId,
+  isConnected: (former: AgentId) => boolean,
+  now: EpochMs,
+): void {
+  const key = state.get("agent", agentKey(agent))?.publicKey;
+  if (typeof key !== "string") return;
+  for (const { id, document } of state.list("agent")) {
+    const { cluster, node, publicKey } = document;
+    if (publicKey !== key || node !== agent.node || cluster === agent.cluster || isConnected({ cluster, node })) continue;
+    revokeAgent(
+      state,
+      id,
+      { actor: `agent ${agentKey(agent)}`, reason: `its machine is of the cluster ${agent.cluster} now` },
+      now,
+    );
+  }
 }

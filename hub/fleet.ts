@@ -3,6 +3,7 @@ import { guestKey, nodeKey } from "#protocol/ids.ts";
 import type { Inventory } from "#protocol/inventory.ts";
 import { limits } from "#protocol/limits.ts";
 import type { Duty } from "#protocol/messages.ts";
+import { leaveFormerClusters } from "./agent-keys.ts";
 import { type AgentStatus, type ClusterPicture, speaks } from "./core/cluster.ts";
 import { assignDuties, dutiesOf, dutyGraceMs, type Holders } from "./core/duties.ts";
 import {
@@ -158,7 +159,10 @@ export class Fleet {
     const member = this.member(agent, clusterName);
     Object.assign(member, { revoked: false, software, connected: true, connectedAt: now, lastSeenAt: now });
     const place = this.place(agent);
-    if (joinedBy !== undefined) this.ports.journal.emit("agent.joined", { node: agent.node, by: joinedBy }, place);
+    if (joinedBy !== undefined) {
+      this.ports.journal.emit("agent.joined", { node: agent.node, by: joinedBy }, place);
+      leaveFormerClusters(this.ports.state, agent, (former) => this.member(former).connected, now);
+    }
     this.ports.journal.emit("agent.connected", { node: agent.node, software }, place);
     this.measured(agent, skewMs);
     this.touch(agent.cluster);

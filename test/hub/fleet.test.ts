@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventView } from "#protocol/api.ts";
-import { guestKey, nodeKey, type Vmid } from "#protocol/ids.ts";
+import { type ClusterId, guestKey, nodeKey, type Vmid } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import { revokeAgent } from "../../hub/agent-keys.ts";
 import { assembleHub } from "../../hub/assembly.ts";
+import type { AgentId } from "../../hub/core/series.ts";
 import { nodeView } from "../../hub/core/views.ts";
 import { agentOf, clusterA, connect, inventoryOf, type TestHub, testHub } from "../support/test-hub.ts";
 
@@ -269,6 +270,32 @@ test("figures of a node whose clock is wrong are as old as they are by the hub's
   const sight = { reader: hub.series.reader, live: hub.series.live, now: hub.clock.now() };
   const { cpu, agent: seen } = nodeView(sight, picture, agent.node) ?? {};
   assert.deepEqual([cpu, seen?.clockSkewMs], [{ state: "fresh", value: 0.25, at: hub.clock.now() - 2000 }, aheadMs]);
+});
+
+test("a node that joined a cluster is its member, and no longer the lone node that it was; a connected one is not thrown out by a copy", async (t) => {
+  const hub = testHub(t);
+  const [lone, member] = [agentOf("pve1", "00000000000000bb" as ClusterId), agentOf("pve1")];
+  const knows = ({ cluster, node }: AgentId) =>
+    hub.state.put(
+      "agent",
+      `${cluster}/${node}`,
+      { cluster, node, clusterName: null, publicKey: "k", revokedKeys: [], joinedAt: hub.clock.now(), revokedAt: null },
+      { actor: "test", reason: "test" },
+    );
+  const session = { clusterName: "lab", software: "x", skewMs: 0, joinedBy: "join key" as const };
+  const keyOf = ({ cluster, node }: AgentId) => hub.state.get("agent", `${cluster}/${node}`)?.publicKey;
+  knows(lone);
+  hub.fleet.opened({ ...session, agent: lone });
+  hub.fleet.inventory(lone, inventoryOf({ guests: [{ vmid: 100 }] }));
+  knows(member);
+  hub.fleet.opened({ ...session, agent: member });
+  assert.equal(keyOf(lone), "k");
+  hub.fleet.closed(lone, "connection closed (1006)");
+  hub.fleet.opened({ ...session, agent: member });
+  assert.deepEqual([keyOf(lone), keyOf(member)], [null, "k"]);
+  await seconds(hub, 30, ["pve1"]);
+  assert.equal(hub.fleet.picture(lone.cluster)?.agents.get(lone.node)?.state, "revoked");
+  assert.deepEqual([...(hub.fleet.picture(lone.cluster)?.owners.keys() ?? [])], []);
 });
 
 test("members that nobody could see for a while are told when they are seen again", async (t) => {
