@@ -20,7 +20,7 @@ import { type ConnectPbs, PbsSource } from "./pbs.ts";
 import type { LocalGuest } from "./pmxcfs.ts";
 import { ReplicationSource } from "./replication.ts";
 import { SensorSource } from "./sensors.ts";
-import type { NodeSight, SlowSource } from "./slow-source.ts";
+import { minuteMs, type NodeSight, type SlowSource } from "./slow-source.ts";
 import { SmartSource } from "./smart.ts";
 import { ThinpoolSource } from "./thinpools.ts";
 import { UpdateSource } from "./updates.ts";
@@ -39,6 +39,9 @@ export type SlowDeps = {
   /** How the machine is looked at, and how long after the start; absent: it isn't. `self`: program and arguments that start this agent anew. */
   hardware?: { self: readonly string[]; afterMs: number };
 };
+
+/** The HA manager writes every ten seconds; of a pmxcfs that does not answer nobody knows what it would say. */
+const haLendMs = minuteMs;
 
 const guestIds = idsOf("guest");
 const clusterIds = idsOf("cluster");
@@ -118,7 +121,7 @@ export class SlowSources {
       source.putSeen?.(table, sight);
       if (nowMs - broughtMs <= source.lendMs) source.put(table, sight, now);
     }
-    putHa(table, sight, now);
+    if (nowMs - sight.lookedMs <= haLendMs) putHa(table, sight, now);
   }
 
   /** True when each source that is read here has been read once. */

@@ -75,6 +75,31 @@ test("/etc/pve hangs: the node's own figures come in time, guests keep their ide
   assert.equal(inventory.guests.length, 4);
 });
 
+test("while pmxcfs is gone for more than a minute nobody says what the HA manager would, and with it everything is told again", async (context) => {
+  const { node, tick, clock, collector } = startCollector(context);
+  collector.setDuties(["cluster"]);
+  const status = {
+    master_node: "pve1",
+    timestamp: clock.now() / 1000,
+    service_status: { "vm:100": { state: "started", node: "pve1" } },
+  };
+  node.write("etc/pve/ha/manager_status", JSON.stringify(status));
+  await tick();
+  const ha = async () => {
+    const values = await tick();
+    return ["ha_state" in of(values, "guest/100"), "ha_manager_age" in of(values, "cluster")];
+  };
+  assert.deepEqual(await ha(), [true, true]);
+  const version = node.read("etc/pve/.version");
+  node.remove("etc/pve/.version");
+  await clock.advance(50_000);
+  assert.deepEqual(await ha(), [true, true]);
+  await clock.advance(20_000);
+  assert.deepEqual(await ha(), [false, false]);
+  node.write("etc/pve/.version", version);
+  assert.deepEqual(await ha(), [true, true]);
+});
+
 test("a configuration that can't be read yet is not called known, and no sample guesses whose it is", async (context) => {
   const { node, tick, clock, collector } = startCollector(context);
   node.remove("etc/pve/nodes/pve1/qemu-server/101.conf");
