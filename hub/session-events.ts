@@ -1,5 +1,14 @@
+import { nodeKey } from "#protocol/ids.ts";
 import type { MessageOf } from "#protocol/messages.ts";
-import { type Bucket, type BucketRate, takeToken } from "./core/limits.ts";
+import {
+  BoundedMap,
+  type Bucket,
+  type BucketRate,
+  type Failures,
+  type LockRule,
+  stepFailures,
+  takeToken,
+} from "./core/limits.ts";
 import type { AgentId } from "./core/series.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Journal } from "./journal.ts";
@@ -14,6 +23,9 @@ import type { Troubles } from "./troubles.ts";
 
 /** Hellos that come to nothing are events at most so often: whoever reaches the port can send as many as he likes, each of another name. */
 const refusalRate: BucketRate = { perSec: 0.2, burst: 100 };
+
+/** So many sessions that a newer one from another address put an end to are not one node with two networks. */
+const doubleRule: LockRule = { failures: 4, withinMs: 600_000, lockMs: 0 };
 
 export type SessionEventPorts = {
   clock: Pick<Clock, "monotonicMs">;
@@ -47,6 +59,15 @@ export function sessionEvents({
   restore,
 }: SessionEventPorts): SessionEvents {
   let refusals: Bucket | undefined;
+  const doubles = new BoundedMap<string, Failures>(1000);
+  const replaced = ({ cluster, node }: AgentId, older: string | undefined, address: string) => {
+    if (older === undefined || older === address) return;
+    const key = `${cluster}/${node}`;
+    const turns = stepFailures(doubles.get(key), doubleRule, clock.monotonicMs());
+    doubles.set(key, turns);
+    if (turns.count !== doubleRule.failures) return;
+    journal.emit("agent.doubled", { node, addresses: [older, address] }, { cluster, node, entity: nodeKey(node) });
+  };
   /** Behind those who came before: where a switch fails, all agents go in one turn of the event loop, and the disk is synced once for all of them. */
   const leave = (close: () => void) => {
     let isClosed = false;
@@ -58,7 +79,7 @@ export function sessionEvents({
   };
   return {
     opened(session, info) {
-      link().register(info.agent, session);
+      replaced(info.agent, link().register(info.agent, session), session.address);
       return fleet.opened(info);
     },
     closed(session, agent, why) {

@@ -82,6 +82,12 @@ export const eventTypes = {
     { node: name, problem: sentence },
     (f) => `An agent that says it is ${f.node} was refused: ${f.problem}`,
   ),
+  "agent.doubled": event(
+    "warning",
+    { node: name, addresses: z.array(name) },
+    (f) =>
+      `Two machines take turns as the agent of ${f.node}, at ${f.addresses.join(" and ")}: one has a copy of the other's disk. Remove /var/lib/proven-agent on the copy and let it join`,
+  ),
   "agent.clock-skew": event(
     "warning",
     { node: name, skewMs: z.number() },

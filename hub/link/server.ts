@@ -58,11 +58,12 @@ export class LinkServer {
     });
   }
 
-  /** The session of this agent that counts; an older one is told and closed. */
-  register(agent: AgentId, session: AgentSession): void {
+  /** The session of this agent that counts; an older one is told and closed. Returns that one's address; undefined: there was none. */
+  register(agent: AgentId, session: AgentSession): string | undefined {
     const older = this.byAgent.get(agentKey(agent));
     this.byAgent.set(agentKey(agent), session);
     older?.refuse("already-connected");
+    return older?.address;
   }
 
   /** True when this was the agent's present session and not one that a newer had replaced. */

@@ -16,6 +16,7 @@ import { parseConfig } from "../../../hub/config.ts";
 import { startHub } from "../../../hub/hub.ts";
 import { createJoinToken } from "../../../hub/keys.ts";
 import { FrontDesk } from "../../../hub/link/front-desk.ts";
+import type { LinkServer } from "../../../hub/link/server.ts";
 import type { AgentSession } from "../../../hub/link/session.ts";
 import { sessionEvents } from "../../../hub/session-events.ts";
 import { StateStore } from "../../../hub/store/state.ts";
@@ -309,7 +310,7 @@ test("who guesses at joining has to wait a minute, and an agent from the same ad
 });
 
 /** What sessions tell, without sockets. `turn` gives the desk its next turn. */
-function openEvents(t: TestContext, together?: (work: () => void) => void) {
+function openEvents(t: TestContext, together?: (work: () => void) => void, register: LinkServer["register"] = () => undefined) {
   const hub = testHub(t);
   const turns: (() => void)[] = [];
   const desk = new FrontDesk({
@@ -321,7 +322,7 @@ function openEvents(t: TestContext, together?: (work: () => void) => void) {
     ...hub,
     desk,
     troubles: new Troubles(),
-    link: () => ({ register: () => undefined, unregister: () => true }),
+    link: () => ({ register, unregister: () => true }),
     welcomed: () => undefined,
     told: () => undefined,
     logins: { answered: () => false, lost: () => undefined },
@@ -342,6 +343,21 @@ test("agents that all go at once, as when a switch fails, are told away by one w
     [["agent.away pve1", "agent.away pve2", "agent.away pve3"]],
   );
   assert.equal(hub.fleet.counts().connected, 0);
+});
+
+test("two machines that take turns as one agent, as after a disk was copied, are told of once; one whose network blinks is not", (t) => {
+  const { hub, events } = openEvents(t, undefined, (_, session) => older.splice(0, 1, session.address)[0]);
+  const older: (string | undefined)[] = [undefined];
+  const opens = (address: string) =>
+    events.opened({ address } as AgentSession, {
+      ...{ agent: agentOf("pve1"), clusterName: "lab", software: "x", skewMs: 0, joinedBy: undefined },
+    });
+  const told = () =>
+    hub.state.history.events({ type: "agent.doubled" }, { limit: 10, cursor: undefined }).items.map(({ data }) => data);
+  for (let n = 0; n < 20; n++) opens("192.0.2.1");
+  assert.deepEqual(told(), []);
+  for (let n = 0; n < 20; n++) opens(n % 2 === 0 ? "192.0.2.2" : "192.0.2.1");
+  assert.deepEqual(told(), [{ node: "pve1", addresses: ["192.0.2.2", "192.0.2.1"] }]);
 });
 
 test("where nothing can be written an agent that goes is away all the same", (t) => {
