@@ -162,7 +162,7 @@ export const measuresSchema = z.object({
 });
 export type Measures = z.output<typeof measuresSchema>;
 
-/** `refused`: the node's rules or its state forbade it, nothing was begun. `interrupted`: the agent or node died in it. */
+/** `refused`: the node's rules or its state were in the way, before or after it began: no word against the backup. `interrupted`: the agent or node died in it. */
 export const restoreOutcomes = ["passed", "failed", "refused", "cancelled", "interrupted"] as const;
 
 export const restoreReportSchema = z.object({

@@ -57,7 +57,7 @@ export const italianProof: Readonly<Record<string, string>> = {
   "Read every byte": "Leggi ogni byte",
   "Read every byte first": "Prima leggi ogni byte",
   "Read its configuration": "Leggi la sua configurazione",
-  "Refused: nothing was begun": "Rifiutata: nulla è iniziato",
+  "Could not run: says nothing of the backup": "Non è stato possibile: non dice nulla del backup",
   "Remove now": "Rimuovi ora",
   "Restore speed": "Velocità di ripristino",
   "Restore test of {guest}": "Prova di ripristino di {guest}",

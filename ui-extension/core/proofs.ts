@@ -110,7 +110,7 @@ export function outcomeWords(run: Pick<RunView, "outcome">, t: Translate): strin
   const words: Record<NonNullable<RunView["outcome"]>, string> = {
     passed: t("Passed"),
     failed: t("Failed"),
-    refused: t("Refused: nothing was begun"),
+    refused: t("Could not run: says nothing of the backup"),
     cancelled: t("Cancelled"),
     interrupted: t("Interrupted: nobody can say"),
     expired: t("Never began: no node could in time"),
