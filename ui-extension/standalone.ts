@@ -1,8 +1,10 @@
 import { ownOrigin } from "./api.ts";
+import { countAlerts } from "./core/alerts.ts";
 import { keyInHash } from "./core/route.ts";
+import { pageTitle } from "./core/title.ts";
 import "./elements/proven-app.ts";
 import { HashNavigation } from "./hash-navigation.ts";
-import { language, preferredLanguage } from "./i18n.ts";
+import { language, preferredLanguage, t } from "./i18n.ts";
 import { LastStateKeeper } from "./last-state.ts";
 import { Panel } from "./panel.ts";
 import { BrowserApp } from "./push.ts";
@@ -36,6 +38,14 @@ showTheme();
 const panel = new Panel("", new HashNavigation(), ownOrigin, new LastStateKeeper());
 const browserApp = new BrowserApp(panel.api);
 panel.app = browserApp;
+const showTitle = () => {
+  const signedIn = panel.session.value.state === "signed-in";
+  const { picture } = panel.store;
+  const { open } = countAlerts(picture.value.alerts ?? []);
+  const title = signedIn ? pageTitle(panel.navigation.route.value.page, picture.value, open, t) : "Proven";
+  if (title !== document.title) document.title = title;
+};
+for (const one of [panel.navigation.route, panel.store.picture, panel.session, language]) one.subscribe(showTitle);
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "hidden") panel.keepState();
 });

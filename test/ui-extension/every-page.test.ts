@@ -163,7 +163,7 @@ test("markup in names, tags, pools, notes, task states, alerts, events and rules
     if (!namesNothing.has(name)) await shown.waitFor({ state: "attached" }).catch(() => silent.push(name));
     assert.equal(await page.locator("img").count(), 0, name);
     assert.equal(await page.locator("proven-app script").count(), 0, name);
-    assert.equal(await page.title(), "Proven", name);
+    assert.match(await page.title(), /Proven$/, name);
   });
   assert.deepEqual(silent, [], "pages that show nothing of it prove nothing");
   assert.deepEqual(
@@ -179,6 +179,6 @@ test("markup in what is searched and found stays text", async () => {
   await page.keyboard.type("onerror");
   await page.getByRole("dialog").getByRole("option").filter({ hasText: "<img src=x" }).first().waitFor();
   assert.equal(await page.locator("img").count(), 0);
-  assert.equal(await page.title(), "Proven");
+  assert.match(await page.title(), /Proven$/);
   await close();
 });

@@ -77,6 +77,23 @@ test("the link of npm start signs in, leaves no key in the address, and leads fr
   await close();
 });
 
+test("who follows a link by keyboard goes on at the page it led to, whose name the browser's tab tells", async () => {
+  const hub = await startHub();
+  const { page, close } = await visit(browser, hub);
+  await page.locator("proven-nodes").getByRole("link", { name: "pve1" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "pve1", exact: true }).waitFor();
+  assert.equal(await page.evaluate(() => document.querySelector("proven-app")?.shadowRoot?.activeElement?.localName), "main");
+  assert.equal(await page.title(), "pve1 · Proven");
+  await page.goBack();
+  await page.locator("proven-answers").waitFor();
+  assert.equal(await page.title(), "Proven");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("API key").waitFor();
+  assert.equal(await page.title(), "Proven");
+  await close();
+});
+
 test("on paper all charts of a page are drawn, also those that nobody has scrolled to", async () => {
   const hub = await startHub();
   const { page, close } = await visit(browser, hub);
@@ -137,7 +154,7 @@ test("a name full of markup stays text on every page", async () => {
   const { page, complaints, close } = await visit(browser, hub);
   await page.locator("proven-guests").getByText(evil).first().click();
   await page.getByRole("heading", { name: evil }).waitFor();
-  assert.equal(await page.title(), "Proven");
+  assert.equal(await page.title(), `100 ${evil} · Proven`);
   assert.equal(await page.locator("img").count(), 0);
   assert.deepEqual(complaints, []);
   await close();

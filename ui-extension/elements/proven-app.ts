@@ -30,6 +30,7 @@ export class ProvenApp extends PanelElement {
       /* What is not live is not green. */
       :host([past]) { --pv-ok: var(--pv-dim); --pv-ok-tint: var(--pv-unknown-tint); }
       main { padding: 8px 10px 24px; max-width: 1800px; margin: 0 auto; }
+      main:focus { outline: none; }
       @media (max-width: 560px) { main { padding: 6px 6px 20px; } }
     `,
   ];
@@ -39,6 +40,7 @@ export class ProvenApp extends PanelElement {
   declare open: "search" | "shortcuts" | undefined;
   #waiting = false;
   #stream = "";
+  #hadFocus = false;
   readonly #keys = (event: KeyboardEvent) => this.#onKeyDown(event);
 
   override connectedCallback(): void {
@@ -57,12 +59,21 @@ export class ProvenApp extends PanelElement {
   }
 
   protected override willUpdate(): void {
+    const root = this.renderRoot;
+    this.#hadFocus = root instanceof ShadowRoot && root.activeElement !== null;
     this.setAttribute("theme", this.themes.theme.value);
     this.setAttribute("lang", language.value);
     const { state } = this.panel.stream.state.value;
     this.toggleAttribute("past", state === "lost");
     if (state === "live" && this.#stream !== "live") retryPieces();
     this.#stream = state;
+  }
+
+  /** Whoever follows a link by keyboard goes on at the page it led to: the link itself is gone, and with it the focus. */
+  protected override updated(): void {
+    const root = this.renderRoot;
+    if (this.#hadFocus && root instanceof ShadowRoot && root.activeElement === null && this.open === undefined)
+      root.querySelector("main")?.focus({ preventScroll: true });
   }
 
   protected override render() {
@@ -72,7 +83,7 @@ export class ProvenApp extends PanelElement {
       html`
         <proven-header .panel=${panel} .themes=${this.themes} .embedded=${this.embedded} @command=${(event: CustomEvent<Command>) => this.run(event.detail)}></proven-header>
         ${panel.session.value.state === "signed-in" && panel.stream.state.value.state === "lost" ? html`<proven-lost .panel=${panel}></proven-lost>` : nothing}
-        <main>${this.#content()}</main>
+        <main tabindex="-1">${this.#content()}</main>
         ${this.#window()}
       `,
     );
