@@ -1,8 +1,8 @@
-import type { ClusterId, EntityKey, EpochMs, Vmid } from "#protocol/ids.ts";
+import { type ClusterId, type EntityKey, type EpochMs, type Vmid, vmidOfKey } from "#protocol/ids.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
 import type { FactSources, KnownGuest, ProofFacts, RunMemory } from "./core/fact-samples.ts";
 import { tellClusterFacts, tellGuestFacts } from "./core/fact-samples.ts";
-import type { OwnedGuest } from "./core/inventory.ts";
+import { guestsAmong } from "./core/inventory.ts";
 import type { BackupKnowledge } from "./core/protection.ts";
 import type { FrameNews, LiveTable, SeriesReader } from "./core/series.ts";
 
@@ -19,8 +19,6 @@ export type AlertFactsPorts = {
 
 /** All guests are looked at this often where nothing seems to have happened: ages grow, and what is not told for long is unknown. */
 const guestsAtLeastMs = 25_000;
-
-const guestPrefix = "guest/";
 
 /** Tells the rules the facts: of clusters and nodes each time, of guests only of those that something happened to, and now and then of all. */
 export class AlertFacts {
@@ -58,23 +56,14 @@ export class AlertFacts {
       const known: Map<number, KnownGuest> = this.known.get(cluster) ?? new Map();
       this.known.set(cluster, known);
       const turned = turnedIn.get(cluster);
-      for (const entity of turned ?? []) known.delete(vmidOf(entity));
+      for (const entity of turned ?? []) known.delete(vmidOfKey(entity) ?? Number.NaN);
       if (changed) for (const vmid of known.keys()) if (!owners.has(vmid as Vmid)) known.delete(vmid);
       const sources: FactSources = { ...backups, sight: { reader, live, now }, picture, refusing, ran, proofs, known, changed };
       const told = (entity: EntityKey, name: string, value: number, instance: string | null) =>
         sample(cluster, entity, name, instance, value, now);
       tellClusterFacts(sources, told);
       if (all) yield* tellGuestFacts(sources, owners.values(), told);
-      else if (turned !== undefined) yield* tellGuestFacts(sources, guestsOf(picture, turned), told);
+      else if (turned !== undefined) yield* tellGuestFacts(sources, guestsAmong(owners, turned), told);
     }
-  }
-}
-
-const vmidOf = (guest: EntityKey) => Number(guest.slice(guestPrefix.length)) as Vmid;
-
-function* guestsOf({ owners }: ClusterPicture, entities: Iterable<EntityKey>): Iterable<OwnedGuest> {
-  for (const entity of entities) {
-    const owned = owners.get(vmidOf(entity));
-    if (owned !== undefined) yield owned;
   }
 }

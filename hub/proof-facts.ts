@@ -1,4 +1,4 @@
-import type { NodeName } from "#protocol/ids.ts";
+import { type NodeName, vmidOfKey } from "#protocol/ids.ts";
 import type { AlertLoopPorts } from "./alert-loop.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
@@ -78,7 +78,8 @@ function strangersOf(picture: ProofFactsParts["picture"], { subject }: AlertReco
 /** Snapshot, verdict, the end of the log, and where to look; of the test that the alert is about. */
 function noteOf(book: RunBook, base: string, { rule, subject }: AlertRecord): string | undefined {
   if (rule !== "restore-test-failed") return undefined;
-  const test = book.proof(subject.cluster, Number(subject.entity.slice("guest/".length)))?.lastTest;
+  const vmid = vmidOfKey(subject.entity);
+  const test = vmid === undefined ? undefined : book.proof(subject.cluster, vmid)?.lastTest;
   if (test?.outcome !== "failed") return undefined;
   const run = `${base}/api/v1/restore-tests/${test.runId}`;
   const lines = [

@@ -1,6 +1,6 @@
 import { type RestoreMetricName, restoreMetrics } from "#protocol/guest-metrics.ts";
 import type { ClusterId, EntityKey, EpochMs, Vmid } from "#protocol/ids.ts";
-import { guestKey, parseVmid } from "#protocol/ids.ts";
+import { guestKey, vmidOfKey } from "#protocol/ids.ts";
 import type { Metric } from "#protocol/metrics.ts";
 import { isOfGuest } from "./core/proof.ts";
 import { historyOf, type RestoreFigure, type RestoreHistory } from "./core/restore-figures.ts";
@@ -97,7 +97,7 @@ export class RestoreSeries implements SeriesReader, SeriesRanker {
   }
 
   private own(cluster: ClusterId, entity: EntityKey, incarnation: number | undefined): SeriesInfo[] {
-    const vmid = vmidOf(entity);
+    const vmid = vmidOfKey(entity);
     const history = vmid === undefined ? none : this.historyOf(cluster, vmid);
     if (history.size === 0) return [];
     const newest = this.ports.store.incarnationOf(cluster, entity) ?? 1;
@@ -111,7 +111,7 @@ export class RestoreSeries implements SeriesReader, SeriesRanker {
   }
 
   private figuresOf({ cluster, entity, metric }: SeriesInfo): readonly RestoreFigure[] {
-    const vmid = vmidOf(entity);
+    const vmid = vmidOfKey(entity);
     const name = restoreIds.get(metric.id);
     return vmid === undefined || name === undefined ? [] : (this.historyOf(cluster, vmid).get(name) ?? []);
   }
@@ -126,9 +126,6 @@ export class RestoreSeries implements SeriesReader, SeriesRanker {
 
 const none: RestoreHistory = new Map();
 const nothing: readonly string[] = [];
-
-const vmidOf = (entity: EntityKey): Vmid | undefined =>
-  entity.startsWith("guest/") ? parseVmid(Number(entity.slice("guest/".length))) : undefined;
 
 /** Single values have no rate. */
 function columnsOf({ metric }: SeriesInfo, figures: readonly RestoreFigure[], range: SeriesRange): SeriesColumns {

@@ -1,9 +1,9 @@
 import type { StreamEvents, TaskView } from "#protocol/api.ts";
 import type { ClusterId, EntityKey, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
-import { guestKey, nodeKey } from "#protocol/ids.ts";
+import { guestKey, nodeKey, vmidOfKey } from "#protocol/ids.ts";
 import { type AgentStatus, type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, storagesOf } from "./core/cluster.ts";
 import { inHubTime } from "./core/freshness.ts";
-import { guestTitle, type OwnedGuest } from "./core/inventory.ts";
+import { guestsAmong, guestTitle, type OwnedGuest } from "./core/inventory.ts";
 import { oncePer } from "./core/once-per.ts";
 import type { AgentId, LiveTable, SeriesReader } from "./core/series.ts";
 import { type KnownGuest, type KnownNode, type KnownStorage, stepGuest, stepKnown, storageNews } from "./core/transitions.ts";
@@ -55,11 +55,9 @@ const batchMs = 1000;
 /** Nothing changes without an agent but by a command, which makes no haste then. */
 const idleMs = 30_000;
 
-const guestPrefix = "guest/";
-
 /** A list is the same one for all frames of a schema: it is gone through once. */
 const withoutGuests = oncePer((entities: readonly EntityKey[]): readonly EntityKey[] =>
-  entities.filter((entity) => !entity.startsWith(guestPrefix)),
+  entities.filter((entity) => vmidOfKey(entity) === undefined),
 );
 
 /** Looks a second after it came at what samples and inventories changed: tells events and duties, and what open panels have to redraw. */
@@ -172,7 +170,7 @@ export class WatchLoop {
     const isDirty = (entity: string) => all || dirty.has(entity as EntityKey);
     this.stepNodes(picture, watched, sight, isDirty, batch);
     yield;
-    yield* this.stepGuests(picture, watched, sight, all ? picture.owners.values() : dirtyGuests(picture, dirty), batch);
+    yield* this.stepGuests(picture, watched, sight, all ? picture.owners.values() : guestsAmong(picture.owners, dirty), batch);
     this.stepStorages(picture, watched, sight, isDirty, batch);
     yield;
     if (all) this.stepGone(picture, watched, sight.now, batch);
@@ -308,11 +306,3 @@ const silentMs = ({ newestFrame, clockSkewMs }: AgentStatus, now: EpochMs) =>
 /** What is the same is not stored again: memory that stays for ten seconds at a time is the dearest to free. */
 const sameKnown = (a: KnownGuest | undefined, b: KnownGuest) =>
   a !== undefined && a.state === b.state && a.unknown === b.unknown && a.node === b.node;
-
-function* dirtyGuests({ owners }: ClusterPicture, dirty: ReadonlySet<EntityKey>): Iterable<OwnedGuest> {
-  for (const entity of dirty) {
-    if (!entity.startsWith(guestPrefix)) continue;
-    const owned = owners.get(Number(entity.slice(guestPrefix.length)) as Vmid);
-    if (owned !== undefined) yield owned;
-  }
-}

@@ -78,7 +78,11 @@ export function entityKind(key: EntityKey): EntityKind {
   return (slash < 0 ? key : key.slice(0, slash)) as EntityKind;
 }
 
-export const guestKey = (vmid: Vmid) => `guest/${vmid}` as EntityKey;
+const guestPrefix = "guest/";
+export const guestKey = (vmid: Vmid) => `${guestPrefix}${vmid}` as EntityKey;
+/** The guest that a key names; undefined: it names something else. */
+export const vmidOfKey = (key: string): Vmid | undefined =>
+  key.startsWith(guestPrefix) ? parseVmid(key.slice(guestPrefix.length)) : undefined;
 export const nodeKey = (node: NodeName) => `node/${node}` as EntityKey;
 export const zpoolKey = (node: NodeName, pool: string) => `zpool/${node}/${pool}` as EntityKey;
 /** `id`: the disk's serial number, its device name where it tells none. */

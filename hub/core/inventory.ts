@@ -1,4 +1,4 @@
-import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
+import { type EntityKey, type EpochMs, type NodeName, type Vmid, vmidOfKey } from "#protocol/ids.ts";
 import type { GuestFacts, Inventory, RangeStranger } from "#protocol/inventory.ts";
 import type { AgentId } from "./series.ts";
 
@@ -30,6 +30,15 @@ export function stepInventory(
 /** A guest and the agent whose claim counts. */
 export type OwnedGuest = { facts: GuestFacts; owner: AgentInventory };
 export type Owners = ReadonlyMap<Vmid, OwnedGuest>;
+
+/** Those of these entities that are guests and have an owner. */
+export function* guestsAmong(owners: Owners, entities: Iterable<EntityKey>): Iterable<OwnedGuest> {
+  for (const entity of entities) {
+    const vmid = vmidOfKey(entity);
+    const owned = vmid === undefined ? undefined : owners.get(vmid);
+    if (owned !== undefined) yield owned;
+  }
+}
 
 /**
  * Each guest of one cluster once. Two agents list the same guest while it migrates, or when its node died and another took it over: the newer

@@ -5,9 +5,9 @@ import {
   entityKind,
   guestKey,
   nodeKey,
-  parseVmid,
   storageKey,
   thinpoolKey,
+  vmidOfKey,
   zpoolKey,
 } from "#protocol/ids.ts";
 import { byText } from "#protocol/order.ts";
@@ -77,7 +77,7 @@ export const sharedStorageIds = (names: ClusterNames, entity: EntityKey): string
 
 /** `qemu/100` needs the guest's type: undefined while no inventory has it. */
 export function guestId(names: ClusterNames, entity: EntityKey): string | undefined {
-  const vmid = parseVmid(entity.slice("guest/".length));
+  const vmid = vmidOfKey(entity);
   const owned = vmid === undefined ? undefined : names.picture.owners.get(vmid);
   return owned === undefined ? undefined : `${owned.facts.type}/${vmid}`;
 }

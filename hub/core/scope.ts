@@ -1,5 +1,5 @@
 import type { Scope } from "#protocol/alerting.ts";
-import type { ClusterId, EntityKey, EntityKind, NodeName } from "#protocol/ids.ts";
+import { type ClusterId, type EntityKey, type EntityKind, type NodeName, vmidOfKey } from "#protocol/ids.ts";
 import { oncePer } from "./once-per.ts";
 import { type Expression, parseExpression } from "./scope-expression.ts";
 
@@ -117,7 +117,7 @@ const fieldTests: Record<(Expression & { is: "test" })["field"], (facts: EntityF
   cluster: (facts, wanted) => same(facts.cluster, wanted),
   vmid: (facts, wanted) => {
     const [from, to = from] = wanted.split("..").map(Number);
-    const vmid = facts.kind === "guest" ? Number(facts.entity.slice("guest/".length)) : Number.NaN;
+    const vmid = vmidOfKey(facts.entity) ?? Number.NaN;
     return vmid >= (from ?? Number.NaN) && vmid <= (to ?? Number.NaN);
   },
 };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   entityKind,
+  guestKey,
   parseClusterId,
   parseEntityKey,
   parseEpochMs,
@@ -9,6 +10,9 @@ import {
   parseStorageId,
   parseUpid,
   parseVmid,
+  type Vmid,
+  vmidOfKey,
+  vmidRange,
 } from "#protocol/ids.ts";
 import { fc } from "../support/property.ts";
 
@@ -25,6 +29,12 @@ for (const [value, expected] of [
 ] as const) {
   test(`vmid ${JSON.stringify(value)} is ${expected ?? "refused"}`, () => assert.equal(parseVmid(value), expected));
 }
+
+test("the key of a guest names its vmid, and no other key names one", () => {
+  fc.assert(fc.property(fc.integer(vmidRange), (vmid) => assert.equal(vmidOfKey(guestKey(vmid as Vmid)), vmid)));
+  for (const key of ["guest/99", "guest/0100", "guest/", "guest/100x", "node/100", "storage/guest/100", "cluster", "100"])
+    assert.equal(vmidOfKey(key), undefined, key);
+});
 
 const names: [name: string, parse: (value: unknown) => string | undefined, good: string[], bad: string[]][] = [
   ["node", parseNodeName, ["pve1", "a", "Node-2"], ["", "-a", "a-", "a.b", "a".repeat(64)]],
