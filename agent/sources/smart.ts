@@ -104,7 +104,7 @@ export class SmartSource implements SlowSource {
     }
     const disks = [...this.disks.values()];
     this.problem = disks.find(({ failed }) => failed !== undefined)?.failed;
-    this.told.set(disks.map(factsOf));
+    this.told.set(distinct(disks).map(factsOf));
   }
 
   /** False: smartctl itself can't be run, so the other disks need not be tried. */
@@ -127,11 +127,22 @@ export class SmartSource implements SlowSource {
 
   put(table: SampleTable, { node }: Pick<NodeSight, "node">): void {
     const nowMs = this.clock.monotonicMs();
-    for (const disk of this.disks.values()) {
+    for (const disk of distinct([...this.disks.values()])) {
       if (disk.report === undefined || disk.answer.state === "none") continue;
       if (nowMs - disk.askedMs <= 2 * diskEveryMs) putDisk(table, node, disk, disk.report);
     }
   }
+}
+
+/** A disk once: namespaces of an NVMe disk and the paths to one of a SAN have names of their own and the same serial number. */
+function distinct(disks: readonly Disk[]): Disk[] {
+  const byId = new Map<string, Disk>();
+  for (const disk of disks) {
+    const id = diskId(disk.report, disk.name);
+    const known = byId.get(id);
+    if (known === undefined || (known.answer.state === "none" && disk.answer.state !== "none")) byId.set(id, disk);
+  }
+  return [...byId.values()];
 }
 
 const everyMsOf = ({ mute }: Disk) => (mute ? muteEveryMs : diskEveryMs);

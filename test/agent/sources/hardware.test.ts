@@ -107,6 +107,28 @@ test("a disk that stops answering keeps its name, has no values, and is asked on
   assert.deepEqual(await later(24 * 60), ["/dev/sda", "/dev/sdb"]);
 });
 
+test("a disk that has several names is one disk, by the first of them that answers", async (t) => {
+  const node = new RecordedNode(t, { pve: false });
+  for (const name of ["nvme0n1", "nvme0n2", "sda", "sdb"]) node.write(`sys/block/${name}/device/model`, "x\n");
+  const stdout = JSON.stringify({ smart_status: { passed: true }, serial_number: "S1" });
+  const other = JSON.stringify({ smart_status: { passed: false }, serial_number: "S2" });
+  const run: RunCommand = async (_file, args) => ({
+    ok: true,
+    stdout: args.at(-1)?.startsWith("/dev/nvme") ? stdout : other,
+    stderr: "",
+    code: 0,
+  });
+  const source = new SmartSource(node.root, new NowReader(node.root), run, new FakeClock());
+  await source.refresh();
+  assert.deepEqual(
+    source.told.value.map(({ id, name }) => [id, name]),
+    [
+      ["S1", "nvme0n1"],
+      ["S2", "sda"],
+    ],
+  );
+});
+
 test("a disk is named by its serial number in letters a key may have, else by its device", () => {
   const report = (serial: string) => {
     const answer = smart({ smart_status: { passed: true }, serial_number: serial });
