@@ -140,7 +140,7 @@ export const italianSentences: Readonly<Record<string, string>> = {
   "Disk {name} on {node} has used {value} of its rated life":
     "Il disco {name} su {node} ha consumato il {value} della vita prevista",
   "Ceph of {name} says {value}": "Ceph di {name} dice {value}",
-  "Ceph of {name} has said {value} for an hour": "Ceph di {name} dice {value} da un'ora",
+  "Ceph of {name} has said {value} for an hour or more": "Ceph di {name} dice {value} da un'ora o più",
   "{name} has no backup of the run that was due {value} ago": "{name} non ha il backup che era dovuto {value} fa",
   "The newest backup job on {name} ended with errors: at least one of its guests has no new backup":
     "L'ultimo job di backup su {name} è finito con errori: almeno un suo guest non ha un nuovo backup",
@@ -177,7 +177,7 @@ export const italianSentences: Readonly<Record<string, string>> = {
   "{name} should start with {node} and does not run": "{name} dovrebbe partire con {node} e non gira",
   "{name} on {node} halted on an I/O error": "{name} su {node} si è bloccato per un errore di I/O",
   "{name}: HA says {value}": "{name}: HA dice {value}",
-  "{name} has used {value} of its CPUs for half an hour": "{name} usa il {value} delle sue CPU da mezz'ora",
+  "{name} has used {value} of its CPUs for half an hour or more": "{name} usa il {value} delle sue CPU da mezz'ora o più",
   "{name} uses {value} of its memory (ZFS' cache gives way, and is counted)":
     "{name} usa il {value} della sua memoria (la cache di ZFS cede il posto, ed è contata)",
   "All work on {name} waits for memory {value} of the time":

@@ -163,7 +163,7 @@ export const dataRules: readonly Row[] = [
     severity: "warning",
     condition: state("ceph_health", "HEALTH_WARN"),
     forSec: 3600,
-    text: "Ceph of {name} has said {value} for an hour",
+    text: "Ceph of {name} has said {value} for an hour or more",
     remedy: "ceph health detail.",
   },
 ];

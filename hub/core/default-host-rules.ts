@@ -133,7 +133,7 @@ export const resourceRules: readonly Row[] = [
     condition: above("cpu", 0.95, 0.85),
     forSec: 1800,
     clearForSec: 300,
-    text: "{name} has used {value} of its CPUs for half an hour",
+    text: "{name} has used {value} of its CPUs for half an hour or more",
     remedy: "Move guests, or find the one that needs so much.",
   },
   {
