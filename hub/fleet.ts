@@ -4,6 +4,7 @@ import type { Inventory } from "#protocol/inventory.ts";
 import { limits } from "#protocol/limits.ts";
 import type { Duty } from "#protocol/messages.ts";
 import { leaveFormerClusters } from "./agent-keys.ts";
+import { type SavedAgent, saveAgents } from "./agent-memory.ts";
 import { type AgentStatus, type ClusterPicture, speaks } from "./core/cluster.ts";
 import { assignDuties, dutiesOf, dutyGraceMs, type Holders } from "./core/duties.ts";
 import {
@@ -20,24 +21,11 @@ import {
 import { type AgentId, agentKey, type LiveTable } from "./core/series.ts";
 import { isTestGuest } from "./core/test-guest.ts";
 import type { Journal } from "./journal.ts";
-import type { SessionInfo } from "./link/session.ts";
+import type { SessionInfo } from "./link/session-ports.ts";
 import type { Clock } from "./ports.ts";
 import type { StateStore } from "./store/state.ts";
 
-type Member = {
-  agent: AgentId;
-  revoked: boolean;
-  software: string | null;
-  connected: boolean;
-  connectedAt: EpochMs | null;
-  lastSeenAt: EpochMs | null;
-  skewMs: number | null;
-  inventory: AgentInventory | undefined;
-  /** The inventory is newer than what is stored. */
-  unsaved: boolean;
-  /** When it was last here, and by what, is newer than what is stored. */
-  unsavedSeen: boolean;
-};
+type Member = SavedAgent & { revoked: boolean; connected: boolean };
 
 type Vanished = { guest: OwnedGuest; since: EpochMs };
 type Cluster = {
@@ -54,8 +42,6 @@ type Cluster = {
 const skewShownMs = 500;
 /** A member may be away so long before nothing follows from it any more but that it is. */
 const settlingMs = dutyGraceMs + 5000;
-
-const observed = { actor: "hub", reason: "observed" };
 
 export type FleetPorts = { state: StateStore; live: LiveTable; clock: Clock; journal: Journal };
 
@@ -274,36 +260,10 @@ export class Fleet {
     return revoked;
   }
 
-  /**
-   * Writes what agents said of themselves, in one transaction: a sync of the disk for each agent would hold the hub up. After `budgetMs` the rest
-   * waits for the next time.
-   */
+  /** Writes what agents said of themselves. After `budgetMs` the rest waits for the next time. */
   save(budgetMs = Number.POSITIVE_INFINITY): void {
     const members = [...this.clusters.values()].flatMap((cluster) => [...cluster.members.values()]);
-    const unsaved = members.filter(({ unsaved, unsavedSeen }) => unsaved || unsavedSeen);
-    if (unsaved.length === 0) return;
-    const { state, clock } = this.ports;
-    const until = clock.monotonicMs() + budgetMs;
-    const written: Member[] = [];
-    state.together(() => {
-      for (const member of unsaved) {
-        if (written.length > 0 && clock.monotonicMs() >= until) return;
-        this.write(member);
-        written.push(member);
-      }
-    });
-    for (const member of written) Object.assign(member, { unsaved: false, unsavedSeen: false });
-  }
-
-  private write({ agent, software, connectedAt, lastSeenAt, skewMs, inventory, unsaved, unsavedSeen }: Member): void {
-    const { state } = this.ports;
-    const key = agentKey(agent);
-    if (unsavedSeen && software !== null && connectedAt !== null && lastSeenAt !== null) {
-      state.put("agentSeen", key, { software, connectedAt, lastSeenAt, clockSkewMs: skewMs }, observed);
-    }
-    if (unsaved && inventory !== undefined) {
-      state.put("inventory", key, { ...inventory, claims: { ...inventory.claims } }, observed);
-    }
+    saveAgents(this.ports, members, budgetMs);
   }
 
   private stepOwners(id: ClusterId, newcomers: ReadonlySet<NodeName>, now: EpochMs): void {

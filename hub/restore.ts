@@ -21,7 +21,7 @@ import { testGuestsOf } from "./core/test-guest.ts";
 import { neededMs } from "./core/verify-policy.ts";
 import { windowSpan } from "./core/window.ts";
 import type { Journal } from "./journal.ts";
-import type { SessionEvents } from "./link/session.ts";
+import type { SessionEvents } from "./link/session-ports.ts";
 import { type OperationPorts, Operations } from "./operations.ts";
 import { after, type Clock } from "./ports.ts";
 import { proofFacts } from "./proof-facts.ts";

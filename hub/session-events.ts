@@ -15,7 +15,7 @@ import type { Journal } from "./journal.ts";
 import type { FrontDesk } from "./link/front-desk.ts";
 import type { LoginAsks } from "./link/login-asks.ts";
 import type { LinkServer } from "./link/server.ts";
-import type { SessionEvents } from "./link/session.ts";
+import type { SessionEvents } from "./link/session-ports.ts";
 import { describeError } from "./log.ts";
 import type { Clock, Log } from "./ports.ts";
 import type { TaskBook } from "./task-book.ts";

@@ -10,7 +10,8 @@ import type { OperationType } from "../operations.ts";
 import { after } from "../ports.ts";
 import type { SendLogin } from "./login-asks.ts";
 import { MessageTurns } from "./message-turns.ts";
-import { AgentSession, type SessionPorts } from "./session.ts";
+import { AgentSession } from "./session.ts";
+import type { SessionPorts } from "./session-ports.ts";
 
 /** Sessions one hub holds: 200 nodes, and those that reconnect before their old session is known to be dead. */
 const sessionsMax = 1000;
