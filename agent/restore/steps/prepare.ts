@@ -3,6 +3,7 @@ import { type BackedUpConfig, parseBackedUpConfig } from "../../core/restore/bac
 import { planContainer } from "../../core/restore/isolate-container.ts";
 import { planVm } from "../../core/restore/isolate-vm.ts";
 import type { Isolation, IsolationPlan } from "../../core/restore/isolation.ts";
+import { restoreCause } from "../../core/restore/node-fault.ts";
 import {
   type DiskNeeds,
   diskNeeds,
@@ -42,14 +43,19 @@ export async function locate({ view, test }: Preparing): Promise<StepResult<Back
 export async function readConfiguration({ view, test }: Preparing): Promise<StepResult<Configuration>> {
   const answer = await view.ask("/vzdump/extractconfig", { volume: test.backup.volid });
   if (!answer.ok) {
-    const failed = `The backup's configuration can't be read: ${answer.problem}`;
-    return answer.unanswered === true ? refuse(failed) : { failed };
+    const failed = `The backup's configuration can't be read: ${keyMissing(answer.problem)}${answer.problem}`;
+    const isNodes = answer.unanswered === true || restoreCause(answer.problem, []) !== undefined;
+    return isNodes ? refuse(failed) : { failed };
   }
   if (typeof answer.value !== "string" || answer.value.trim() === "") return { failed: "The backup holds no configuration" };
   const config = parseBackedUpConfig(test.type, answer.value);
   const digest = createHash("sha256").update(answer.value).digest("hex");
   return { value: { config, digest, needs: diskNeeds(config) } };
 }
+
+/** proxmox-backup's `pbs-datastore/src/manifest.rs` check_fingerprint; not recorded. Nobody in this cluster can restore it then. */
+const keyMissing = (problem: string) =>
+  /\b(missing|wrong) key - manifest/.test(problem) ? "it is encrypted, and its storage has not the right key here: " : "";
 
 /** Whether this node can and may do it now; nothing is begun. */
 export async function preflight(preparing: Preparing, configuration: Configuration): Promise<StepResult<Place>> {

@@ -125,6 +125,34 @@ test("a guest that gets less memory than it has at home: the record says so, as 
   assert.equal(preflight?.reason, "Test guest 990000 on local-lvm, with 512 of its 1024 MiB of memory");
 });
 
+for (const [what, reason, outcome, told] of [
+  [
+    "a backup that is encrypted with a key that this cluster lacks",
+    "missing key - manifest was created with key 5f:a2:11",
+    "failed",
+    /^The backup's configuration can't be read: it is encrypted, and its storage has not the right key here: missing key - /,
+  ],
+  [
+    "a Backup Server that is lost before the backup's configuration is read",
+    "Error: error trying to connect: tcp connect error: Connection refused (os error 111)",
+    "refused",
+    /^The backup's configuration can't be read: Error: error trying to connect/,
+  ],
+] as const) {
+  test(`${what}: ${outcome}`, async (t) => {
+    const node = await startRestoreNode(t);
+    const { api } = node.ports;
+    const get: typeof api.get = async (path, ...rest) =>
+      path.endsWith("/extractconfig") ? { ok: false, error: { status: 500, reason, errors: {} } } : api.get(path, ...rest);
+    const agent = startOperations(node, { api: { ...api, get } });
+    const id = newId();
+    agent.start(id, { kind: "restore-test", params: plantTest(node, "qemu") });
+    const report = await agent.report(id);
+    assert.equal(report.outcome, outcome);
+    assert.match(report.reason, told);
+  });
+}
+
 /** How far that step was said to be, in the order in which it was said. */
 function fractionsIn(said: readonly Message[], wanted: string): number[] {
   let step: unknown;
