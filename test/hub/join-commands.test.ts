@@ -77,6 +77,7 @@ test("agents are listed for scripts with when they were last connected", async (
   const listed = async () => JSON.parse((await run("agent list --json"))[0] ?? "")[0];
   assert.equal((await listed()).connectedAt, null);
   hub.fleet.opened({ agent: agentOf("pve1"), clusterName: "lab", software: "proven-agent/1", skewMs: 0, joinedBy: undefined });
+  hub.fleet.save();
   assert.deepEqual(await listed(), {
     id: `${cluster}/pve1`,
     cluster,
