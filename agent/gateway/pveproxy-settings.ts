@@ -64,7 +64,7 @@ function add(list: BlockList, entry: string): void {
     list.addSubnet("::", 0, "ipv6");
     return;
   }
-  const [first = "", last] = entry.split(/\s*-\s*/);
+  const [first = "", last] = entry.split("-").map((one) => one.trim());
   const [start = "", prefix] = first.split("/");
   // Net::IP takes 10/8 for 10.0.0.0/8.
   const address = /^\d+(\.\d+){0,2}$/.test(start) ? [...start.split("."), "0", "0", "0"].slice(0, 4).join(".") : start;
