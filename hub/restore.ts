@@ -48,8 +48,8 @@ export type RestorePorts = {
   backups(picture: ClusterPicture, vmid?: number): BackupView[];
   /** Each guest of the picture with its proof, by vmid; without templates and our own test guests. */
   proofs(picture: ClusterPicture, now: EpochMs): GuestProofView[];
-  /** Backups that a test of this guest on that node would meet now, kept as long as asked: a sentence. Undefined: none. */
-  backupsMet(picture: ClusterPicture, owned: OwnedGuest, node: NodeName, keepSec: number): string | undefined;
+  /** Of a test ordered by hand that has not ended: a backup that would meet the test guest, a sentence. Undefined: none. */
+  backupsMet(run: Run): string | undefined;
   /** Checks that policies define for this guest. */
   checksOf(picture: ClusterPicture, owned: OwnedGuest): RestoreCheck[];
   /** What its tests measured last. */
@@ -123,9 +123,14 @@ export function openRestore(parts: RestoreParts): RunningRestore {
     ...knowledgeOf({ ...parts, book, catalogue, verify }),
     verify,
     facts: proofFacts({ book, catalogue, verify, figures, base: parts.base, picture: parts.picture }),
-    backupsMet: ({ cluster }, { facts }, node, keepSec) => {
-      const { lastGood, lastTest } = book.proof(cluster, facts.vmid) ?? {};
-      const needMs = neededMs({ usualMs: lastGood?.durationMs ?? lastTest?.durationMs }) + keepSec * 1000;
+    backupsMet: (run) => {
+      const { cluster, guest, operation, policy } = run;
+      const isTest = operation.kind === "restore-test" || operation.kind === "restore-plan";
+      if (!isTest || guest === null || policy !== null || run.state === "finished") return undefined;
+      const node = run.node ?? run.nodes[0] ?? parts.picture(cluster)?.owners.get(guest.vmid as Vmid)?.owner.agent.node;
+      if (node === undefined) return undefined;
+      const { lastGood, lastTest } = book.proof(cluster, guest.vmid) ?? {};
+      const needMs = neededMs({ usualMs: lastGood?.durationMs ?? lastTest?.durationMs }) + operation.params.keepSec * 1000;
       return meets(cluster, node, { needMs, endBy: Number.POSITIVE_INFINITY });
     },
     checksOf: ({ cluster }, owned) => verify.checksOf(cluster, owned),

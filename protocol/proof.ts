@@ -127,7 +127,7 @@ export const runDetailSchema = runViewSchema.extend({
   /** Of a dry run: `restorePlanSchema`. Of an archive check: `archiveReportSchema`. */
   plan: z.record(z.string(), z.unknown()).nullable(),
   archive: z.record(z.string(), z.unknown()).nullable(),
-  /** In the answer to its order: a backup that would meet the test guest, and what that does. A policy waits then; who orders by hand decides. */
+  /** Of a test ordered by hand that has not ended: a backup that would meet the test guest, and what that does. A policy waits then; who orders by hand decides. */
   warning: z.string().optional(),
 });
 export type RunDetail = z.infer<typeof runDetailSchema>;

@@ -131,6 +131,10 @@ export function restoreRoutes(app: HubApp, ports: HttpPorts, restore: RestorePor
     const seen = seenBy(c, ports);
     return found(run !== undefined && seen.entity(run.cluster, runEntity(run)) ? run : undefined, `run ${id}`);
   };
+  const detailOf = (run: Run) => {
+    const warning = restore.backupsMet(run);
+    return { ...book.detail(run), ...(warning !== undefined && { warning }) };
+  };
 
   app.openapi(routes.list, (c) => {
     const { limit, cursor, ...filter } = c.req.valid("query");
@@ -168,12 +172,9 @@ export function restoreRoutes(app: HubApp, ports: HttpPorts, restore: RestorePor
       expiresAt: (ports.clock.now() + asked.expiresInSec * 1000) as EpochMs,
       nodes: nodesOf(asked),
     });
-    const isTest = asked.kind === "restore-test" || asked.kind === "restore-plan";
-    const [node = owned.owner.agent.node] = run.nodes;
-    const warning = isTest ? restore.backupsMet(picture, owned, node, asked.keepSec) : undefined;
-    return c.json({ ...book.detail(run), ...(warning !== undefined && { warning }) }, 201);
+    return c.json(detailOf(run), 201);
   });
-  app.openapi(routes.one, (c) => c.json(book.detail(seenRun(c, c.req.valid("param").id)), 200));
+  app.openapi(routes.one, (c) => c.json(detailOf(seenRun(c, c.req.valid("param").id)), 200));
   app.openapi(routes.cancel, async (c) => {
     const run = seenRun(c, c.req.valid("param").id);
     await c.get("caller").ask(run.cluster, actPermissions(run));

@@ -173,6 +173,7 @@ export class ProvenRun extends PanelElement {
 
   #proven(run: RunDetail) {
     const lines = [
+      ...(run.warning === undefined ? [] : [run.warning]),
       ...run.slower.map((one) => slowerWords(one, t)),
       ...run.leftovers.map((one) => t("Left behind: {what}", { what: one })),
       ...(run.state === "finished" ? run.notProven.map((one) => t("Not proven: {what}", { what: one })) : []),

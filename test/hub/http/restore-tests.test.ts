@@ -80,9 +80,13 @@ test("who orders a test by hand is told of the backup job that would take the te
   const guests = [{ vmid: 100, name: "web" }];
   const soon = new Date(hub.clock.now() + 12 * 60_000).toISOString().slice(11, 16);
   hub.fleet.inventory(agent, inventoryOf({ guests, backupJobs: [{ ...job, schedule: soon }] }));
-  const warned = async (body: object) => (await ask("root@pam", "POST", "restore-tests", { vmid: 100, ...body })).json.warning;
+  const ordered = async (body: object) => (await ask("root@pam", "POST", "restore-tests", { vmid: 100, ...body })).json;
+  const warned = async (body: object) => (await ordered(body)).warning;
   const warning = "The backup job backup-all takes every guest of pve1 and starts in 12 min: it would take the test guest too";
-  assert.equal(await warned({}), warning);
+  const { id } = await ordered({});
+  assert.equal((await ask("root@pam", "GET", `restore-tests/${id}`)).json.warning, warning);
+  await ask("root@pam", "DELETE", `restore-tests/${id}`);
+  assert.equal((await ask("root@pam", "GET", `restore-tests/${id}`)).json.warning, undefined, "it has ended");
   assert.equal(await warned({ kind: "restore-plan" }), warning);
   assert.equal(await warned({ kind: "archive-check" }), undefined);
 });
