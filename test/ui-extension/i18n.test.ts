@@ -98,6 +98,10 @@ test("what the hub says of an alert is told in Italian, with its names and value
     ["/srv of web01 (VM 100) is 91 % full", "/srv di web01 (VM 100) è pieno al 91 %"],
     ["web01 (VM 100) stopped on pve3 and nobody asked it to", "web01 (VM 100) si è fermato su pve3 e nessuno l'ha chiesto"],
     ["Alert Storage filling: Storage nfs1 is 91 % full", "Allarme Storage che si riempie: Lo storage nfs1 è pieno al 91 %"],
+    [
+      "Alert Guest stopped by itself: web01 (VM 100) stopped on pve3 and nobody asked it to",
+      "Allarme Guest fermatosi da sé: web01 (VM 100) si è fermato su pve3 e nessuno l'ha chiesto",
+    ],
     ["VM 100 (web01) stopped on pve3", "VM 100 (web01) si è fermato su pve3"],
     ["A sentence of a rule of one's own", "A sentence of a rule of one's own"],
     ["{name} of {value} $& (x", "{name} of {value} $& (x"],

@@ -8,6 +8,8 @@ const remembered = 1000;
 /** Values that are words themselves: an event tells the sentence of its alert. */
 const spoken: ReadonlySet<string> = new Set(["rule", "text"]);
 
+const tellsAnother = ({ names }: Sentence) => names.some((name) => spoken.has(name));
+
 const quoted = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 function sentenceOf([english, other]: [string, string]): Sentence {
@@ -21,12 +23,13 @@ function sentenceOf([english, other]: [string, string]): Sentence {
 
 /**
  * Also gives sentences in another language that somebody has already filled in: what the hub says of an alert comes as a whole. `sentences`: by the
- * English one, with its `{names}`. Of several that fit, the one with most words of its own counts. What fits none stays as it is.
+ * English one, with its `{names}`. Of several that fit, one that tells another counts, as that one's words are in it too; else the one with most words
+ * of its own. What fits none stays as it is.
  */
 export function withSentences(t: Translate, sentences: Readonly<Record<string, string>>): Translate {
   const all = Object.entries(sentences)
     .map(sentenceOf)
-    .sort((a, b) => b.fixed - a.fixed);
+    .sort((a, b) => Number(tellsAnother(b)) - Number(tellsAnother(a)) || b.fixed - a.fixed);
   const known = new Map<string, string>();
   const find = (text: string): string => {
     for (const { pattern, names, other } of all) {
