@@ -22,8 +22,11 @@ export function createRunCommand({ path, kill = killHard }: { path: string; kill
         resolve({ ok: false, problem: `${file}: ${problemOf(error, maxBytes)}` });
       });
       const timer = setTimeout(() => {
-        stuck.add(command);
-        child.once("exit", () => stuck.delete(command));
+        // It may have ended long ago, and a child of its own holds the pipe: no `exit` comes any more.
+        if (child.exitCode === null && child.signalCode === null) {
+          stuck.add(command);
+          child.once("exit", () => stuck.delete(command));
+        }
         kill(child);
         // Its pipes would keep this process alive as long as the child hangs.
         child.stdout?.destroy();

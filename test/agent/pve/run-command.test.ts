@@ -60,6 +60,16 @@ test("a command that no signal ends is not started a second time while it is the
   left.at(-1)?.kill("SIGKILL");
 });
 
+test("a command that ended, but whose child holds on to its output, is started again the next time", async (context) => {
+  const node = new RecordedNode(context, { pve: false });
+  node.write("bin/tool", `#!/bin/sh\necho started >>${node.root}/starts\nsleep 1 &\n`);
+  chmodSync(join(node.root, "bin/tool"), 0o755);
+  const lab = createRunCommand({ path: `${node.root}/bin:/usr/bin:/bin` });
+  await lab("tool", [], { timeoutMs: 300 });
+  await lab("tool", [], { timeoutMs: 300 });
+  assert.equal(readFileSync(join(node.root, "starts"), "utf8"), "started\nstarted\n");
+});
+
 test("endless output ends at its limit", async () => {
   assert.deepEqual(await run("yes", [], { maxBytes: 1000 }), { ok: false, problem: "yes: more than 1000 bytes of output" });
 });
