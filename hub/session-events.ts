@@ -36,7 +36,7 @@ export type SessionEventPorts = {
   troubles: Troubles;
   log: Log;
   /** Late, because the link needs these events first. */
-  link(): Pick<LinkServer, "register" | "unregister">;
+  link(): Pick<LinkServer, "register" | "unregister" | "isHere">;
   welcomed(agent: AgentId): void;
   told(agent: AgentId, body: MessageOf<"outlet.told">["body"]): void;
   logins: Pick<LoginAsks, "answered" | "lost">;
@@ -85,7 +85,10 @@ export function sessionEvents({
     closed(session, agent, why) {
       if (agent === undefined || !link().unregister(agent, session)) return;
       logins.lost(agent);
-      leave(() => fleet.closed(agent, why));
+      // Its next session may have been let in while this end waited behind its hello.
+      leave(() => {
+        if (!link().isHere(agent)) fleet.closed(agent, why);
+      });
     },
     welcomed,
     told,

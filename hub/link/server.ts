@@ -74,6 +74,10 @@ export class LinkServer {
     return true;
   }
 
+  isHere(agent: AgentId): boolean {
+    return this.byAgent.has(agentKey(agent));
+  }
+
   sendDuties(agent: AgentId, duties: readonly Duty[]): void {
     this.byAgent.get(agentKey(agent))?.sendDuties(duties);
   }

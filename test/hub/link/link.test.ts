@@ -312,6 +312,7 @@ test("who guesses at joining has to wait a minute, and an agent from the same ad
 /** What sessions tell, without sockets. `turn` gives the desk its next turn. */
 function openEvents(t: TestContext, together?: (work: () => void) => void, register: LinkServer["register"] = () => undefined) {
   const hub = testHub(t);
+  const here = new Map<string, AgentSession>();
   const turns: (() => void)[] = [];
   const desk = new FrontDesk({
     together: together ?? ((work) => hub.journal.together(work)),
@@ -322,13 +323,23 @@ function openEvents(t: TestContext, together?: (work: () => void) => void, regis
     ...hub,
     desk,
     troubles: new Troubles(),
-    link: () => ({ register, unregister: () => true }),
+    link: () => ({
+      register(agent, session) {
+        here.set(agent.node, session);
+        return register(agent, session);
+      },
+      unregister: ({ node }) => {
+        here.delete(node);
+        return true;
+      },
+      isHere: ({ node }) => here.has(node),
+    }),
     welcomed: () => undefined,
     told: () => undefined,
     logins: { answered: () => false, lost: () => undefined },
     restore: hub.restore.session,
   });
-  return { hub, events, turn: () => turns.shift()?.() };
+  return { hub, events, desk, turn: () => turns.shift()?.() };
 }
 const session = {} as AgentSession; // nobody asks it anything here
 
@@ -343,6 +354,16 @@ test("agents that all go at once, as when a switch fails, are told away by one w
     [["agent.away pve1", "agent.away pve2", "agent.away pve3"]],
   );
   assert.equal(hub.fleet.counts().connected, 0);
+});
+
+test("an agent that is back before the end of its last session was told is connected, not away", (t) => {
+  const { hub, events, desk, turn } = openEvents(t);
+  const agent = connect(hub, "pve1");
+  const hello = { agent, clusterName: "lab", software: "x", skewMs: 0, joinedBy: undefined };
+  desk.enter({ decide: () => void events.opened(session, hello), tell: () => undefined });
+  events.closed({} as AgentSession, agent, "connection closed (1006)");
+  turn();
+  assert.equal(hub.fleet.counts().connected, 1);
 });
 
 test("two machines that take turns as one agent, as after a disk was copied, are told of once; one whose network blinks is not", (t) => {

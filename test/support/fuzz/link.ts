@@ -67,7 +67,7 @@ export function openLink(t: Pick<TestContext, "after">) {
     journal: hub.journal,
     troubles: new Troubles(),
     log: (_, line) => problems.push(line),
-    link: () => ({ register: () => undefined, unregister: () => true }),
+    link: () => ({ register: () => undefined, unregister: () => true, isHere: () => false }),
     welcomed: () => undefined,
     told: () => undefined,
     logins: { answered: () => false, lost: () => undefined },
