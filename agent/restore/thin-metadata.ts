@@ -6,6 +6,9 @@ import type { RestorePorts } from "./ports.ts";
 /** Beyond it a pool is close to where the kernel stops it, and every guest on it. */
 const metadataMost = 0.9;
 
+/** LVM reckons 64 bytes of metadata for each chunk of data (lvm2 lib/metadata/thin_manip.c), and none is smaller than 64 KiB. */
+const dataPerMetadata = 65_536 / 64;
+
 /**
  * Why a storage on an LVM-thin pool must not take so many bytes; undefined: it can, or is none. PVE tells how much data is free, and nothing of the
  * metadata: it grows with what is written, and what has none of it left takes production along.
@@ -25,10 +28,15 @@ export async function thinMetadataProblem(
   return metadataProblem(storage, pool, bytes);
 }
 
-/** It is taken to grow as it did with what is there. Unknown figures count as full. */
+/**
+ * It is taken to grow as it did with what is there, and by no more than its format can: of a pool that is nearly empty most of what is used is not for
+ * its data. Unknown figures count as full.
+ */
 export function metadataProblem(storage: string, pool: Thinpool, bytes: number): string | undefined {
-  const { vg, lv, size, data, metadata } = pool;
-  const after = metadata + (data > 0 ? (bytes / size) * (metadata / data) : 0);
+  const { vg, lv, size, data, metadata, metadataSize } = pool;
+  const asBefore = data > 0 ? (bytes / size) * (metadata / data) : Number.POSITIVE_INFINITY;
+  const most = metadataSize > 0 ? bytes / dataPerMetadata / metadataSize : Number.POSITIVE_INFINITY;
+  const after = metadata + Math.min(asBefore, most);
   if (after <= metadataMost) return undefined;
   return `${storage} lies on the thin pool ${vg}/${lv}, whose metadata is ${percent(metadata)} full and would be ${percent(after)}: a pool without any stops all of its guests`;
 }

@@ -15,6 +15,13 @@ test("a thin pool whose metadata a test would fill takes none: the guests of pro
   assert.equal(metadataProblem("local-lvm", { ...pool, data: 0, metadata: 0.01 }, 500 * gib), undefined);
 });
 
+test("a pool that holds next to nothing takes a test: what its metadata has used from the start is not what data costs", () => {
+  const fresh = { ...pool, size: 340 * gib, data: 0.001, metadata: 0.005, metadataSize: 3.4 * gib };
+  assert.equal(metadataProblem("local-lvm", fresh, 200 * gib), undefined);
+  const tight = { ...fresh, metadataSize: gib / 8 };
+  assert.match(metadataProblem("local-lvm", { ...tight, data: 0 }, 200 * gib) ?? "", /is 1 % full and would be 157 %:/);
+});
+
 test("only a storage on a thin pool is asked for it, and one that nobody can look into takes no test", async (t) => {
   const root = temporaryDir(t);
   mkdirSync(join(root, "etc/pve"), { recursive: true });
