@@ -121,7 +121,13 @@ export class ThinpoolSource implements SlowSource {
     if (pools === undefined) return;
     this.close = needsCloseLook(this.pools, pools);
     this.pools = pools;
-    this.told.set(pools.map(({ vg, lv }) => ({ vg: vg.slice(0, 127), lv: lv.slice(0, 127) })).slice(0, 64));
+    const names = pools.map(({ vg, lv }) => ({ vg: vg.slice(0, 127), lv: lv.slice(0, 127) }));
+    // Of a volume group that can't be read nobody knows that its pools are gone: what fires for them must not end with it.
+    const missed =
+      this.problem === undefined
+        ? []
+        : this.told.value.filter(({ vg, lv }) => !names.some((one) => one.vg === vg && one.lv === lv));
+    this.told.set([...names, ...missed].slice(0, 64));
   }
 
   put(table: SampleTable, { node }: Pick<NodeSight, "node">): void {

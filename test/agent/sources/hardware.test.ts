@@ -160,6 +160,24 @@ test("lvs: one volume group that can't be read is told, and costs the others not
   assert.equal(source.problem, undefined);
 });
 
+test("lvs: a pool of a volume group that can't be read any more is not told to be gone, one that lvs no longer finds is", async () => {
+  const both = [
+    lv("pve", "data", "twi-aotz--", "5000", "", "41.50", "76.25"),
+    lv("san", "fast", "twi-aotz--", "5000", "", "95.00", "20.00"),
+  ];
+  const report = (volumes: readonly string[]) => `{"report":[{"lv":[${volumes}]}]}`;
+  let answer: Awaited<ReturnType<RunCommand>> = { ok: true, code: 0, stdout: report(both), stderr: "" };
+  const source = new ThinpoolSource("/nowhere", async () => answer);
+  const told = async (code: number, volumes: readonly string[]) => {
+    answer = { ok: true, code, stdout: report(volumes), stderr: "" };
+    await source.refresh();
+    return source.told.value.map(({ vg }) => vg);
+  };
+  assert.deepEqual(await told(0, both), ["pve", "san"]);
+  assert.deepEqual(await told(5, both.slice(0, 1)), ["pve", "san"]);
+  assert.deepEqual(await told(0, both.slice(0, 1)), ["pve"]);
+});
+
 test("lvs: a thin pool with its data, its metadata and what was promised out of it", () => {
   const volumes = [
     lv("pve", "data", "twi-aotz--", "5000", "", "41.50", "76.25"),
