@@ -4,7 +4,7 @@ export type FittingColumn = { priority: 1 | 2 | 3; width?: string };
 /** Room for a guest's number and name: what shares the rest must not be squeezed to nothing. */
 const sharedLeastPx = 170;
 /** On a phone the rest is not missed, though some of it might fit. */
-const fromPx = { 2: 520, 3: 760 } as const;
+const fromPx = { 2: 440, 3: 760 } as const;
 
 function leastPx({ width }: FittingColumn, tablePx: number): number {
   if (width === undefined) return sharedLeastPx;

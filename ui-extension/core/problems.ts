@@ -112,7 +112,16 @@ function problem(
   about?: { entity: string; cluster: string },
   at?: number | null,
 ): Problem {
-  return { key, severity, text, detail, at: at ?? undefined, entity: about?.entity, cluster: about?.cluster };
+  // Two clusters may have nodes of one name.
+  return {
+    key: `${about?.cluster ?? ""} ${key}`,
+    severity,
+    text,
+    detail,
+    at: at ?? undefined,
+    entity: about?.entity,
+    cluster: about?.cluster,
+  };
 }
 
 function nodeProblems(node: NodeView, now: number, t: Translate): Problem[] {
@@ -181,7 +190,7 @@ function guestProblems({ guests, nodes }: Picture, now: number, t: Translate): P
     const detail = heard === undefined ? t("never heard") : t("last heard {age} ago", { age: formatAge(now - heard) });
     const about = group.length === 1 ? first : { entity: `node/${first.node}`, cluster: first.cluster };
     const saidBy = alertsOf(first, `node/${first.node}`, outOfSight);
-    return [{ ...problem("unknown", `${first.cluster} ${first.node} guests`, text, detail, about, heard ?? null), saidBy }];
+    return [{ ...problem("unknown", `${first.node} guests`, text, detail, about, heard ?? null), saidBy }];
   });
   const halted = guests
     .filter((guest) => guest.state === "io-error")

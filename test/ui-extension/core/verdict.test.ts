@@ -33,6 +33,14 @@ test("a healthy cluster is fine as far as it reports, and the missing restore pr
   });
 });
 
+test("nodes of one name in two clusters are two problems, which a list can tell apart", () => {
+  const one = picture({ silent: 1, trouble: false });
+  const both = { ...one, nodes: [...one.nodes, ...one.nodes.map((node) => ({ ...node, cluster: "other" }))] };
+  const keys = findProblems(both, now, inEnglish).map(({ key }) => key);
+  assert.equal(keys.length, 2);
+  assert.equal(new Set(keys).size, 2);
+});
+
 test("without any node nothing is called fine", () => {
   const nothing: Picture = { nodes: [], guests: [], storages: [], tasks: [], events: [], alerts: undefined, health: undefined };
   assert.deepEqual(verdict(nothing), {
