@@ -125,7 +125,8 @@ Proven runs on a simulated cluster of ${nodes} nodes and ${guests} guests.
   API      ${system.url}/api/v1/openapi.json
   API key  ${keyPath}
            curl -k -H "Authorization: Bearer $(cat ${keyPath})" ${system.url}/api/v1/health
-  Lab      http://127.0.0.1:${basePort + 10}  (faults, truth)
+  Lab      http://127.0.0.1:${basePort + 10}
+           (open it for faults to try: a node burns, NFS hangs, a pool loses a disk …)
   Logs     ${state}/log
 
 Ctrl-C stops everything.`);

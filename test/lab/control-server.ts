@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import * as z from "zod";
 import { type Control, faultSchema } from "./control.ts";
 import { FaultError } from "./fault-error.ts";
+import { faultHelp } from "./fault-examples.ts";
 import type { Truth } from "./model.ts";
 
 export type CommandResult = { code: number; stdout: string; stderr: string };
@@ -17,10 +18,11 @@ export type ControlParts = {
 
 const commandSchema = z.strictObject({ node: z.string(), name: z.string(), argv: z.array(z.string()) });
 
+/** A text is sent as it is, everything else as JSON. */
 type Answer = { status: number; body: unknown };
 
 /**
- * The lab's own API for tests and for people, on 127.0.0.1 only: `POST /fault`, `GET /truth?entity=&metric=&instance=&at=`, `GET /state`;
+ * The lab's own API for tests and for people, on 127.0.0.1 only: `GET /` says what to try, `POST /fault`, `GET /truth?entity=&metric=&instance=&at=`, `GET /state`;
  * `POST /command` serves the commands in the nodes' bin folders.
  */
 export class ControlServer {
@@ -31,8 +33,9 @@ export class ControlServer {
     this.server = createServer((request, response) => {
       this.answer(request).then(({ status, body }) => {
         if (response.destroyed) return;
-        response.writeHead(status, { "Content-Type": "application/json" });
-        response.end(`${JSON.stringify(body)}\n`);
+        const text = typeof body === "string";
+        response.writeHead(status, { "Content-Type": text ? "text/plain; charset=utf-8" : "application/json" });
+        response.end(text ? body : `${JSON.stringify(body)}\n`);
       });
     });
   }
@@ -54,6 +57,8 @@ export class ControlServer {
     const url = new URL(request.url ?? "/", "http://lab");
     try {
       switch (`${request.method} ${url.pathname}`) {
+        case "GET /":
+          return { status: 200, body: faultHelp(`http://127.0.0.1:${this.port}`) };
         case "GET /state":
           return { status: 200, body: this.parts.state() };
         case "GET /truth":
@@ -67,7 +72,7 @@ export class ControlServer {
           return { status: 200, body: await this.parts.command(node, name, argv) };
         }
         default:
-          return { status: 404, body: { error: "GET /state, GET /truth, POST /fault" } };
+          return { status: 404, body: { error: "GET /, GET /state, GET /truth, POST /fault" } };
       }
     } catch (error) {
       if (error instanceof z.ZodError) return { status: 400, body: { error: z.prettifyError(error) } };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { callLab, startTestLab } from "../support/lab-client.ts";
+import { faultExamples } from "./fault-examples.ts";
 
 const members = (text: string) => {
   const json = JSON.parse(text) as { cluster: { quorate: number }; nodelist: Record<string, { online: number }> };
@@ -140,4 +141,16 @@ test("the control API injects faults, tells the truth and refuses nonsense", asy
     quorate: boolean;
   };
   assert.deepEqual([state.guests.length, state.quorate], [40, true]);
+});
+
+test("the lab's address lists faults to paste, each of which the lab takes, and takes back", async (context) => {
+  const { lab } = await startTestLab(context);
+  const { control } = lab.places();
+  const help = await (await fetch(control, { headers: { connection: "close" } })).text();
+  for (const { fault, undo } of faultExamples) {
+    for (const one of undo === undefined ? [fault] : [fault, undo]) {
+      assert.ok(help.includes(`curl -d '${JSON.stringify(one)}' ${control}/fault\n`), help);
+      lab.control.inject(one);
+    }
+  }
 });

@@ -38,6 +38,10 @@ export class System {
   readonly hub: Daemon;
   readonly agents: ReadonlyMap<string, Daemon>;
   private readonly tls = new Agent({ keepAlive: true, rejectUnauthorized: false });
+  /** Nodes whose agents ended with their power. */
+  private readonly dark = new Set<string>();
+  private powerChange = Promise.resolve();
+  private stopping = false;
   apiKey = "";
 
   private constructor(
@@ -65,6 +69,23 @@ export class System {
         }),
       ]),
     );
+    lab.world.onChange((file) => {
+      if (file === "clinfo") this.powerChange = this.powerChange.then(() => this.followPower());
+    });
+  }
+
+  /** An agent runs on its node: it ends with the node's power, and starts when the node is back. */
+  private async followPower(): Promise<void> {
+    for (const [node, agent] of this.agents) {
+      if (this.stopping) return;
+      const down = this.lab.world.isDown(this.lab.world.node(node), this.lab.schedule.now());
+      if (down && agent.running) {
+        this.dark.add(node);
+        await agent.stop("SIGKILL");
+      } else if (!down && this.dark.delete(node)) {
+        agent.start().catch(() => undefined); // its log says why
+      }
+    }
   }
 
   private get hubProgram(): string {
@@ -204,6 +225,8 @@ export class System {
 
   /** Agents, then the hub, then the lab; each by its own pid. */
   async stop(): Promise<void> {
+    this.stopping = true;
+    await this.powerChange;
     await Promise.all([...this.agents.values()].map((agent) => agent.stop()));
     await this.hub.stop();
     await this.lab.stop();

@@ -127,7 +127,7 @@ describe("a cluster of three nodes and forty guests, from their files to the API
     const before = await system.get<{ items: GuestView[] }>("guests");
     const victims = before.items.filter(({ node }) => node === "pve3").map(({ vmid }) => vmid);
     system.lab.control.inject({ kind: "node", node: "pve3", action: "kill" });
-    await system.agents.get("pve3")?.stop("SIGKILL");
+    await system.agents.get("pve3")?.exit();
     const { items } = await system.until(
       "the guests of pve3 are unknown",
       () => system.get<{ items: GuestView[] }>("guests"),
@@ -151,5 +151,16 @@ describe("a cluster of three nodes and forty guests, from their files to the API
       ["pve2", "online", "connected"],
       ["pve3", "offline", "away"],
     ]);
+  });
+
+  test("it has power again: its agent comes back with it, and so does what it tells", async () => {
+    system.lab.control.inject({ kind: "node", node: "pve3", action: "revive" });
+    const { items } = await system.until(
+      "pve3 is back",
+      () => system.get<{ items: NodeView[] }>("nodes"),
+      (answer) => answer.items.every(({ state, agent }) => state === "online" && agent.state === "connected"),
+      90_000,
+    );
+    assert.equal(items.length, 3);
   });
 });
