@@ -12,8 +12,10 @@ import {
   isWorse,
   mayFollowFromCluster,
   sharedFigures,
+  subjectKey,
   worstOnFigures,
 } from "./core/inhibit.ts";
+import { isAboutSpace, noPools, type PoolSpace, spaceCauseOf, spaceCausesAmong } from "./core/pool-space.ts";
 import { type EntityFacts, matcherOf } from "./core/scope.ts";
 import { silenceState, silences } from "./core/silence.ts";
 import { recurrenceSpan, SpanCache, windowSpan } from "./core/window.ts";
@@ -39,6 +41,10 @@ export class AlertHolds {
   private known: ReadonlyMap<string, AlertRecord> = new Map();
   private before: ReadonlyMap<string, AlertRecord> = new Map();
   private dependencies: Dependencies = new Map();
+  private pools: PoolSpace = noPools;
+  /** Rules about space that runs out; and the alert that tells it of each pool. */
+  private aboutSpace: ReadonlySet<string> = new Set();
+  private spaceCauses: ReadonlyMap<string, AlertRecord> = new Map();
   private now = 0 as EpochMs;
 
   /** Decisions of people changed. */
@@ -48,11 +54,18 @@ export class AlertHolds {
     this.times.clear();
     this.followers.clear();
     this.figures = sharedFigures(input.rules);
+    this.aboutSpace = new Set(input.rules.filter(isAboutSpace).map(({ id }) => id));
     for (const rule of input.rules) this.followers.set(rule.id, mayFollowFromCluster(rule));
   }
 
-  dependOn(dependencies: Dependencies): void {
+  dependOn(dependencies: Dependencies, pools: PoolSpace): void {
     this.dependencies = dependencies;
+    this.pools = pools;
+  }
+
+  /** Titles of the storages that fill with the pool an alert tells of; undefined: it is not about that. */
+  storagesFilling({ rule, subject }: AlertRecord): readonly string[] | undefined {
+    return this.aboutSpace.has(rule) ? this.pools.storagesOf.get(subjectKey(subject.cluster, subject.entity)) : undefined;
   }
 
   get dependencyFacts(): Dependencies {
@@ -81,7 +94,9 @@ export class AlertHolds {
     this.causes = causesAmong(all);
     this.worst = worstOnFigures(all, this.figures);
     this.before = this.known;
-    this.known = new Map([...this.causes.values(), [...this.worst.values()]].flat().map((cause) => [cause.id, cause]));
+    this.spaceCauses = spaceCausesAmong(all, this.aboutSpace, this.pools);
+    const known = [...this.causes.values(), [...this.worst.values()], [...this.spaceCauses.values()]].flat();
+    this.known = new Map(known.map((cause) => [cause.id, cause]));
   }
 
   /** The first instant after this round at which time alone may end a hold or begin one, or quiet hours; Infinity: never. */
@@ -138,9 +153,15 @@ export class AlertHolds {
     return worst === undefined || !isWorse(worst, record) ? undefined : worst;
   }
 
+  /** An alert that tells the same trouble. */
+  private sameTrouble(record: AlertRecord): AlertRecord | undefined {
+    const ofPool = this.aboutSpace.has(record.rule) ? spaceCauseOf(record, this.spaceCauses, this.pools) : undefined;
+    return ofPool ?? this.worseOf(record);
+  }
+
   private inhibition(record: AlertRecord, forMs: number): Hold {
     const explains = (cause: AlertRecord) => cause.subject.entity !== clusterKey || (this.followers.get(record.rule) ?? true);
-    const cause = inhibitorOf(record, this.causes, this.dependencies, explains) ?? this.worseOf(record);
+    const cause = inhibitorOf(record, this.causes, this.dependencies, explains) ?? this.sameTrouble(record);
     if (cause !== undefined) {
       return { suppression: { by: "inhibited", id: cause.id, until: null, text: `Follows from: ${cause.text}` }, anew: false };
     }

@@ -20,6 +20,7 @@ import type { ProofFacts } from "./core/fact-samples.ts";
 import { isFresh } from "./core/freshness.ts";
 import { dependenciesOf } from "./core/inhibit.ts";
 import { namesOfClusters } from "./core/notification.ts";
+import { poolSpaceOf } from "./core/pool-space.ts";
 import type { BackupKnowledge } from "./core/protection.ts";
 import type { Source } from "./core/rule.ts";
 import { RuleBook } from "./core/rule-set.ts";
@@ -282,7 +283,7 @@ export class AlertLoop {
   private *follow(entities: readonly EntityFacts[], now: EpochMs): Generator<void, void> {
     this.entities = entities;
     yield;
-    this.holds.dependOn(dependenciesOf(entities, datastoresBehind(this.pictures)));
+    this.holds.dependOn(dependenciesOf(entities, datastoresBehind(this.pictures)), poolSpaceOf(entities));
     yield;
     yield* this.subjects.rebuild(entities, this.ruleBook, now);
   }
@@ -350,7 +351,9 @@ export class AlertLoop {
       return;
     }
     const fired = record.alert.state === "firing" && before.state !== "firing";
-    this.book.put(fired && takesAlong(check.plan) ? { ...record, affected: this.affected(record, now) } : record);
+    const filling = fired ? this.holds.storagesFilling(record) : undefined;
+    if (filling !== undefined) this.book.put({ ...record, affected: [...filling] });
+    else this.book.put(fired && takesAlong(check.plan) ? { ...record, affected: this.affected(record, now) } : record);
     if (fired) this.ports.tell("firing", record);
     if (record.alert.state === "resolved") {
       this.book.noteEnd(record.id, record.alert.firedAt, now);

@@ -48,6 +48,8 @@ export const storageFactsSchema = z.lazy(() =>
     enabled: z.boolean(),
     /** Restricted to these nodes; empty: all. */
     nodes: list(text(63), 256),
+    /** Whose space it hands out: `<vg>/<thin pool>`, or a ZFS pool. Absent: another type, or an agent that does not tell. */
+    pool: z.optional(text(255)),
   }),
 );
 

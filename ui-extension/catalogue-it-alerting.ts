@@ -117,6 +117,7 @@ export const italianAlerting: Readonly<Record<string, string>> = {
   flapping: "instabile",
   "takes along {n} guest:": "trascina {n} guest:",
   "takes along {n} guests:": "trascina {n} guest:",
+  "fills with it:": "si riempie con esso:",
   "Do:": "Da fare:",
   "Why?": "Perché?",
   "You took it: no repeats, no escalation.": "L'hai preso in carico: niente ripetizioni né escalation.",

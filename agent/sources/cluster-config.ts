@@ -62,14 +62,24 @@ export function parseMembers(text: string): Members | undefined {
   return { node, ...(clusterName === undefined ? {} : { clusterName }), quorate: asFlag(cluster.quorate), members };
 }
 
+/** `speakers`: nodes whose agents are there, as the hub says; absent: a hub that is too old, or none yet. */
+export type Company = Members & { speakers?: readonly string[] };
+
 /**
  * Whether this agent tells of a shared storage: who has the duty for them. PVE says nothing of a storage on nodes it is not for, and the duty may
- * lie with one of these: of such a storage tells the first of its nodes that is there, as long as the cluster agrees who is. `nodes`: empty for all.
+ * lie with one of these: of such a storage tells the first of its nodes whose agent is there, as long as the cluster agrees who is. Where nobody says
+ * whose agents are, the first node's and the one with the duty tell both: twice is better than never. `nodes`: empty for all.
  */
-export function speaksFor(nodes: readonly string[], members: Members | undefined, hasDuty: boolean): boolean {
-  if (nodes.length === 0 || !members?.quorate) return hasDuty;
-  const there = members.members.filter(({ node, online }) => online && nodes.includes(node)).map(({ node }) => node);
-  return there.sort(byText)[0] === members.node;
+export function speaksFor(nodes: readonly string[], company: Company | undefined, hasDuty: boolean): boolean {
+  if (nodes.length === 0 || !company?.quorate) return hasDuty;
+  const { node: self, members, speakers } = company;
+  const there = members
+    .filter(({ node, online }) => online && nodes.includes(node))
+    .map(({ node }) => node)
+    .sort(byText);
+  if (speakers === undefined) return there[0] === self || (hasDuty && nodes.includes(self));
+  const speaking = there.filter((node) => speakers.includes(node));
+  return speaking.length === 0 ? hasDuty : speaking[0] === self;
 }
 
 export type ConfigSection = { type: string; id: string; keys: Map<string, string> };
@@ -98,6 +108,14 @@ const shortList = (text: string | undefined, items: number, length: number) =>
     .slice(0, items)
     .map((item) => item.slice(0, length));
 
+/** `vgname` and `thinpool` of an lvmthin storage; `pool` of a zfspool one is a dataset at any depth (pve-storage `LvmThinPlugin.pm`, `ZFSPoolPlugin.pm`). */
+function poolOf(type: string, keys: ConfigSection["keys"]): Pick<StorageFacts, "pool"> {
+  const [vg, lv, dataset] = [keys.get("vgname"), keys.get("thinpool"), keys.get("pool")];
+  const lvm = vg === undefined || lv === undefined ? undefined : `${vg}/${lv}`;
+  const pool = type === "lvmthin" ? lvm : type === "zfspool" ? dataset?.split("/", 1)[0] : undefined;
+  return pool === undefined || pool === "" || pool.length > 255 ? {} : { pool };
+}
+
 /** storage.cfg. `local` exists even where the file does not name it (`parse_config` in pve-storage `PVE/Storage/Plugin.pm`). */
 export function parseStorageConfig(text: string): StorageFacts[] {
   const storages = parseSectionConfig(text).flatMap(({ type, id, keys }): StorageFacts[] => {
@@ -111,6 +129,7 @@ export function parseStorageConfig(text: string): StorageFacts[] {
         content: shortList(keys.get("content"), 16, 32),
         enabled: !asFlag(keys.get("disable")),
         nodes: shortList(keys.get("nodes"), 256, 63),
+        ...poolOf(type, keys),
       },
     ];
   });

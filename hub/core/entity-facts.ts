@@ -1,5 +1,6 @@
 import type { EntityKey, EpochMs, NodeName, StorageId } from "#protocol/ids.ts";
 import { clusterKey, diskKey, entityKind, guestKey, nodeKey, storageKey, thinpoolKey, zpoolKey } from "#protocol/ids.ts";
+import type { StorageFacts } from "#protocol/inventory.ts";
 import { type ClusterPicture, nodesOf, storagesOf } from "./cluster.ts";
 import { guestName, type OwnedGuest } from "./inventory.ts";
 import type { EntityFacts } from "./scope.ts";
@@ -45,9 +46,17 @@ export function entitiesOf(
     if (!facts.enabled) continue;
     const entity = storageKey(facts.storage as StorageId, node);
     const title = node === undefined ? facts.storage : `${facts.storage} on ${node}`;
-    found.push(plain(entity, node, facts.storage, { type: facts.type, title, storages: [facts.storage] }));
+    const spaceOf = node === undefined ? undefined : spaceBehind(facts, node);
+    found.push(plain(entity, node, facts.storage, { type: facts.type, title, storages: [facts.storage], spaceOf }));
   }
   return [...found, ...hardwareOf(picture, plain)];
+}
+
+function spaceBehind({ type, pool }: StorageFacts, node: NodeName): EntityKey | undefined {
+  if (pool === undefined) return undefined;
+  if (type === "zfspool") return zpoolKey(node, pool);
+  const [vg, lv] = pool.split("/");
+  return type === "lvmthin" && vg !== undefined && lv !== undefined ? thinpoolKey(node, vg, lv) : undefined;
 }
 
 function hardwareOf(
@@ -111,6 +120,7 @@ function sameFacts(a: EntityFacts, b: EntityFacts): boolean {
     a.name === b.name &&
     a.title === b.title &&
     a.pool === b.pool &&
+    a.spaceOf === b.spaceOf &&
     sameWords(a.tags, b.tags) &&
     sameWords(a.storages, b.storages)
   );

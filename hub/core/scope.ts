@@ -21,6 +21,8 @@ export type EntityFacts = {
   pool: string | undefined;
   /** Storages it lies on; its own id for a storage. */
   storages: readonly string[];
+  /** Of a storage: the thin or ZFS pool whose space it hands out, where that is known. */
+  spaceOf?: EntityKey | undefined;
 };
 
 export type Matcher = (facts: EntityFacts, instance: string | null) => boolean;

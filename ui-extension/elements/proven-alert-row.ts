@@ -22,6 +22,8 @@ const snoozes = [
   [7 * 86_400, "7 d"],
 ] as const;
 const affectedShown = 8;
+/** What it takes along are storages, not guests. */
+const isPool = ({ entity }: AlertView) => /^(thinpool|zpool)\//.test(entity);
 
 /** One alert: what, where, since when, how bad, who knows, and what to do. */
 export class ProvenAlertRow extends PanelElement {
@@ -85,7 +87,7 @@ export class ProvenAlertRow extends PanelElement {
           ${figure === "" ? nothing : html`<span class="num">${figure}</span>`}
           ${alert.flapping ? html`<span>${t("flapping")}</span>` : nothing}
         </p>
-        ${alert.affected.length === 0 ? nothing : html`<p class="dim">${tn(alert.affected.length, "takes along {n} guest:", "takes along {n} guests:")} ${alert.affected.slice(0, affectedShown).join(", ")}${alert.affected.length > affectedShown ? " …" : ""}</p>`}
+        ${alert.affected.length === 0 ? nothing : html`<p class="dim">${isPool(alert) ? t("fills with it:") : tn(alert.affected.length, "takes along {n} guest:", "takes along {n} guests:")} ${alert.affected.slice(0, affectedShown).join(", ")}${alert.affected.length > affectedShown ? " …" : ""}</p>`}
         <p class="told ${told.mark}">${icon(toldIcons[told.mark])}<span>${told.text}</span></p>
         ${alert.remedy === null || alert.state === "pending" ? nothing : html`<p class="remedy"><strong>${t("Do:")}</strong><span>${t(alert.remedy)}</span></p>`}
       </div>

@@ -116,6 +116,22 @@ test("storage.cfg: content, node list, disabled, and types that are shared witho
   ]);
 });
 
+test("storage.cfg tells whose space a thin or ZFS storage hands out", () => {
+  const text =
+    "lvmthin: local-lvm\n\tthinpool data\n\tvgname pve\n\nzfspool: vm\n\tpool tank/vm/disks\n\nzfspool: rp\n\tpool rpool\n\nlvmthin: half\n\tvgname pve\n\ndir: extra\n\tpath /x\n\tpool y\n";
+  assert.deepEqual(
+    cluster.parseStorageConfig(text).map(({ storage, pool }) => [storage, pool]),
+    [
+      ["local", undefined],
+      ["local-lvm", "pve/data"],
+      ["vm", "tank"],
+      ["rp", "rpool"],
+      ["half", undefined],
+      ["extra", undefined],
+    ],
+  );
+});
+
 test("user.cfg tells each guest's pool", () => {
   assert.deepEqual(
     [...cluster.parsePools(recorded("etc-pve_user.cfg"))],
