@@ -22,6 +22,11 @@ export interface Sandboxes {
   /** Undefined: gone, or still used by others. Else what is left of it. */
   close(name: string, operation: string): Promise<string | undefined>;
   /**
+   * From now on these network devices, on its bridge, speak with the sandbox only and with no other card: a guest that bridges its own cards would
+   * make a loop. Until the operation closes it. Undefined: done.
+   */
+  part(sandbox: SandboxHandle, operation: string, devices: readonly string[]): Promise<string | undefined>;
+  /**
    * Waits until one of these cards speaks on the bridge, and makes its address reachable from the sandbox: a DHCP lease, or the address it has of
    * itself. MACs in upper case. `own`: addresses that its configuration gives it, which are asked for, as a guest that has one may say nothing of
    * itself. Undefined: it said nothing within the time.

@@ -52,6 +52,9 @@ export function layoutOf(folder: string, name: string): SandboxLayout {
   };
 }
 
+/** Table of the rules about one operation's cards in that sandbox. */
+export const partedTable = ({ table }: SandboxLayout, operation: string) => `${table}_${digest(operation).slice(0, 8)}`;
+
 /** The sandbox below that folder which a device's alias names; undefined: it is none of ours. */
 export const nameInAlias = (folder: string, alias: string | undefined) => nameAfter(aliasWord(folder), alias);
 

@@ -85,11 +85,12 @@ async function set({ must }: Commands, settings: readonly string[], netns?: stri
 
 /**
  * No IPv6 of the host on it, and no answer to any ARP: a bridge without ports lets a guest reach pveproxy over link-local addresses, and the host
- * answers ARP for its LAN address. Both before it comes up.
+ * answers ARP for its LAN address. Both before it comes up. It learns no addresses (`ageing_time 0`): a guest that bridges its own cards sends back
+ * what the sandbox says, which would then be looked for behind the guest.
  */
 async function buildBridge(commands: Commands, { bridge, alias }: SandboxLayout): Promise<void> {
   const { must } = commands;
-  await must("ip", ["link", "add", bridge, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0"]);
+  await must("ip", ["link", "add", bridge, "type", "bridge", "forward_delay", "0", "ageing_time", "0", "mcast_snooping", "0"]);
   await must("ip", ["link", "set", bridge, "alias", alias]);
   await set(commands, [`net.ipv6.conf.${bridge}.disable_ipv6=1`, `net.ipv4.conf.${bridge}.arp_ignore=8`]);
   await must("ip", ["link", "set", bridge, "up"]);

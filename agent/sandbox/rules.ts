@@ -21,3 +21,22 @@ export function sandboxRules({ table, bridge }: { table: string; bridge: string 
     "}",
   ].join("\n")}\n`;
 }
+
+/**
+ * Text for `nft -f -` that parts these ports of a sandbox' bridge from all but the sandbox' own: frames of theirs go to it and come from it, nowhere
+ * else. By name, so that it counts from the moment a port is there, also after a reboot of its guest.
+ */
+export function partedRules(table: string, port: string, devices: readonly string[]): string {
+  const these = `{ ${devices.map((device) => `"${device}"`).join(", ")} }`;
+  return `${[
+    `add table bridge ${table}`,
+    `delete table bridge ${table}`,
+    `table bridge ${table} {`,
+    "  chain forward {",
+    "    type filter hook forward priority -400; policy accept;",
+    `    iifname ${these} oifname != "${port}" drop`,
+    `    oifname ${these} iifname != "${port}" drop`,
+    "  }",
+    "}",
+  ].join("\n")}\n`;
+}

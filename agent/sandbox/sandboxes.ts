@@ -3,11 +3,11 @@ import type { Clock, Log, RunCommand } from "../ports.ts";
 import { readIfThere } from "../private-file.ts";
 import type { Sandboxes, SandboxHandle, SandboxTaken } from "../restore/ports.ts";
 import { type Commands, createCommands, SandboxProblem } from "./commands.ts";
-import { insideDevice, isSandboxName, layoutOf, type SandboxLayout } from "./layout.ts";
+import { insideDevice, isSandboxName, layoutOf, partedTable, type SandboxLayout } from "./layout.ts";
 import { isSandboxAddress, neighbourOf, parseHeard, parseLeases, type Sighting, sightOf } from "./listener.ts";
 import { build, conditionOf, demolish, markedSandboxes, rebuildInside } from "./network.ts";
 import { readRecord, recordedSandboxes, removeRecord, writeRecord } from "./record.ts";
-import { sandboxRules } from "./rules.ts";
+import { partedRules, sandboxRules } from "./rules.ts";
 
 export type SandboxDeps = { run: RunCommand; clock: Clock; log: Log; stateDir: string };
 
@@ -65,6 +65,19 @@ class NodeSandboxes implements Sandboxes {
     });
   }
 
+  part(sandbox: SandboxHandle, operation: string, devices: readonly string[]): Promise<string | undefined> {
+    return this.alone(async () => {
+      const layout = layoutOf(this.folder, sandbox.name);
+      try {
+        await this.commands.must("nft", ["-f", "-"], partedRules(partedTable(layout, operation), layout.port, devices));
+        return undefined;
+      } catch (error) {
+        if (!(error instanceof SandboxProblem)) throw error;
+        return error.message;
+      }
+    });
+  }
+
   async addressOf(
     sandbox: SandboxHandle,
     macs: readonly string[],
@@ -103,8 +116,10 @@ class NodeSandboxes implements Sandboxes {
       for (const layout of recorded) {
         const holders = readRecord(layout)?.holders ?? [];
         const staying = inUse.has(layout.name) ? holders : holders.filter((holder) => inUse.has(holder));
-        if (staying.length > 0 || inUse.has(layout.name)) writeRecord(layout, { holders: staying });
-        else left.push(...(await this.remove(layout)));
+        if (staying.length > 0 || inUse.has(layout.name)) {
+          await this.joinCards(layout, staying);
+          writeRecord(layout, { holders: staying });
+        } else left.push(...(await this.remove(layout)));
       }
       const known = new Set(recorded.map(({ name }) => name));
       for (const name of await markedSandboxes(this.commands, this.folder)) {
@@ -153,6 +168,7 @@ class NodeSandboxes implements Sandboxes {
     if (record === undefined) return [];
     const holders = record.holders.filter((holder) => holder !== operation);
     if (holders.length === 0) return this.remove(layout);
+    await this.joinCards(layout, holders);
     writeRecord(layout, { holders });
     return [];
   }
@@ -177,9 +193,19 @@ class NodeSandboxes implements Sandboxes {
   /** Once no bridge is left that they are about. Without nft there never were any. */
   private async dropRules(layout: SandboxLayout): Promise<string[]> {
     const { table } = layout;
+    await this.joinCards(layout, []);
     if ((await this.commands.try("nft", ["list", "table", "inet", table])) === undefined) return [];
     const dropped = await this.commands.try("nft", ["delete", "table", "inet", table]);
     return dropped === undefined ? [`the rules of ${table} could not be removed`] : [];
+  }
+
+  /** Ends the rules about cards of all but these operations: their guests are gone, and another may get a device of that name. */
+  private async joinCards(layout: SandboxLayout, operations: readonly string[]): Promise<void> {
+    const staying = new Set(operations.map((operation) => partedTable(layout, operation)));
+    const tables = ((await this.commands.try("nft", ["list", "tables", "bridge"])) ?? "").split(/\s+/);
+    for (const table of tables)
+      if (table.startsWith(`${layout.table}_`) && !staying.has(table))
+        await this.commands.try("nft", ["delete", "table", "bridge", table]);
   }
 
   private look(layout: SandboxLayout, macs: readonly string[]): Sighting | undefined {

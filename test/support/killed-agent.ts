@@ -87,6 +87,7 @@ function killablePorts(ports: RestorePorts, executioner: Executioner): RestorePo
       missing: reading("sandbox", sandboxes.missing.bind(sandboxes)),
       open: changing("sandbox", sandboxes.open.bind(sandboxes)),
       close: changing("sandbox", sandboxes.close.bind(sandboxes)),
+      part: changing("part", sandboxes.part.bind(sandboxes)),
       addressOf: reading("address", sandboxes.addressOf.bind(sandboxes)),
       reap: changing("reap", sandboxes.reap.bind(sandboxes)),
     },

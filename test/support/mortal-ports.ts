@@ -35,6 +35,7 @@ export function mortalPorts(ports: RestorePorts): { ports: RestorePorts; die(): 
         missing: mortal(sandboxes.missing.bind(sandboxes)),
         open: mortal(sandboxes.open.bind(sandboxes)),
         close: mortal(sandboxes.close.bind(sandboxes)),
+        part: mortal(sandboxes.part.bind(sandboxes)),
         addressOf: mortal(sandboxes.addressOf.bind(sandboxes)),
         reap: mortal(sandboxes.reap.bind(sandboxes)),
       },

@@ -64,6 +64,10 @@ class LabSandboxes implements Sandboxes {
     return undefined;
   }
 
+  part(..._: Parameters<Sandboxes["part"]>): Promise<string | undefined> {
+    return Promise.resolve(undefined);
+  }
+
   async addressOf(
     { bridge }: { bridge: string },
     macs: readonly string[],

@@ -36,3 +36,12 @@ export function linksUp(
   }
   return Object.keys(params).length === 0 ? undefined : { params, macs, down };
 }
+
+/**
+ * The devices on the bridge of all cards but the first, as PVE names them. `keys`: `net0`… of its configuration. One that bridges its cards (a
+ * firewall) would make a loop of the bridge if they reached each other there; so only the first one speaks with other guests.
+ */
+export function furtherDevices(type: "qemu" | "lxc", vmid: number, keys: readonly string[]): string[] {
+  const numbers = keys.map((key) => Number(key.slice("net".length))).sort((a, b) => a - b);
+  return numbers.slice(1).map((number) => `${type === "qemu" ? "tap" : "veth"}${vmid}i${number}`);
+}

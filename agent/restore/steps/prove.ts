@@ -1,6 +1,6 @@
 import type { CheckRecord, RestoreCheck } from "#protocol/restore.ts";
 import { ownAddresses } from "../../core/restore/isolate-container.ts";
-import { bootsLinked, checksNeedLink, linksUp } from "../../core/restore/link-up.ts";
+import { bootsLinked, checksNeedLink, furtherDevices, linksUp } from "../../core/restore/link-up.ts";
 import { judgeChecks } from "../../core/restore/verdict.ts";
 import { execInGuest } from "../guest-exec.ts";
 import { tellError } from "../node-view.ts";
@@ -26,7 +26,7 @@ export async function start(run: TestRun, made: Made, expectsAgent: boolean): Pr
   const memory = await memoryProblem(run, made.isolation.memoryMib ?? 0);
   if (memory !== undefined) return { failed: memory, outcome: "refused" };
   const links = bootsLinked(run.test, expectsAgent) ? linksUp(judged.value) : undefined;
-  const linked = links === undefined ? undefined : await setLinks(made, links.params);
+  const linked = links === undefined ? undefined : await setLinks(run, made, links.params);
   if (linked !== undefined && "failed" in linked) return linked;
   const startedMs = run.ports.clock.monotonicMs();
   const done = await made.guest.start(startMs, run.signal);
@@ -36,7 +36,14 @@ export async function start(run: TestRun, made: Made, expectsAgent: boolean): Pr
 }
 
 /** Judged behind it: a card that is anywhere else by now ends the test. */
-async function setLinks(made: Made, params: Readonly<Record<string, string>>): Promise<Awaited<ReturnType<typeof compare>>> {
+async function setLinks(
+  run: TestRun,
+  made: Made,
+  params: Readonly<Record<string, string>>,
+): Promise<Awaited<ReturnType<typeof compare>>> {
+  const devices = furtherDevices(made.guest.type, made.guest.vmid, Object.keys(params));
+  const problem = devices.length === 0 ? undefined : await run.ports.sandboxes.part(made.sandbox, run.id, devices);
+  if (problem !== undefined) return { failed: `Its cards could not be kept apart: ${problem}`, outcome: "refused" };
   const done = await made.guest.configure(params);
   if (!done.ok) return notDone("Its link could not be set", done);
   return compare(made, { stripped: true, locked: false, linked: true });
@@ -102,7 +109,7 @@ export async function network(
   if ("failed" in before) return before;
   const links = linksUp(before.value);
   if (links === undefined) return noNetwork(inside, "It has no network card");
-  const after = isLinked && !links.down ? before : await setLinks(made, links.params);
+  const after = isLinked && !links.down ? before : await setLinks(run, made, links.params);
   if ("failed" in after) return after;
   const own = made.guest.type === "lxc" ? ownAddresses(before.value) : [];
   const wait = ports.sandboxes.addressOf(made.sandbox, links.macs, test.bootSec * 1000, signal, own);

@@ -115,6 +115,20 @@ for (const [what, type, order, net] of bootedNets) {
   });
 }
 
+test("a VM's cards but the first are kept from other cards before its links come up", async (t) => {
+  const node = await startRestoreNode(t);
+  const parted: unknown[] = [];
+  node.sandboxes.part = async (_sandbox, _operation, devices) => {
+    parted.push(devices, /link_down=0/.test(node.lab.tree.readGuest(990_000) ?? ""));
+    return undefined;
+  };
+  const agent = startOperations(node);
+  const id = newId();
+  agent.start(id, { kind: "restore-test", params: plantTest(node, "qemu") });
+  assert.equal((await agent.report(id)).outcome, "passed");
+  assert.deepEqual(parted, [["tap990000i1"], false]);
+});
+
 test("a guest that gets less memory than it has at home: the record says so, as what misses it may not start", async (t) => {
   const node = await startRestoreNode(t, { limits: { memoryMib: 512 } });
   const agent = startOperations(node);

@@ -220,6 +220,7 @@ export const nodeFaults: Scenario[] = [
         missing: sandboxes.missing.bind(sandboxes),
         open: sandboxes.open.bind(sandboxes),
         close: async () => "The bridge pvt1 could not be removed: Device or resource busy",
+        part: sandboxes.part.bind(sandboxes),
         addressOf: sandboxes.addressOf.bind(sandboxes),
         reap: sandboxes.reap.bind(sandboxes),
       },
