@@ -59,7 +59,7 @@ if [ "$action" = apply ]; then
   # The gateway's, where it is not the one that the loader knows.
   port=
   if [ -f "$settings" ]; then
-    port=$(sed -n -e '/^[[:blank:]]*\[gateway\]/,/^[[:blank:]]*\[/s/^[[:blank:]]*port[[:blank:]]*=[[:blank:]]*\([0-9]\{1,5\}\)[[:blank:]]*\(#.*\)\{0,1\}$/\1/p' "$settings" | tail -n 1)
+    port=$(sed -n -e '/^[[:blank:]]*\[gateway\]/,/^[[:blank:]]*\[/s/^[[:blank:]]*port[[:blank:]]*=[[:blank:]]*\([0-9]\{1,5\}\)[[:space:]]*\(#.*\)\{0,1\}$/\1/p' "$settings" | tail -n 1)
   fi
   case $port in '' | 0 | 8421) port= ;; *) port=" data-port=\"$port\"" ;; esac
   version=$(sha256sum "$loader" | cut -c 1-12)

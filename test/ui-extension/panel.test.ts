@@ -88,6 +88,13 @@ test("who follows a link by keyboard goes on at the page it led to, whose name t
   await page.goBack();
   await page.locator("proven-answers").waitFor();
   assert.equal(await page.title(), "Proven");
+  await page.keyboard.press("/");
+  await page.getByRole("dialog").getByRole("combobox").waitFor();
+  await page.keyboard.type("pve1");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "pve1", exact: true }).waitFor();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  assert.equal(await page.evaluate(() => document.querySelector("proven-app")?.shadowRoot?.activeElement?.localName), "main");
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByLabel("API key").waitFor();
   assert.equal(await page.title(), "Proven");

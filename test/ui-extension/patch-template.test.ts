@@ -171,6 +171,7 @@ test("a gateway with another port is named in the line, and no more once it has 
     ['#port = 1\n[hub]\nport = 7\n[gateway]\nlisten = "::"\nport = 9421 # not 8421\n[outlet]\nport = 5\n', named],
     ["[gateway]\nport = 8421\n", ours],
     ["[gateway]\n  port=9421\n", named],
+    ["[gateway]\r\nport = 9421\r\n", named],
     ["[gateway]\n#port = 8421\n", ours],
     ['[gateway]\nport = "><script>"\n', ours],
   ] as const) {

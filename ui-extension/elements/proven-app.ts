@@ -60,7 +60,7 @@ export class ProvenApp extends PanelElement {
 
   protected override willUpdate(): void {
     const root = this.renderRoot;
-    this.#hadFocus = root instanceof ShadowRoot && root.activeElement !== null;
+    this.#hadFocus ||= root instanceof ShadowRoot && root.activeElement !== null;
     this.setAttribute("theme", this.themes.theme.value);
     this.setAttribute("lang", language.value);
     const { state } = this.panel.stream.state.value;
@@ -69,11 +69,15 @@ export class ProvenApp extends PanelElement {
     this.#stream = state;
   }
 
-  /** Whoever follows a link by keyboard goes on at the page it led to: the link itself is gone, and with it the focus. */
+  /**
+   * Whoever follows a link by keyboard goes on at the page it led to: the link itself is gone, and with it the focus. A window above the page
+   * closes after what was chosen in it has come.
+   */
   protected override updated(): void {
     const root = this.renderRoot;
-    if (this.#hadFocus && root instanceof ShadowRoot && root.activeElement === null && this.open === undefined)
-      root.querySelector("main")?.focus({ preventScroll: true });
+    if (!this.#hadFocus || this.open !== undefined) return;
+    this.#hadFocus = false;
+    if (root instanceof ShadowRoot && root.activeElement === null) root.querySelector("main")?.focus({ preventScroll: true });
   }
 
   protected override render() {
