@@ -125,7 +125,7 @@ export const ruleSchema = z.strictObject({
   inhibits: z.boolean(),
   /** The first that matches counts. */
   overrides: z.array(overrideSchema).max(500),
-  /** Sentence with `{name} {node} {value} {threshold} {instance} {since}`; absent: made from the condition. */
+  /** Sentence with `{name} {node} {value} {threshold} {instance} {since}`, with a noun `{value:sector|sectors}`; absent: made from the condition. */
   text: text(500).optional(),
   /** What to do. */
   remedy: text(500).optional(),

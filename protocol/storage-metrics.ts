@@ -37,6 +37,13 @@ export const storageMetrics = [
   { id: 119, name: "scrub_errors", entity: "zpool", ...count, help: "Errors the newest scrub or resilver found" },
   { id: 120, name: "scan_state", entity: "zpool", ...code, help: "zpoolScanCodes: the newest scrub or resilver" },
   { id: 121, name: "data_errors", entity: "zpool", ...count, help: "Known damaged places of data, as zpool status counts them" },
+  {
+    id: 122,
+    name: "vdev_errors",
+    entity: "zpool",
+    ...operations,
+    help: "Read, write and checksum errors together, of all the pool's vdevs",
+  },
 
   { id: 170, name: "size", entity: "thinpool", ...bytes, help: "Size of the pool's data" },
   { id: 171, name: "data", entity: "thinpool", ...ratio, help: "Share of the pool's data space in use" },

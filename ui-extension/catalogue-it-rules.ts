@@ -15,9 +15,9 @@ export const italianRules: Readonly<Record<string, string>> = {
   "zpool status -v; replace the disk it names.": "zpool status -v; sostituisci il disco che nomina.",
   "ZFS found damaged data": "ZFS ha trovato dati danneggiati",
   "zpool status -v names the files: restore them from a backup.": "zpool status -v nomina i file: ripristinali da un backup.",
-  "ZFS repairs errors": "ZFS ripara errori",
-  "A disk, cable or memory is going bad: zpool status shows which disk.":
-    "Un disco, un cavo o la memoria si sta guastando: zpool status mostra quale disco.",
+  "ZFS counts errors of disks": "ZFS conta errori dei dischi",
+  "A disk, cable, controller or memory is going bad: zpool status shows which disk.":
+    "Un disco, un cavo, il controller o la memoria si sta guastando: zpool status mostra quale disco.",
   "ZFS scrub overdue": "Scrub ZFS in ritardo",
   "zpool scrub, and look why the monthly one did not run.": "zpool scrub, e guarda perché quello mensile non è partito.",
   "ZFS pool filling": "Pool ZFS che si riempie",
@@ -125,18 +125,19 @@ export const italianSentences: Readonly<Record<string, string>> = {
   "The metadata of thin pool {name} are {value} full, which PVE does not show":
     "I metadati del thin pool {name} sono pieni al {value}, e PVE non lo mostra",
   "ZFS pool {name} is {value}": "Il pool ZFS {name} è {value}",
-  "ZFS pool {name} knows {value} places of damaged data": "Il pool ZFS {name} conosce {value} punti con dati danneggiati",
-  "ZFS pool {name} had {value} checksum errors within a day":
-    "Il pool ZFS {name} ha avuto {value} errori di checksum in un giorno",
+  "ZFS pool {name} knows {value:place|places} of damaged data":
+    "Il pool ZFS {name} conosce {value:punto|punti} con dati danneggiati",
+  "ZFS pool {name} had {value:read, write or checksum error|read, write or checksum errors} within a day":
+    "Il pool ZFS {name} ha avuto {value:errore|errori} di lettura, scrittura o checksum in un giorno",
   "ZFS pool {name} was last scrubbed {value} ago": "L'ultimo scrub del pool ZFS {name} è di {value} fa",
   "ZFS pool {name} is {value} full: it gets slow from there": "Il pool ZFS {name} è pieno al {value}: da lì diventa lento",
   "Disk {name} on {node} says that it is failing": "Il disco {name} su {node} dice che si sta guastando",
-  "Disk {name} on {node} has {value} sectors that it can't read":
-    "Il disco {name} su {node} ha {value} settori che non riesce a leggere",
-  "Disk {name} on {node} replaced {value} sectors within a day":
-    "Il disco {name} su {node} ha rimpiazzato {value} settori in un giorno",
-  "Disk {name} on {node} had {value} media errors within a day":
-    "Il disco {name} su {node} ha avuto {value} errori del supporto in un giorno",
+  "Disk {name} on {node} has {value:sector|sectors} that it can't read":
+    "Il disco {name} su {node} ha {value:settore|settori} che non riesce a leggere",
+  "Disk {name} on {node} replaced {value:sector|sectors} within a day":
+    "Il disco {name} su {node} ha rimpiazzato {value:settore|settori} in un giorno",
+  "Disk {name} on {node} had {value:media error|media errors} within a day":
+    "Il disco {name} su {node} ha avuto {value:errore|errori} del supporto in un giorno",
   "Disk {name} on {node} has used {value} of its rated life":
     "Il disco {name} su {node} ha consumato il {value} della vita prevista",
   "Ceph of {name} says {value}": "Ceph di {name} dice {value}",
@@ -154,12 +155,12 @@ export const italianSentences: Readonly<Record<string, string>> = {
     "Su {name} ci sono guest con numeri dei guest di prova che non sono di Proven ({value})",
   "The Backup Server does not answer for datastore {name}": "Il Backup Server non risponde per il datastore {name}",
   "Datastore {name} is {value} full": "Il datastore {name} è pieno al {value}",
-  "{value} backups in {instance} of datastore {name} failed verification":
-    "{value} backup in {instance} del datastore {name} non hanno superato la verifica",
-  "{value} jobs of datastore {name} failed in their newest run":
-    "{value} job del datastore {name} sono falliti all'ultima esecuzione",
-  "Replication {instance} of {name} failed {value} times in a row":
-    "La replica {instance} di {name} è fallita {value} volte di fila",
+  "{value:backup|backups} in {instance} of datastore {name} failed verification":
+    "Verifica non superata: {value:backup|backup} in {instance} del datastore {name}",
+  "{value:job|jobs} of datastore {name} failed in the newest run":
+    "Ultima esecuzione fallita: {value:job|job} del datastore {name}",
+  "Replication {instance} of {name} failed {value:time|times} in a row":
+    "La replica {instance} di {name} è fallita {value:volta|volte} di fila",
   "Replica {instance} of {name} was due {value} ago": "La replica {instance} di {name} era dovuta {value} fa",
   "{name} has a snapshot that is {value} old": "{name} ha uno snapshot vecchio di {value}",
   "Certificate {instance} of {name} ends in {value}": "Il certificato {instance} di {name} scade tra {value}",

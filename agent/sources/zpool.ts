@@ -153,6 +153,7 @@ function putStatus(table: SampleTable, entity: number, status: output.ZpoolStatu
   table.put(entity, ids.read_errors, source, status.read);
   table.put(entity, ids.write_errors, source, status.write);
   table.put(entity, ids.checksum_errors, source, status.checksum);
+  table.put(entity, ids.vdev_errors, source, status.read + status.write + status.checksum);
   table.put(entity, ids.data_errors, source, status.dataErrors);
   const { scan } = status;
   if (scan === undefined) return;

@@ -77,6 +77,9 @@ export type TextFacts = {
   activeAt: EpochMs | null;
 };
 
+/** `{name}`, or `{value:sector|sectors}`: with the noun that goes with one or with several. */
+const placeholder = /\{(\w+)(?::([^{}|]*)\|([^{}|]*))?\}/g;
+
 /** The sentence of an alert: the rule's own with its placeholders filled, or one made from the condition. */
 export function alertText(plan: Plan, facts: TextFacts): string {
   const { rule, threshold, test } = plan;
@@ -94,7 +97,10 @@ export function alertText(plan: Plan, facts: TextFacts): string {
         since: facts.activeAt === null ? "" : new Date(facts.activeAt).toISOString(),
       }),
     );
-    return rule.text.replace(/\{(\w+)\}/g, (all, key: string) => fill.get(key) ?? all);
+    return rule.text.replace(placeholder, (all, key: string, one?: string, many?: string) => {
+      const filled = fill.get(key);
+      return filled === undefined || many === undefined ? (filled ?? all) : `${filled} ${filled === "1" ? one : many}`;
+    });
   }
   const about = facts.instance === null ? facts.title : `${facts.title}, ${facts.instance}`;
   if (test.kind === "absence") return `${rule.name}: ${about} has sent nothing for ${limit}`;

@@ -67,17 +67,17 @@ export const dataRules: readonly Row[] = [
     entity: "zpool",
     severity: "critical",
     condition: above("data_errors", 0, 0),
-    text: "ZFS pool {name} knows {value} places of damaged data",
+    text: "ZFS pool {name} knows {value:place|places} of damaged data",
     remedy: "zpool status -v names the files: restore them from a backup.",
   },
   {
     id: "zpool-checksum",
-    name: "ZFS repairs errors",
+    name: "ZFS counts errors of disks",
     entity: "zpool",
     severity: "warning",
-    condition: grows("checksum_errors", day),
-    text: "ZFS pool {name} had {value} checksum errors within a day",
-    remedy: "A disk, cable or memory is going bad: zpool status shows which disk.",
+    condition: grows("vdev_errors", day),
+    text: "ZFS pool {name} had {value:read, write or checksum error|read, write or checksum errors} within a day",
+    remedy: "A disk, cable, controller or memory is going bad: zpool status shows which disk.",
   },
   {
     id: "zpool-scrub-age",
@@ -116,7 +116,7 @@ export const dataRules: readonly Row[] = [
     severity: "warning",
     condition: above("pending", 0, 0),
     forSec: 3600,
-    text: "Disk {name} on {node} has {value} sectors that it can't read",
+    text: "Disk {name} on {node} has {value:sector|sectors} that it can't read",
     remedy: "Scrub the pool on it; replace the disk if they stay or grow.",
   },
   {
@@ -125,7 +125,7 @@ export const dataRules: readonly Row[] = [
     entity: "disk",
     severity: "warning",
     condition: grows("reallocated", day),
-    text: "Disk {name} on {node} replaced {value} sectors within a day",
+    text: "Disk {name} on {node} replaced {value:sector|sectors} within a day",
     remedy: "Plan its replacement.",
   },
   {
@@ -134,7 +134,7 @@ export const dataRules: readonly Row[] = [
     entity: "disk",
     severity: "warning",
     condition: grows("media_errors", day),
-    text: "Disk {name} on {node} had {value} media errors within a day",
+    text: "Disk {name} on {node} had {value:media error|media errors} within a day",
     remedy: "Plan its replacement.",
   },
   {
@@ -271,7 +271,7 @@ export const recoveryRules: readonly Row[] = [
     severity: "critical",
     condition: above("snapshots_failed", 0, 0),
     forSec: 60,
-    text: "{value} backups in {instance} of datastore {name} failed verification",
+    text: "{value:backup|backups} in {instance} of datastore {name} failed verification",
     remedy: "Make new backups of these guests now, then look for the disk that did it.",
   },
   {
@@ -281,7 +281,7 @@ export const recoveryRules: readonly Row[] = [
     severity: "warning",
     condition: above("jobs_failed", 0, 0),
     forSec: 300,
-    text: "{value} jobs of datastore {name} failed in their newest run",
+    text: "{value:job|jobs} of datastore {name} failed in the newest run",
     remedy: "Look at the job's log on the Backup Server.",
   },
   {
@@ -291,7 +291,7 @@ export const recoveryRules: readonly Row[] = [
     severity: "warning",
     condition: above("replication_fails", 2, 0),
     forSec: 60,
-    text: "Replication {instance} of {name} failed {value} times in a row",
+    text: "Replication {instance} of {name} failed {value:time|times} in a row",
     remedy: "pvesr status; the target's space and ssh.",
   },
   {

@@ -71,7 +71,7 @@ test("a pool that degrades is asked for at once, its disk says that it fails, an
   lab.world.zpoolHealth.set("pve1", "DEGRADED");
   await pass(1);
   const pool = of(await tick(), "zpool/pve1/tank");
-  assert.deepEqual([pool.health, pool.checksum_errors], [1, 3]);
+  assert.deepEqual([pool.health, pool.checksum_errors, pool.vdev_errors], [1, 3, 3]);
   assert.equal(commands.filter((command) => command.startsWith("zpool")).length, before + 2);
   await pass(185);
   const serial = lab.world.node("pve1").spec.disks.find(({ name }) => name === "nvme1n1")?.serial;

@@ -12,7 +12,10 @@ import { agentOf, connect, inventoryOf, testHub } from "../support/test-hub.ts";
 
 const storage = { shared: false, content: ["images"], enabled: true, nodes: ["pve1"] };
 const key = (text: string): EntityKey => parseEntityKey(text) ?? assert.fail(text);
-const figures = (text: string, values: Partial<Record<MetricName, number>>) => ({ entity: key(text), values });
+const figures = (text: string, values: Partial<Record<MetricName, number | readonly number[]>>) => ({
+  entity: key(text),
+  values,
+});
 type Figures = ReturnType<typeof figures>;
 
 /** What is told in so many minutes of the same figures, by a hub with the shipped rules. */
@@ -38,7 +41,8 @@ async function told(t: TestContext, storages: Inventory["storages"], all: readon
   for (let i = 0; i < minutes * 6; i++) {
     for (const { entity, values } of all) {
       for (const [metric, value] of Object.entries(values)) {
-        hub.series.put(agentOf("pve1"), entity, metric as MetricName, hub.clock.now(), value);
+        const now = typeof value === "number" ? value : (value[i] ?? value.at(-1) ?? 0);
+        hub.series.put(agentOf("pve1"), entity, metric as MetricName, hub.clock.now(), now);
       }
     }
     alerting.tick();
@@ -90,4 +94,15 @@ test("a ZFS pool that fills is told with all its storages; one of them that is n
     worse.verdicts.filter((verdict) => verdict.startsWith("CRITICAL")),
     ["CRITICAL: Storage ct on pve1 is 96 % full"],
   );
+});
+
+test("disks of a ZFS pool that begin to make errors are told once, of whatever kind these are, and in the singular", async (t) => {
+  const errors = figures("zpool/pve1/tank", {
+    read_errors: [0, 0, 1],
+    write_errors: [0, 0, 0, 0, 0, 2],
+    checksum_errors: 4,
+    vdev_errors: [4, 4, 5, 5, 5, 7],
+  });
+  const { verdicts } = await told(t, [], [errors]);
+  assert.deepEqual(verdicts, ["WARNING: ZFS pool tank on pve1 had 1 read, write or checksum error within a day"]);
 });

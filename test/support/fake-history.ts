@@ -79,6 +79,7 @@ const constant: Record<string, number> = {
   "zpool read_errors": 0,
   "zpool write_errors": 0,
   "zpool checksum_errors": 0,
+  "zpool vdev_errors": 0,
   "thinpool metadata": 0.86,
   "thinpool size": 740 * gib,
   "thinpool metadata_size": 8 * gib,

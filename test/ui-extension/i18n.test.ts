@@ -67,7 +67,7 @@ test("no Italian text stands for one that nobody says", () => {
 });
 
 test("an Italian text names the same values as the English one", () => {
-  const names = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
+  const names = (text: string) => [...text.matchAll(/\{(\w+)(?::[^{}]*)?\}/g)].map(([, name]) => name).sort();
   assert.deepEqual(
     Object.entries({ ...italian, ...italianSentences }).filter(([english, text]) => names(english).join() !== names(text).join()),
     [],
@@ -95,6 +95,8 @@ test("what the hub says of an alert is told in Italian, with its names and value
     ["Storage nfs1 is 91 % full", "Lo storage nfs1 è pieno al 91 %"],
     ["ZFS pool tank is 91 % full: it gets slow from there", "Il pool ZFS tank è pieno al 91 %: da lì diventa lento"],
     ["The root file system of pve1 is 91 % full", "Il file system radice di pve1 è pieno al 91 %"],
+    ["Disk sda (X) on pve1 has 1 sector that it can't read", "Il disco sda (X) su pve1 ha 1 settore che non riesce a leggere"],
+    ["Disk sda (X) on pve1 has 21 sectors that it can't read", "Il disco sda (X) su pve1 ha 21 settori che non riesce a leggere"],
     ["/srv of web01 (VM 100) is 91 % full", "/srv di web01 (VM 100) è pieno al 91 %"],
     ["web01 (VM 100) stopped on pve3 and nobody asked it to", "web01 (VM 100) si è fermato su pve3 e nessuno l'ha chiesto"],
     ["Alert Storage filling: Storage nfs1 is 91 % full", "Allarme Storage che si riempie: Lo storage nfs1 è pieno al 91 %"],

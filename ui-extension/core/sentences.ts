@@ -12,6 +12,16 @@ const tellsAnother = ({ names }: Sentence) => names.some((name) => spoken.has(na
 
 const quoted = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
+/** `{value:sector|sectors}` stands for two sentences: of one, and of several. */
+function countsOf([english, other]: [string, string]): [string, string][] {
+  const choice = /\{(\w+):([^{}|]*)\|([^{}|]*)\}/g;
+  if (!choice.test(english)) return [[english, other]];
+  return [
+    [english.replace(choice, "1 $2"), other.replace(choice, "1 $2")],
+    [english.replace(choice, "{$1} $3"), other.replace(choice, "{$1} $3")],
+  ];
+}
+
 function sentenceOf([english, other]: [string, string]): Sentence {
   const names = [...english.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name);
   const pattern = english
@@ -28,6 +38,7 @@ function sentenceOf([english, other]: [string, string]): Sentence {
  */
 export function withSentences(t: Translate, sentences: Readonly<Record<string, string>>): Translate {
   const all = Object.entries(sentences)
+    .flatMap(countsOf)
     .map(sentenceOf)
     .sort((a, b) => Number(tellsAnother(b)) - Number(tellsAnother(a)) || b.fixed - a.fixed);
   const known = new Map<string, string>();
