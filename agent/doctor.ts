@@ -9,6 +9,7 @@ import { checkHub } from "./hub-check.ts";
 import type { HubFiles } from "./hub-place.ts";
 import type { Clock, RunCommand } from "./ports.ts";
 import type { PveApi } from "./pve/api.ts";
+import { readText } from "./sources/files.ts";
 
 export type DoctorPorts = { config: AgentConfig; run: RunCommand; api: PveApi; hubFiles: HubFiles; clock: Clock; uid: number };
 
@@ -18,12 +19,12 @@ export async function examine(ports: DoctorPorts): Promise<Finding[]> {
   return [
     rights(ports),
     ...state(config.state),
-    ...cluster(config.root),
-    await localApi(ports),
+    ...(await cluster(config.root, ports.clock)),
+    await within(ports.clock, 20_000, localApi(ports), silent("local API")),
     judgeClock(await output(run, "timedatectl", "show", "--property=NTPSynchronized", "--value")),
     judgeService("proven-agent", await output(run, "systemctl", "show", "--property=ActiveState", "--value", "proven-agent")),
     await gatewayPort(config),
-    await hub(ports),
+    await within(ports.clock, 20_000, hub(ports), silent("hub")),
     ...(await admission(run)),
     ...page(config.root),
   ];
@@ -69,17 +70,29 @@ function state(dir: string): Finding[] {
   return [private_, judgeDisk(dir, bavail * bsize, limits.spoolMaxBytes)];
 }
 
-function cluster(root: string): Finding[] {
-  const path = join(root, "etc/pve/.members");
-  try {
-    return [{ about: "pmxcfs", state: "ok", says: "/etc/pve is mounted" }, judgeQuorum(readFileSync(path, "utf8"))];
-  } catch {
-    const remedy = "on a node of Proxmox VE: systemctl status pve-cluster";
-    return [
-      { about: "pmxcfs", state: "trouble", says: "/etc/pve is not mounted: guests, storages and the hub can't be known", remedy },
-    ];
-  }
+/** A pmxcfs that hangs keeps whoever reads from it for ever, and a doctor is to say that. */
+export async function cluster(root: string, clock: Pick<Clock, "sleep">): Promise<Finding[]> {
+  const file = await within(clock, 3_000, readText(root)("/etc/pve/.members"), { ok: false, code: "TIMEOUT" } as const);
+  if (file.ok) return [{ about: "pmxcfs", state: "ok", says: "/etc/pve is mounted" }, judgeQuorum(file.text)];
+  const remedy = "on a node of Proxmox VE: systemctl status pve-cluster";
+  const why = file.code === "TIMEOUT" ? "does not answer" : "is not mounted";
+  return [{ about: "pmxcfs", state: "trouble", says: `/etc/pve ${why}: guests, storages and the hub can't be known`, remedy }];
 }
+
+async function within<T>(clock: Pick<Clock, "sleep">, ms: number, work: Promise<T>, late: T): Promise<T> {
+  const done = new AbortController();
+  const first = await Promise.race([work, clock.sleep(ms, done.signal).then(() => late)]);
+  done.abort();
+  return first;
+}
+
+/** Its own API and the hub are asked with keys from /etc/pve. */
+const silent = (about: string): Finding => ({
+  about,
+  state: "unknown",
+  says: "no answer within 20 s",
+  remedy: "systemctl status pve-cluster",
+});
 
 async function localApi({ api, config }: DoctorPorts): Promise<Finding> {
   const answer = await api.get("/version");

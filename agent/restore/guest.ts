@@ -1,9 +1,8 @@
-import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { errorMessage } from "../core/error.ts";
 import { changeCause, startCause, unansweredCause } from "../core/restore/node-fault.ts";
 import { type Intent, type Ownership, ownership, whyNotOurs } from "../core/restore/ours.ts";
 import type { ApiParams } from "../pve/api.ts";
+import { readText } from "../sources/files.ts";
 import { rewriteContainer } from "./container-file.ts";
 import { type NodeView, type Read, tellError } from "./node-view.ts";
 import type { RestorePorts } from "./ports.ts";
@@ -16,6 +15,8 @@ export type Done =
 type Notes = {
   note(entry: { entry: "call"; call: string } | { entry: "answer"; ok: boolean; text: string; upid?: string }): void;
 };
+
+const removeMs = 30_000;
 
 /**
  * The guest that a test made, and the only way to change it: each change reads anew whether the guest is ours, writes down what it will do, does it,
@@ -92,12 +93,13 @@ export class TestGuest {
 
   /** The rules of the backed-up guest, which a restore copies: they would count for the test guest. */
   async removeFirewallFile(): Promise<Done> {
-    const path = join(this.ports.root, `/etc/pve/firewall/${this.vmid}.fw`);
-    if (!existsSync(path)) return { ok: true, data: undefined, log: [] };
+    const path = `/etc/pve/firewall/${this.vmid}.fw`;
+    const file = await readText(this.ports.root)(path, 1);
+    if (!file.ok && file.code === "ENOENT") return { ok: true, data: undefined, log: [] };
     const refused = await this.refusal();
     if (refused !== undefined) return { ok: false, problem: refused, log: [] };
-    this.notes.note({ entry: "call", call: `remove /etc/pve/firewall/${this.vmid}.fw` });
-    const problem = removed(path);
+    this.notes.note({ entry: "call", call: `remove ${path}` });
+    const problem = await this.removed(path);
     this.notes.note({ entry: "answer", ok: problem === undefined, text: problem ?? "" });
     return problem === undefined ? { ok: true, data: undefined, log: [] } : { ok: false, problem, log: [] };
   }
@@ -144,17 +146,15 @@ export class TestGuest {
     return `${this.vmid} is not touched: ${whyNotOurs[owned.value.why]}`;
   }
 
+  /** By a process that can be given up: a pmxcfs that hangs keeps whoever asks it. */
+  private async removed(path: string): Promise<string | undefined> {
+    const result = await this.ports.run("rm", ["-f", "--", join(this.ports.root, path)], { timeoutMs: removeMs });
+    if (!result.ok) return result.problem;
+    return result.code === 0 ? undefined : result.stderr.trim().slice(0, 300) || `exit code ${result.code}`;
+  }
+
   private path(below: string): string {
     return `/${this.type}/${this.vmid}${below}`;
-  }
-}
-
-function removed(path: string): string | undefined {
-  try {
-    rmSync(path, { force: true });
-    return undefined;
-  } catch (error) {
-    return errorMessage(error);
   }
 }
 
