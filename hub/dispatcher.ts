@@ -268,9 +268,9 @@ export class DeliveryDispatcher implements Dispatcher {
     for (const { receiver } of batch) this.pump(receiver.id);
   }
 
-  private store({ waiting, attempt }: Finished): Delivery | undefined {
+  private store({ waiting, receiver, attempt }: Finished): Delivery | undefined {
     return this.ports.state.update("delivery", waiting.id, by, (present) =>
-      present === undefined ? undefined : afterAttempt(present, attempt, this.ports.random),
+      present === undefined ? undefined : afterAttempt(present, attempt, this.ports.random, receiver.type),
     );
   }
 

@@ -54,14 +54,29 @@ export function asOfNow(notification: Notification, now: EpochMs): Notification 
   return { ...notification, verdict: `LATE by ${durationText(waitedMs)}: ${notification.verdict}` };
 }
 
+/** Where what we told stays open until we tell its end: another one's incident, or what somebody's hook made of it. */
+const keepsOpen: readonly ReceiverType[] = ["pagerduty", "alertmanager", "webhook"];
+/** The end of such a thing is tried for so long; what fires longest stays at an Alertmanager until then. */
+const endKeptMs = 30 * dayMs;
+
+/** What of a message is still worth telling after a day in vain: the ends of what stays open there. Undefined: nothing. */
+function endOf(notification: Notification, receiver: ReceiverType): Notification | undefined {
+  if (!keepsOpen.includes(receiver)) return undefined;
+  if (notification.kind === "resolved" && notification.alerts.every(({ state }) => state === "resolved")) return notification;
+  // An Alertmanager takes each alert for itself; elsewhere a trouble is over when all of it is.
+  if (receiver !== "alertmanager") return undefined;
+  const alerts = notification.alerts.filter(({ state }) => state === "resolved");
+  return alerts.length === 0 ? undefined : { ...notification, alerts };
+}
+
 /** Still on its way. */
 export const isOpen = ({ state }: Pick<Delivery, "state">): boolean => state === "queued" || state === "retrying";
 
 /**
  * A delivery after one more attempt. It is retried for a day, with delays that double up to 5 min (half of each is random), then dead; a
- * refusal that trying again can't change is dead at once. A test is tried once.
+ * refusal that trying again can't change is dead at once. A test is tried once. The end of what stays open at the receiver is retried for 30 days.
  */
-export function afterAttempt(delivery: Delivery, attempt: Attempt, random: () => number): Delivery {
+export function afterAttempt(delivery: Delivery, attempt: Attempt, random: () => number, receiver: ReceiverType): Delivery {
   const { at, tookMs, result } = attempt;
   const answer = (result.ok ? result.answer : result.problem).slice(0, answerMax);
   const before = delivery.attempts;
@@ -75,11 +90,18 @@ export function afterAttempt(delivery: Delivery, attempt: Attempt, random: () =>
   if (!result.retry) return { ...done, state: "dead", problem: answer };
   // Those before it was replayed do not count. By a clock that was set back nobody can tell which these are.
   const tries = at < delivery.createdAt ? attempts.length : attempts.filter((one) => one.at >= delivery.createdAt).length;
-  if (at - delivery.createdAt >= dayMs && tries >= attemptsAtLeast) {
+  const waitedMs = at - delivery.createdAt;
+  const isLate = waitedMs >= dayMs && tries >= attemptsAtLeast;
+  const notification = !isLate
+    ? delivery.notification
+    : waitedMs < endKeptMs
+      ? endOf(delivery.notification, receiver)
+      : undefined;
+  if (notification === undefined) {
     return { ...done, state: "dead", problem: `not delivered within a day: ${answer}` };
   }
   const nextAttemptAt = (at + retryDelayMs(tries, result.retryAfterSec, random)) as EpochMs;
-  return { ...done, state: "retrying", nextAttemptAt, problem: answer };
+  return { ...done, notification, state: "retrying", nextAttemptAt, problem: answer };
 }
 
 /** `tries`: attempts so far, from 1. */

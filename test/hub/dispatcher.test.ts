@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { SendResult } from "../../hub/core/delivery.ts";
 import { testNotification } from "../../hub/core/message.ts";
 import { DispatchRig } from "../support/dispatch.ts";
-import { notificationOf, webhookReceiver } from "../support/notifications.ts";
+import { common, noon, notificationOf, resolvedOf, webhookReceiver } from "../support/notifications.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -94,6 +94,39 @@ test("after a day of failures a message is a dead letter; it can be sent again a
   await rig.clock.advance(minute);
   assert.equal(rig.stateOf("n1"), "delivered");
   assert.equal(rig.dispatcher.replay("n1"), false);
+});
+
+test("a receiver that was down for days hears what ended meanwhile, not what began; chats hear neither", async (t) => {
+  const rig = new DispatchRig(t);
+  rig.put({ ...common, type: "alertmanager", url: "https://example.org" });
+  rig.put({ ...common, id: "chat", type: "slack", url: { ref: "receiver/chat/url" } });
+  rig.tell(notificationOf());
+  await rig.settle();
+  rig.answer = () => down;
+  const [over] = resolvedOf().alerts;
+  assert.ok(over);
+  const other = { ...over, id: "other", state: "firing" as const, resolvedAt: null };
+  rig.tell(
+    notificationOf({ id: "partly", kind: "firing", reason: "some-resolved", sequence: 2, alerts: [other, over] }),
+    notificationOf({ id: "began", group: "g2" }),
+    resolvedOf({ id: "ended", sequence: 3, alerts: [{ ...other, state: "resolved", resolvedAt: noon + hour }] }),
+    resolvedOf({ id: "chat", receiver: "chat" }),
+  );
+  await rig.clock.advance(72 * hour);
+  assert.deepEqual(
+    ["partly", "began", "ended", "chat"].map((id) => rig.stateOf(id)),
+    ["retrying", "dead", "queued", "dead"],
+  );
+  const before = rig.sent.length;
+  rig.answer = () => ({ ok: true, answer: "ok" });
+  await rig.clock.advance(10 * minute);
+  assert.deepEqual(
+    rig.sent.slice(before).map(({ id, alerts }) => [id, alerts.map(({ state }) => state).join()]),
+    [
+      ["partly", "resolved"],
+      ["ended", "resolved"],
+    ],
+  );
 });
 
 test("a message that is refused is dead at once and holds up nobody", async (t) => {

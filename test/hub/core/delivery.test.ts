@@ -28,22 +28,22 @@ test("delays double from a second to five minutes, and never undercut what was a
 });
 
 test("a message that failed waits; at the end of its day it is dead, with the last answer", () => {
-  const waiting = afterAttempt(newDelivery(notificationOf(), at(0)), attempt(0, failed), half);
+  const waiting = afterAttempt(newDelivery(notificationOf(), at(0)), attempt(0, failed), half, "email");
   assert.deepEqual([waiting.state, waiting.nextAttemptAt, waiting.problem], ["retrying", noon + 750, "no answer"]);
   let delivery = waiting;
-  for (let n = 0; n < 10; n++) delivery = afterAttempt(delivery, attempt(n * 1000, failed), half);
-  assert.equal(afterAttempt(delivery, attempt(86_399_999, failed), half).state, "retrying");
-  const dead = afterAttempt(delivery, attempt(86_400_000, failed), half);
+  for (let n = 0; n < 10; n++) delivery = afterAttempt(delivery, attempt(n * 1000, failed), half, "email");
+  assert.equal(afterAttempt(delivery, attempt(86_399_999, failed), half, "email").state, "retrying");
+  const dead = afterAttempt(delivery, attempt(86_400_000, failed), half, "email");
   assert.deepEqual([dead.state, dead.nextAttemptAt, dead.problem], ["dead", null, "not delivered within a day: no answer"]);
 });
 
 test("a dead letter that is sent again is tried as often and as soon as a new one", () => {
   let dead = newDelivery(notificationOf(), at(0));
-  for (let n = 0; n < 20; n++) dead = afterAttempt(dead, attempt(n, failed), half);
+  for (let n = 0; n < 20; n++) dead = afterAttempt(dead, attempt(n, failed), half, "email");
   const day = 86_400_000;
-  const again = afterAttempt(replayed(dead, at(2 * day)), attempt(2 * day, failed), half);
+  const again = afterAttempt(replayed(dead, at(2 * day)), attempt(2 * day, failed), half, "email");
   assert.equal(again.nextAttemptAt, noon + 2 * day + 750);
-  const setBack = afterAttempt(replayed(dead, at(2 * day)), attempt(day, failed), half);
+  const setBack = afterAttempt(replayed(dead, at(2 * day)), attempt(day, failed), half, "email");
   assert.equal(setBack.nextAttemptAt, noon + day + 225_000);
 });
 
@@ -55,12 +55,12 @@ test("what waited a quarter of an hour says so first; a test and a report never 
 });
 
 test("a clock that jumps a day ahead doesn't end a message at its first failure", () => {
-  assert.equal(afterAttempt(newDelivery(notificationOf(), at(0)), attempt(90_000_000, failed), half).state, "retrying");
+  assert.equal(afterAttempt(newDelivery(notificationOf(), at(0)), attempt(90_000_000, failed), half, "email").state, "retrying");
 });
 
 test("however often it is tried, the log keeps the first and the newest attempts", () => {
   let delivery = newDelivery(notificationOf(), at(0));
-  for (let n = 0; n < 200; n++) delivery = afterAttempt(delivery, attempt(n, failed), half);
+  for (let n = 0; n < 200; n++) delivery = afterAttempt(delivery, attempt(n, failed), half, "email");
   assert.equal(delivery.attempts.length, 40);
   assert.deepEqual([delivery.attempts[0]?.at, delivery.attempts.at(-1)?.at], [noon, noon + 199]);
 });
