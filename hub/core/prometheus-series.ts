@@ -157,7 +157,7 @@ function partsOf(picture: ClusterPicture, node: NodeName): Place[] {
 /** Rows of one entity's fresh values; of a metric with several sources the one sampled last. Counters as they are, not as rates. */
 export function seriesRows(sight: Sight, names: ClusterNames, entity: EntityKey, node: NodeName | undefined): Row[] {
   const { picture } = names;
-  const skewMs = skewOf(picture, node, entity === clusterKey ? "cluster" : "shared-storage");
+  const skewMs = skewOf(picture, node, entity);
   const newest = new Map<string, { info: SeriesInfo; at: EpochMs; value: number }>();
   for (const info of sight.reader.seriesOf(picture.cluster, entity)) {
     const latest = sight.live.latest(info.id);

@@ -1,6 +1,6 @@
 import type { AgentView, EntityMetrics, GuestView, NodeView, Reading, StorageView } from "#protocol/api.ts";
 import type { ClusterId, EntityKey, EpochMs, NodeName, StorageId } from "#protocol/ids.ts";
-import { guestKey, nodeKey, storageKey } from "#protocol/ids.ts";
+import { clusterKey, guestKey, nodeKey, storageKey } from "#protocol/ids.ts";
 import type { StorageFacts } from "#protocol/inventory.ts";
 import { guestStatusCodes, type MetricName } from "#protocol/metrics.ts";
 import { byText } from "#protocol/order.ts";
@@ -57,16 +57,28 @@ function readings(found: Map<string, Sampled>, now: EpochMs, skewMs: number): Re
   };
 }
 
-/** Whose clock stamped an entity's samples: its node's agent, or for what exists once in the cluster the agent with that duty. */
-export function skewOf(
-  picture: ClusterPicture,
-  node: NodeName | undefined,
-  duty: "cluster" | "shared-storage" = "shared-storage",
-): number {
-  if (node !== undefined) return picture.agents.get(node)?.clockSkewMs ?? 0;
-  for (const agent of picture.agents.values()) if (agent.duties.includes(duty)) return agent.clockSkewMs ?? 0;
-  return 0;
+/** Whose clock stamped an entity's samples: its node's agent, or for what is no node's own the agent that tells of it. */
+export function skewOf(picture: ClusterPicture, node: NodeName | undefined, entity: EntityKey): number {
+  const agent = node === undefined ? tellerOf(picture, entity) : picture.agents.get(node);
+  return agent?.clockSkewMs ?? 0;
 }
+
+/** Who has the duty; of what only some nodes reach one of these (`speaksFor` of the agents): of several the first by name. */
+function tellerOf({ agents }: ClusterPicture, entity: EntityKey): AgentStatus | undefined {
+  const all = [...agents.values()].sort((a, b) => byText(a.node, b.node));
+  const there = all.filter(({ state }) => state === "connected");
+  const told = there.find(({ inventory }) => inventory?.inventory.datastores?.some(({ key }) => key === entity));
+  if (told !== undefined) return told;
+  const reach = there.flatMap(({ inventory }) => inventory?.inventory.storages ?? []).find(sharedAs(entity))?.nodes ?? [];
+  const near = there.find(({ node }) => reach.includes(node));
+  const duty = entity === clusterKey ? "cluster" : "shared-storage";
+  return near ?? all.find(({ duties }) => duties.includes(duty));
+}
+
+const sharedAs =
+  (entity: EntityKey) =>
+  ({ storage, shared }: StorageFacts): boolean =>
+    shared && storageKey(storage as StorageId, undefined) === entity;
 
 const neverAgent: AgentView = {
   state: "never",
@@ -100,7 +112,7 @@ export function nodeView(sight: Sight, picture: ClusterPicture, node: NodeName):
   const agent = picture.agents.get(node);
   const facts = agent?.inventory?.inventory.node;
   const entity = nodeKey(node);
-  const read = readings(sampled(sight, picture, entity), sight.now, skewOf(picture, node));
+  const read = readings(sampled(sight, picture, entity), sight.now, skewOf(picture, node, entity));
   return {
     cluster: picture.cluster,
     node,
@@ -166,7 +178,7 @@ export function guestView(sight: Sight, picture: ClusterPicture, owned: OwnedGue
   const entity = guestKey(facts.vmid);
   const node = owner.agent.node;
   const found = sampled(sight, picture, entity);
-  const read = readings(found, sight.now, skewOf(picture, node));
+  const read = readings(found, sight.now, skewOf(picture, node, entity));
   const memUsed = read("mem_used");
   return {
     cluster: picture.cluster,
@@ -203,7 +215,7 @@ export const storageEntity = ({ storage, shared }: StorageFacts, node: NodeName 
 
 export function storageView(sight: Sight, picture: ClusterPicture, facts: StorageFacts, node: NodeName | undefined): StorageView {
   const entity = storageEntity(facts, node);
-  const read = readings(sampled(sight, picture, entity), sight.now, skewOf(picture, node));
+  const read = readings(sampled(sight, picture, entity), sight.now, skewOf(picture, node, entity));
   return {
     cluster: picture.cluster,
     storage: facts.storage,
@@ -247,7 +259,7 @@ export function entityMetrics(
   entity: EntityKey,
   node: NodeName | undefined,
 ): EntityMetrics {
-  const skewMs = skewOf(picture, node, entity === "cluster" ? "cluster" : "shared-storage");
+  const skewMs = skewOf(picture, node, entity);
   const metrics = sight.reader.seriesOf(picture.cluster, entity).map((info) => ({
     ...readingOf(sight.live.latest(info.id), info.metric.kind, sight.now, skewMs),
     metric: info.metric.name,

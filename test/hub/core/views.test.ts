@@ -67,6 +67,28 @@ test("an agent whose clock is an hour slow still counts as speaking, and one who
   }
 });
 
+test("a shared storage that only some nodes reach is told in the time of one of these, not of who has the duty for storages", async (t) => {
+  const hub = testHub(t);
+  const skewMs = -3_600_000;
+  const storage = { type: "nfs", shared: true, content: ["backup"], enabled: true };
+  const storages = [
+    { ...storage, storage: "everywhere", nodes: [] },
+    { ...storage, storage: "second", nodes: ["pve2"] },
+  ];
+  const [duty, near] = [connect(hub, "pve1"), connect(hub, "pve2", skewMs)];
+  for (const agent of [duty, near]) hub.fleet.inventory(agent, inventoryOf({ storages }));
+  const now = hub.clock.now();
+  hub.series.put(duty, storageKey("everywhere" as StorageId, undefined), "active", now, 1);
+  hub.series.put(near, storageKey("second" as StorageId, undefined), "active", now + skewMs, 1);
+  assert.deepEqual(
+    storageViews(sight(hub), picture(hub)).map(({ storage, state }) => [storage, state]),
+    [
+      ["everywhere", "available"],
+      ["second", "available"],
+    ],
+  );
+});
+
 test("counters read as rates, and a reset has none", (t) => {
   const hub = testHub(t);
   const agent = oneGuest(hub);
