@@ -8,7 +8,7 @@ import { episodeOf } from "./core/alert.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
 import { markTold, resolvedView, sameHold, withHold, withQuiet } from "./core/alert-steps.ts";
 import { type DueTelling, type Placement, planTellings } from "./core/group.ts";
-import { type ClusterNames, notificationOf } from "./core/notification.ts";
+import { type ClusterNames, listedFor, notificationOf } from "./core/notification.ts";
 import { afterTelling } from "./core/notify.ts";
 import { factsOfRecord } from "./core/route.ts";
 import type { EntityFacts } from "./core/scope.ts";
@@ -126,7 +126,9 @@ export class AlertTeller {
     });
     const known = new Set(group.told[receiver]?.episodes.map(({ key }) => key));
     const fresh = new Set(telling.firing.filter(({ key }) => !known.has(key)).map(({ alert }) => alert));
-    return [notificationOf(next, receiver, step, told.sequence, telling.reason, firing, over, fresh, now, this.ports.names())];
+    const { names } = this.ports;
+    const listed = listedFor(listener.type);
+    return [notificationOf(next, receiver, step, told.sequence, telling.reason, firing, over, fresh, now, names(), listed)];
   }
 
   private viewOf(id: string): AlertView[] {

@@ -1,13 +1,16 @@
 import type { AlertView } from "#protocol/alerting.ts";
 import { severities } from "#protocol/alerting.ts";
 import { clusterKey, type EpochMs } from "#protocol/ids.ts";
-import type { Notification, NotifyReason } from "#protocol/notifications.ts";
+import type { Notification, NotifyReason, ReceiverType } from "#protocol/notifications.ts";
 import { byText } from "#protocol/order.ts";
 import type { AlertGroup } from "./alert-record.ts";
 import { severityOf, verdictOf } from "./alert-verdict.ts";
 
 /** Alerts one message lists; the rest is a number. */
 const listedMax = 100;
+/** Nobody reads an Alertmanager's: one that is not in the message neither begins nor ends there. */
+const postedMax = 10_000;
+export const listedFor = (receiver: ReceiverType): number => (receiver === "alertmanager" ? postedMax : listedMax);
 
 const kinds: Record<NotifyReason, Notification["kind"]> = {
   first: "firing",
@@ -58,6 +61,7 @@ export function notificationOf(
   fresh: ReadonlySet<string>,
   now: EpochMs,
   names: ClusterNames = new Map(),
+  listed = listedMax,
 ): Notification {
   const group = `${id}@${openedAt}`;
   const all = withClusters([...[...firing].sort(worstFirst), ...[...over].sort(worstFirst)], names);
@@ -65,7 +69,7 @@ export function notificationOf(
     const name = names.get(cluster);
     return name === undefined || text.split(/[\s,:;]+/).includes(name) ? "" : `${name}: `;
   };
-  const alerts = all.slice(0, listedMax);
+  const alerts = all.slice(0, listed);
   const places = new Map(
     all.flatMap(({ cluster, node }) => (node === null ? [] : [[`${cluster} ${node}`, { cluster, node }] as const])),
   );

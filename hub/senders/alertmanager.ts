@@ -1,4 +1,4 @@
-import type { AlertView } from "#protocol/alerting.ts";
+import { type AlertView, type Severity, severities } from "#protocol/alerting.ts";
 import type { Notification } from "#protocol/notifications.ts";
 import type { SendResult } from "../core/delivery.ts";
 import { linkOfAlert } from "../core/message.ts";
@@ -12,8 +12,8 @@ type Alertmanager = ReceiverOf<"alertmanager">;
  */
 const lastsMs = 30 * 86_400_000;
 
-/** Labels make an alert's identity there: only what stays the same from its beginning to its end, wherever the guest moves. */
-function labelsOf({ rule, severity, cluster, entity, incarnation, instance }: AlertView): Record<string, string> {
+/** Labels make an alert's identity there: only what stays the same from its beginning to its end, wherever the guest moves. Its severity may be changed. */
+function labelsOf({ rule, cluster, entity, incarnation, instance }: AlertView, severity: Severity): Record<string, string> {
   return {
     alertname: rule,
     severity,
@@ -24,26 +24,43 @@ function labelsOf({ rule, severity, cluster, entity, incarnation, instance }: Al
   };
 }
 
+const iso = (at: number) => new Date(at).toISOString();
+
 /** Body of `POST /api/v2/alerts` (api/v2/openapi.yaml, `postableAlerts`). A test is an alert that lasts a minute. */
 function formatAlertmanager(notification: Notification, base: string) {
-  const iso = (at: number) => new Date(at).toISOString();
   if (notification.kind === "test") {
     const labels = { alertname: "proven-test", severity: notification.severity, receiver: notification.receiver };
     const annotations = { summary: notification.verdict };
     return [{ labels, annotations, startsAt: iso(notification.at), endsAt: iso(notification.at + 60_000), generatorURL: base }];
   }
-  return notification.alerts.map((alert) => ({
-    labels: labelsOf(alert),
+  return notification.alerts.flatMap((alert) => [
+    postableOf(alert, notification.at, base),
+    ...(notification.reason === "first" ? [] : endsOfOthers(alert, notification.at)),
+  ]);
+}
+
+function postableOf(alert: AlertView, at: number, base: string) {
+  return {
+    labels: labelsOf(alert, alert.severity),
     annotations: {
       summary: alert.text,
       title: alert.title,
       ...(alert.node === null ? {} : { node: alert.node }),
       ...(alert.remedy === null ? {} : { remedy: alert.remedy }),
     },
-    startsAt: iso(alert.firedAt ?? alert.activeAt ?? notification.at),
-    endsAt: iso(alert.state === "resolved" ? (alert.resolvedAt ?? notification.at) : notification.at + lastsMs),
+    startsAt: beganAt(alert, at),
+    endsAt: iso(alert.state === "resolved" ? (alert.resolvedAt ?? at) : at + lastsMs),
     generatorURL: linkOfAlert(alert, base),
-  }));
+  };
+}
+
+const beganAt = ({ firedAt, activeAt }: AlertView, at: number) => iso(firedAt ?? activeAt ?? at);
+
+/** Its rule's severity may have been another when it was told before: that alert is over. An end of what is not there tells nobody anything. */
+function endsOfOthers(alert: AlertView, at: number) {
+  const others = severities.filter((severity) => severity !== alert.severity);
+  const endsAt = iso(alert.state === "resolved" ? (alert.resolvedAt ?? at) : at);
+  return others.map((severity) => ({ labels: labelsOf(alert, severity), startsAt: beganAt(alert, at), endsAt }));
 }
 
 export async function sendAlertmanager(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
-import { namesOfClusters, notificationOf } from "../../../hub/core/notification.ts";
+import { listedFor, namesOfClusters, notificationOf } from "../../../hub/core/notification.ts";
 import { alertOf } from "../../support/alert-views.ts";
 
 const now = 1_767_614_400_000 as EpochMs;
@@ -49,4 +49,12 @@ test("two clusters of one name are told apart, and a name that the sentence says
   ]);
   assert.match(told([down("bb22220000000000")], names).verdict, /^CRITICAL: lab \(bb2222\): Node pve1 is offline/);
   assert.match(told([down("cc33330000000000")], names).verdict, /^CRITICAL: Node pve1 is offline/);
+});
+
+test("people read a hundred alerts of a message; an Alertmanager is posted all, since each begins and ends there by itself", () => {
+  const many = Array.from({ length: 250 }, (_, index) => alertOf({ id: `a${index}` }));
+  const of = (type: "alertmanager" | "email") =>
+    notificationOf(group, "r", 0, 1, "first", many, [], new Set(), now, new Map(), listedFor(type));
+  assert.deepEqual([of("email").alerts.length, of("email").more], [100, 150]);
+  assert.deepEqual([of("alertmanager").alerts.length, of("alertmanager").more], [250, 0]);
 });

@@ -96,3 +96,19 @@ test("a real Alertmanager takes a test message, and refuses what is none", { ski
   const elsewhere = await send(notificationOf(), receiver(`${url}/nothing-here`));
   assert.deepEqual([elsewhere.ok, !elsewhere.ok && elsewhere.retry], [false, false]);
 });
+
+test("a severity that was changed while the alert fires leaves nothing of the old one there", { skip }, async (t) => {
+  const url = await startAlertmanager(t);
+  const { send } = testSender(t, {});
+  const now = Date.now();
+  const shown = async () => (await shownBy(url)).map(({ labels }) => labels.severity);
+  const alert = alertOf({ activeAt: now - 120_000, firedAt: now - 60_000 });
+  await send(notificationOf({ at: now - 60_000, alerts: [alert] }), receiver(url));
+  assert.deepEqual(await shown(), ["warning"]);
+  const worse = alertOf({ ...alert, severity: "critical" });
+  await send(notificationOf({ id: "n2", kind: "repeat", reason: "repeat", at: now, alerts: [worse] }), receiver(url));
+  assert.deepEqual(await shown(), ["critical"]);
+  const over = alertOf({ ...alert, severity: "info", state: "resolved", resolvedAt: now });
+  await send(notificationOf({ id: "n3", kind: "resolved", reason: "all-resolved", at: now, alerts: [over] }), receiver(url));
+  assert.deepEqual(await shown(), []);
+});
