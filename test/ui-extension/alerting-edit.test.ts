@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { launchBrowser, visit } from "../support/browser.ts";
+import { fakeAlerts } from "../support/fake-alerts.ts";
 import { type FakeHub, panelFiles, startFakeHub } from "../support/fake-hub.ts";
 
 /** Pictures are kept where `PROVEN_SHOTS` says. */
@@ -50,6 +51,39 @@ test("a maintenance window is changed in place, and one that is open is made lon
   const { method, path, body } = lastWrite();
   assert.deepEqual([method, path, body?.comment, body?.id], ["PUT", "/api/v1/windows/patch", "kernel", "patch"]);
   assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("what ends a silence names the silence", async () => {
+  const { page, close } = await open("#/silences", "proven-silences li");
+  const silences = page.getByRole("region", { name: "Silences" }).getByRole("listitem");
+  const [name] = await silences.locator(".name").allInnerTexts();
+  assert.ok(name);
+  await silences
+    .first()
+    .getByRole("button", { name: `End now ${name}`, exact: true })
+    .waitFor();
+  await close();
+});
+
+test("in Italian a mark's word ends before the alert's sentence begins", async () => {
+  const { page, close } = await open("#/alerts", "proven-alert-row article", { locale: "it-IT" });
+  const [alert] = fakeAlerts(Date.now());
+  assert.ok(alert);
+  await hub.send("alerts", [{ ...alert, id: "told", severity: "info" }]);
+  await page.locator("proven-alert-row").getByText("informazione").waitFor();
+  const overlap = await page.locator("proven-alert-row .mark").evaluateAll((marks) => {
+    const range = document.createRange();
+    return marks.map((mark) => {
+      range.selectNodeContents(mark);
+      return range.getBoundingClientRect().right - mark.getBoundingClientRect().right;
+    });
+  });
+  assert.ok(overlap.length > 0);
+  assert.deepEqual(
+    overlap.filter((by) => by > 0),
+    [],
+  );
   await close();
 });
 

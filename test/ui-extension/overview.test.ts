@@ -229,3 +229,13 @@ test("with 120 guests the answers stand after questions about all of them, none 
   );
   await close();
 });
+
+test("where more guests are not protected than are shown, the rest leads to the list, those without a backup first", async () => {
+  const { page, close } = await visit(browser, await startHub({ guests: 420 }));
+  const rest = answer(page, "protected").getByRole("link", { name: /^and \d+ more$/ });
+  await rest.click();
+  await page.locator("proven-guest-list tbody tr[data-key]").first().waitFor();
+  assert.equal(await hash(page), "#/guests?sort=protection");
+  await page.locator("proven-guest-list tbody tr[data-key]").first().getByText("no job").waitFor();
+  await close();
+});

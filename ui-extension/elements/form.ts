@@ -13,12 +13,12 @@ export const formStyles = css`
   form, .body { display: grid; gap: 10px; padding: 10px 12px 12px; }
   .fields { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 210px), 1fr)); gap: 8px 14px; align-items: start; }
   .fields.wide { grid-template-columns: minmax(0, 1fr); }
-  .field { display: grid; gap: 2px; min-width: 0; }
+  .field { display: grid; grid-template-columns: minmax(0, 1fr); gap: 2px; min-width: 0; }
   .field > span:first-child { color: var(--pv-dim); font-size: 12px; }
   .field .row { display: flex; gap: 6px; align-items: center; }
   .field input:not([type="checkbox"]), .field select, .field textarea { background: var(--pv-panel); border: 1px solid var(--pv-line); border-radius: 3px; padding: 3px 8px; min-height: 28px; width: 100%; min-width: 0; font: inherit; color: inherit; }
   .field [aria-invalid="true"] { border-color: var(--pv-crit); }
-  .hint { color: var(--pv-dim); font-size: 12px; }
+  .hint { color: var(--pv-dim); font-size: 12px; overflow-wrap: anywhere; }
   .problem { color: var(--pv-crit); font-size: 12px; }
   .check { display: flex; gap: 7px; align-items: center; min-height: 28px; }
   .check input { width: 16px; height: 16px; margin: 0; accent-color: var(--pv-primary); }

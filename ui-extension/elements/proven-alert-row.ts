@@ -37,7 +37,7 @@ export class ProvenAlertRow extends PanelElement {
   static override styles = [
     shared,
     css`
-      article { display: grid; grid-template-columns: 92px minmax(0, 1fr) auto; gap: 2px 12px; padding: 9px 12px; border-bottom: 1px solid var(--pv-line-soft); border-left: 4px solid transparent; }
+      article { display: grid; grid-template-columns: 112px minmax(0, 1fr) auto; gap: 2px 12px; padding: 9px 12px; border-bottom: 1px solid var(--pv-line-soft); border-left: 4px solid transparent; }
       article.critical { border-left-color: var(--pv-crit); }
       article.warning { border-left-color: var(--pv-warn); }
       article.calm { border-left-color: var(--pv-line); }

@@ -155,7 +155,7 @@ export class ProvenAnswers extends PanelElement {
                 ({ guest }) => protectionKey(guest),
                 (gap) => this.#gap(gap),
               )}
-              ${left > 0 ? html`<li><span></span><span class="dim">${tn(left, "and {n} more", "and {n} more")}</span></li>` : nothing}
+              ${left > 0 ? html`<li><span></span>${link(this.panel, { ...sectionRoute("guests"), sort: "protection" }, tn(left, "and {n} more", "and {n} more"))}</li>` : nothing}
             </ul>`
       }
     </section>`;

@@ -118,12 +118,13 @@ export class ProvenSilences extends PanelElement {
       silence.state === "pending"
         ? t("from {start} to {end}", { start: moment(silence.startsAt), end: moment(silence.endsAt) })
         : t("until {time}", { time: moment(silence.endsAt) });
+    const name = silenceText(silence, titleOf, t);
     return html`<li>
       <span>
-        <span class="state">${icon(silence.state === "pending" ? "clock" : "quiet", silence.state === "pending" ? t("not yet") : t("quiet now"))}<span class="name">${silenceText(silence, titleOf, t)}</span></span>
+        <span class="state">${icon(silence.state === "pending" ? "clock" : "quiet", silence.state === "pending" ? t("not yet") : t("quiet now"))}<span class="name">${name}</span></span>
         <br /><span class="more">${when} · ${t("by {who}", { who: silence.createdBy })}${silence.comment === "" ? "" : `: ${silence.comment}`} · ${tn(silence.alertsHeld, "keeps {n} alert quiet now", "keeps {n} alerts quiet now")}</span>
       </span>
-      ${this.panel.mayWrite ? html`<button type="button" @click=${() => this.#run(() => this.panel.api.alerting.expireSilence(silence.id), t("It is over. What still fires is told."))}>${t("End now")}</button>` : nothing}
+      ${this.panel.mayWrite ? html`<button type="button" @click=${() => this.#run(() => this.panel.api.alerting.expireSilence(silence.id), t("It is over. What still fires is told."))}>${t("End now")}<span class="sr"> ${name}</span></button>` : nothing}
     </li>`;
   }
 

@@ -10,7 +10,7 @@ const labels: readonly [field: ScopeField, label: () => string, example: string]
   ["tags", () => t("Tags"), "prod"],
   ["storages", () => t("Storages"), "nfs1"],
   ["pools", () => t("Pools"), "clients"],
-  ["types", () => t("Types"), "qemu, lxc, nfs"],
+  ["types", () => t("Types"), "qemu, lxc"],
   ["instances", () => t("Instances"), "scsi*"],
   ["expression", () => t("Expression"), "tag=prod and not name=test*"],
 ];
