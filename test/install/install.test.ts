@@ -198,19 +198,24 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
     await lines(1);
     // As an editor does it: the file is replaced by another.
     const edit = (how: string) => cluster.on("pve1").run("sed", "-i", how, "/etc/proven/agent.toml");
-    const port = (text: string) => /proven-host\.js[^>]* data-port="(\d+)"/.exec(text)?.[1];
-    for (const [how, wanted] of [
-      ["s/^#\\[gateway\\]/[gateway]/; s/^#port = 8421/port = 9421/", "9421"],
-      ["s/^\\[gateway\\]/#[gateway]/; s/^port = 9421/#port = 8421/", undefined],
-    ] as const) {
-      await edit(how);
-      await until(
+    const named = (wanted: string | undefined) =>
+      until(
         `port ${wanted}`,
         () => page("pve1"),
-        (text) => port(text) === wanted,
+        (text) => /proven-host\.js[^>]* data-port="(\d+)"/.exec(text)?.[1] === wanted,
         10_000,
       );
-    }
+    await edit("s/^#\\[gateway\\]/[gateway]/; s/^#port = 8421/port = 9421/");
+    await named("9421");
+    // Another editor: the file is away for a while. The page must not follow that, and then miss what comes last.
+    const template = () => cluster.on("pve1").run("stat", "-c", "%i", "/usr/share/pve-manager/index.html.tpl");
+    const ended = () => cluster.on("pve1").run("systemctl", "show", "-p", "ExecMainExitTimestampMonotonic", "proven-ui.service");
+    const [before, last] = [await template(), await ended()];
+    await cluster.on("pve1").run("sh", "-c", "cd /etc/proven && mv agent.toml other && sleep 0.3 && mv other agent.toml");
+    await until("the page was looked at", ended, (now) => now !== last && !/=0$/m.test(now), 10_000);
+    assert.equal(await template(), before);
+    await edit("s/^\\[gateway\\]/#[gateway]/; s/^port = 9421/#port = 8421/");
+    await named(undefined);
   });
 
   test("an upgrade of all nodes under load keeps settings and loses no sample", async () => {
