@@ -39,8 +39,11 @@ export function addPastTasks({ world, tasks }: Pick<Parts, "world" | "tasks">, n
     const office = guests.find(({ life }) => life.spec.habit === "office");
     if (office === undefined) continue;
     const kind = office.life.spec.type === "qemu" ? "qm" : "vz";
+    const id = String(office.life.spec.vmid);
     const morning = Math.floor((now - 6 * 3_600_000) / dayMs) * dayMs + 6 * 3_600_000;
-    tasks.addPast(what(`${kind}start`, String(office.life.spec.vmid)), morning - 1600, morning, "OK", []);
+    const evening = morning + 14 * 3_600_000;
+    tasks.addPast(what(`${kind}start`, id), morning - 1600, morning, "OK", []);
+    if (evening < now) tasks.addPast(what(`${kind}shutdown`, id), evening - 1600, evening, "OK", []);
   }
 }
 

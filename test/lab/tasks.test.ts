@@ -21,6 +21,26 @@ async function setUp(context: Parameters<typeof startTestLab>[0]) {
   return { lab, clock, read, post, status, log, active, index };
 }
 
+test("a guest of office hours that has gone home was shut down by somebody, whenever the lab starts", async (context) => {
+  for (const hour of [3, 12, 21]) {
+    const { lab, clock } = await startTestLab(context, { startAt: Date.UTC(2026, 0, 6, hour) });
+    const newest = new Map(
+      [...lab.world.nodes.keys()]
+        .flatMap((node) => lab.tasks.on(node))
+        .filter(({ type }) => /^(qm|vz)(start|shutdown)$/.test(type))
+        .sort((a, b) => a.startedAt - b.startedAt)
+        .map(({ id, type }) => [id, type.slice(2)]),
+    );
+    const isOpen = hour === 12;
+    assert.deepEqual(new Set(newest.values()), new Set([isOpen ? "start" : "shutdown"]), `${hour} h`);
+    for (const vmid of newest.keys()) {
+      const guest = lab.world.guest(Number(vmid));
+      assert.ok(guest);
+      assert.equal(lab.world.state(guest, clock.now())?.running, isOpen, `${vmid} at ${hour} h`);
+    }
+  }
+});
+
 test("a stop runs, ends OK and stands in active, index, the log and the cluster's log", async (context) => {
   const { lab, clock, read, post, status, log, active, index } = await setUp(context);
   const upid = await post("qemu/100/status/stop");

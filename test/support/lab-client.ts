@@ -9,9 +9,12 @@ import { FakeClock } from "./fake-clock.ts";
 export type TestScope = { after(end: () => void | Promise<void>): void };
 
 /** A lab in a temporary folder under a clock that stands still, without activity of its own. Gone with the test. */
-export async function startTestLab(context: TestScope, options: Omit<Partial<LabOptions>, "clock"> = {}) {
+export async function startTestLab(
+  context: TestScope,
+  { startAt, ...options }: Omit<Partial<LabOptions>, "clock"> & { startAt?: number } = {},
+) {
   const dir = mkdtempSync(join(tmpdir(), "proven-lab-"));
-  const clock = new FakeClock();
+  const clock = new FakeClock(startAt);
   const lab = await startLab({ dir, activity: false, refusalDelayMs: 0, ...options, clock });
   context.after(async () => {
     await lab.stop();
