@@ -99,7 +99,10 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
       heartbeat?.start();
     },
     problems: () => [...(heartbeat?.problems() ?? []), ...dispatcher.failing().map(failureText)],
-    prune: (now) => void dispatcher.log.prune(now),
+    prune: (now) => {
+      dispatcher.log.prune(now);
+      void subscribers.keepConfirmed();
+    },
     stop: async () => {
       await Promise.all([dispatcher.stop(), heartbeat?.stop()]);
       for (const client of clients) client.close();

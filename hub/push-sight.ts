@@ -6,12 +6,16 @@ import type { UserSight } from "./push-subscribers.ts";
 /** Agents of a cluster that are asked, one after the other, before nobody can tell. */
 const askedMax = 3;
 
-/** What Proxmox VE hides from a user, over all clusters: hidden in one is hidden. An answer that is undefined: this agent can't be asked. */
+/**
+ * What Proxmox VE hides from a user, over all clusters: hidden in one is hidden. One whose agents were all revoked is no more. An answer that is
+ * undefined: this agent can't be asked.
+ */
 export async function askSight(
   pictures: readonly Pick<ClusterPicture, "cluster" | "agents">[],
   ask: (agent: AgentId) => Promise<AnswerBody<"login.sight"> | undefined>,
 ): Promise<UserSight> {
-  const sights = await Promise.all(pictures.map((picture) => sightIn(picture, ask)));
+  const present = pictures.filter(({ agents }) => [...agents.values()].some(({ state }) => state !== "revoked"));
+  const sights = await Promise.all(present.map((picture) => sightIn(picture, ask)));
   if (sights.includes("partial")) return "partial";
   return sights.length === 0 || sights.includes("unknown") ? "unknown" : "whole";
 }

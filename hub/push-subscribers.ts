@@ -2,6 +2,7 @@ import type { EpochMs } from "#protocol/ids.ts";
 import type { PushSubscriptionJson } from "#protocol/notifications.ts";
 import { keyProblem } from "./core/keys.ts";
 import { BoundedMap } from "./core/limits.ts";
+import { describeError } from "./log.ts";
 import type { Clock, Log } from "./ports.ts";
 import { hashSecret } from "./secret-text.ts";
 import type { Subscription } from "./senders/web-push.ts";
@@ -25,7 +26,9 @@ export type Subscriber = { user: string; key?: string | undefined };
 const askEveryMs = 5 * 60_000;
 /** Where no agent can ask, as when the nodes that messages are about have died, what it said last counts so long. */
 const trustMs = 24 * 3_600_000;
-/** A confirmation is stored again when the stored one is so old. */
+/** That nobody can ask counts so long: agents that don't answer must not hold up every message. */
+const unknownMs = 60_000;
+/** A confirmation is stored again when the stored one is so old; asked for as often though nothing is sent. */
 const noteEveryMs = 3_600_000;
 
 const by: Actor = { actor: "hub", reason: "web push" };
@@ -36,6 +39,8 @@ const by: Actor = { actor: "hub", reason: "web push" };
  */
 export class PushSubscribers {
   private readonly told = new BoundedMap<string, { sight: UserSight; atMs: number }>(1000);
+
+  private lookedMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly ports: PushSubscriberPorts) {}
 
@@ -65,29 +70,47 @@ export class PushSubscribers {
     return all.flatMap(({ id, document }, index) => {
       const verdict = verdicts[index];
       if (verdict === "lost") this.forget(id, document.user);
-      if (verdict === "confirmed") this.confirm(id);
+      if (verdict === "confirmed" || document.confirmedAt === undefined) this.confirm(id);
       return verdict === "confirmed" || verdict === "trusted" ? [{ id, subscription: document.subscription }] : [];
     });
   }
 
+  /**
+   * Called now and then: asks though nothing is sent, so that Proxmox VE's last word on who is to be told is not a week old when all its nodes die. Never
+   * throws.
+   */
+  async keepConfirmed(): Promise<void> {
+    const { clock, log } = this.ports;
+    if (clock.monotonicMs() - this.lookedMs < noteEveryMs) return;
+    this.lookedMs = clock.monotonicMs();
+    await this.entitled().catch((error: unknown) => log(4, `who gets push messages was not asked: ${describeError(error)}`));
+  }
+
   /** `withheld`: nobody knows, and the newest word is too old. */
-  private async judge(owner: Subscriber & { confirmedAt: EpochMs }): Promise<"confirmed" | "trusted" | "withheld" | "lost"> {
+  private async judge(
+    owner: Subscriber & { confirmedAt?: EpochMs | undefined },
+  ): Promise<"confirmed" | "trusted" | "withheld" | "lost"> {
     const now = this.ports.clock.now();
-    if (owner.key !== undefined) {
-      const key = this.ports.state.get("apiKey", owner.key);
-      return key !== undefined && keyProblem(key, now) === undefined ? "confirmed" : "lost";
-    }
+    if (owner.key !== undefined || !owner.user.includes("@")) return this.hasKey(owner, now) ? "confirmed" : "lost";
     const sight = await this.sightOf(owner.user);
     if (sight !== "unknown") return sight === "whole" ? "confirmed" : "lost";
-    return now - owner.confirmedAt < trustMs ? "trusted" : "withheld";
+    return now - (owner.confirmedAt ?? now) < trustMs ? "trusted" : "withheld";
+  }
+
+  /** Subscriptions of before name their key, and not its id: a user of Proxmox VE has a realm. */
+  private hasKey({ user, key }: Subscriber, now: EpochMs): boolean {
+    const { state } = this.ports;
+    return state.list("apiKey").some(({ id, document }) => {
+      return (key === undefined ? document.name === user : id === key) && keyProblem(document, now) === undefined;
+    });
   }
 
   private async sightOf(user: string): Promise<UserSight> {
     const nowMs = this.ports.clock.monotonicMs();
     const known = this.told.get(user);
-    if (known !== undefined && nowMs - known.atMs < askEveryMs) return known.sight;
+    if (known !== undefined && nowMs - known.atMs < (known.sight === "unknown" ? unknownMs : askEveryMs)) return known.sight;
     const sight = await this.ports.sightOf(user);
-    if (sight !== "unknown") this.told.set(user, { sight, atMs: nowMs });
+    this.told.set(user, { sight, atMs: nowMs });
     return sight;
   }
 
@@ -101,7 +124,7 @@ export class PushSubscribers {
   private confirm(id: string): void {
     const now = this.ports.clock.now();
     this.ports.state.update("pushSubscription", id, by, (present) =>
-      present === undefined || now - present.confirmedAt < noteEveryMs ? undefined : { ...present, confirmedAt: now },
+      present === undefined || now - (present.confirmedAt ?? 0) < noteEveryMs ? undefined : { ...present, confirmedAt: now },
     );
   }
 }

@@ -110,10 +110,10 @@ export const loginMessages = {
     ),
   },
   /** Whether Proxmox VE lets this user in and hides nothing of the cluster from him: for what is told somebody who does not ask. The agent asks as root. */
-  "login.sight": { from: "hub", since: 2, body: z.lazy(() => z.strictObject({ id, user: userSchema })) },
+  "login.sight": { from: "hub", since: 3, body: z.lazy(() => z.strictObject({ id, user: userSchema })) },
   "login.sight.result": {
     from: "agent",
-    since: 2,
+    since: 3,
     body: z.lazy(() =>
       z.discriminatedUnion("state", [z.strictObject({ id, state: z.literal("ok"), whole: z.boolean() }), unavailable]),
     ),

@@ -2,7 +2,7 @@
 export const softwareVersion = "0.1.0";
 
 /** Versions of the agent–hub link this build speaks. The hub serves the current and the previous one, for upgrades node by node. */
-export const linkVersions = { min: 1, max: 2 } as const;
+export const linkVersions = { min: 1, max: 3 } as const;
 export const linkSubprotocol = "proven.v1";
 
 export type VersionRange = { min: number; max: number };

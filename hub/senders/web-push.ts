@@ -79,7 +79,8 @@ export class WebPushSender {
 
   async send(notification: Notification, receiver: WebPush): Promise<SendResult> {
     const subscriptions = await this.ports.subscriptions();
-    if (subscriptions.length === 0) return { ok: false, retry: false, problem: "no browser has asked for push messages" };
+    if (subscriptions.length === 0)
+      return { ok: false, retry: false, problem: "no browser of somebody who may see everything has asked for push messages" };
     const payload = formatWebPush(notification, receiver, this.ports);
     const reached = this.reached.get(notification.id) ?? new Set();
     this.reached.set(notification.id, reached);

@@ -13,8 +13,8 @@ export const receiverKinds = {
       /** Id of the API key that it was asked with; absent: by a Proxmox VE user. */
       key: z.string().optional(),
       createdAt: epochMs,
-      /** When its owner was last known to see everything. */
-      confirmedAt: epochMs,
+      /** When its owner was last known to see everything; absent: it was subscribed when nobody asked yet. */
+      confirmedAt: epochMs.optional(),
     }),
   },
 } as const;

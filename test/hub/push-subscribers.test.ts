@@ -7,7 +7,10 @@ import { PushSubscribers, type UserSight } from "../../hub/push-subscribers.ts";
 import { testHub } from "../support/test-hub.ts";
 
 const by = { actor: "test", reason: "test" };
-const browser = (name: string) => ({ endpoint: `https://push.example.org/${name}`, keys: { p256dh: "B".repeat(87), auth: "A".repeat(22) } });
+const browser = (name: string) => ({
+  endpoint: `https://push.example.org/${name}`,
+  keys: { p256dh: "B".repeat(87), auth: "A".repeat(22) },
+});
 
 function subscribers(t: TestContext) {
   const { state, clock, lines } = testHub(t);
@@ -59,7 +62,47 @@ test("while no agent can ask Proxmox VE, as when the nodes died, its word of the
   assert.deepEqual(await reached(), []);
   assert.equal(state.list("pushSubscription").length, 1);
   sights.set("anna@pve", "whole");
+  await clock.advance(60_000);
   assert.deepEqual(await reached(), ["anna"]);
+});
+
+test("after weeks in which nothing had to be told, a message that all nodes have died reaches who could see everything until then", async (t) => {
+  const { all, clock, sights, reached } = subscribers(t);
+  sights.set("anna@pve", "whole");
+  all.add(browser("anna"), { user: "anna@pve" });
+  for (let hour = 0; hour < 48; hour++) {
+    await clock.advance(3_600_000);
+    await all.keepConfirmed();
+  }
+  sights.set("anna@pve", "unknown");
+  await clock.advance(10 * 60_000);
+  assert.deepEqual(await reached(), ["anna"]);
+});
+
+test("agents that don't answer are asked once in a minute, not for each message", async (t) => {
+  const { all, clock, asked, reached } = subscribers(t);
+  all.add(browser("anna"), { user: "anna@pve" });
+  for (let second = 0; second < 60; second++) {
+    await reached();
+    await clock.advance(1000);
+  }
+  assert.equal(asked.length, 1);
+});
+
+test("browsers that subscribed before anybody asked get messages for a day more, and those of an API key while there is one of its name", async (t) => {
+  const { all, state, clock, sights, reached } = subscribers(t);
+  const put = (id: string, user: string) =>
+    state.put("pushSubscription", id, { subscription: browser(id), user, createdAt: clock.now() }, by);
+  createKey(state, { name: "wall", scopes: ["write"], expiresInDays: 10 }, by, clock.now());
+  await clock.advance(3 * 86_400_000);
+  for (const [id, user] of Object.entries({ anna: "anna@pve", wall: "wall", gone: "kiosk" })) put(id, user);
+  assert.deepEqual((await reached()).sort(), ["anna", "wall"]);
+  await clock.advance(25 * 3_600_000);
+  await all.keepConfirmed();
+  assert.deepEqual(await reached(), ["wall"]);
+  sights.set("anna@pve", "whole");
+  await clock.advance(60_000);
+  assert.deepEqual((await reached()).sort(), ["anna", "wall"]);
 });
 
 test("a browser that was subscribed with an API key gets messages while the key is good", async (t) => {
@@ -86,4 +129,10 @@ test("what one cluster hides is hidden; a cluster whose agents don't answer leav
   assert.equal(await asks({ pve1: true, pve2: false }), "partial");
   assert.equal(await asks({ pve1: true }), "unknown");
   assert.equal(await askSight([], async () => undefined), "unknown");
+  const former = {
+    cluster: "c" as ClusterId,
+    agents: new Map([["pve1" as NodeName, { node: "pve1" as NodeName, state: "revoked" } as never]]),
+  };
+  clusters.push(former);
+  assert.equal(await asks({ pve1: true, pve2: true }), "whole", "a cluster whose agents were all revoked is no more");
 });

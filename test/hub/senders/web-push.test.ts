@@ -110,6 +110,6 @@ test("without a browser that asked for it a message is not delivered", async (t)
   assert.deepEqual(await send(notificationOf(), receiver), {
     ok: false,
     retry: false,
-    problem: "no browser has asked for push messages",
+    problem: "no browser of somebody who may see everything has asked for push messages",
   });
 });
