@@ -80,6 +80,7 @@ export class EmailSender {
     const mail = await withSheet(formatEmail(notification, receiver, ports), notification);
     const known = this.reached.get(notification.id) ?? new Set();
     const open = receiver.to.map(addressIn).filter((address) => !known.has(address));
+    if (open.length === 0) return { ok: true, answer: `accepted for ${[...known].join(", ")} before` };
     const sent = await transmit(ports, receiver, { ...mail, envelope: { from: addressIn(receiver.from), to: open } });
     if (sent.result.ok) this.reached.delete(notification.id);
     else this.reached.set(notification.id, new Set([...known, ...sent.accepted]));

@@ -142,6 +142,18 @@ test("a mail that is greylisted for one of its recipients comes to that one late
   assert.match(last.ok ? last.answer : "", /^accepted for ops@example\.org, then: /);
 });
 
+test("who is taken off a mail that waits for him is not waited for", async (t) => {
+  const server = await startMailServer(t, {
+    onRcptTo: ({ address }, _, done) =>
+      done(address.startsWith("anna") ? Object.assign(new Error("greylisted"), { responseCode: 451 }) : undefined),
+  });
+  const { send } = testSender(t, {}, { ca: server.ca });
+  const to = receiver(at(server, "starttls"));
+  await send(notificationOf(), to);
+  const last = await send(notificationOf(), { ...to, to: ["ops@example.org"] } as Receiver);
+  assert.deepEqual([last.ok, server.mails.length], [true, 1], JSON.stringify(last));
+});
+
 test("the server is told a whole name or an address, never a bare host name", async (t) => {
   let said = "";
   const server = await startMailServer(t, {
