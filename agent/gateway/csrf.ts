@@ -20,17 +20,18 @@ export async function readCsrfKey(
 }
 
 /**
- * Whether this is the CSRF prevention token that PVE gave `user`: `<hex time>:<HMAC>`, good for as long as a ticket. `key`: bytes of
- * /etc/pve/pve-www.key. pve-access-control `PVE/AccessControl.pm` get_csrfr_secret, pve-common `PVE/Ticket.pm` verify_csrf_prevention_token.
+ * Whether this is the CSRF prevention token that PVE gave a user: `<hex time>:<HMAC>`, good for as long as a ticket. `user`: the bytes of the name
+ * as the ticket has them; `key`: those of /etc/pve/pve-www.key. pve-access-control `PVE/AccessControl.pm` get_csrfr_secret, pve-common
+ * `PVE/Ticket.pm` verify_csrf_prevention_token.
  */
-export function csrfTokenFits(token: string | undefined, user: string, key: Buffer, now: number): boolean {
+export function csrfTokenFits(token: string | undefined, user: Buffer, key: Buffer, now: number): boolean {
   const match = /^([0-9A-F]{8}):([A-Za-z0-9+/]{43})$/.exec(token ?? "");
   if (match === null) return false;
   const [, stamp, given] = match as unknown as [string, string, string];
   const ageSec = now / 1000 - Number.parseInt(stamp, 16);
   if (ageSec <= -maxAheadSec || ageSec >= maxAgeSec) return false;
   const secret = withoutPadding(createHmac("sha256", key).update("").digest("base64"));
-  const wanted = withoutPadding(createHmac("sha256", secret).update(`${stamp}:${user}`).digest("base64"));
+  const wanted = withoutPadding(createHmac("sha256", secret).update(`${stamp}:`).update(user).digest("base64"));
   return timingSafeEqual(Buffer.from(given), Buffer.from(wanted));
 }
 

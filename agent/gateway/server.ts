@@ -7,7 +7,7 @@ import { placeOf } from "#protocol/addresses.ts";
 import { errorTrace } from "../core/error.ts";
 import type { Rate } from "../core/gateway/bucket.ts";
 import { allowedRequestHeaders, forwardedHeaders, originAllowed, returnedHeaders } from "../core/gateway/origin.ts";
-import { ticketOfCookies } from "../core/gateway/ticket.ts";
+import { lookAtTicket, ticketOfCookies } from "../core/gateway/ticket.ts";
 import type { Clock, Log } from "../ports.ts";
 import { readText } from "../sources/files.ts";
 import { connectionsMax, holdFew, slowest } from "./bounds.ts";
@@ -175,7 +175,7 @@ export class Gateway {
     if (!seen.ok) return this.refuse(request, response, this.refusalOf(seen.why, seen.problem, request));
     const { told } = seen;
     const method = request.method as Forwarded["method"];
-    const problem = method === "GET" || method === "HEAD" ? undefined : await this.writeProblem(request, told.user);
+    const problem = method === "GET" || method === "HEAD" ? undefined : await this.writeProblem(request, ticket);
     if (problem !== undefined) return this.refuse(request, response, problem);
     const body = await readBody(request);
     if (body === undefined)
@@ -205,13 +205,15 @@ export class Gateway {
   }
 
   /** A page of another origin can't set these headers without being asked, and can't know PVE's token. */
-  private async writeProblem(request: IncomingMessage, user: string): Promise<Reply | undefined> {
+  private async writeProblem(request: IncomingMessage, ticket: string): Promise<Reply | undefined> {
     if (request.headers["proven-request"] !== "1") return forbidden("a write needs the header proven-request: 1");
     if (request.headers.origin === undefined) return forbidden("a write needs an Origin");
     const { root, clock } = this.ports;
     const key = await readCsrfKey(root, clock);
     if (!key.ok) return { status: 503, code: "unavailable", message: key.problem };
     const token = request.headers.csrfpreventiontoken;
+    const look = lookAtTicket(ticket, clock.now());
+    const user = Buffer.from(look.ok ? look.user : "", "latin1");
     const fits = csrfTokenFits(typeof token === "string" ? token : undefined, user, Buffer.from(key.text), clock.now());
     return fits ? undefined : forbidden("the CSRF prevention token is missing, wrong or old: load the page anew");
   }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { assertionTimes, goneGuestPath, type Permission, type View, viewJson } from "#protocol/viewer.ts";
-import { lookAtTicket } from "../core/gateway/ticket.ts";
+import { lookAtTicket, nameOfBytes } from "../core/gateway/ticket.ts";
 import { makeView, parsePermissions, parseResources } from "../core/gateway/view.ts";
 import type { ApiResult } from "../pve/answer.ts";
 import type { UserApi } from "../pve/user-api.ts";
@@ -49,7 +49,11 @@ export class Viewers {
     if (known !== undefined && clock.monotonicMs() < known.untilMs) return known.answer;
     if (this.checks >= checksMax) return { ok: false, why: "busy", problem: "too many sign-ins are being checked" };
     this.prune();
-    const entry: Entry = { answer: this.ask(ticket, look.user), settled: undefined, untilMs: clock.monotonicMs() + freshMs };
+    const entry: Entry = {
+      answer: this.ask(ticket, nameOfBytes(look.user)),
+      settled: undefined,
+      untilMs: clock.monotonicMs() + freshMs,
+    };
     this.entries.set(hash, entry);
     entry.settled = await entry.answer;
     // No answer is no refusal: the next request asks again.

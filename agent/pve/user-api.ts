@@ -1,5 +1,6 @@
 import { Agent, request } from "node:http";
 import { errorCode } from "../core/error.ts";
+import { cookieOfTicket } from "../core/gateway/ticket.ts";
 import { type ApiResult, noAnswer, parseAnswer } from "./answer.ts";
 import { type ApiParams, collectBody, encodeParams } from "./api.ts";
 
@@ -31,7 +32,7 @@ export function createUserApi(baseUrl: string): UserApi {
           port: base.port || 80,
           path: `${prefix}${path}${inQuery && form !== "" ? `?${form}` : ""}`,
           headers: {
-            ...(cookie === undefined ? {} : { Cookie: `PVEAuthCookie=${encodeURIComponent(cookie)}` }),
+            ...(cookie === undefined ? {} : { Cookie: cookieOfTicket(cookie) }),
             "Content-Length": Buffer.byteLength(body),
             ...(body === "" ? {} : { "Content-Type": "application/x-www-form-urlencoded" }),
           },

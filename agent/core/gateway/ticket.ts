@@ -1,14 +1,30 @@
-/** `PVEAuthCookie` of a Cookie header, percent-encoding undone; undefined: none. As PVE::APIServer::Formatter extract_auth_value. */
+/**
+ * `PVEAuthCookie` of a Cookie header; undefined: none. A character stands for a byte: of a user's name with an umlaut PVE's page makes `%F6` (JavaScript's
+ * `escape`), and PVE takes each `%XX` for one byte, whatever it may mean (pve-http-server `PVE/APIServer/Formatter.pm` extract_auth_value, uri_unescape).
+ */
 export function ticketOfCookies(header: string | undefined): string | undefined {
   const value = /(?:^|\s)PVEAuthCookie=([^;\s]*)/.exec(header ?? "")?.[1];
   if (value === undefined || value === "" || value.length > 4096) return undefined;
+  return value.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
+}
+
+/** The cookie that brings PVE these very bytes, as its own page would send them. */
+export function cookieOfTicket(ticket: string): string {
+  const hex = (character: string, digits: number) => character.charCodeAt(0).toString(16).toUpperCase().padStart(digits, "0");
+  const escaped = (character: string) => (character <= "\u00FF" ? `%${hex(character, 2)}` : `%u${hex(character, 4)}`);
+  return `PVEAuthCookie=${ticket.replaceAll(/[^A-Za-z0-9_.~-]/g, escaped)}`;
+}
+
+/** A name as somebody reads it, from its bytes: UTF-8 where they are, else the Latin-1 that PVE's page makes. */
+export function nameOfBytes(bytes: string): string {
   try {
-    return decodeURIComponent(value);
+    return decodeURIComponent(bytes.replaceAll(/[%\u0080-\u00FF]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`));
   } catch {
-    return value;
+    return bytes;
   }
 }
 
+/** `user`: a character for each byte, as in the ticket. */
 export type TicketLook =
   | { ok: true; user: string; issuedAt: number }
   | { ok: false; why: "malformed" | "half-done" | "expired" | "from-the-future" };

@@ -198,7 +198,9 @@ export const agentTargets: Target[] = [
     lookAtTicket(text, 1_795_399_738_000);
     factorsOf(text);
   }),
-  ofText("CSRF prevention tokens", [csrf], (text) => csrfTokenFits(text, "root@pam", Buffer.from("key"), 1_795_399_738_000)),
+  ofText("CSRF prevention tokens", [csrf], (text) =>
+    csrfTokenFits(text, Buffer.from("root@pam"), Buffer.from("key"), 1_795_399_738_000),
+  ),
   ofText("Host and Origin", ["pve1.lan:8421", "https://[fe80::1]:8006", "192.0.2.1"], (text) => {
     hostName(text);
     originAllowed(text, text, 8006);
