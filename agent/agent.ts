@@ -84,7 +84,7 @@ export async function runAgent(ports: AgentPorts, signal: AbortSignal): Promise<
       if (gateway !== undefined) gateway.self = self ?? gateway.self;
       return self;
     },
-    setDuties: (duties) => collector.setDuties(duties),
+    setDuties: (...duties) => collector.setDuties(...duties),
     backups: collector.backups,
     hearAlerts: (body) => outlet.hear(body),
     tellOutlet: (body) => outlet.tell(body),

@@ -184,8 +184,9 @@ class NodeCollector implements Collector {
     return tasks;
   }
 
-  setDuties(duties: readonly Duty[]): void {
+  setDuties(duties: readonly Duty[], speakers?: readonly string[]): void {
     this.duties = new Set(duties);
+    this.pmxcfs.speakers = speakers;
   }
 
   get backups(): BackupFeed | undefined {
@@ -224,7 +225,7 @@ class NodeCollector implements Collector {
       guests: this.pmxcfs.guests,
       files: this.clusterFiles,
       duties: this.duties,
-      members: this.pmxcfs.members,
+      members: this.pmxcfs.company,
       lookedMs: this.lookedMs,
       isRunning: (vmid) => this.feed.isRunning(vmid),
     };

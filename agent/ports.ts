@@ -71,7 +71,8 @@ export interface Collector {
   readonly settled: boolean;
   /** Started and ended tasks since the call before; the first call gives those of the last day. */
   tasks(now: EpochMs): Promise<TaskReport[]>;
-  setDuties(duties: readonly Duty[]): void;
+  /** `speakers`: see the message `duties`. */
+  setDuties(duties: readonly Duty[], speakers?: readonly string[]): void;
   /** Absent: no catalogue is made here. */
   readonly backups?: BackupFeed | undefined;
   /** Resolves when pvestatd has written new values, or after `atMostMs`. */

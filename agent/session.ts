@@ -45,7 +45,7 @@ export type SessionPorts = {
   proof: HubPlace["proof"];
   store: SpoolStore;
   facts: Facts;
-  setDuties(duties: readonly Duty[]): void;
+  setDuties(duties: readonly Duty[], speakers?: readonly string[]): void;
   backups?: BackupFeed | undefined;
   hearAlerts(alerts: MessageOf<"alerts">["body"]): void;
   /** Tells by the node's own ways, as a receiver asks, and says what came of it. Never rejects. */
@@ -180,7 +180,7 @@ class Session {
         if (this.pump.resync()) this.ports.log(4, "the hub can't read the stream, sending it anew", body);
         break;
       case "duties":
-        this.ports.setDuties(body.duties);
+        this.ports.setDuties(body.duties, body.speakers);
         break;
       case "alerts":
         this.ports.hearAlerts(body);

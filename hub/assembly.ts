@@ -36,7 +36,7 @@ import type { StateStore } from "./store/state.ts";
 import { TaskBook } from "./task-book.ts";
 import type { HubCertificate } from "./tls.ts";
 import { Troubles } from "./troubles.ts";
-import { WatchLoop } from "./watch-loop.ts";
+import { WatchLoop, type WatchPorts } from "./watch-loop.ts";
 
 /** The open series store, as hub/store/series.ts gives it. */
 export type OpenSeries = {
@@ -126,6 +126,7 @@ export function assembleHub(parts: HubParts) {
     link: () => link,
     welcomed: (agent) => {
       link.sendPins(agent, certificates.pins());
+      tellDuties(agent);
       outlets.agents.refresh(agent);
       restore.welcomed(agent);
     },
@@ -138,14 +139,17 @@ export function assembleHub(parts: HubParts) {
     takeNextKey: (agent, nonce, offer) => gate.takeNextKey(agent, nonce, offer),
     ...{ desk, events },
   });
+  const tellDuties: WatchPorts["sendDuties"] = (agent) =>
+    link.sendDuties(agent, fleet.dutiesOf(agent), fleet.speakers(agent.cluster));
   const watch: WatchLoop = new WatchLoop({
     fleet,
     reader: series.reader,
     live: series.live,
     clock,
     journal,
+    sendSpeakers: tellDuties,
     sendDuties: (agent) => {
-      link.sendDuties(agent, fleet.dutiesOf(agent));
+      tellDuties(agent);
       outlets.agents.refresh(agent);
       restore.dutiesMoved(agent);
     },

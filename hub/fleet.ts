@@ -3,6 +3,7 @@ import { guestKey, nodeKey } from "#protocol/ids.ts";
 import type { Inventory } from "#protocol/inventory.ts";
 import { limits } from "#protocol/limits.ts";
 import type { Duty } from "#protocol/messages.ts";
+import { byText } from "#protocol/order.ts";
 import { leaveFormerClusters } from "./agent-keys.ts";
 import { type SavedAgent, saveAgents } from "./agent-memory.ts";
 import { type AgentStatus, type ClusterPicture, speaks } from "./core/cluster.ts";
@@ -25,7 +26,8 @@ import type { SessionInfo } from "./link/session-ports.ts";
 import type { Clock } from "./ports.ts";
 import type { StateStore } from "./store/state.ts";
 
-type Member = SavedAgent & { revoked: boolean; connected: boolean };
+/** `version`: of the link, in the newest session since the hub's start. */
+type Member = SavedAgent & { revoked: boolean; connected: boolean; version?: number };
 
 type Vanished = { guest: OwnedGuest; since: EpochMs };
 type Cluster = {
@@ -34,12 +36,16 @@ type Cluster = {
   owners: Owners;
   vanished: Map<Vmid, Vanished>;
   holders: Holders;
+  /** Those that the agents were told last, as one text. */
+  speakers: string;
   /** Owners with those that vanished; undefined: to be made again. */
   shown: Owners | undefined;
 };
 
 /** Skews that differ less look the same. */
 const skewShownMs = 500;
+/** Link version whose agents tell of what only some nodes reach without a duty for it. */
+const speakingSince = 3;
 /** A member may be away so long before nothing follows from it any more but that it is. */
 const settlingMs = dutyGraceMs + 5000;
 
@@ -140,10 +146,10 @@ export class Fleet {
     return this.ports.journal.together(() => this.open(session));
   }
 
-  private open({ agent, clusterName, software, skewMs, joinedBy }: SessionInfo): readonly Duty[] {
+  private open({ agent, clusterName, software, version, skewMs, joinedBy }: SessionInfo): readonly Duty[] {
     const now = this.ports.clock.now();
     const member = this.member(agent, clusterName);
-    Object.assign(member, { revoked: false, software, connected: true, connectedAt: now, lastSeenAt: now });
+    Object.assign(member, { revoked: false, software, version, connected: true, connectedAt: now, lastSeenAt: now });
     const place = this.place(agent);
     if (joinedBy !== undefined) {
       this.ports.journal.emit("agent.joined", { node: agent.node, by: joinedBy }, place);
@@ -218,6 +224,25 @@ export class Fleet {
     }
     if (touched.size > 0) this.touch(id);
     return [...touched].map((node) => ({ cluster: id, node }));
+  }
+
+  /** Nodes whose agents tell of what only some nodes reach, by name: those that are there, or away no longer than a restart takes. */
+  speakers(id: ClusterId): NodeName[] {
+    const now = this.ports.clock.now();
+    return [...this.cluster(id).members.values()]
+      .filter(({ revoked, version = speakingSince }) => !revoked && version >= speakingSince)
+      .filter(({ connected, lastSeenAt }) => connected || now - (lastSeenAt ?? 0) <= dutyGraceMs)
+      .map(({ agent }) => agent.node)
+      .sort(byText);
+  }
+
+  /** Agents to be told who speaks: all, where these are others than before. */
+  stepSpeakers(id: ClusterId): AgentId[] {
+    const cluster = this.cluster(id);
+    const speakers = this.speakers(id).join(" ");
+    if (speakers === cluster.speakers) return [];
+    cluster.speakers = speakers;
+    return [...cluster.members.values()].filter(({ connected }) => connected).map(({ agent }) => agent);
   }
 
   dutiesOf({ cluster, node }: AgentId): Duty[] {
@@ -324,6 +349,7 @@ export class Fleet {
       owners: new Map(),
       vanished: new Map(),
       holders: {},
+      speakers: "",
       shown: undefined,
     };
     this.clusters.set(id, cluster);

@@ -24,6 +24,8 @@ export type WatchPorts = {
   journal: Journal;
   /** Tells an agent which duties it has now. */
   sendDuties(agent: AgentId): void;
+  /** Tells an agent whose agents are there now. */
+  sendSpeakers(agent: AgentId): void;
   /** What tests of its backups have proven. */
   proofOf?: Sight["proofOf"];
   /** Ends the session of an agent that was revoked. */
@@ -147,7 +149,12 @@ export class WatchLoop {
   private *pass(): Generator<void, Lists> {
     const { fleet } = this.ports;
     fleet.stepVanished();
-    for (const cluster of fleet.clusterIds()) for (const agent of fleet.stepDuties(cluster)) this.ports.sendDuties(agent);
+    for (const cluster of fleet.clusterIds()) {
+      const moved = fleet.stepDuties(cluster);
+      const others = fleet.stepSpeakers(cluster).filter(({ node }) => !moved.some((one) => one.node === node));
+      for (const agent of moved) this.ports.sendDuties(agent);
+      for (const agent of others) this.ports.sendSpeakers(agent);
+    }
     const changed = new Set(fleet.takeChanged());
     const batch: Lists = { nodes: [], guests: [], storages: [], gone: [], tasks: this.tasks.splice(0) };
     for (const picture of fleet.pictures()) yield* this.tickCluster(picture, changed.has(picture.cluster), batch);

@@ -113,7 +113,12 @@ export const messages = {
   ack: { from: "hub", since: 1, body: z.lazy(() => z.object({ seq: int })) },
   /** The stream can't be decoded further: send the schema and a key frame. */
   resync: { from: "hub", since: 1, body: z.lazy(() => z.object({ problem: text(1000) })) },
-  duties: { from: "hub", since: 1, body: z.lazy(() => z.object({ duties: list(z.enum(duties), 16) })) },
+  /** `speakers`: nodes whose agents are there and tell of what only some nodes reach; absent: the hub is too old to say. */
+  duties: {
+    from: "hub",
+    since: 1,
+    body: z.lazy(() => z.object({ duties: list(z.enum(duties), 16), speakers: z.optional(list(text(63), 256)) })),
+  },
   /** Alerts about the agent's node, for its outlet. `all`: no others fire, so what the agent raised and isn't listed is over. */
   alerts: {
     from: "hub",

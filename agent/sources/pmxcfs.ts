@@ -25,6 +25,9 @@ export class PmxcfsSource {
   /** The newest `.version`: a counter for each file, and pmxcfs' `starttime`. Empty until it was read. */
   counters: ReadonlyMap<string, number> = new Map();
 
+  /** As the hub says. */
+  speakers: readonly string[] | undefined;
+
   private looking: Promise<void> | undefined;
   private seen = new Map<string, number>();
   private entries: readonly config.VmlistEntry[] = [];
@@ -112,13 +115,18 @@ export class PmxcfsSource {
     });
   }
 
+  /** The cluster's members, and whose agents are there. */
+  get company(): config.Company | undefined {
+    return this.members && { ...this.members, ...(this.speakers && { speakers: this.speakers }) };
+  }
+
   storageType(id: string): string | undefined {
     return this.storagesById.get(id)?.type;
   }
 
   /** See speaksFor. */
   speaksFor(storage: string, hasDuty: boolean): boolean {
-    return config.speaksFor(this.storagesById.get(storage)?.nodes ?? [], this.members, hasDuty);
+    return config.speaksFor(this.storagesById.get(storage)?.nodes ?? [], this.company, hasDuty);
   }
 
   /** A pmxcfs that began again counts its files and its guests' versions from 0 (`vminfo_version_counter` in pve-cluster's status.c). */

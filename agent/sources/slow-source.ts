@@ -1,7 +1,7 @@
 import type { NodeName, Vmid } from "#protocol/ids.ts";
 import type { Duty } from "#protocol/messages.ts";
 import type { SampleTable } from "../core/table.ts";
-import type { Members } from "./cluster-config.ts";
+import type { Company } from "./cluster-config.ts";
 import type { ClusterFiles } from "./cluster-files.ts";
 import type { LocalGuest } from "./pmxcfs.ts";
 
@@ -11,7 +11,7 @@ export type NodeSight = {
   guests: ReadonlyMap<Vmid, LocalGuest>;
   files: ClusterFiles;
   duties: ReadonlySet<Duty>;
-  members: Members | undefined;
+  members: Company | undefined;
   /** Monotonic time at which /etc/pve was last read without a problem: how old `guests` and `files` are. */
   lookedMs: number;
   /** True when pvestatd said so of late; a guest nobody knows about does not run. */

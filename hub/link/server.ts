@@ -78,8 +78,8 @@ export class LinkServer {
     return this.byAgent.has(agentKey(agent));
   }
 
-  sendDuties(agent: AgentId, duties: readonly Duty[]): void {
-    this.byAgent.get(agentKey(agent))?.sendDuties(duties);
+  sendDuties(agent: AgentId, duties: readonly Duty[], speakers: readonly string[]): void {
+    this.byAgent.get(agentKey(agent))?.sendDuties(duties, speakers);
   }
 
   sendAlerts(agent: AgentId, body: MessageOf<"alerts">["body"]): void {

@@ -20,6 +20,8 @@ export type SessionInfo = {
   agent: AgentId;
   clusterName: string | undefined;
   software: string;
+  /** Of the link; absent: not known. */
+  version?: number;
   skewMs: number;
   joinedBy: JoinWay | undefined;
 };

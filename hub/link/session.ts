@@ -71,8 +71,8 @@ export class AgentSession {
     this.finish(why);
   }
 
-  sendDuties(duties: readonly Duty[]): void {
-    if (this.phase === "open") this.send("duties", { duties: [...duties] });
+  sendDuties(duties: readonly Duty[], speakers: readonly string[]): void {
+    if (this.phase === "open") this.send("duties", { duties: [...duties], speakers: speakers.slice(0, 256) });
   }
 
   sendAlerts(body: MessageOf<"alerts">["body"]): void {
@@ -202,10 +202,10 @@ export class AgentSession {
       events.refused(hello, admission.code, admission.problem);
       return admission;
     }
-    const { agent, joinedBy } = admission;
+    const { agent, joinedBy, version } = admission;
     const { clusterName, software } = hello;
     this.agent = agent;
-    return { ...admission, duties: events.opened(this, { agent, clusterName, software, skewMs, joinedBy }) };
+    return { ...admission, duties: events.opened(this, { agent, clusterName, software, version, skewMs, joinedBy }) };
   }
 
   /** Nothing of what was decided about its hello is stored: it comes again. */

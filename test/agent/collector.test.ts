@@ -120,7 +120,7 @@ test("shared storages and the cluster are reported by the agent that has the dut
   assert.deepEqual(of(given, "cluster"), { quorate: 1, nodes_online: 1, nodes_total: 1 });
 });
 
-test("a shared storage that only some nodes may use is told by the first of them that is there, duty or not", async (context) => {
+test("a shared storage that only some nodes may use is told by the first of them whose agent is there, duty or not", async (context) => {
   const { node, tick, collector } = startCollector(context);
   const line = JSON.parse(recorded("run-pve_metrics.line.json"));
   line.storage.data.backups.shared = 1;
@@ -141,20 +141,33 @@ test("a shared storage that only some nodes may use is told by the first of them
   };
   const tells = async () => "active" in of(await tick(), "storage/backups");
   const all = { pve1: 1, pve2: 1, pve3: 1 };
-  const cases: [nodes: string, online: Record<string, number>, quorate: number, duty: boolean, told: boolean][] = [
+  const cases: [
+    nodes: string,
+    online: Record<string, number>,
+    quorate: number,
+    duty: boolean,
+    told: boolean,
+    speakers?: string[],
+  ][] = [
     ["", all, 1, false, false],
     ["", all, 1, true, true],
     ["pve3,pve1", all, 1, false, true],
     ["pve3,pve1", all, 1, true, true],
-    ["pve0,pve1", { pve0: 1, ...all }, 1, true, false],
+    // A hub of before does not say whose agents are there: the one with the duty tells, too.
+    ["pve0,pve1", { pve0: 1, ...all }, 1, true, true],
+    ["pve0,pve1", { pve0: 1, ...all }, 1, false, false],
+    ["pve0,pve1", { pve0: 1, ...all }, 1, true, false, ["pve0", "pve1"]],
+    ["pve0,pve1", { pve0: 1, ...all }, 1, false, true, ["pve1", "pve2"]],
+    ["pve0,pve2", { pve0: 1, ...all }, 1, true, true, ["pve1"]],
+    ["pve0,pve2", { pve0: 1, ...all }, 1, false, false, ["pve1"]],
     ["pve0,pve1", { pve0: 0, ...all }, 1, false, true],
     ["pve0,pve1", { pve0: 0, pve1: 1 }, 0, false, false],
   ];
-  for (const [nodes, online, quorate, duty, told] of cases) {
+  for (const [nodes, online, quorate, duty, told, speakers] of cases) {
     cluster("pve1", online, quorate);
     only(nodes);
-    collector.setDuties(duty ? ["shared-storage"] : []);
-    assert.equal(await tells(), told, JSON.stringify([nodes, online, quorate, duty]));
+    collector.setDuties(duty ? ["shared-storage"] : [], speakers);
+    assert.equal(await tells(), told, JSON.stringify([nodes, online, quorate, duty, speakers]));
   }
 });
 

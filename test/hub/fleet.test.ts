@@ -183,6 +183,7 @@ test("duties move when their holder stays away, and the new holder is told", asy
   const hub = testHub(t);
   connect(hub, "pve1");
   connect(hub, "pve2");
+  await seconds(hub, 1);
   const told: string[] = [];
   hub.link.sendDuties = (agent, duties) => void told.push(`${agent.node}: ${duties.join(" ")}`);
   hub.fleet.closed(agentOf("pve1"), "gone");
@@ -193,6 +194,24 @@ test("duties move when their holder stays away, and the new holder is told", asy
     told.filter((line) => line.startsWith("pve2")),
     ["pve2: cluster shared-storage backup-jobs"],
   );
+});
+
+test("agents are told whose agents are there: one that restarts is, one that stays away or is of a version before is not", async (t) => {
+  const hub = testHub(t);
+  const told: string[] = [];
+  hub.link.sendDuties = (agent, _, speakers) => void told.push(`${agent.node}: ${speakers.join(" ")}`);
+  connect(hub, "pve2");
+  hub.fleet.opened({ agent: agentOf("pve1"), clusterName: "lab", software: "x", version: 2, skewMs: 0, joinedBy: undefined });
+  await seconds(hub, 2);
+  assert.deepEqual(told.splice(0).toSorted(), ["pve1: pve2", "pve2: pve2"]);
+  connect(hub, "pve3");
+  await seconds(hub, 2);
+  assert.deepEqual(told.splice(0).toSorted(), ["pve1: pve2 pve3", "pve2: pve2 pve3", "pve3: pve2 pve3"]);
+  hub.fleet.closed(agentOf("pve2"), "gone");
+  await seconds(hub, 20);
+  assert.equal(told.length, 0);
+  await seconds(hub, 15);
+  assert.ok(told.includes("pve3: pve3"), `${told}`);
 });
 
 test("a revoked agent's node that left the cluster disappears with its guests", async (t) => {

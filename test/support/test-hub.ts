@@ -3,6 +3,7 @@ import type { TestContext } from "node:test";
 import type { Scope } from "#protocol/api.ts";
 import type { ClusterId, NodeName, Vmid } from "#protocol/ids.ts";
 import type { GuestFacts, Inventory } from "#protocol/inventory.ts";
+import { linkVersions } from "#protocol/version.ts";
 import { type Assembly, assembleHub, type HubParts } from "../../hub/assembly.ts";
 import { parseConfig } from "../../hub/config.ts";
 import type { AgentId } from "../../hub/core/series.ts";
@@ -77,6 +78,7 @@ export function inventoryOf(
 /** A session opened as far as the fleet is concerned. */
 export function connect(hub: Pick<TestHub, "fleet">, node: string, skewMs = 0): AgentId {
   const agent = agentOf(node);
-  hub.fleet.opened({ agent, clusterName: "lab", software: "proven-agent/0.1.0", skewMs, joinedBy: undefined });
+  const session = { agent, clusterName: "lab", software: "proven-agent/0.1.0", version: linkVersions.max };
+  hub.fleet.opened({ ...session, skewMs, joinedBy: undefined });
   return agent;
 }
