@@ -98,6 +98,19 @@ test("where no storage holds a backup of a guest its page says so, and offers no
   assert.equal(await page.getByText("There is nothing to test").count(), 0);
 });
 
+test("what was found out about one guest is not shown of the next one, while the hub is slow to answer", async () => {
+  await goTo("#/guest/109", "proven-guest-proof h2");
+  await page.getByText("There is nothing to test: No storage holds a backup of it").waitFor();
+  await page.route(/\/api\/v1\/(proof|restore-tests)\?/, () => undefined);
+  await goTo("#/guest/107", "proven-guest h1 >> text=/^\\s*107 /");
+  assert.equal(await page.getByText("There is nothing to test").count(), 0);
+  await page.getByRole("button", { name: "Test this backup …" }).click();
+  await page.locator("proven-test-form").waitFor();
+  await goTo("#/guest/109", "proven-guest h1 >> text=/^\\s*109 /");
+  assert.equal(await page.locator("proven-test-form").count(), 0);
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+});
+
 test("a cut-off link to a restore test says what is wrong with it in words", async () => {
   await goTo("#/proofs/run-nowhere", "proven-run .said");
   await page.getByText("There is no such restore test here: the link is old or cut off").waitFor();

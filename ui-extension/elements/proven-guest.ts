@@ -1,4 +1,5 @@
 import { html, nothing, type PropertyValues } from "lit";
+import { keyed } from "lit/directives/keyed.js";
 import type { GuestView } from "#protocol/api.ts";
 import { formatMoment } from "../core/age.ts";
 import type { ChartSpec } from "../core/charts.ts";
@@ -52,7 +53,7 @@ export class ProvenGuest extends EntityPage {
       <proven-entity-alerts .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster}></proven-entity-alerts>
       ${guest.state === "stopped" ? nothing : this.#tiles(guest)}
       ${guest.state === "running" ? html`<proven-bottleneck .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster} .node=${guest.node} .subject=${`${guest.type === "qemu" ? "VM" : "CT"} ${guest.vmid}`}></proven-bottleneck>` : nothing}
-      <proven-guest-proof .panel=${panel} .guest=${guest}></proven-guest-proof>
+      ${keyed(`${guest.cluster} ${guest.entity}`, html`<proven-guest-proof .panel=${panel} .guest=${guest}></proven-guest-proof>`)}
       <proven-charts .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster} .about=${`${guest.vmid} ${guest.name}`} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
       <proven-drives .panel=${panel} .entity=${guest.entity} .cluster=${guest.cluster}></proven-drives>
       <div class="two">
