@@ -1,7 +1,8 @@
 import { type ClusterId, type EntityKey, type EpochMs, type Vmid, vmidOfKey } from "#protocol/ids.ts";
+import { byText } from "#protocol/order.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
-import type { FactSources, KnownGuest, ProofFacts, RunMemory } from "./core/fact-samples.ts";
-import { tellClusterFacts, tellGuestFacts } from "./core/fact-samples.ts";
+import type { FactSources, KnownGuest, ProofFacts, ReceiverStanding, RunMemory } from "./core/fact-samples.ts";
+import { tellClusterFacts, tellGuestFacts, tellReceiverFacts } from "./core/fact-samples.ts";
 import { guestsAmong } from "./core/inventory.ts";
 import type { BackupKnowledge } from "./core/protection.ts";
 import type { FrameNews, LiveTable, SeriesReader } from "./core/series.ts";
@@ -14,6 +15,7 @@ export type AlertFactsPorts = {
   proofs?: ProofFacts | undefined;
   /** The hub can't store samples now. */
   refusing(): boolean;
+  receivers(): readonly ReceiverStanding[];
   sample(cluster: ClusterId, entity: EntityKey, name: string, instance: string | null, value: number, now: EpochMs): void;
 };
 
@@ -49,6 +51,7 @@ export class AlertFacts {
       this.knownTasks = version;
     }
     const refusing = this.ports.refusing();
+    const first = pictures.map(({ cluster }) => cluster).sort(byText)[0];
     const turnedIn = this.turned;
     this.turned = new Map();
     for (const picture of pictures) {
@@ -62,6 +65,7 @@ export class AlertFacts {
       const told = (entity: EntityKey, name: string, value: number, instance: string | null) =>
         sample(cluster, entity, name, instance, value, now);
       tellClusterFacts(sources, told);
+      if (cluster === first) tellReceiverFacts(this.ports.receivers(), told);
       if (all) yield* tellGuestFacts(sources, owners.values(), told);
       else if (turned !== undefined) yield* tellGuestFacts(sources, guestsAmong(owners, turned), told);
     }

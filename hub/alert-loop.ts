@@ -109,6 +109,7 @@ export class AlertLoop {
       ran: this.ran,
       proofs: ports.proofs,
       refusing: () => ports.refusing(),
+      receivers: () => ports.dispatcher.standings?.() ?? [],
       sample: (cluster, entity, name, instance, value, now) => this.subjects.sample(cluster, entity, name, instance, value, now),
     });
     this.teller = new AlertTeller({

@@ -16,6 +16,7 @@ import {
   stepHealth,
   type Waiting,
 } from "./core/delivery.ts";
+import type { ReceiverStanding } from "./core/fact-samples.ts";
 import { type Bucket, takeToken } from "./core/limits.ts";
 import { DeliveryLog } from "./delivery-log.ts";
 import { describeError } from "./log.ts";
@@ -47,6 +48,8 @@ type Lane = {
   health: ReceiverHealth;
   /** Of the newest failure; null once something got through. */
   problem: string | null;
+  /** Something was sent since this hub started. */
+  tried: boolean;
   bucket: Bucket | undefined;
   cancel: () => void;
 };
@@ -154,6 +157,16 @@ export class DeliveryDispatcher implements Dispatcher {
     });
   }
 
+  standings(): ReceiverStanding[] {
+    const failing = new Set(this.failing().map(({ receiver }) => receiver.id));
+    return this.ports.state.list("receiver").flatMap(({ id, document: { name, enabled } }): ReceiverStanding[] => {
+      if (failing.has(id)) return [{ name, fails: true }];
+      const lane = this.lanes.get(id);
+      const isKnown = !enabled || (lane?.tried === true && lane.problem === null);
+      return isKnown ? [{ name, fails: false }] : [];
+    });
+  }
+
   /** Ends waiting; messages under way may still get their answer for 3 s, else they are sent again at the next start. */
   async stop(): Promise<void> {
     this.stopped = true;
@@ -173,6 +186,7 @@ export class DeliveryDispatcher implements Dispatcher {
       underWay: new Set(),
       health: healthy,
       problem: null,
+      tried: false,
       bucket: undefined,
       cancel: () => undefined,
     };
@@ -286,6 +300,7 @@ export class DeliveryDispatcher implements Dispatcher {
     // A failed test says nothing about when the others should be tried; one that gets through says a lot.
     if (!waiting.isTest || result.ok) lane.health = stepped.health;
     lane.problem = result.ok ? null : result.problem;
+    lane.tried = true;
     if (stepped.isBack) this.makeDue(lane);
     this.tell(receiver, lane, result, delivery, stepped.isBack);
     const heard = this.listeners.get(waiting.id);

@@ -11,6 +11,9 @@ export const italianRules: Readonly<Record<string, string>> = {
     "Un pool pieno ferma ogni guest che vi sta: ingrandiscilo, fai discard o sposta dischi.",
   "Thin pool's metadata filling": "Metadati di un thin pool che si riempiono",
   "lvextend --poolmetadatasize +1G on the pool.": "lvextend --poolmetadatasize +1G sul pool.",
+  "Receiver gets no messages": "Un destinatario non riceve messaggi",
+  "The log of deliveries says why; set it right, then send a test.":
+    "Il registro degli invii dice perché; sistemalo, poi manda una prova.",
   "ZFS pool not healthy": "Pool ZFS non sano",
   "zpool status -v; replace the disk it names.": "zpool status -v; sostituisci il disco che nomina.",
   "ZFS found damaged data": "ZFS ha trovato dati danneggiati",
@@ -124,6 +127,8 @@ export const italianSentences: Readonly<Record<string, string>> = {
   "The data of thin pool {name} are {value} full": "I dati del thin pool {name} sono pieni al {value}",
   "The metadata of thin pool {name} are {value} full, which PVE does not show":
     "I metadati del thin pool {name} sono pieni al {value}, e PVE non lo mostra",
+  "Nothing has reached the receiver {instance} for an hour or more":
+    "Da un'ora o più niente raggiunge il destinatario {instance}",
   "ZFS pool {name} is {value}": "Il pool ZFS {name} è {value}",
   "ZFS pool {name} knows {value:place|places} of damaged data":
     "Il pool ZFS {name} conosce {value:punto|punti} con dati danneggiati",

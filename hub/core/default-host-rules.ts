@@ -25,6 +25,16 @@ export const downRules: readonly Row[] = [
     remedy: "Look at the hub's network and at the nodes' power. Agents keep their samples for a day and send them then.",
   },
   {
+    id: "receiver-failing",
+    name: "Receiver gets no messages",
+    entity: "cluster",
+    severity: "warning",
+    condition: state("receiver_state", "failing"),
+    forSec: 3600,
+    text: "Nothing has reached the receiver {instance} for an hour or more",
+    remedy: "The log of deliveries says why; set it right, then send a test.",
+  },
+  {
     id: "node-down",
     name: "Node down",
     entity: "node",

@@ -28,6 +28,8 @@ export type FactSources = BackupKnowledge & {
   changed: boolean;
 };
 
+export type ReceiverStanding = { name: string; fails: boolean };
+
 /** What stays as it is while nothing happens to a guest: all are looked at several times a minute. */
 export type KnownGuest = {
   readonly owned: OwnedGuest;
@@ -97,6 +99,14 @@ export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
     if (agent.state === "connected" && strangers !== undefined) tell(nodeKey(node), "range_strangers", strangers.length, null);
     if (agent.state !== "connected" || agent.clockSkewMs === null) continue;
     tell(nodeKey(node), "clock_skew", Math.abs(agent.clockSkewMs) / 1000, null);
+  }
+}
+
+/** Whether each receiver gets what it is told; of two with one name both have to. */
+export function tellReceiverFacts(standings: readonly ReceiverStanding[], tell: TellFact): void {
+  const failing = new Set(standings.filter(({ fails }) => fails).map(({ name }) => name));
+  for (const name of new Set(standings.map((standing) => standing.name))) {
+    tell(clusterKey, "receiver_state", factCode("receiver_state", failing.has(name) ? "failing" : "ok"), name);
   }
 }
 

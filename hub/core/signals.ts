@@ -28,6 +28,11 @@ export const factSignals = {
   quorum: { entity: "cluster", values: ["yes", "no"], help: "Whether the cluster has quorum" },
   hub_store: { entity: "cluster", values: ["ok", "refusing"], help: "Whether the hub can store what agents send" },
   hub_sight: { entity: "cluster", values: ["ok", "none"], help: "Whether the hub hears at least one agent of the cluster" },
+  receiver_state: {
+    entity: "cluster",
+    values: ["ok", "failing"],
+    help: "By receiver: failing while nothing reaches it. Told of one cluster only, the first by its id",
+  },
   guest_run: {
     entity: "guest",
     values: ["running", "stopped", "stopped-unasked", "not-started", "booting", "paused", "io-error"],

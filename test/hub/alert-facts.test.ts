@@ -63,6 +63,7 @@ function setUp(proofs?: ProofFacts) {
     ran,
     proofs,
     refusing: () => false,
+    receivers: () => [],
     sample: (_, entity, name, instance, value) => told.push(`${entity} ${name}${instance ?? ""} ${value}`),
   });
   const picture = pictureAt(now);

@@ -160,6 +160,23 @@ test("who gets no messages is named: not at the first failure, and until one arr
   assert.deepEqual(failing(), []);
 });
 
+test("a hub that was just started knows of no receiver that it is well before something got through", async (t) => {
+  const rig = new DispatchRig(t);
+  rig.answer = () => down;
+  rig.tell(notificationOf());
+  await rig.clock.advance(10_000);
+  assert.deepEqual(rig.dispatcher.standings(), [{ name: "Receiver", fails: true }]);
+  await rig.dispatcher.stop();
+  rig.restart();
+  await rig.settle();
+  assert.deepEqual(rig.dispatcher.standings(), []);
+  await rig.clock.advance(60_000);
+  assert.deepEqual(rig.dispatcher.standings(), [{ name: "Receiver", fails: true }]);
+  rig.answer = () => ({ ok: true, answer: "ok" });
+  await rig.clock.advance(60_000);
+  assert.deepEqual(rig.dispatcher.standings(), [{ name: "Receiver", fails: false }]);
+});
+
 test("410 disables the receiver; what waits for it becomes dead letters, to be sent again when it is enabled", async (t) => {
   const rig = new DispatchRig(t);
   rig.answer = () => ({ ok: false, retry: false, disable: true, problem: "HTTP 410" });
