@@ -110,6 +110,9 @@ function overridden(condition: Condition, trigger: number | undefined, clear: nu
 
 type Parts = Pick<Plan, "source" | "test" | "window">;
 
+/** Words of a proof that its `unknown` takes back: a test ran and proved nothing, and no policy calls that late. */
+const takenBack: ReadonlySet<string> = new Set(["overdue", "never"]);
+
 function partsOf(entity: EntityKind, condition: Condition): Parts | undefined {
   switch (condition.kind) {
     case "threshold": {
@@ -139,9 +142,10 @@ function partsOf(entity: EntityKind, condition: Condition): Parts | undefined {
       const codes = condition.is.map((word) => signal?.values?.indexOf(word) ?? -1);
       if (signal === undefined || codes.some((code) => code < 0)) return undefined;
       const unknown = signal.values?.indexOf("unknown") ?? -1;
+      const isKept = unknown >= 0 && !codes.includes(unknown) && !condition.is.every((word) => takenBack.has(word));
       return {
         source: { kind: "signal", signal, raw: false },
-        test: { kind: "state", codes: new Set(codes), unknown: unknown < 0 || codes.includes(unknown) ? undefined : unknown },
+        test: { kind: "state", codes: new Set(codes), unknown: isKept ? unknown : undefined },
         window: undefined,
       };
     }

@@ -39,7 +39,8 @@ const bound = (direction: "above" | "below", trigger: number, clear: number): Co
 });
 
 function setOf(rules: readonly Rule[], source = "cpu"): RuleSet {
-  const set = new RuleBook(rules).setFor(source, node, null);
+  const facts = rules[0]?.entity === "guest" ? { ...node, entity: "guest/100", kind: "guest" as const } : node;
+  const set = new RuleBook(rules).setFor(source, facts as EntityFacts, null);
   assert.ok(set);
   return set;
 }
@@ -114,6 +115,25 @@ test("a state that becomes unknown ends nothing: a dead node that nobody sees ha
     "30 blind firing",
     "40 blind resolved",
     "50 down resolved",
+  ]);
+});
+
+test("a guest that no policy holds any more is not overdue, though its last test was interrupted; a failed one is no better by that", () => {
+  const ofGuest = { entity: "guest" } as const;
+  const overdue = rule("overdue", { kind: "state", signal: "proof", is: ["overdue"] }, ofGuest);
+  const failed = rule("failed", { kind: "state", signal: "proof", is: ["failed"] }, ofGuest);
+  const states: [number, number][] = [
+    [10, 2],
+    [20, 4],
+    [30, 1],
+    [40, 4],
+    [50, 0],
+  ]; // overdue, unknown, failed, unknown, proven
+  assert.deepEqual(story([overdue, failed], states, 0, "proof"), [
+    "10 overdue firing",
+    "20 overdue resolved",
+    "30 failed firing",
+    "50 failed resolved",
   ]);
 });
 
