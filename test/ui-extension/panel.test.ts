@@ -113,6 +113,20 @@ test("on paper all charts of a page are drawn, also those that nobody has scroll
   await close();
 });
 
+test("on paper a long table has all its rows, and on the screen again those in sight", async () => {
+  const hub = await startHub({ guests: 120 });
+  const { page, close } = await visit(browser, hub);
+  const rows = page.locator("proven-guests tbody tr:not(.pad)");
+  await rows.first().waitFor();
+  assert.ok((await rows.count()) < 120);
+  const print = (type: string) => page.evaluate((name) => void dispatchEvent(new Event(name)), type);
+  await print("beforeprint");
+  assert.equal(await rows.count(), 120);
+  await print("afterprint");
+  assert.ok((await rows.count()) < 120);
+  await close();
+});
+
 test("another range asks for just that range in its step, and the cursor moves by keyboard in all charts at once", async () => {
   const hub = await startHub();
   const { page, complaints, close } = await visit(browser, hub);

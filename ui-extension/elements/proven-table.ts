@@ -22,7 +22,7 @@ export type TableColumn<T> = {
   cell: (row: T) => unknown;
 };
 
-/** Beyond so many rows only those in sight are drawn. */
+/** Beyond so many rows only those in sight are drawn; on paper all of them. */
 const drawAllUpTo = 100;
 
 /** A table with sortable headings. Tells of a sorting its user chose by the event `sorted`. All rows have one height, so that thousands of them scroll smoothly. */
@@ -38,6 +38,7 @@ export class ProvenTable<T> extends LitElement {
     empty: { attribute: false },
     scrollPx: { state: true },
     widthPx: { state: true },
+    onPaper: { state: true },
   };
   static override styles = [
     shared,
@@ -77,6 +78,12 @@ export class ProvenTable<T> extends LitElement {
   declare scrollPx: number;
   /** Its own width; 0 until it was measured, before it is seen. */
   declare widthPx: number;
+  /** It is printed: nobody can scroll there. */
+  declare onPaper: boolean;
+  readonly #print = ({ type }: Event) => {
+    this.onPaper = type === "beforeprint";
+    if (this.hasUpdated) this.performUpdate();
+  };
   readonly #measure = new ResizeObserver(() => {
     this.widthPx = Math.floor(this.clientWidth);
   });
@@ -89,17 +96,20 @@ export class ProvenTable<T> extends LitElement {
     super();
     this.scrollPx = 0;
     this.widthPx = 0;
+    this.onPaper = false;
     this.empty = "";
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.#measure.observe(this);
+    for (const type of ["beforeprint", "afterprint"]) window.addEventListener(type, this.#print);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#measure.disconnect();
+    for (const type of ["beforeprint", "afterprint"]) window.removeEventListener(type, this.#print);
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
@@ -123,7 +133,7 @@ export class ProvenTable<T> extends LitElement {
   protected override render() {
     if (this.rows.length === 0) return html`<p class="empty">${this.empty}</p>`;
     const columns = fittingColumns(this.columns, this.widthPx);
-    const whole = this.#sorted.length <= drawAllUpTo;
+    const whole = this.onPaper || this.#sorted.length <= drawAllUpTo;
     const view = whole
       ? { first: 0, last: this.#sorted.length, before: 0, after: 0 }
       : rowWindow(this.#sorted.length, 30, this.scrollPx, this.#viewPx);
