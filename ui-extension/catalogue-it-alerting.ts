@@ -144,8 +144,8 @@ export const italianAlerting: Readonly<Record<string, string>> = {
   "Replayed on history of one value per {step}, by the same code that judges live.":
     "Rigiocata sullo storico, un valore ogni {step}, con lo stesso codice che giudica dal vivo.",
   "Left out: {list}.": "Tralasciati: {list}.",
-  "too-many": "troppi",
-  "no-history": "senza storico",
+  "too many": "troppi",
+  "no history": "senza storico",
   messages: "messaggi",
   "Times in which it would have fired, by entity": "Periodi in cui sarebbe scattata, per entità",
   Episodes: "Episodi",

@@ -10,6 +10,7 @@ export const italianPolicies: Readonly<Record<string, string>> = {
   "works, without a disk": "funziona, senza un disco",
   "The backup of {n} guest does NOT restore": "Il backup di {n} guest NON si ripristina",
   "The backups of {n} guests do NOT restore": "I backup di {n} guest NON si ripristinano",
+  "{n} of {all} guests has no proof that counts": "{n} guest su {all} non ha una prova valida",
   "{n} of {all} guests have no proof that counts": "{n} guest su {all} non hanno una prova valida",
   "All restore; whether all work was not checked for {n}": "Tutti si ripristinano; per {n} non è stato controllato se funzionano",
   "The guest restores and works": "Il guest si ripristina e funziona",

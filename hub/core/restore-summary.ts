@@ -18,7 +18,8 @@ const words = {
         : `All ${tests} restore tests passed, ${guests} guests are proven`,
     someFailed: (failed: number, guests: number, names: string) =>
       `${failed} of ${guests} tested guests did NOT restore: ${names}`,
-    unproven: (unproven: number, guests: number) => `${unproven} of ${guests} guests have no proof that counts`,
+    unproven: (unproven: number, guests: number) =>
+      `${unproven} of ${guests} guests ${unproven === 1 ? "has" : "have"} no proof that counts`,
     coverage: "Without a proof today",
     coverageOf: (unproven: number, guests: number) => `${unproven} of ${guests} guests`,
     notAll: (passed: number, repeated: number, notDone: number) => [
@@ -51,7 +52,8 @@ const words = {
         : `Tutte le ${tests} prove di ripristino sono riuscite, ${guests} guest sono dimostrati`,
     someFailed: (failed: number, guests: number, names: string) =>
       `${failed} guest su ${guests} provati NON si ripristinano: ${names}`,
-    unproven: (unproven: number, guests: number) => `${unproven} guest su ${guests} non hanno una prova valida`,
+    unproven: (unproven: number, guests: number) =>
+      `${unproven} guest su ${guests} ${unproven === 1 ? "non ha" : "non hanno"} una prova valida`,
     coverage: "Senza prova a oggi",
     coverageOf: (unproven: number, guests: number) => `${unproven} guest su ${guests}`,
     notAll: (passed: number, repeated: number, notDone: number) => [

@@ -27,7 +27,7 @@ export function addPastTasks({ world, tasks }: Pick<Parts, "world" | "tasks">, n
       "starting apt-get update",
     ]);
     // One node's night before last had a failed guest.
-    const broken = unit(`${world.spec.seed} ${node} broken night`) < 0.4;
+    const broken = saved.length > 0 && unit(`${world.spec.seed} ${node} broken night`) < 0.4;
     const log = [
       "INFO: starting new backup job: vzdump --all 1 --mode snapshot --storage nfs1 --compress zstd",
       ...saved.map((vmid) => `INFO: Starting Backup of VM ${vmid}`),

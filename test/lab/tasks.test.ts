@@ -159,3 +159,16 @@ test("finished tasks are listed by default, newest first; filters narrow them", 
   assert.deepEqual(await list({ vmid: "100" }), [done]);
   assert.ok((await list({ errors: "1" })).every((upid) => upid !== done));
 });
+
+test("no backup failed on a node that has no guest", async (context) => {
+  const { lab } = await startTestLab(context, { guests: 1 });
+  const jobs = [...lab.world.nodes.keys()].flatMap((node) => lab.tasks.on(node).filter(({ type }) => type === "vzdump"));
+  assert.deepEqual(
+    jobs.map(({ node, status }) => [node, status]),
+    [
+      ["pve1", "OK"],
+      ["pve2", "OK"],
+      ["pve3", "OK"],
+    ],
+  );
+});

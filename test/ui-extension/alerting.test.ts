@@ -122,6 +122,7 @@ test("a wrong limit is named with its remedy while one types and can't be saved;
   await page.getByRole("button", { name: "Try on the last 30 days" }).click();
   await page.getByRole("heading", { name: "Would have fired 8 times in the last 30 days, on 3 of 40 · 8 messages" }).waitFor();
   assert.equal(await page.locator("proven-backtest rect.fires").count(), 8);
+  await page.getByText("Left out: guest/140 (no history).").waitFor();
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("Saved: it counts from now on.").waitFor();
   const saved = hub.writes.at(-1);

@@ -148,7 +148,9 @@ export function matrixVerdict(
   if (open > 0)
     return {
       level: open === total ? "unknown" : "warning",
-      text: t("{n} of {all} guests have no proof that counts", { n: open, all: total }),
+      text: plural(t, open, "{n} of {all} guests has no proof that counts", "{n} of {all} guests have no proof that counts", {
+        all: total,
+      }),
     };
   if (part > 0) return { level: "calm", text: t("All restore; whether all work was not checked for {n}", { n: part }) };
   return { level: "fine", text: plural(t, works, "The guest restores and works", "All {n} guests restore and work") };

@@ -3,7 +3,7 @@ import type { BacktestAnswer } from "#protocol/backtest.ts";
 import { formatExact, formatMoment } from "../core/age.ts";
 import { backtestLanes, backtestVerdict, dayMarks, type Lane } from "../core/backtest.ts";
 import { formatDuration } from "../core/units.ts";
-import { t, timeZone } from "../i18n.ts";
+import { t, timeZone, tn } from "../i18n.ts";
 import { PanelElement } from "./panel-element.ts";
 import { shared } from "./styles.ts";
 
@@ -54,8 +54,8 @@ export class ProvenBacktest extends PanelElement {
                 list:
                   answer.skipped
                     .slice(0, 5)
-                    .map(({ entity, why }) => `${entity} (${t(why)})`)
-                    .join(", ") + (left > 5 ? " …" : ""),
+                    .map(({ entity, why }) => `${entity} (${why === "too-many" ? t("too many") : t("no history")})`)
+                    .join(", ") + (left > 5 ? ` ${tn(left - 5, "and {n} more", "and {n} more")}` : ""),
               })
         }
       </p>

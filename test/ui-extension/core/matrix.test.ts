@@ -74,7 +74,7 @@ test("failed, never, too old, unknown, in part and works are six different thing
 const verdicts: [name: string, vmids: number[], level: string, text: string][] = [
   ["one that failed is red", [100, 104], "critical", "The backup of 1 guest does NOT restore"],
   ["a gap is a warning", [100, 102, 103], "warning", "2 of 3 guests have no proof that counts"],
-  ["nothing proven at all is unknown", [103], "unknown", "1 of 1 guests have no proof that counts"],
+  ["nothing proven at all is unknown", [103], "unknown", "1 of 1 guests has no proof that counts"],
   ["what only boots is not green", [100, 101], "calm", "All restore; whether all work was not checked for 1"],
   ["only what works is green", [100], "fine", "The guest restores and works"],
   ["no guest is not green", [], "unknown", "No guest is known"],
