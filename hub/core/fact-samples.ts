@@ -3,7 +3,7 @@ import type { EntityKey, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { clusterKey, guestKey, nodeKey } from "#protocol/ids.ts";
 import type { BackupJobFacts, ReplicationFacts } from "#protocol/inventory.ts";
 import { type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, spokesman } from "./cluster.ts";
-import { isFresh } from "./freshness.ts";
+import { inHubTime, isFresh } from "./freshness.ts";
 import type { OwnedGuest } from "./inventory.ts";
 import { type BackupKnowledge, backupStanding } from "./protection.ts";
 import type { RestoreFigure } from "./restore-figures.ts";
@@ -72,6 +72,8 @@ export interface RunMemory {
 const bootMs = 10 * 60_000;
 /** A guest that was told to stop may take its time, and a rollback reads its disks first. */
 const stopTakesMs = 2 * 3_600_000;
+/** A status may be so old when it is looked at. */
+const statusAgeMs = 2 * 60_000;
 
 /** What is known now of one cluster and its nodes. */
 export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
@@ -253,10 +255,14 @@ function guestRun(sources: FactSources, { owned, run: key, status }: KnownGuest)
 }
 
 function stoppedRun({ picture, sight, tasks }: FactSources, vmid: number, node: NodeName, ranAt: EpochMs | undefined): string {
-  const bootedAt = picture.agents.get(node)?.inventory?.inventory.node.bootedAt;
+  const agent = picture.agents.get(node);
+  const bootedAt = agent?.inventory?.inventory.node.bootedAt;
   const power = tasks.powerOf(picture.cluster, vmid);
   const stopAllAt = tasks.stopAllAt(picture.cluster, node) ?? 0;
-  const wantedStopAt = Math.max(power?.wants === "stop" ? power.at : 0, stopAllAt);
+  // One that ran on after its rollback was not stopped by it.
+  const goesOnAt = inHubTime((power?.goesOnAt ?? Number.POSITIVE_INFINITY) as EpochMs, agent?.clockSkewMs ?? 0);
+  const ranOn = (ranAt ?? 0) - goesOnAt > statusAgeMs;
+  const wantedStopAt = Math.max(power?.wants === "stop" && !ranOn ? power.at : 0, stopAllAt);
   const startedAt = power?.wants === "start" ? power.at : 0;
   // Of a boot before anything that is known of the node nobody can say what was wanted since.
   const knowsBoot = bootedAt !== undefined && bootedAt >= (tasks.knownSince(picture.cluster, node) ?? sight.now);

@@ -25,7 +25,8 @@ const powerTypes: ReadonlyMap<string, "start" | "stop"> = new Map(
   } as const),
 );
 
-export type PowerTask = { wants: "start" | "stop"; at: number };
+/** `goesOnAt`: of a rollback, its end: a guest that runs then was rolled back to a snapshot with its memory. */
+export type PowerTask = { wants: "start" | "stop"; at: number; goesOnAt?: number };
 /** A vzdump task. With an empty id it is a job's, about several guests. */
 export type BackupTask = { at: number; endedAt: number | null; state: TaskView["state"]; ofJob: boolean };
 
@@ -52,7 +53,8 @@ export class TaskMemory {
     const wants = powerTypes.get(task.type);
     if (wants !== undefined && task.state !== "failed") {
       const key = `${cluster} ${vmid}`;
-      if (startedAt >= (this.power.get(key)?.at ?? 0)) this.power.set(key, { wants, at: startedAt });
+      const goesOn = task.type.endsWith("rollback") && task.endedAt !== null ? { goesOnAt: task.endedAt } : {};
+      if (startedAt >= (this.power.get(key)?.at ?? 0)) this.power.set(key, { wants, at: startedAt, ...goesOn });
     } else if (task.type === "stopall") {
       this.stopAlls.set(`${cluster} ${node}`, Math.max(startedAt, this.stopAlls.get(`${cluster} ${node}`) ?? 0));
     } else if (task.type === "vzdump") this.addBackup(task, vmid);
