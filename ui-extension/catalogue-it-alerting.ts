@@ -13,7 +13,7 @@ export const italianAlerting: Readonly<Record<string, string>> = {
   "{n} taken, silenced or a consequence": "{n} preso in carico, silenziato o conseguenza",
   "{n} taken, silenced or consequences": "{n} presi in carico, silenziati o conseguenze",
   "Nothing needs you now": "Niente ha bisogno di te ora",
-  "{n} critical": "{n} critico",
+  "{n} critical": "{n} di livello critico",
   "{n} warning": "{n} avviso",
   "{n} warnings": "{n} avvisi",
   "{what} needs you": "{what} ha bisogno di te",

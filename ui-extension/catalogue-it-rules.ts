@@ -228,4 +228,8 @@ export const italianSentences: Readonly<Record<string, string>> = {
   "Restore of {subject} on {node} failed: {status}": "Ripristino di {subject} su {node} fallito: {status}",
   "Migration of {subject} away from {node} finished after {took}": "Migrazione di {subject} via da {node} finita dopo {took}",
   "Migration of {subject} away from {node} failed: {status}": "Migrazione di {subject} via da {node} fallita: {status}",
+  "{name} is locked by a backup": "{name} è bloccato da un backup",
+  "{name} is being backed up in stop mode": "{name} è in backup in modalità stop",
+  "{name} is in HA maintenance": "{name} è in manutenzione HA",
+  "{name} was just upgraded": "{name} è appena stato aggiornato",
 };

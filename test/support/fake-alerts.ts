@@ -172,7 +172,7 @@ export const fakeSilences = (now: number): SilenceView[] => [
 export const fakeWindows = (now: number): WindowView[] => [
   {
     id: "upgrade@x",
-    name: "pve2 is being upgraded",
+    name: "pve2 was just upgraded",
     automatic: "upgrade",
     window: null,
     active: true,

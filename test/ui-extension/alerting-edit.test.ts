@@ -66,6 +66,12 @@ test("what ends a silence names the silence", async () => {
   await close();
 });
 
+test("in Italian a window that opened by itself says why in Italian", async () => {
+  const { page, close } = await open("#/silences", "proven-silences li", { locale: "it-IT" });
+  await page.getByText("pve2 è appena stato aggiornato").waitFor();
+  await close();
+});
+
 test("in Italian a mark's word ends before the alert's sentence begins", async () => {
   const { page, close } = await open("#/alerts", "proven-alert-row article", { locale: "it-IT" });
   const [alert] = fakeAlerts(Date.now());

@@ -150,7 +150,7 @@ export class ProvenSilences extends PanelElement {
     const times = window?.recurrence ? `${window.recurrence.calendar} (${window.recurrence.timezone}) · ` : "";
     return html`<li>
       <span>
-        <span class="state">${icon(view.active ? "quiet" : "clock", view.active ? t("quiet now") : t("not yet"))}<span class="name">${view.name}</span>${view.automatic === null ? nothing : html`<span class="tag">${t("by itself")}</span>`}</span>
+        <span class="state">${icon(view.active ? "quiet" : "clock", view.active ? t("quiet now") : t("not yet"))}<span class="name">${view.automatic === null ? view.name : t(view.name)}</span>${view.automatic === null ? nothing : html`<span class="tag">${t("by itself")}</span>`}</span>
         <br /><span class="more">${times}${windowTimesText(view, now, timeZone, t)}${window === null ? "" : ` · ${scopeText(window.scope, t)}`}</span>
         ${later.length < 2 ? nothing : html`<br /><span class="times num">${t("next five: {list}", { list: later.join(" · ") })}</span>`}
       </span>
