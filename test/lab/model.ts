@@ -179,6 +179,7 @@ function poolSeries(world: World, node: LabNode, metric: string): SeriesTruth | 
     if (world.isDown(node, at)) return undefined;
     const reading = readPool(world, node, at);
     if (metric === "health") return zpoolHealthCodes.indexOf(reading.health as (typeof zpoolHealthCodes)[number]);
+    if (metric === "vdev_errors") return reading.readErrors + reading.writeErrors + reading.checksumErrors;
     const field = fields[metric as keyof typeof fields];
     return field === undefined ? scrubTruth(metric, at) : reading[field];
   };
