@@ -92,11 +92,11 @@ class NodeSandboxes implements Sandboxes {
       const seen = this.look(layout, macs);
       const late = signal.aborted || clock.monotonicMs() >= untilMs;
       if (seen?.how === "lease") return seen.address;
-      if (seen?.how === "static") return (await this.reach(layout, seen)) ? seen.address : undefined;
+      if (seen?.how === "static") return (await this.reach(layout, seen, own)) ? seen.address : undefined;
       // An IPv4 address is what its services listen on, mostly: this one is taken only when no other came.
       if (late) return seen === undefined || signal.aborted ? undefined : `${seen.address}%${insideDevice}`;
       if (clock.monotonicMs() >= knockAtMs) {
-        for (const address of own) await this.knock(layout, address);
+        for (const address of own) await this.knock(layout, address, own);
         knockAtMs = clock.monotonicMs() + knockEveryMs;
       }
       await clock.sleep(Math.min(lookEveryMs, untilMs - clock.monotonicMs()), signal);
@@ -104,8 +104,8 @@ class NodeSandboxes implements Sandboxes {
   }
 
   /** Its answer to ARP is what the listener hears, whether it answers a ping or not. */
-  private async knock(layout: SandboxLayout, address: string): Promise<void> {
-    if (!(await this.reach(layout, { address, how: "static" }))) return;
+  private async knock(layout: SandboxLayout, address: string, own: readonly string[]): Promise<void> {
+    if (!(await this.reach(layout, { address, how: "static" }, own))) return;
     await this.commands.try("ip", ["netns", "exec", layout.netns, "ping", "-n", "-c", "1", "-W", "1", address]);
   }
 
@@ -213,8 +213,9 @@ class NodeSandboxes implements Sandboxes {
     return sightOf(macs, parseLeases(leases), parseHeard(heard));
   }
 
-  private async reach({ netns, heard }: SandboxLayout, { address }: Sighting): Promise<boolean> {
-    const taken = new Set(parseHeard(readIfThere(heard) ?? "").map((each) => each.address));
+  /** `own`: addresses that the guest may have besides, heard or not. */
+  private async reach({ netns, heard }: SandboxLayout, { address }: Sighting, own: readonly string[]): Promise<boolean> {
+    const taken = new Set([...own, ...parseHeard(readIfThere(heard) ?? "").map((each) => each.address)]);
     const from = neighbourOf(address, taken);
     if (from === undefined || isSandboxAddress(address)) return false;
     const inside = ["-n", netns];

@@ -57,7 +57,10 @@ export function planContainer(config: BackedUpConfig, isolation: Isolation): Iso
       const name = net.get("name");
       if (name === undefined || !/^[-_.\w]{1,15}$/.test(name))
         refusals.push(`${key}: no usable name in "${value.slice(0, 100)}"`);
-      else nets[key] = `name=${name},bridge=${isolation.bridge},link_down=1,ip=${addressOf(net) ?? "dhcp"}${hostManaged(net)}`;
+      else {
+        const ip = (isolation.keepMacs ? addressOf(net) : undefined) ?? "dhcp";
+        nets[key] = `name=${name},bridge=${isolation.bridge},link_down=1,ip=${ip}${hostManaged(net)}`;
+      }
     } else if (isMountPoint(key)) {
       if (hasVolume(value)) continue;
       if (key === "rootfs") refusals.push("its root is a directory of the host, which no backup holds");

@@ -12,7 +12,8 @@ export type Isolation = {
   bridge: string;
   /**
    * VMs keep the MACs that the backup names: systems that know their cards by them (netplan of cloud images, udev's rules of old) have no network
-   * otherwise. Only in a sandbox of its own, where nobody else can have them.
+   * otherwise. Containers keep their addresses. Only in a sandbox of its own, where nobody else can have them, nor the sandbox itself take the one
+   * of a guest that it has not heard yet.
    */
   keepMacs: boolean;
   /** MiB; undefined: the backup's. */

@@ -141,8 +141,13 @@ test("a guest whose address stands in its configuration is asked for, also when 
   const guest = new SandboxGuest(5, sandbox.bridge);
   t.after(() => guest.remove());
   guest.ip("address", "add", "10.77.4.20/24", "dev", "eth0");
-  const asked = ["10.77.9.9", "10.77.4.20"];
+  const asked = ["10.77.9.9", "10.77.4.20", "10.77.4.21"];
   assert.equal(await sandboxes.addressOf(sandbox, [guest.mac], 15_000, never, asked), "10.77.4.20");
+  assert.doesNotMatch(
+    inside(sandbox, "ip", "-4", "address", "show"),
+    /10\.77\.4\.2[01]\//,
+    "the sandbox takes none of the guest's own",
+  );
   assert.match(inside(sandbox, "ping", "-c", "1", "-W", "2", "10.77.4.20"), /1 received/);
   assert.equal(await sandboxes.close(sandbox.name, "op-1"), undefined);
 });

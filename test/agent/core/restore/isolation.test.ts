@@ -243,6 +243,8 @@ test("a container is never created with unique, which would silently drop every 
   const { create } = planContainer(parseBackedUpConfig("lxc", nastyContainer), container);
   assert.ok(!("unique" in create));
   assert.equal(create.net0, "name=eth0,bridge=pvt0,link_down=1,ip=192.168.50.20/24", "its own address, and no gateway");
+  const shared = planContainer(parseBackedUpConfig("lxc", nastyContainer), { ...container, keepMacs: false }).create;
+  assert.equal(shared.net0, "name=eth0,bridge=pvt0,link_down=1,ip=dhcp", "in a sandbox that others share it asks for one");
   assert.equal(create.net1, "name=eth1,bridge=pvt0,link_down=1,ip=dhcp");
   assert.equal(create.nameserver, "198.18.0.1", "it asks the sandbox, not a name server that it can't reach");
   for (const never of ["start", "force", "ha-managed", "rootfs", "mp0", "mp1"]) assert.ok(!(never in create), never);
