@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
+import type { GuestView } from "#protocol/api.ts";
 import { launchBrowser, type VisitOptions, visit } from "../support/browser.ts";
 import { type FakeHub, type FakeHubOptions, panelFiles, startFakeHub } from "../support/fake-hub.ts";
 
@@ -241,5 +242,20 @@ test("what may not be seen, is gone, or can't be had just now says so, and what 
     .getByText("It can't be read just now: as the test wants it. It is tried again by itself.")
     .waitFor();
   hub.refuseAll(undefined);
+  await close();
+});
+
+test("a tag longer than a phone is wide is broken, and the page stays as wide as the phone", async () => {
+  const own = await startHub({});
+  const { page, close } = await openPage("#/guest/105", { from: own, width: 360, height: 740 });
+  await page.locator("proven-guest h1").waitFor();
+  const items = await page.evaluate(async (): Promise<GuestView[]> => (await (await fetch("/api/v1/guests")).json()).items);
+  const tag = "x".repeat(100);
+  await own.send(
+    "guests",
+    items.map((guest) => ({ ...guest, tags: [tag] })),
+  );
+  await page.locator("proven-guest .tag").getByText(tag).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), 0);
   await close();
 });

@@ -32,7 +32,7 @@ export const shared = css`
   .panel > header { display: flex; align-items: center; gap: 8px; flex-wrap: wrap; background: var(--pv-head); border-bottom: 1px solid var(--pv-line); padding: 4px 10px; min-height: 34px; }
   .panel > header h2 { font-size: 14px; font-weight: 500; color: var(--pv-title); }
   .panel > header .end { margin-left: auto; }
-  .tag { display: inline-block; border: 1px solid var(--pv-line); border-radius: 3px; padding: 0 5px; margin-right: 3px; font-size: 11.5px; line-height: 16px; background: var(--pv-unknown-tint); }
+  .tag { display: inline-block; border: 1px solid var(--pv-line); border-radius: 3px; padding: 0 5px; margin-right: 3px; font-size: 11.5px; line-height: 16px; background: var(--pv-unknown-tint); max-width: 100%; overflow-wrap: anywhere; }
   .meter { display: grid; grid-template-columns: 42px minmax(0, 1fr); gap: 4px; align-items: center; }
   .meter.wide { grid-template-columns: auto minmax(30px, 1fr); gap: 8px; }
   .meter > .bar { height: 6px; }
