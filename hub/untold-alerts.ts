@@ -1,9 +1,10 @@
 import type { Rule } from "#protocol/alerting.ts";
-import type { EpochMs } from "#protocol/ids.ts";
+import { type EpochMs, vmidOfKey } from "#protocol/ids.ts";
 import type { AlertBook } from "./alert-book.ts";
 import type { AlertSubjects, Watched } from "./alert-subjects.ts";
 import type { AlertRecord } from "./core/alert-record.ts";
-import { type ClusterPicture, isToldOf } from "./core/cluster.ts";
+import { includesGuest } from "./core/backup-due.ts";
+import { type ClusterPicture, isToldOf, spokesman } from "./core/cluster.ts";
 import type { Evaluator } from "./core/evaluate.ts";
 import { type Heard, mayBeUntold, type UntoldEnd, UntoldWatch } from "./core/untold.ts";
 
@@ -31,20 +32,42 @@ export class UntoldAlerts {
       const rule = byId.get(record.rule);
       if (record.alert.state === "resolved" || rule === undefined || !mayBeUntold(rule, record.subject)) continue;
       const slot = watchedOf(record)?.slot;
-      const why = this.watch.look(record.id, this.heardOf(record, slot, pictures, now), monotonicMs);
+      const why = this.watch.look(record.id, this.heardOf(record, rule, slot, pictures, now), monotonicMs);
       if (why === undefined) continue;
       if (slot === undefined) end(record, why);
       else evaluator.giveUp(slot, record.rule, why, now);
     }
   }
 
-  private heardOf({ subject }: AlertRecord, slot: number | undefined, pictures: readonly ClusterPicture[], now: EpochMs): Heard {
+  private heardOf(
+    { subject }: AlertRecord,
+    rule: Rule,
+    slot: number | undefined,
+    pictures: readonly ClusterPicture[],
+    now: EpochMs,
+  ): Heard {
     const { evaluator, subjects } = this.ports;
     const picture = pictures.find(({ cluster }) => cluster === subject.cluster);
     const node = subjects.entityOf(subject.cluster, subject.entity)?.node;
-    const speaks = picture !== undefined && isToldOf(picture, node, now);
+    const isDue = picture !== undefined && isAboutBackups(rule) && isStillTaken(picture, subject, now);
+    const speaks = picture !== undefined && !isDue && isToldOf(picture, node, now);
     if (slot === undefined) return { heardAt: undefined, siblingAt: undefined, speaks };
     const siblings = subjects.siblingsOf(slot).map((one) => evaluator.heardAt(one.slot) ?? 0);
     return { heardAt: evaluator.heardAt(slot), siblingAt: siblings.length > 0 ? Math.max(...siblings) : undefined, speaks };
   }
+}
+
+const isAboutBackups = ({ condition }: Rule) =>
+  condition.kind === "age" ? condition.of === "backup" : "signal" in condition && condition.signal === "backup_overdue";
+
+/**
+ * Whether a job still takes this guest, or nobody says which jobs there are. Whether its backup is there may be unknown for nights, as while a job of
+ * several guests fails: what was missing before is missing all the same.
+ */
+function isStillTaken(picture: ClusterPicture, { entity }: AlertRecord["subject"], now: EpochMs): boolean {
+  const vmid = vmidOfKey(entity);
+  const owned = vmid === undefined ? undefined : picture.owners.get(vmid);
+  const jobs = spokesman(picture, now)?.inventory?.inventory.backupJobs;
+  if (owned === undefined || jobs === undefined) return true;
+  return jobs.some((job) => job.schedule !== undefined && includesGuest(job, owned.facts, owned.owner.agent.node));
 }
