@@ -11,6 +11,7 @@ import { starve } from "./container.ts";
 import { joinByToken, pssMib, remountClusterFiles } from "./joining.ts";
 import { hangs, packRepository, sandboxSteps, trap, upgradeFromRepository, writing } from "./node-scripts.ts";
 import { hostProblem, trixieTar } from "./rootfs.ts";
+import { goBack, removeCopies, saveHub } from "./saving.ts";
 import { changeUnit, guestsFirst, journalOf, stepsOfUnit } from "./units.ts";
 
 /** A sample is due every 10 s: a longer gap has lost one. */
@@ -342,6 +343,27 @@ describe("Debian packages on three booted nodes of a cluster", { skip }, () => {
   test("a node that was shut out comes back by a join token, with another key; a token that was revoked or used is no good", async () => {
     await joinByToken(cluster, "pve3");
     await connected(3, 60_000);
+  });
+
+  test("a hub that root saved while it ran goes back to what was saved: agents come back, and history is there", async () => {
+    const node = cluster.on("pve1");
+    const before = await cluster.samplesOf("pve3", joinedAt - 60_000);
+    const saved = await saveHub(node);
+    await node.run("proven-hub", "key", "create", "--name", "afterwards", "--scope", "admin");
+    await goBack(node);
+    await connected(3, 90_000);
+    const backAt = Date.now();
+    for (const name of nodes) await flowing(name, backAt, 60_000);
+    const last = before.at(-1) ?? 0;
+    assert.ok(before.length > 0, "there was history");
+    assert.deepEqual(
+      (await cluster.samplesOf("pve3", joinedAt - 60_000)).filter((at) => at <= last),
+      before,
+      saved,
+    );
+    assert.doesNotMatch(await node.run("proven-hub", "key", "list"), /afterwards/, "made after the copy");
+    await assertHealthyUnits("pve1", ["proven-agent", "proven-hub"]);
+    await removeCopies(node);
   });
 
   test("removal restores the web UI byte for byte and keeps settings; a purge leaves the user and nothing else", async () => {
