@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 import { type BuildOptions, build } from "esbuild";
 import type { AlertView } from "#protocol/alerting.ts";
 import type { GuestView, Health, NodeView, SeriesAnswer } from "#protocol/api.ts";
+import { messages } from "#protocol/messages.ts";
 import type { RunDetail } from "#protocol/proof.ts";
-import { linkVersions } from "#protocol/version.ts";
 import { agentOptions, hubOptions } from "../../scripts/build-options.ts";
 import { scaledClock } from "../lab/clock.ts";
 import { ruleOf } from "../support/alert-views.ts";
@@ -16,9 +16,10 @@ import { System } from "../support/system.ts";
 
 /** lmdb is found from there. */
 const cache = fileURLToPath(new URL("../../node_modules/.cache/", import.meta.url));
-const previous = linkVersions.max - 1;
+/** The newest that knows no operations: what it is not asked can be seen. */
+const previous = messages["op.start"].since - 1;
 
-/** The program as it was before the newest version of the link. */
+/** The program with a link that ends at that version. */
 async function buildPrevious(options: BuildOptions, outdir: string): Promise<void> {
   const older: NonNullable<BuildOptions["plugins"]>[number] = {
     name: "older-link",
@@ -35,7 +36,7 @@ async function buildPrevious(options: BuildOptions, outdir: string): Promise<voi
   await build({ ...options, plugins, outdir, sourcemap: false, metafile: false });
 }
 
-describe("hub and agents one version of the link apart", () => {
+describe("hub and agents of different versions of the link", () => {
   const state = mkdtempSync(join(tmpdir(), "proven-apart-"));
   let programs: string;
   let system: System | undefined;
