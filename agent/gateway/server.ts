@@ -83,7 +83,8 @@ export class Gateway {
   async refresh(): Promise<void> {
     const settings = await readText(this.ports.root)("/etc/default/pveproxy");
     const text = settings.ok ? settings.text : "";
-    this.keepDoor(text);
+    // Settings that are there and can't be read say nothing new: who was kept out stays out.
+    if (settings.ok || settings.code === "ENOENT") this.keepDoor(text);
     const pair = await readPair(this.ports.root, text, this.certificate);
     if (pair === undefined) {
       if (!this.saidMissing) this.ports.log(4, "the gateway waits for pveproxy's certificate in /etc/pve/local");

@@ -315,6 +315,11 @@ test("who may not reach pveproxy does not reach the gateway, as soon as its sett
   await settings('ALLOW_FROM="10.0.0.0/x"\n');
   await assert.rejects(ask("/", { user: null }));
   assert.equal(logged.filter((line) => line.includes("not understood")).length, 1);
+  rmSync(join(root, "etc/default/pveproxy"));
+  mkdirSync(join(root, "etc/default/pveproxy"));
+  await gateway.refresh();
+  await assert.rejects(ask("/", { user: null }), "what can't be read lets nobody in");
+  rmSync(join(root, "etc/default/pveproxy"), { recursive: true });
   await settings("");
   assert.equal((await ask("/", { user: null })).status, 200);
 });
