@@ -1,17 +1,17 @@
-import type { Alerting } from "./alerting.ts";
+import type { Alerting } from "./alerting/alerting.ts";
+import type { RunningDelivery } from "./alerting/delivery.ts";
 import type { HubParts } from "./assembly.ts";
 import type { AuditWatch } from "./audit-watch.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
 import type { BackupKnowledge } from "./core/protection.ts";
-import type { RunningDelivery } from "./delivery.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HttpPorts } from "./http/ports.ts";
 import type { Journal } from "./journal.ts";
 import { sessionsEndedAt } from "./keys.ts";
 import type { LoginAsks } from "./link/login-asks.ts";
 import type { LinkServer } from "./link/server.ts";
+import type { RunningRestore } from "./proof/restore.ts";
 import type { PveIngest } from "./pve-ingest.ts";
-import type { RunningRestore } from "./restore.ts";
 import type { Troubles } from "./troubles.ts";
 import type { WatchLoop } from "./watch-loop.ts";
 

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { AuditState } from "#protocol/audit.ts";
 import type { Clock } from "./ports.ts";
-import { evidenceProblemInSlices } from "./run-book.ts";
+import { evidenceProblemInSlices } from "./proof/run-book.ts";
 import type { StateStore } from "./store/state.ts";
 
 /** Checked by itself so often. */

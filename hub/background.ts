@@ -12,7 +12,7 @@ import { pruneJobTimes } from "./job-times.ts";
 import { KeptTime } from "./kept-time.ts";
 import { describeError } from "./log.ts";
 import type { Clock, Log } from "./ports.ts";
-import { mailReports, nextReportAt } from "./report-mail.ts";
+import { mailReports, nextReportAt } from "./proof/report-mail.ts";
 
 /** After the start: what is asked at once is answered before. */
 const warmMs = 200;

@@ -4,9 +4,12 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { doctorExitCode, formatFindings } from "#protocol/findings.ts";
 import { softwareVersion } from "#protocol/version.ts";
-import { renewCertificate, settleCertificate, showCertificate } from "./certificate-commands.ts";
-import { UsageError } from "./command-line.ts";
-import { commands } from "./commands.ts";
+import { renewCertificate, settleCertificate, showCertificate } from "./cli/certificate-commands.ts";
+import { UsageError } from "./cli/command-line.ts";
+import { commands } from "./cli/commands.ts";
+import { agentUrl, defaultUrl, keptUrl, outerAddresses, readTold, rotateJoinKey, setup } from "./cli/setup.ts";
+import { type HandedOver, handOverFolder } from "./cli/store-backup.ts";
+import { checkSeriesStore, storeCommands } from "./cli/store-commands.ts";
 import { ConfigError, type HubConfig, parseConfig } from "./config.ts";
 import { DeployProblem } from "./deploy/problem.ts";
 import { startHub } from "./hub.ts";
@@ -16,12 +19,9 @@ import { openServiceManager } from "./notify.ts";
 import { giveToOwnerOf } from "./owned-file.ts";
 import { systemClock } from "./ports.ts";
 import { programName } from "./program.ts";
-import { agentUrl, defaultUrl, keptUrl, outerAddresses, readTold, rotateJoinKey, setup } from "./setup.ts";
 import { openSeries } from "./store/series.ts";
 import { StateStore } from "./store/state.ts";
 import { StoreError } from "./store/store-error.ts";
-import { type HandedOver, handOverFolder } from "./store-backup.ts";
-import { checkSeriesStore, storeCommands } from "./store-commands.ts";
 import { certificatePath, loadCertificate, readCertificate, readNextCertificate } from "./tls.ts";
 
 const defaultConfigPath = "/etc/proven/hub.toml";
@@ -164,7 +164,7 @@ function joinKey(config: HubConfig, [verb, ...more]: string[]): void {
 
 /** As root: it looks at what the cluster's agents are told, which only root may read. */
 async function doctor(config: HubConfig): Promise<void> {
-  const { examine } = await import("./doctor.ts");
+  const { examine } = await import("./cli/doctor.ts");
   const findings = await examine(config, systemClock.now());
   process.stdout.write(formatFindings(findings));
   process.exitCode = doctorExitCode(findings);

@@ -68,13 +68,13 @@ export async function bundleStandalone(options: BuildOptions = {}): Promise<Pane
 
 /** What the loader in Proxmox VE's page fetches from the gateway: the panel in a tab, and the marks on PVE's own pages. */
 export async function bundleEmbedded(options: BuildOptions = {}): Promise<PanelBundle> {
-  const panel = await bundle("host-panel", "host-panel.ts", options);
+  const panel = await bundle("host-panel", "host/panel.ts", options);
   const marks = await build({
     ...browserModule,
     ...options,
     write: false,
     outdir,
-    entryPoints: { "host-marks": join(source, "host-marks.ts") },
+    entryPoints: { "host-marks": join(source, "host/marks.ts") },
   });
   for (const { path, contents } of marks.outputFiles) panel.files.set(path.slice(outdir.length + 1), contents);
   panel.made.push(...accounts(marks));

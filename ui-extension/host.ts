@@ -1,4 +1,4 @@
-import { guarded, report } from "./host-guard.ts";
+import { guarded, report } from "./host/guard.ts";
 import type {
   Component,
   ConfigPanel,
@@ -9,7 +9,7 @@ import type {
   PanelModule,
   ResourceTree,
   SummaryPanel,
-} from "./host-page.ts";
+} from "./host/page.ts";
 
 /**
  * The loader: a classic script that Proxmox VE's page runs right after its own classes are defined and before anything of them is made. It adds

@@ -1,14 +1,14 @@
-import { italian } from "./catalogue-it.ts";
-import { italianAgents } from "./catalogue-it-agents.ts";
-import { italianAlerting } from "./catalogue-it-alerting.ts";
-import { italianEmbedded } from "./catalogue-it-embedded.ts";
-import { italianEntities } from "./catalogue-it-entities.ts";
-import { italianOverview } from "./catalogue-it-overview.ts";
-import { italianPolicies } from "./catalogue-it-policies.ts";
-import { italianProof } from "./catalogue-it-proof.ts";
-import { italianRules, italianSentences } from "./catalogue-it-rules.ts";
 import { withSentences } from "./core/sentences.ts";
 import { inEnglish, plural, type TextValues, type Translate, translator } from "./core/text.ts";
+import { italian } from "./i18n/italian.ts";
+import { italianAgents } from "./i18n/italian-agents.ts";
+import { italianAlerting } from "./i18n/italian-alerting.ts";
+import { italianEmbedded } from "./i18n/italian-embedded.ts";
+import { italianEntities } from "./i18n/italian-entities.ts";
+import { italianOverview } from "./i18n/italian-overview.ts";
+import { italianPolicies } from "./i18n/italian-policies.ts";
+import { italianProof } from "./i18n/italian-proof.ts";
+import { italianRules, italianSentences } from "./i18n/italian-rules.ts";
 import { Observable } from "./observable.ts";
 
 export const languages = { en: "English", it: "Italiano" } as const;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { EpochMs } from "#protocol/ids.ts";
-import type { Say } from "../command-line.ts";
-import type { ListedAgent, OfferedToken } from "../join-commands.ts";
+import type { Say } from "../cli/command-line.ts";
+import type { ListedAgent, OfferedToken } from "../cli/join-commands.ts";
 import type { Ran, Remote } from "./connection.ts";
 import { becomeRoot, lastLine, lookAt, type NodeFacts, packageStatus, quoted, type RootNode } from "./node.ts";
 import { DeployProblem } from "./problem.ts";

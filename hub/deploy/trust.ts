@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Say } from "../command-line.ts";
+import type { Say } from "../cli/command-line.ts";
 import { type HostKey, judgeHostKey, type KnownHost, knownHostLine, knownName, parseKnownHosts } from "./known-hosts.ts";
 import { DeployProblem } from "./problem.ts";
 import type { Terminal } from "./terminal.ts";

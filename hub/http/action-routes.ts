@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import type { AlertView } from "#protocol/alerting.ts";
 import type { Notification } from "#protocol/notifications.ts";
-import { actionPath } from "../action-links.ts";
-import type { AlertingPorts } from "../alerting-ports.ts";
+import { actionPath } from "../alerting/action-links.ts";
+import type { AlertingPorts } from "../alerting/alerting-ports.ts";
+import type { ReceiverPorts } from "../alerting/delivery.ts";
 import { byLink, type LinkAction, linkScope, silenceByLink } from "../core/action-link.ts";
 import { timeText } from "../core/message.ts";
-import type { ReceiverPorts } from "../delivery.ts";
 import type { Actor } from "../store/state.ts";
 import { actionPage, actionStyle, type PageText, pageLanguage, pageWords } from "./action-page.ts";
 import type { HubApp, HubContext } from "./env.ts";

@@ -10,7 +10,7 @@ import {
   whySchema,
 } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
-import type { AlertingPorts } from "../alerting-ports.ts";
+import type { AlertingPorts } from "../alerting/alerting-ports.ts";
 import { alertHistoryPage, matchesAlert } from "../core/alert-history.ts";
 import { parseAlertId } from "../core/alert-id.ts";
 import { alertView } from "../core/alert-view.ts";

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { page } from "#protocol/api.ts";
 import { byText } from "#protocol/order.ts";
 import { backupStates, backupViewSchema, guestProofSchema, proofStates } from "#protocol/proof.ts";
-import type { RestorePorts } from "../restore.ts";
+import type { RestorePorts } from "../proof/restore.ts";
 import { clusterQuery, picturesOf } from "./clusters.ts";
 import { json } from "./documents.ts";
 import type { HubApp } from "./env.ts";

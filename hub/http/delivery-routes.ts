@@ -9,13 +9,13 @@ import {
   templatePreviewRequestSchema,
   templatePreviewSchema,
 } from "#protocol/notifications.ts";
+import type { ReceiverPorts } from "../alerting/delivery.ts";
 import { exampleNotification } from "../core/example-notification.ts";
 import { messageOf, plainText } from "../core/message.ts";
 import { urlProblem } from "../core/outgoing-url.ts";
 import { receiverRules } from "../core/receiver-check.ts";
 import { Refusal } from "../core/refusal.ts";
 import { alertPlaceholders, messagePlaceholders, parseTemplate } from "../core/template.ts";
-import type { ReceiverPorts } from "../delivery.ts";
 import { actorOf, body, found, json } from "./documents.ts";
 import type { HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";

@@ -15,7 +15,7 @@ import {
 } from "#protocol/policy.ts";
 import { checkPolicy } from "../core/policy-check.ts";
 import { Refusal } from "../core/refusal.ts";
-import type { RestorePorts } from "../restore.ts";
+import type { RestorePorts } from "../proof/restore.ts";
 import { actorOf, body, checkSameId, found, json, refuseProblems, schemaProblems } from "./documents.ts";
 import type { HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";

@@ -1,6 +1,7 @@
 import type { EventView, StreamEvents } from "#protocol/api.ts";
 import type { ClusterId } from "#protocol/ids.ts";
-import type { AlertingPorts } from "../alerting-ports.ts";
+import type { AlertingPorts } from "../alerting/alerting-ports.ts";
+import type { ReceiverPorts } from "../alerting/delivery.ts";
 import type { AuditWatch } from "../audit-watch.ts";
 import type { ClusterPicture } from "../core/cluster.ts";
 import type { EventFacts, EventPlace, EventType } from "../core/events.ts";
@@ -8,11 +9,10 @@ import type { LongRangeReader } from "../core/long-range.ts";
 import type { Row } from "../core/prometheus-series.ts";
 import type { BackupKnowledge } from "../core/protection.ts";
 import type { AgentId, IngestCounters, LiveTable, SeriesRanker, SeriesReader } from "../core/series.ts";
-import type { ReceiverPorts } from "../delivery.ts";
 import type { LoginPorts } from "../login-ports.ts";
 import type { Clock, Log } from "../ports.ts";
+import type { RestorePorts } from "../proof/restore.ts";
 import type { PveIngest } from "../pve-ingest.ts";
-import type { RestorePorts } from "../restore.ts";
 import type { StateStore } from "../store/state.ts";
 
 /** What the API asks of the hub. main.ts and tests supply it. */

@@ -9,13 +9,13 @@ import {
   receiverTestSchema,
   receiverViewSchema,
 } from "#protocol/notifications.ts";
+import { type ReceiverPorts, secretsSet } from "../alerting/delivery.ts";
+import { withoutCapabilities } from "../alerting/shown-receiver.ts";
 import { allows } from "../core/keys.ts";
 import { neededSecrets, receiverProblems, secretFields, secretName, withOwnRefs } from "../core/receiver-check.ts";
 import { Refusal } from "../core/refusal.ts";
 import { holdsEverywhere } from "../core/viewer.ts";
-import { type ReceiverPorts, secretsSet } from "../delivery.ts";
 import { parseWebhookSecret } from "../secret-text.ts";
-import { withoutCapabilities } from "../shown-receiver.ts";
 import { actorOf, body, checkSameId, found, json, refuseProblems } from "./documents.ts";
 import type { HubApp, HubContext } from "./env.ts";
 import { commonErrors } from "./errors.ts";

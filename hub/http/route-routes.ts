@@ -4,7 +4,7 @@ import { slugSchema } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
 import { type Route, routeSchema } from "#protocol/notifications.ts";
 import { byText } from "#protocol/order.ts";
-import type { AlertingPorts } from "../alerting-ports.ts";
+import type { AlertingPorts } from "../alerting/alerting-ports.ts";
 import { Refusal } from "../core/refusal.ts";
 import { checkRoute } from "../core/route.ts";
 import { actorOf, body, checkSameId, found, json, refuseProblems } from "./documents.ts";

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { problemSchema, type Rule, ruleSchema, signalSchema, slugSchema } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
 import { backtestAnswerSchema, backtestRequestSchema } from "#protocol/backtest.ts";
-import type { AlertingPorts } from "../alerting-ports.ts";
+import type { AlertingPorts } from "../alerting/alerting-ports.ts";
 import { checkRange } from "../core/asked.ts";
 import { defaultRules } from "../core/default-rules.ts";
 import { Refusal } from "../core/refusal.ts";

@@ -1,7 +1,7 @@
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, NodeView, StreamEvents, TaskView } from "#protocol/api.ts";
 import type { ClusterId, EntityKey, NodeName, Vmid } from "#protocol/ids.ts";
-import type { AlertingPorts } from "../alerting-ports.ts";
+import type { AlertingPorts } from "../alerting/alerting-ports.ts";
 import type { ClusterPicture } from "../core/cluster.ts";
 import { entitiesOf } from "../core/entity-facts.ts";
 import type { SeriesRanker, SeriesReader } from "../core/series.ts";

@@ -3,7 +3,7 @@ import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { type Silence, type SilenceView, silenceRequestSchema, silenceViewSchema, slugSchema } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
-import type { AlertingPorts } from "../alerting-ports.ts";
+import type { AlertingPorts } from "../alerting/alerting-ports.ts";
 import { parseAlertId } from "../core/alert-id.ts";
 import { Refusal } from "../core/refusal.ts";
 import { checkSilence, silenceState } from "../core/silence.ts";

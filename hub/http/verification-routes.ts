@@ -8,7 +8,7 @@ import { type ClusterPicture, spokesman } from "../core/cluster.ts";
 import { guestName, type OwnedGuest } from "../core/inventory.ts";
 import { Refusal } from "../core/refusal.ts";
 import { refuseManyRuns } from "../core/run-limit.ts";
-import type { RestorePorts } from "../restore.ts";
+import type { RestorePorts } from "../proof/restore.ts";
 import { pictureWith } from "./clusters.ts";
 import { body, found, json } from "./documents.ts";
 import type { HubApp } from "./env.ts";

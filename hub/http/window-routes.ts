@@ -10,7 +10,7 @@ import {
 } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
-import type { AlertingPorts, OpenAutomaticWindow } from "../alerting-ports.ts";
+import type { AlertingPorts, OpenAutomaticWindow } from "../alerting/alerting-ports.ts";
 import { Refusal } from "../core/refusal.ts";
 import { holdsEverywhere } from "../core/viewer.ts";
 import { checkWindow, nextOccurrences, windowSpan } from "../core/window.ts";

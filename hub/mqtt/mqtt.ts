@@ -4,7 +4,7 @@ import type { IClientOptions } from "mqtt";
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView } from "#protocol/api.ts";
 import { softwareVersion } from "#protocol/version.ts";
-import type { AlertRelay } from "../alert-feed.ts";
+import type { AlertRelay } from "../alerting/alert-feed.ts";
 import type { ClusterPicture } from "../core/cluster.ts";
 import { alertPayloads, entityPayloads } from "../core/mqtt-picture.ts";
 import { birthTopic, eventTopic, statusTopic } from "../core/mqtt-topics.ts";

@@ -117,7 +117,7 @@ async function transmit(ports: EmailPorts, { smtp, privateAddress }: Email, mail
 /** A report is a mail of its own: its text, and the same as PDF. */
 async function withSheet(mail: SendMailOptions, { sheet }: Notification): Promise<SendMailOptions> {
   if (sheet === undefined) return mail;
-  const { pdfOf } = await import("../pdf.ts");
+  const { pdfOf } = await import("../proof/pdf.ts");
   const { html: _, ...rest } = mail;
   const filename = `${sheet.title.replace(/[^A-Za-z0-9]+/g, "-")}.pdf`;
   return {

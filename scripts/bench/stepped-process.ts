@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { EpochMs } from "#protocol/ids.ts";
-import { setup } from "../../hub/setup.ts";
+import { setup } from "../../hub/cli/setup.ts";
 import { loadCertificate } from "../../hub/tls.ts";
 import type { HubDoor } from "./link-client.ts";
 import type { SteppedReport } from "./stepped-hub.ts";

@@ -3,9 +3,9 @@ import { X509Certificate } from "node:crypto";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { readJoinKey, rotateJoinKey, setup } from "../../hub/cli/setup.ts";
 import { ConfigError, parseConfig } from "../../hub/config.ts";
 import { formatLine } from "../../hub/log.ts";
-import { readJoinKey, rotateJoinKey, setup } from "../../hub/setup.ts";
 import { loadCertificate } from "../../hub/tls.ts";
 import { temporaryDir } from "../support/temporary-dir.ts";
 

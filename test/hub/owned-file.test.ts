@@ -13,9 +13,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { renewCertificate, settleCertificate, showCertificate } from "../../hub/certificate-commands.ts";
+import { renewCertificate, settleCertificate, showCertificate } from "../../hub/cli/certificate-commands.ts";
+import { rotateJoinKey, setup } from "../../hub/cli/setup.ts";
 import { parseConfig } from "../../hub/config.ts";
-import { rotateJoinKey, setup } from "../../hub/setup.ts";
 import { loadCertificate, readNextCertificate } from "../../hub/tls.ts";
 import { temporaryDir } from "../support/temporary-dir.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ListedAgent, ListedToken, OfferedToken } from "../../hub/join-commands.ts";
+import type { ListedAgent, ListedToken, OfferedToken } from "../../hub/cli/join-commands.ts";
 import { addresses, type Cluster, type Node, until } from "./cluster.ts";
 
 /** `proven-hub VERB … --json` on the hub's node. */

@@ -1,6 +1,6 @@
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Notification } from "#protocol/notifications.ts";
-import { DeliveryDispatcher } from "../../hub/dispatcher.ts";
+import { DeliveryDispatcher } from "../../hub/alerting/dispatcher.ts";
 import type { Clock } from "../../hub/ports.ts";
 import type { StateStore } from "../../hub/store/state.ts";
 import { settle } from "../support/fake-clock.ts";

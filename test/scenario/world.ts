@@ -6,7 +6,7 @@ import type { EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
 import type { BackupJobFacts, GuestFacts, Inventory, StorageFacts } from "#protocol/inventory.ts";
 import { guestStatusCodes } from "#protocol/metrics.ts";
 import type { Notification } from "#protocol/notifications.ts";
-import { AlertLoop } from "../../hub/alert-loop.ts";
+import { AlertLoop } from "../../hub/alerting/alert-loop.ts";
 import { DueTimes, JobMemory } from "../../hub/core/backup-due.ts";
 import type { AgentStatus, ClusterPicture } from "../../hub/core/cluster.ts";
 import { ownersOf } from "../../hub/core/inventory.ts";

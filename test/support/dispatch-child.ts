@@ -1,6 +1,6 @@
 import type { EpochMs } from "#protocol/ids.ts";
+import { DeliveryDispatcher } from "../../hub/alerting/dispatcher.ts";
 import { receiverRules } from "../../hub/core/receiver-check.ts";
-import { DeliveryDispatcher } from "../../hub/dispatcher.ts";
 import { OutgoingClient } from "../../hub/outgoing.ts";
 import { systemClock } from "../../hub/ports.ts";
 import { openSender } from "../../hub/senders/send.ts";

@@ -1,7 +1,7 @@
 import type { TestContext } from "node:test";
 import type { Notification, Receiver } from "#protocol/notifications.ts";
+import { DeliveryDispatcher } from "../../hub/alerting/dispatcher.ts";
 import type { SendResult } from "../../hub/core/delivery.ts";
-import { DeliveryDispatcher } from "../../hub/dispatcher.ts";
 import { StateStore } from "../../hub/store/state.ts";
 import { FakeClock, settle } from "./fake-clock.ts";
 import { webhookReceiver } from "./notifications.ts";

@@ -1,5 +1,5 @@
 import type { AlertView } from "#protocol/alerting.ts";
-import { AlertRelay } from "../../hub/alert-feed.ts";
+import { AlertRelay } from "../../hub/alerting/alert-feed.ts";
 
 /** An alert engine as far as its listeners see it. */
 export class FakeAlerts {

@@ -1,6 +1,6 @@
 import type { AlertView, Why } from "#protocol/alerting.ts";
 import type { BacktestAnswer, BacktestRequest } from "#protocol/backtest.ts";
-import type { AlertingPorts, OpenAutomaticWindow, WhyQuestion } from "../../hub/alerting-ports.ts";
+import type { AlertingPorts, OpenAutomaticWindow, WhyQuestion } from "../../hub/alerting/alerting-ports.ts";
 import type { StateStore } from "../../hub/store/state.ts";
 
 /** The alert engine as the API sees it: alerts are what a test puts in, back-tests answer one episode. */

@@ -1,7 +1,7 @@
 import type { MessageOf } from "#protocol/messages.ts";
 import type { OperationResult } from "#protocol/operations.ts";
 import type { RestoreReport, RestoreTest } from "#protocol/restore.ts";
-import type { OperationMessage, OperationType } from "../../hub/operations.ts";
+import type { OperationMessage, OperationType } from "../../hub/proof/operations.ts";
 
 /** What a test that went well tells. */
 export function reportOf(test: RestoreTest, overrides: Partial<RestoreReport> = {}): RestoreReport {

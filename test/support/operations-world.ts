@@ -1,7 +1,7 @@
 import type { ClusterId, EpochMs } from "#protocol/ids.ts";
 import type { RestoreTest } from "#protocol/restore.ts";
-import { Operations, type OperationType, type Order } from "../../hub/operations.ts";
-import { RunBook } from "../../hub/run-book.ts";
+import { Operations, type OperationType, type Order } from "../../hub/proof/operations.ts";
+import { RunBook } from "../../hub/proof/run-book.ts";
 import { StateStore } from "../../hub/store/state.ts";
 import type { FakeClock } from "./fake-clock.ts";
 import type { OperatingAgent } from "./operating-agent.ts";

@@ -95,7 +95,7 @@ test("an exception thrown in any function of the loader leaves Proxmox VE's page
 
 test("an exception thrown in any function of the marks leaves Proxmox VE's page working", { skip }, async () => {
   const source = new TextDecoder().decode(shells.files.get("host-marks.js"));
-  const own = source.indexOf("// ui-extension/host-access.ts");
+  const own = source.indexOf("// ui-extension/host/access.ts");
   assert.ok(own > 0);
   const faulty = withFaults(source.slice(own));
   assert.ok(faulty.count >= 15, `${faulty.count} functions found`);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { type TestContext, test } from "node:test";
 import type { EpochMs } from "#protocol/ids.ts";
-import { commands } from "../../../hub/commands.ts";
+import { commands } from "../../../hub/cli/commands.ts";
 import { parseDeploy } from "../../../hub/deploy/command.ts";
 import { connectSsh } from "../../../hub/deploy/connection.ts";
 import { type DeployPlan, type Desk, deploy } from "../../../hub/deploy/deploy.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { commands } from "../../../hub/commands.ts";
+import { commands } from "../../../hub/cli/commands.ts";
 import { createApp } from "../../../hub/http/app.ts";
 import { sessionsEndedAt } from "../../../hub/keys.ts";
 import { FakeLogins } from "../../support/fake-logins.ts";

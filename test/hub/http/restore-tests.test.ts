@@ -7,7 +7,7 @@ import { evidenceSheet } from "../../../hub/core/evidence-sheet.ts";
 import { defaultPolicy } from "../../../hub/core/policy-check.ts";
 import { notProven } from "../../../hub/core/proof.ts";
 import { sheetText } from "../../../hub/core/sheet.ts";
-import { RunBook } from "../../../hub/run-book.ts";
+import { RunBook } from "../../../hub/proof/run-book.ts";
 import { reportOf } from "../../support/operating-agent.ts";
 import { orderOf, restoreTest } from "../../support/operations-world.ts";
 import { seenHub } from "../../support/seen-hub.ts";

@@ -14,7 +14,7 @@ import { Link } from "../../../agent/link.ts";
 import { SpoolFiles } from "../../../agent/spool-files.ts";
 import { SpoolStore } from "../../../agent/spool-store.ts";
 import { revokeAgent } from "../../../hub/agent-keys.ts";
-import { renewCertificate } from "../../../hub/certificate-commands.ts";
+import { renewCertificate } from "../../../hub/cli/certificate-commands.ts";
 import { parseConfig } from "../../../hub/config.ts";
 import { startHub } from "../../../hub/hub.ts";
 import { createJoinToken, createKey } from "../../../hub/keys.ts";

@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { open } from "lmdb";
+import { rollBackStores } from "../../../hub/cli/store-rollback.ts";
 import { lockInstance } from "../../../hub/instance-lock.ts";
 import { migrate, seriesSchema, seriesVersion } from "../../../hub/store/migration.ts";
 import { planRollback, rollBack } from "../../../hub/store/rollback.ts";
@@ -13,7 +14,6 @@ import { openSeries } from "../../../hub/store/series.ts";
 import { openSeriesEnv } from "../../../hub/store/series-env.ts";
 import { StateStore, statePath, stateSchema } from "../../../hub/store/state.ts";
 import { StoreError } from "../../../hub/store/store-error.ts";
-import { rollBackStores } from "../../../hub/store-rollback.ts";
 import { agentOf, day0, guest, ms, schemaOf, TestAgent, TestStore, temporaryDir } from "../../support/series-store.ts";
 import { rolledSeries, upgradedSchema } from "../../support/upgraded-schema.ts";
 

@@ -17,8 +17,8 @@ import {
   type Schema,
   stateFor,
 } from "#protocol/records.ts";
-import { ActionLinks } from "../../../hub/action-links.ts";
 import { parsePublicKey } from "../../../hub/agent-keys.ts";
+import { ActionLinks } from "../../../hub/alerting/action-links.ts";
 import { ConfigError, parseConfig } from "../../../hub/config.ts";
 import { parseAlertId } from "../../../hub/core/alert-id.ts";
 import { nextInstants, parseCalendar, recurrenceProblem } from "../../../hub/core/calendar.ts";

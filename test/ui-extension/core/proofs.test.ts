@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ProofBadge, RunDetail, RunView } from "#protocol/proof.ts";
-import { italian } from "../../../ui-extension/catalogue-it.ts";
-import { italianAlerting } from "../../../ui-extension/catalogue-it-alerting.ts";
-import { italianProof } from "../../../ui-extension/catalogue-it-proof.ts";
 import {
   againOf,
   allStepNames,
@@ -14,6 +11,9 @@ import {
   slowerWords,
 } from "../../../ui-extension/core/proofs.ts";
 import { inEnglish as t } from "../../../ui-extension/core/text.ts";
+import { italian } from "../../../ui-extension/i18n/italian.ts";
+import { italianAlerting } from "../../../ui-extension/i18n/italian-alerting.ts";
+import { italianProof } from "../../../ui-extension/i18n/italian-proof.ts";
 
 const day = 86_400_000;
 const now = 100 * day;

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Notification } from "#protocol/notifications.ts";
+import { Alerting } from "../../../hub/alerting/alerting.ts";
+import { DueTimes, JobMemory } from "../../../hub/core/backup-due.ts";
+import { TaskMemory } from "../../../hub/core/task-memory.ts";
+import { nothingKept } from "../../support/job-times.ts";
+import { connect, inventoryOf, testHub } from "../../support/test-hub.ts";
+
+test("a receiver that nothing reaches for an hour is told to the others once, and again when it is back", async (t) => {
+  const hub = testHub(t);
+  const sent: Notification[] = [];
+  const failing = new Set(["Pager"]);
+  hub.fleet.inventory(connect(hub, "pve1"), inventoryOf());
+  const alerting = new Alerting({
+    state: hub.state,
+    reader: hub.series.reader,
+    live: hub.series.live,
+    clock: hub.clock,
+    pictures: () => hub.fleet.pictures(),
+    backups: { tasks: new TaskMemory(), due: new DueTimes(() => "UTC"), jobs: new JobMemory(nothingKept) },
+    refusing: () => false,
+    dispatcher: {
+      enqueue: (notification) => sent.push(notification),
+      committed: () => undefined,
+      standings: () => ["Mail", "Pager"].map((name) => ({ name, fails: failing.has(name) })),
+    },
+    tell: () => undefined,
+  });
+  t.after(() => alerting.stop());
+  // Only this rule: no agent sends samples here.
+  for (const { id, document } of hub.state.list("rule")) {
+    const enabled = id === "receiver-failing";
+    hub.state.put("rule", id, { ...document, enabled }, { actor: "test", reason: "test" });
+  }
+  alerting.reload();
+  const pass = async (minutes: number) => {
+    for (let i = 0; i < minutes * 3; i++) {
+      alerting.tick();
+      await hub.clock.advance(20_000);
+    }
+    return sent.splice(0).map(({ verdict }) => verdict);
+  };
+  assert.deepEqual(await pass(59), []);
+  assert.deepEqual(await pass(180), ["WARNING: Nothing has reached the receiver Pager for an hour or more"]);
+  failing.clear();
+  assert.deepEqual(await pass(10), ["RESOLVED after 2 h 59 min: Receiver gets no messages, lab, Pager: ok again"]);
+});
