@@ -7,7 +7,7 @@ import { byText } from "#protocol/order.ts";
 import { leaveFormerClusters } from "./agent-keys.ts";
 import { type SavedAgent, saveAgents } from "./agent-memory.ts";
 import { type AgentStatus, type ClusterPicture, speaks } from "./core/cluster.ts";
-import { assignDuties, dutiesOf, dutyGraceMs, type Holders } from "./core/duties.ts";
+import { assignDuties, dutiesOf, dutyGraceMs, type Holders, inGrace } from "./core/duties.ts";
 import {
   type AgentInventory,
   guestChanges,
@@ -231,7 +231,7 @@ export class Fleet {
     const now = this.ports.clock.now();
     return [...this.cluster(id).members.values()]
       .filter(({ revoked, version = speakingSince }) => !revoked && version >= speakingSince)
-      .filter(({ connected, lastSeenAt }) => connected || now - (lastSeenAt ?? 0) <= dutyGraceMs)
+      .filter(({ connected, lastSeenAt }) => connected || inGrace(lastSeenAt ?? 0, now))
       .map(({ agent }) => agent.node)
       .sort(byText);
   }

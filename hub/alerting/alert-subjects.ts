@@ -37,6 +37,9 @@ const factStaleMs = 45_000;
 /** Entities, or slots, of one piece of a rebuild. */
 const pieceSize = 500;
 
+/** What an agent of a version before tells instead of a metric, so that nobody is silent until all agents are upgraded. */
+const formerMetric: { readonly [name: string]: string } = { vdev_errors: "checksum_errors" };
+
 /**
  * One entity. `watched`: by source each of its instances; an incarnation that ends stands beside the next until it is closed. `facts` undefined:
  * the entity is gone, and what was watched of it is about to be closed.
@@ -137,7 +140,9 @@ export class AlertSubjects {
     for (const [key, source] of sources) {
       if (source.kind !== "signal" || source.signal.kind !== "metric") continue;
       const { metric, per } = source.signal;
-      for (const [instance, series] of byInstance(infos, metric.name)) {
+      const former = formerMetric[metric.name];
+      const partly = former === undefined ? [] : byInstance(infos, former);
+      for (const [instance, series] of new Map([...partly, ...byInstance(infos, metric.name)])) {
         const divisors = per === undefined ? [] : (byInstance(infos, per.name).get(instance) ?? []);
         if (per !== undefined && divisors.length === 0) continue;
         this.watch(facts, book, key, source, instance, series, divisors, now);

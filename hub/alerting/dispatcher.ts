@@ -75,6 +75,8 @@ export class DeliveryDispatcher implements Dispatcher {
   private readonly fresh = new Set<string>();
   /** Receivers that wanted nothing more, since nobody changed them. */
   private readonly switchedOff = new Set<string>();
+  /** Receivers that somebody changed since this hub started: of those that take nothing, they were switched off by a person. */
+  private readonly changed = new Set<string>();
   private readonly finished: Finished[] = [];
   private readonly listeners = new Map<string, (delivery: Delivery) => void>();
   private readonly sending = new Set<Promise<void>>();
@@ -125,6 +127,7 @@ export class DeliveryDispatcher implements Dispatcher {
   receiverChanged(id: string): void {
     const lane = this.lanes.get(id);
     this.switchedOff.delete(id);
+    this.changed.add(id);
     if (lane === undefined) return;
     lane.health = healthy;
     this.makeDue(lane);
@@ -162,7 +165,7 @@ export class DeliveryDispatcher implements Dispatcher {
     return this.ports.state.list("receiver").flatMap(({ id, document: { name, enabled } }): ReceiverStanding[] => {
       if (failing.has(id)) return [{ name, fails: true }];
       const lane = this.lanes.get(id);
-      const isKnown = !enabled || (lane?.tried === true && lane.problem === null);
+      const isKnown = enabled ? lane?.tried === true && lane.problem === null : this.changed.has(id);
       return isKnown ? [{ name, fails: false }] : [];
     });
   }

@@ -98,7 +98,11 @@ export function afterAttempt(delivery: Delivery, attempt: Attempt, random: () =>
       ? endOf(delivery.notification, receiver)
       : undefined;
   if (notification === undefined) {
-    return { ...done, state: "dead", problem: `not delivered within a day: ${answer}` };
+    return {
+      ...done,
+      state: "dead",
+      problem: `not delivered within ${endOf(delivery.notification, receiver) === undefined ? "a day" : "30 days"}: ${answer}`,
+    };
   }
   const nextAttemptAt = (at + retryDelayMs(tries, result.retryAfterSec, random)) as EpochMs;
   return { ...done, notification, state: "retrying", nextAttemptAt, problem: answer };

@@ -11,6 +11,9 @@ export type Holders = Partial<Record<Duty, NodeName>>;
 /** A holder may be away so long (a restart, an upgrade) before its duties move. */
 export const dutyGraceMs = 30_000;
 
+/** Whether somebody away since then may be back in a moment. By a clock that was set back nobody can tell: no. */
+export const inGrace = (awaySince: number, now: number) => now >= awaySince && now - awaySince <= dutyGraceMs;
+
 /**
  * The next holders of one cluster's duties. Sticky: a holder keeps its duty while it is there, or away no longer than dutyGraceMs. A free duty
  * goes to the present agent with the fewest, the first by name among equals; with nobody present it stays free.
@@ -18,7 +21,7 @@ export const dutyGraceMs = 30_000;
 export function assignDuties(holders: Holders, agents: readonly DutyAgent[], now: EpochMs): Holders {
   const next: Holders = {};
   const keeps = (node: NodeName | undefined) =>
-    agents.some((agent) => agent.node === node && (agent.awaySince === null || now - agent.awaySince <= dutyGraceMs));
+    agents.some((agent) => agent.node === node && (agent.awaySince === null || inGrace(agent.awaySince, now)));
   for (const duty of duties) {
     const holder = holders[duty];
     if (holder !== undefined && keeps(holder)) next[duty] = holder;

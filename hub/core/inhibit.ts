@@ -73,6 +73,8 @@ const ownHardware: readonly string[] = ["zpool", "disk", "thinpool"];
  */
 export function mayFollowFromCluster({ entity, condition }: Pick<Rule, "entity" | "condition">): boolean {
   if (ownHardware.includes(entity)) return false;
+  // Receivers are the hub's, and stand under a cluster only to have a place.
+  if (condition.kind === "state" && condition.signal === "receiver_state") return false;
   if (condition.kind === "age") return condition.of === "backup" || condition.of === "replication";
   if (condition.kind === "threshold") return condition.signal === "replication_fails";
   return condition.kind === "state" || condition.kind === "absence";

@@ -177,6 +177,20 @@ test("a hub that was just started knows of no receiver that it is well before so
   assert.deepEqual(rig.dispatcher.standings(), [{ name: "Receiver", fails: false }]);
 });
 
+test("a receiver that wanted nothing more is not well because the hub was restarted; one that a person switched off is", async (t) => {
+  const rig = new DispatchRig(t);
+  rig.answer = () => ({ ok: false, retry: false, disable: true, problem: "HTTP 410" });
+  rig.tell(notificationOf());
+  await rig.settle();
+  assert.deepEqual(rig.dispatcher.standings(), [{ name: "Receiver", fails: true }]);
+  await rig.dispatcher.stop();
+  rig.restart();
+  await rig.settle();
+  assert.deepEqual(rig.dispatcher.standings(), []);
+  rig.dispatcher.receiverChanged("r");
+  assert.deepEqual(rig.dispatcher.standings(), [{ name: "Receiver", fails: false }]);
+});
+
 test("410 disables the receiver; what waits for it becomes dead letters, to be sent again when it is enabled", async (t) => {
   const rig = new DispatchRig(t);
   rig.answer = () => ({ ok: false, retry: false, disable: true, problem: "HTTP 410" });

@@ -106,3 +106,8 @@ test("disks of a ZFS pool that begin to make errors are told once, of whatever k
   const { verdicts } = await told(t, [], [errors]);
   assert.deepEqual(verdicts, ["WARNING: ZFS pool tank on pve1 had 1 read, write or checksum error within a day"]);
 });
+
+test("an agent of the version before counts checksum errors alone: they are told as they were", async (t) => {
+  const { verdicts } = await told(t, [], [figures("zpool/pve1/tank", { checksum_errors: [4, 4, 5] })]);
+  assert.deepEqual(verdicts, ["WARNING: ZFS pool tank on pve1 had 1 read, write or checksum error within a day"]);
+});

@@ -37,6 +37,18 @@ test("a message that failed waits; at the end of its day it is dead, with the la
   assert.deepEqual([dead.state, dead.nextAttemptAt, dead.problem], ["dead", null, "not delivered within a day: no answer"]);
 });
 
+test("the end of what stays open at its receiver is tried for 30 days, and its dead letter says so", () => {
+  const end = notificationOf({ kind: "resolved" });
+  const resolved = { ...end, alerts: end.alerts.map((alert) => ({ ...alert, state: "resolved" as const })) };
+  let delivery = newDelivery(resolved, at(0));
+  for (let n = 0; n < 10; n++) delivery = afterAttempt(delivery, attempt(n * 1000, failed), half, "pagerduty");
+  assert.equal(afterAttempt(delivery, attempt(30 * 86_400_000 - 1, failed), half, "pagerduty").state, "retrying");
+  assert.equal(
+    afterAttempt(delivery, attempt(30 * 86_400_000, failed), half, "pagerduty").problem,
+    "not delivered within 30 days: no answer",
+  );
+});
+
 test("a dead letter that is sent again is tried as often and as soon as a new one", () => {
   let dead = newDelivery(notificationOf(), at(0));
   for (let n = 0; n < 20; n++) dead = afterAttempt(dead, attempt(n, failed), half, "email");

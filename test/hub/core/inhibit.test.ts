@@ -34,7 +34,15 @@ for (const [name, over, forMinutes, graceMinutes, anew] of cases) {
 
 test("no quorum explains what is away or late, not what a living node measures", () => {
   const told = defaultRules.filter((rule) => !mayFollowFromCluster(rule)).map(({ id }) => id);
-  for (const id of ["zpool-health", "disk-failing", "thinpool-data", "storage-full", "node-root-full", "certificate-expiry"]) {
+  for (const id of [
+    "zpool-health",
+    "disk-failing",
+    "thinpool-data",
+    "storage-full",
+    "node-root-full",
+    "certificate-expiry",
+    "receiver-failing",
+  ]) {
     assert.ok(told.includes(id), `${id} is told`);
   }
   for (const id of [
