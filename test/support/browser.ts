@@ -44,7 +44,12 @@ export async function visit(browser: Browser, hub: { url: string; key: string },
     if (!request.url().startsWith(hub.url)) complaints.push(`request to ${request.url()}`);
   });
   await page.goto(`${hub.url}/${options.path ?? `#key=${hub.key}`}`);
-  return { page, complaints, close: () => context.close() };
+  const close = async () => {
+    // An answer that a test was about to change when its page went is nobody's fault.
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await context.close();
+  };
+  return { page, complaints, close };
 }
 
 /** Asks the page until it says yes. `page.waitForFunction` takes the promise of an asynchronous question for a yes. */

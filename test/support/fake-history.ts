@@ -62,6 +62,13 @@ const largest: Record<string, number> = {
   "thinpool provisioned": 900 * gib,
   "datastore used": 9000 * gib,
 };
+/** Time that goes with a number of requests, so that one request takes as long at every hour of the day. */
+const goesWith: Record<string, string> = {
+  disk_read_ms: "disk_reads",
+  disk_write_ms: "disk_writes",
+  drive_read_ns: "drive_reads",
+  drive_write_ns: "drive_writes",
+};
 const constant: Record<string, number> = {
   "node mem_total": 128 * gib,
   "node cpus": 32,
@@ -211,5 +218,6 @@ export function fakeMetrics(cluster: string, entity: string, now = Date.now()): 
 function valueAt(entity: string, metric: Metric, instance: string | null, at: number): number | undefined {
   const key = `${metric.entity} ${metric.name}`;
   const most = largest[key];
-  return constant[key] ?? (most === undefined ? undefined : wave(`${entity} ${metric.name}${instance ?? ""}`, at) * most);
+  const name = goesWith[metric.name] ?? metric.name;
+  return constant[key] ?? (most === undefined ? undefined : wave(`${entity} ${name}${instance ?? ""}`, at) * most);
 }
