@@ -9,22 +9,22 @@ import { checkHub } from "./hub-check.ts";
 import type { HubFiles } from "./hub-place.ts";
 import type { Clock, RunCommand } from "./ports.ts";
 import type { PveApi } from "./pve/api.ts";
-import { readText } from "./sources/files.ts";
 
 export type DoctorPorts = { config: AgentConfig; run: RunCommand; api: PveApi; hubFiles: HubFiles; clock: Clock; uid: number };
 
 /** Looks at each of the usual troubles, one after the other; nothing is changed. */
 export async function examine(ports: DoctorPorts): Promise<Finding[]> {
   const { config, run } = ports;
+  const pmxcfs = await cluster(config.root, run);
   return [
     rights(ports),
     ...state(config.state),
-    ...(await cluster(config.root, ports.clock)),
-    await within(ports.clock, 20_000, localApi(ports), silent("local API")),
+    ...pmxcfs.findings,
+    pmxcfs.answers ? await within(ports.clock, 20_000, localApi(ports), silent("local API")) : unasked("local API"),
     judgeClock(await output(run, "timedatectl", "show", "--property=NTPSynchronized", "--value")),
     judgeService("proven-agent", await output(run, "systemctl", "show", "--property=ActiveState", "--value", "proven-agent")),
     await gatewayPort(config),
-    await within(ports.clock, 20_000, hub(ports), silent("hub")),
+    pmxcfs.answers ? await within(ports.clock, 20_000, hub(ports), silent("hub")) : unasked("hub"),
     ...(await admission(run)),
     ...page(config.root),
   ];
@@ -70,13 +70,19 @@ function state(dir: string): Finding[] {
   return [private_, judgeDisk(dir, bavail * bsize, limits.spoolMaxBytes)];
 }
 
-/** A pmxcfs that hangs keeps whoever reads from it for ever, and a doctor is to say that. */
-export async function cluster(root: string, clock: Pick<Clock, "sleep">): Promise<Finding[]> {
-  const file = await within(clock, 3_000, readText(root)("/etc/pve/.members"), { ok: false, code: "TIMEOUT" } as const);
-  if (file.ok) return [{ about: "pmxcfs", state: "ok", says: "/etc/pve is mounted" }, judgeQuorum(file.text)];
+/**
+ * A pmxcfs that hangs keeps whoever reads from it for ever, and a doctor is to say that and to end: another process reads, which can be given up. `answers`
+ * false: nothing below /etc/pve may be read here.
+ */
+export async function cluster(root: string, run: RunCommand): Promise<{ answers: boolean; findings: Finding[] }> {
+  const file = await run("cat", ["--", join(root, "/etc/pve/.members")], { timeoutMs: 3_000 });
+  if (file.ok && file.code === 0) {
+    const mounted: Finding = { about: "pmxcfs", state: "ok", says: "/etc/pve is mounted" };
+    return { answers: true, findings: [mounted, judgeQuorum(file.stdout)] };
+  }
   const remedy = "on a node of Proxmox VE: systemctl status pve-cluster";
-  const why = file.code === "TIMEOUT" ? "does not answer" : "is not mounted";
-  return [{ about: "pmxcfs", state: "trouble", says: `/etc/pve ${why}: guests, storages and the hub can't be known`, remedy }];
+  const says = `/etc/pve ${file.ok ? "is not mounted" : "does not answer"}: guests, storages and the hub can't be known`;
+  return { answers: file.ok, findings: [{ about: "pmxcfs", state: "trouble", says, remedy }] };
 }
 
 async function within<T>(clock: Pick<Clock, "sleep">, ms: number, work: Promise<T>, late: T): Promise<T> {
@@ -93,6 +99,8 @@ const silent = (about: string): Finding => ({
   says: "no answer within 20 s",
   remedy: "systemctl status pve-cluster",
 });
+
+const unasked = (about: string): Finding => ({ about, state: "unknown", says: "not asked while /etc/pve does not answer" });
 
 async function localApi({ api, config }: DoctorPorts): Promise<Finding> {
   const answer = await api.get("/version");
