@@ -31,6 +31,24 @@ finish() {
   exit 0
 }
 
+# `port` of the table `gateway`, in any way that TOML has to write it in one line: below its header, as gateway.port, as gateway = { port = … }.
+gateway_port() {
+  awk '
+    function bare(text) { gsub(/[[:space:]"\047]/, "", text); return text }
+    function number(text) { gsub(/[_+]/, "", text); return text ~ /^[0-9][0-9]?[0-9]?[0-9]?[0-9]?$/ ? text : "" }
+    { sub(/[[:space:]]*#.*/, "") }
+    /^[[:space:]]*\[/ { table = bare($0); next }
+    !/=/ { next }
+    {
+      key = bare(substr($0, 1, index($0, "=") - 1))
+      value = bare(substr($0, index($0, "=") + 1))
+      if (table != "") key = substr(table, 2, length(table) - 2) "." key
+      if (key == "gateway.port") port = number(value)
+      if (key == "gateway" && match(value, /[{,]port=[^,}]*/)) port = number(substr(value, RSTART + 6, RLENGTH - 6))
+    }
+    END { print port }'
+}
+
 case $action in
   apply | remove) ;;
   *) finish "usage: patch-ui apply|remove [--root DIR]" ;;
@@ -58,9 +76,7 @@ if [ "$action" = apply ]; then
 
   # The gateway's, where it is not the one that the loader knows.
   port=
-  if [ -f "$settings" ]; then
-    port=$(sed -n -e '/^[[:blank:]]*\[gateway\]/,/^[[:blank:]]*\[/s/^[[:blank:]]*port[[:blank:]]*=[[:blank:]]*\([0-9]\{1,5\}\)[[:space:]]*\(#.*\)\{0,1\}$/\1/p' "$settings" | tail -n 1)
-  fi
+  if [ -f "$settings" ]; then port=$(gateway_port <"$settings"); fi
   case $port in '' | 0 | 8421) port= ;; *) port=" data-port=\"$port\"" ;; esac
   version=$(sha256sum "$loader" | cut -c 1-12)
   indent=$(sed -n "${line}s/^\([[:blank:]]*\).*/\1/p" "$new")

@@ -174,6 +174,12 @@ test("a gateway with another port is named in the line, and no more once it has 
     ["[gateway]\r\nport = 9421\r\n", named],
     ["[gateway]\n#port = 8421\n", ours],
     ['[gateway]\nport = "><script>"\n', ours],
+    ["gateway.port = 9421\n[hub]\nport = 7\n", named],
+    ["hub.port = 9421\n[pve]\ngateway.port = 7\n", ours],
+    ['gateway = { pve_port = 8007, port = 9421, listen = "::" } # port = 1\n', named],
+    ["gateway = { pve_port = 8007 }\n", ours],
+    ['[ gateway ] # the page\n"port" = 9_421\n[outlet] # port\nport = 5\n', named],
+    ["[gateway]\npve_port = 9421\n", ours],
   ] as const) {
     writeFileSync(settings, text);
     assert.equal(pve.said("apply"), "");
