@@ -67,7 +67,7 @@ export const downRules: readonly Row[] = [
     inhibits: true,
     text: "The agent of {name} is {value}: what only it sees is unknown",
     remedy:
-      "systemctl status proven-agent on the node; it keeps samples until it is back. Of a node that is gone for good, revoke it.",
+      "systemctl status proven-agent on the node; while it runs it keeps samples, which come when it is back. Of a node that is gone for good, revoke it.",
   },
   {
     id: "quorum-lost",

@@ -130,7 +130,7 @@ function agentWords(agent: AgentView, now: number): string {
     case "connected":
       return t("connected");
     case "away":
-      return t("The agent is away, {heard}. It keeps its samples and hands them in when it is back.", { heard });
+      return t("The agent is away, {heard}. While it runs it keeps its samples; they come when it is back.", { heard });
     case "never":
       return t("No agent was ever here: install proven-agent on this node.");
     case "revoked":

@@ -86,8 +86,8 @@ export const italianRules: Readonly<Record<string, string>> = {
   "Look whether the node runs and whether its proven-agent reaches the hub. Of a node that is gone for good, revoke the agent.":
     "Guarda se il nodo è acceso e se il suo proven-agent raggiunge l'hub. Di un nodo che non c'è più, revoca l'agente.",
   "Agent away": "Agente assente",
-  "systemctl status proven-agent on the node; it keeps samples until it is back. Of a node that is gone for good, revoke it.":
-    "systemctl status proven-agent sul nodo; tiene i campioni finché non torna. Di un nodo che non c'è più, revocalo.",
+  "systemctl status proven-agent on the node; while it runs it keeps samples, which come when it is back. Of a node that is gone for good, revoke it.":
+    "systemctl status proven-agent sul nodo; finché è in esecuzione tiene i campioni, che arrivano al ritorno. Di un nodo che non c'è più, revocalo.",
   "Quorum lost": "Quorum perso",
   "Bring back enough nodes, or their network.": "Riporta abbastanza nodi, o la loro rete.",
   "Storage not active": "Storage non attivo",

@@ -140,8 +140,8 @@ export const italian: Readonly<Record<string, string>> = {
   Task: "Attività",
   "Task {what} failed on {node}": "Attività {what} fallita su {node}",
   "Task {what} failed {n} times on {node}": "Attività {what} fallita {n} volte su {node}",
-  "The agent is away, {heard}. It keeps its samples and hands them in when it is back.":
-    "L'agente è assente, {heard}. Conserva i suoi campioni e li consegna al ritorno.",
+  "The agent is away, {heard}. While it runs it keeps its samples; they come when it is back.":
+    "L'agente è assente, {heard}. Finché è in esecuzione conserva i suoi campioni, che arrivano al suo ritorno.",
   "The agent is revoked, {heard}.": "L'agente è revocato, {heard}.",
   "The agent of {node} is away": "L'agente di {node} è assente",
   "The agent of {node} is revoked": "L'agente di {node} è revocato",
