@@ -98,10 +98,10 @@ export type RestoreTest = z.output<typeof restoreTestSchema>;
 
 export const restoreSteps = [
   "locate",
-  "preflight",
   "configuration",
-  "integrity",
+  "preflight",
   "plan",
+  "integrity",
   "sandbox",
   "restore",
   "compare",

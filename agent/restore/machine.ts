@@ -1,9 +1,11 @@
 import type { RestoreReport } from "#protocol/restore.ts";
 import { errorMessage, errorTrace } from "../core/error.ts";
 import { hasAgent } from "../core/restore/isolate-vm.ts";
+import { whyNotOurs } from "../core/restore/ours.ts";
 import { restoreReport } from "../core/restore/report.ts";
 import { passedReason, proofLevel } from "../core/restore/verdict.ts";
 import { clearAway } from "./clear-away.ts";
+import type { TestGuest } from "./guest.ts";
 import { TestEnd, type TestRun } from "./run.ts";
 import { benchmark } from "./steps/benchmark.ts";
 import * as prepare from "./steps/prepare.ts";
@@ -54,20 +56,43 @@ async function prepareAndProve(run: TestRun, shot: { png?: string | undefined })
   const configuration = await run.step("configuration", () => prepare.readConfiguration(run));
   run.note({ entry: "facts", facts: { configurationDigest: configuration.digest } });
   const place = await run.step("preflight", () => prepare.preflight(run, configuration));
+  await run.step("plan", () => prepare.judgePlan(run, configuration, place)); // before an archive is read for hours
   await run.step("integrity", () => prepare.proveBytes(run));
-  await run.step("plan", () => prepare.judgePlan(run, configuration, place));
   const sandbox = await run.step("sandbox", () => made.openSandbox(run));
   const isolation = prepare.isolationOf(run, place, sandbox.bridge);
   const plan = prepare.planFor(configuration.config, isolation);
   const guest = await run.step("restore", () => made.restore(run, isolation, plan));
   run.claim({ bytes: 0 }); // from here on the storage says itself what is written
   const it = { guest, plan, isolation, sandbox };
-  await isolate(run, it);
   const expectsAgent = hasAgent(configuration.config);
-  const started = await run.step("start", () => prove.start(run, it, expectsAgent));
-  const verdict = await judged(run, () => proveAlive(run, it, started, expectsAgent, shot));
+  const started = await fairly(run, it, async () => {
+    await isolate(run, it);
+    return run.step("start", () => prove.start(run, it, expectsAgent));
+  });
+  const verdict = await judged(run, () => fairly(run, it, () => proveAlive(run, it, started, expectsAgent, shot)));
   if (verdict === undefined || verdict.outcome === "failed") await showAndKeep(run, it, shot);
   if (verdict !== undefined) throw new TestEnd(verdict.outcome, verdict.reason);
+}
+
+/** What somebody else did to the test guest is no word against the backup. */
+async function fairly<T>(run: TestRun, { guest }: made.Made, work: () => Promise<T>): Promise<T> {
+  const since = run.ports.clock.now();
+  try {
+    return await work();
+  } catch (error) {
+    const meddled = error instanceof TestEnd && error.outcome === "failed" ? await meddling(run, guest, since) : undefined;
+    if (meddled === undefined) throw error;
+    throw new TestEnd("refused", `${meddled}, which says nothing against the backup (${errorMessage(error)})`);
+  }
+}
+
+/** Undefined: it is the test's own, and nobody else had it do anything. */
+async function meddling({ view }: TestRun, guest: TestGuest, since: number): Promise<string | undefined> {
+  const owned = await guest.ownership();
+  if (owned.ok && !owned.value.ours)
+    return `The test guest ${guest.vmid} was taken from the test: ${whyNotOurs[owned.value.why]}`;
+  const task = await view.disturber(guest.vmid, since);
+  return task === undefined ? undefined : `Somebody else's task ended the test guest ${guest.vmid}: ${task}`;
 }
 
 /** From the locked, unjudged copy to one that may start. */

@@ -22,6 +22,9 @@ export type ListedGuest = { vmid: number; node: string; type: "qemu" | "lxc" };
 /** Types of tasks that make a guest or bring one here (qemu-server and pve-container: `qmcreate`, `vzrestore`, `qmclone` …). */
 const makes = /^(qm|vz)(create|restore|clone|migrate)$/;
 
+/** Types of tasks that end a running guest or keep it from running on, for a while at least (the same packages: `qmstop`, `vzshutdown` …). */
+const disturbs = /^(qm|vz)(stop|shutdown|reboot|reset|suspend|pause|rollback|destroy|migrate)$/;
+
 export const tellError = ({ reason, errors }: ApiError) =>
   [reason, ...Object.entries(errors).map(([key, text]) => `${key}: ${text}`)].join("; ").slice(0, 1500);
 
@@ -113,6 +116,16 @@ export class NodeView {
       return [{ upid: upid.upid as string, startedAt: upid.startedAt as number, running, user: upid.user }];
     });
     return good(tasks.sort((a, b) => a.startedAt - b.startedAt));
+  }
+
+  /** UPID of the newest task that ended this guest, or paused it, and began no earlier than `since`; undefined: none is known. */
+  async disturber(vmid: number, since: number): Promise<string | undefined> {
+    const answer = await this.ask("/tasks", { vmid, source: "all", limit: 500 });
+    if (!answer.ok) return undefined;
+    const tasks = asObjects(answer.value).flatMap((task) => parseUpid(task.upid) ?? []);
+    // Clocks of UPIDs are whole seconds.
+    const found = tasks.filter(({ type, startedAt }) => disturbs.test(type) && startedAt >= Math.floor(since / 1000) * 1000);
+    return found.sort((a, b) => b.startedAt - a.startedAt)[0]?.upid;
   }
 
   async storage(storage: string): Promise<Read<StorageState>> {

@@ -54,6 +54,7 @@ export function runInGuest(runtime: GuestRuntime, guest: Guest, argv: readonly s
   if (own !== undefined) return own;
   const [name = "", ...rest] = argv;
   switch (name.slice(name.lastIndexOf("/") + 1)) {
+    case "sh":
     case "true":
       return out("");
     case "false":

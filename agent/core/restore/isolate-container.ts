@@ -84,6 +84,12 @@ function addressOf(net: ReturnType<typeof parsePropertyString>): string | undefi
   return bits !== undefined && Number(bits) >= 8 && Number(bits) <= 30 ? net.get("ip") : undefined;
 }
 
+/** Whether a container, by a configuration of it, runs one program of its own in place of a system's init. */
+export function startsOwnProgram({ entrypoint, lxc }: Readonly<Record<string, unknown>>): boolean {
+  if (entrypoint !== undefined) return String(entrypoint) !== "/sbin/init";
+  return Array.isArray(lxc) && lxc.some((line) => Array.isArray(line) && line[0] === "lxc.init.cmd");
+}
+
 /** IPv4 addresses of a container's own in a configuration of it, without their networks. */
 export const ownAddresses = (written: Readonly<Record<string, unknown>>): string[] =>
   Object.entries(written).flatMap(([key, value]) =>

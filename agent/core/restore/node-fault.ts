@@ -26,6 +26,13 @@ export const unansweredCause = "PVE did not answer";
 
 const noQuorum: Cause = [/no quorum\?/, "the cluster lost its quorum"];
 
+/** All recorded. */
+const somebodyElse: readonly Cause[] = [
+  [/^TASK ERROR: can't lock file|^can't lock file/, "PVE held its lock"],
+  [/^(TASK ERROR: )?(CT|VM) (\d+ )?is locked \(/, "somebody else had locked it"],
+  [/^(TASK ERROR: )?(CT|VM) \d+ (is )?already running/, "somebody else had started it"],
+];
+
 const starting: readonly Cause[] = [
   noQuorum,
   // qemu-server PVE/QemuServer.pm config_to_command, PVE/QemuServer/CPUConfig.pm get_custom_model.
@@ -36,7 +43,7 @@ const starting: readonly Cause[] = [
   [/is too old to run machine type|unsupported machine type/, "this node's QEMU is older than the machine"],
   [/no DRM render node detected|missing libraries for '/, "this node has no graphics as the machine's display asks for"],
   [/cannot set up guest memory|Cannot allocate memory/, "this node had no memory for it"],
-  [/^TASK ERROR: can't lock file|^can't lock file/, "PVE held its lock"],
+  ...somebodyElse,
 ];
 
 function causeIn(causes: readonly Cause[], texts: readonly string[]): string | undefined {
@@ -53,4 +60,4 @@ export const startCause = (status: string, log: readonly string[]): string | und
   causeIn([endedFromOutside], [status]) ?? causeIn(starting, [status, ...log]);
 
 /** Of a call that changes the copy, such as its strip. */
-export const changeCause = (problem: string): string | undefined => causeIn([noQuorum, starting.at(-1) as Cause], [problem]);
+export const changeCause = (problem: string): string | undefined => causeIn([noQuorum, ...somebodyElse], [problem]);

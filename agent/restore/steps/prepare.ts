@@ -34,18 +34,26 @@ export async function locate({ view, test }: Preparing): Promise<StepResult<Back
   // Nobody can say whether the backup is there: that is no word against it.
   if (!found.ok) return refuse(found.problem);
   // Pruned while the test waited for its turn, mostly: a newer one has taken its place.
-  if (found.value === undefined)
-    return refuse(`The storage ${test.backup.storage} holds no backup ${test.backup.volid} of ${test.vmid}`);
-  return { value: found.value };
+  return found.value === undefined ? refuse(noBackup(test)) : { value: found.value };
+}
+
+const noBackup = ({ backup, vmid }: Preparing["test"]) =>
+  `The storage ${backup.storage} holds no backup ${backup.volid} of ${vmid}`;
+
+/** Undefined: it is there, or nobody can say. */
+export async function backupGone({ view, test }: Pick<Preparing, "view" | "test">): Promise<string | undefined> {
+  const found = await view.backup(test.backup, test.vmid);
+  return found.ok && found.value === undefined ? noBackup(test) : undefined;
 }
 
 /** PVE reads the header of the archive for it: a bad one shows here in milliseconds, in a restore after a minute. */
-export async function readConfiguration({ view, test }: Preparing): Promise<StepResult<Configuration>> {
+export async function readConfiguration(preparing: Preparing): Promise<StepResult<Configuration>> {
+  const { view, test } = preparing;
   const answer = await view.ask("/vzdump/extractconfig", { volume: test.backup.volid });
   if (!answer.ok) {
     const failed = `The backup's configuration can't be read: ${keyMissing(answer.problem)}${answer.problem}`;
     const isNodes = answer.unanswered === true || restoreCause(answer.problem, []) !== undefined;
-    return isNodes ? refuse(failed) : { failed };
+    return isNodes || (await backupGone(preparing)) !== undefined ? refuse(failed) : { failed };
   }
   if (typeof answer.value !== "string" || answer.value.trim() === "") return { failed: "The backup holds no configuration" };
   const config = parseBackedUpConfig(test.type, answer.value);

@@ -1,7 +1,8 @@
 import type { CheckRecord, RestoreCheck } from "#protocol/restore.ts";
-import { ownAddresses } from "../../core/restore/isolate-container.ts";
+import { ownAddresses, startsOwnProgram } from "../../core/restore/isolate-container.ts";
 import { bootsLinked, checksNeedLink, furtherDevices, linksUp } from "../../core/restore/link-up.ts";
 import { judgeChecks } from "../../core/restore/verdict.ts";
+import type { TestGuest } from "../guest.ts";
 import { execInGuest } from "../guest-exec.ts";
 import { tellError } from "../node-view.ts";
 import type { CheckTarget } from "../ports.ts";
@@ -80,17 +81,30 @@ async function untilAlive(run: TestRun, made: Made): Promise<string | undefined>
   }
 }
 
-/** `lxc-attach` was inside then, beside the first process that runs there: an image of one program alone has no `true`. */
-const noSuchProgram: ReadonlySet<number> = new Set([126, 127]);
-
-async function askAlive({ ports, signal }: TestRun, { guest }: Made): Promise<string | undefined> {
-  if (guest.type === "lxc") {
-    const ran = await execInGuest(ports, guest, ["true"], { timeoutMs: 10_000, signal });
-    if (!ran.ok) return ran.problem;
-    return ran.code === 0 || noSuchProgram.has(ran.code) ? undefined : ran.stderr.trim().slice(0, 300) || `exit code ${ran.code}`;
-  }
+async function askAlive(run: TestRun, { guest }: Made): Promise<string | undefined> {
+  const { ports } = run;
+  if (guest.type === "lxc") return askContainer(run, guest);
   const answer = await ports.api.post(`/nodes/${ports.node}/qemu/${guest.vmid}/agent/ping`);
   return answer.ok ? undefined : tellError(answer.error);
+}
+
+/** Of `lxc-attach`, which was inside then: the program is not there (lxc `src/lxc/attach.c` lxc_attach_run_command; not recorded). */
+const noSuchProgram = 127;
+
+/**
+ * Whether something runs in it. Some systems have a shell but no `true` where it is looked for (NixOS). That neither is there shows that it runs only
+ * where there was never more than one program: any other has lost its files.
+ */
+async function askContainer({ ports, signal }: TestRun, guest: TestGuest): Promise<string | undefined> {
+  for (const command of [["true"], ["/bin/sh", "-c", ":"]]) {
+    const ran = await execInGuest(ports, guest, command, { timeoutMs: 10_000, signal });
+    if (!ran.ok) return ran.problem;
+    if (ran.code === 0) return undefined;
+    if (ran.code !== noSuchProgram) return ran.stderr.trim().slice(0, 300) || `exit code ${ran.code}`;
+  }
+  const config = await guest.config();
+  if (!config.ok) return config.problem;
+  return startsOwnProgram(config.value) ? undefined : "it holds neither true nor a shell";
 }
 
 /**

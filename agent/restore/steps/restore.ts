@@ -9,6 +9,7 @@ import { commandEnded, type Done, TestGuest } from "../guest.ts";
 import { type Read, tellError } from "../node-view.ts";
 import type { SandboxHandle } from "../ports.ts";
 import type { StepResult, TestRun } from "../run.ts";
+import { backupGone } from "./prepare.ts";
 
 /** A change that was not made. What is the node's fault is no word against the backup. */
 export function notDone(what: string, done: Extract<Done, { ok: false }>): { failed: string; outcome?: "refused" } {
@@ -65,7 +66,7 @@ export async function restore(run: TestRun, isolation: Isolation, plan: Isolatio
     const now = await view.guests();
     if (now.ok && now.value.some((guest) => guest.vmid === vmid))
       return { failed: `The number ${vmid} was taken meanwhile: ${tellError(answer.error)}`, outcome: "refused" };
-    return { failed: `PVE refused the restore: ${tellError(answer.error)}` };
+    return notRestored(run, `PVE refused the restore: ${tellError(answer.error)}`, {});
   }
   const upid = answer.ok && typeof answer.data === "string" ? answer.data : await findLostTask(run);
   if (upid === undefined) return { failed: "PVE did not answer the restore, and no task of it appeared", outcome: "refused" };
@@ -110,13 +111,19 @@ async function awaitRestore(run: TestRun, upid: string): Promise<StepResult<unde
   const status = String(ended.data);
   if (commandEnded(status)) return { value: undefined, upid, log };
   const cause = restoreCause(status, log);
-  if (cause === undefined) return { failed: `The restore failed: ${status}`, upid, log };
+  if (cause === undefined) return notRestored(run, `The restore failed: ${status}`, { upid, log });
   return {
     failed: `The restore came to nothing, which says nothing against the backup: ${cause} (${status})`,
     outcome: "refused",
     upid,
     log,
   };
+}
+
+/** A backup that was pruned while it was waited for or read is gone, not bad. */
+async function notRestored(run: TestRun, failed: string, notes: { upid?: string; log?: string[] }): Promise<StepResult<never>> {
+  const gone = await backupGone(run);
+  return gone === undefined ? { failed, ...notes } : { failed: `${gone} any more (${failed})`, outcome: "refused", ...notes };
 }
 
 /** Tells how far the restore is whenever its task says something of it, until it is over. */
@@ -154,7 +161,8 @@ export async function compare(
   const mismatches = judge(written.value, plan, isolation, phase);
   if (mismatches.length === 0) return { value: written.value };
   const log = mismatches.map(tellMismatch);
-  return { failed: `The written configuration is not what was asked: ${log.slice(0, 5).join("; ")}`, log };
+  // PVE's doing, or somebody's who was there before us: the backup has no part in it.
+  return { failed: `The written configuration is not what was asked: ${log.slice(0, 5).join("; ")}`, outcome: "refused", log };
 }
 
 const tellMismatch = ({ key, found, wanted }: Mismatch) => `${key} is "${found}", not "${wanted}"`;

@@ -20,7 +20,7 @@ for (const type of ["qemu", "lxc"] as const) {
       assert.deepEqual(restores.inventory(), before, step);
     }
     const levelIn = (step: string) =>
-      ["locate", "configuration", "preflight", "integrity"].includes(step)
+      ["locate", "configuration", "preflight", "plan", "integrity"].includes(step)
         ? "none"
         : ["screenshot", "benchmark", "keep", "stop", "destroy"].includes(step)
           ? "works"

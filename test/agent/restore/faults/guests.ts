@@ -1,4 +1,4 @@
-import { type RestoreNode, vmConfig } from "../../../support/restore-node.ts";
+import { ctConfig, type RestoreNode, vmConfig } from "../../../support/restore-node.ts";
 import { inject, restore, type Scenario, testVmid } from "../../../support/restore-scenarios.ts";
 
 const noAgent = vmConfig.replace("agent: enabled=1\n", "");
@@ -11,6 +11,26 @@ function edit({ lab }: RestoreNode, from: string, to: string): void {
   if (guest === undefined) throw new Error("there is no test guest");
   copies.write(guest, (lab.tree.readGuest(testVmid) ?? "").replace(from, to));
 }
+
+/** By a task of PVE's, as from the web UI; the guest is down at once. */
+function stopByHand(node: RestoreNode): void {
+  const { operations, restores } = node.lab;
+  const guest = restores.copies.find(testVmid)?.guest;
+  if (guest === undefined) throw new Error("there is no test guest");
+  operations.power(guest, "stop", "alice@pve");
+  inject({ kind: "guest", vmid: testVmid, action: "stop" })(node);
+}
+
+/** These programs are not in the container, as `pct exec` tells it. */
+const without =
+  (...programs: readonly string[]): NonNullable<Scenario["ports"]> =>
+  ({ ports }) => ({
+    run: async (file, args, options) => {
+      const ran = await ports.run(file, args, options);
+      const isMissing = file === "pct" && args[0] === "exec" && programs.includes(args[3] ?? "");
+      return isMissing && ran.ok ? { ok: true, code: 127, stdout: "", stderr: `Failed to exec "${args[3]}"` } : ran;
+    },
+  });
 
 export const guestFaults: Scenario[] = [
   {
@@ -137,16 +157,16 @@ export const guestFaults: Scenario[] = [
     name: "an operator who destroys the test guest",
     type: "lxc",
     at: ["checks", inject({ kind: restore, fault: "operator", vmid: testVmid, does: "destroy" })],
-    outcome: "failed",
+    outcome: "refused",
     level: "boots",
-    reason: /checks failed/,
+    reason: /^The test guest 990000 was taken from the test: it is not there any more, which says nothing against the backup/,
     steps: { destroy: "skipped" },
   },
   {
     name: "an operator who puts a card onto production before the start: it is destroyed, never started",
     type: "qemu",
     at: ["compare", inject({ kind: restore, fault: "operator", vmid: testVmid, does: "rewire" })],
-    outcome: "failed",
+    outcome: "refused",
     level: "bytes",
     reason: /^The written configuration is not what was asked: net0 is/,
     steps: { compare: "failed", strip: undefined, destroy: "passed" },
@@ -155,9 +175,9 @@ export const guestFaults: Scenario[] = [
     name: "somebody else's guest under a number of ours after it was destroyed",
     type: "qemu",
     at: ["checks", inject({ kind: restore, fault: "operator", vmid: testVmid, does: "recreate" })],
-    outcome: "failed",
+    outcome: "refused",
     level: "boots",
-    reason: /checks failed/,
+    reason: /^The test guest 990000 was taken from the test: it lacks our tag or our marker/,
     steps: { destroy: "failed" },
     leftovers: [/^Guest 990000 was left alone/],
     leaves: true,
@@ -166,7 +186,7 @@ export const guestFaults: Scenario[] = [
     name: "an operator who takes the lock away before it was judged: it is destroyed, never started",
     type: "lxc",
     at: ["compare", inject({ kind: restore, fault: "operator", vmid: testVmid, does: "unlock" })],
-    outcome: "failed",
+    outcome: "refused",
     level: "bytes",
     reason: /lock is "absent", not "create"/,
     steps: { compare: "failed", start: undefined, destroy: "passed" },
@@ -175,26 +195,41 @@ export const guestFaults: Scenario[] = [
     name: "an operator who puts a card onto production while the guest boots",
     type: "qemu",
     at: ["network", inject({ kind: restore, fault: "operator", vmid: testVmid, does: "rewire" })],
-    outcome: "failed",
+    outcome: "refused",
     level: "boots",
     reason: /^The written configuration is not what was asked: net0 is/,
     steps: { network: "failed", destroy: "passed" },
   },
   {
-    name: "a container of one program alone, without even true: that somebody gets inside shows that it runs",
+    name: "a container of one program alone, without even true or a shell: that somebody gets inside shows that it runs",
     type: "lxc",
     order: { checks: [] },
-    ports: ({ ports }) => ({
-      run: async (file, args, options) => {
-        const isTrue = file === "pct" && args[0] === "exec" && args.at(-1) === "true";
-        const ran = await ports.run(file, args, options);
-        return isTrue && ran.ok && ran.code === 0 ? { ...ran, code: 127, stderr: 'Failed to exec "true"' } : ran;
-      },
-    }),
+    planted: { config: `${ctConfig}entrypoint: /app serve\n` },
+    ports: without("true", "/bin/sh"),
     outcome: "passed",
     level: "boots",
     reason: /^The backup is good/,
     steps: { heartbeat: "passed", network: "skipped" },
+  },
+  {
+    name: "a container of a whole system that has a shell, and true in another place",
+    type: "lxc",
+    order: { checks: [] },
+    ports: without("true"),
+    outcome: "passed",
+    level: "boots",
+    reason: /^The backup is good/,
+    steps: { heartbeat: "passed", network: "skipped" },
+  },
+  {
+    name: "a container of a whole system that has lost true and its shell",
+    type: "lxc",
+    before: inject({ kind: restore, fault: "guest", network: false }),
+    ports: without("true", "/bin/sh"),
+    outcome: "failed",
+    level: "bytes",
+    reason: /^It gave no sign of life/,
+    steps: { heartbeat: "unknown", network: "failed", destroy: "passed" },
   },
   {
     name: "an operator who only gives it more memory does no harm",
@@ -240,6 +275,15 @@ export const guestFaults: Scenario[] = [
     outcome: "failed",
     level: "boots",
     reason: /nothing listens on 80/,
+    steps: { checks: "failed", stop: "skipped", destroy: "passed" },
+  },
+  {
+    name: "an operator who stops the test guest while it is checked",
+    type: "lxc",
+    at: ["checks", stopByHand],
+    outcome: "refused",
+    level: "boots",
+    reason: /^Somebody else's task ended the test guest 990000: UPID:.*:vzstop:990000:/,
     steps: { checks: "failed", stop: "skipped", destroy: "passed" },
   },
   {
@@ -292,18 +336,18 @@ export const guestFaults: Scenario[] = [
     name: "an operator who starts the copy past its lock, before it was judged",
     type: "qemu",
     at: ["compare", inject({ kind: restore, fault: "operator", vmid: testVmid, does: "start" })],
-    outcome: "failed",
+    outcome: "refused",
     level: "bytes",
-    reason: /^It could not be started: VM 990000 already running$/,
+    reason: /^It could not be started: somebody else had started it \(VM 990000 already running\)$/,
     steps: { start: "failed", stop: "passed", destroy: "passed" },
   },
   {
     name: "an operator whose delete waited for the restore: the copy is gone before it was judged",
     type: "lxc",
     at: ["compare", inject({ kind: restore, fault: "operator", vmid: testVmid, does: "destroy" })],
-    outcome: "failed",
+    outcome: "refused",
     level: "bytes",
-    reason: /^The written configuration can't be read: .*does not exist/,
+    reason: /^The test guest 990000 was taken from the test: it is not there any more.*does not exist/,
     steps: { compare: "failed", start: undefined, destroy: "skipped" },
   },
   {
