@@ -63,6 +63,9 @@ export function unitOf({ source, window, test }: Plan): string | null {
   return isRate && unit !== null ? `${unit}/s` : unit;
 }
 
+/** An alert's sentence: the first line of its text. What stands below it, as the end of a log, belongs in no title. */
+export const headlineOf = (text: string): string => text.split("\n", 1)[0] ?? "";
+
 /** A state's word. */
 export function stateWord({ source }: Plan, value: number): string | null {
   return source.kind === "signal" ? (source.signal.values?.[value] ?? null) : null;
@@ -80,9 +83,13 @@ export type TextFacts = {
 /** `{name}`, or `{value:sector|sectors}`: with the noun that goes with one or with several. */
 const placeholder = /\{(\w+)(?::([^{}|]*)\|([^{}|]*))?\}/g;
 
+/** Names come from guests: none begins a line of its own. */
+const withoutBreaks = (name: string): string => name.replace(/[\n\r\u0085\u2028\u2029]+/g, " ");
+
 /** The sentence of an alert: the rule's own with its placeholders filled, or one made from the condition. */
-export function alertText(plan: Plan, facts: TextFacts): string {
+export function alertText(plan: Plan, given: TextFacts): string {
   const { rule, threshold, test } = plan;
+  const facts = { ...given, title: withoutBreaks(given.title), instance: given.instance && withoutBreaks(given.instance) };
   const unit = unitOf(plan);
   const value = facts.valueText ?? (facts.value === null ? "unknown" : valueText(facts.value, unit));
   const limit = threshold === null ? "" : valueText(threshold, unit);

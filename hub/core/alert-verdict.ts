@@ -2,7 +2,7 @@ import type { AlertView, Severity } from "#protocol/alerting.ts";
 import { severities } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { NotifyReason } from "#protocol/notifications.ts";
-import { durationText } from "./alert-text.ts";
+import { durationText, headlineOf } from "./alert-text.ts";
 
 /** First lines of messages: what is new, for how long, and what else there is. */
 
@@ -43,7 +43,7 @@ export function verdictOf(
   const level = worst(news).toUpperCase();
   switch (reason) {
     case "test":
-      return `TEST: ${alerts[0]?.text ?? "Nothing is wrong"}`;
+      return `TEST: ${headlineOf(alerts[0]?.text ?? "Nothing is wrong")}`;
     case "all-resolved":
       return `RESOLVED after ${longest(over, now)}: ${sentence(over)}`;
     case "some-resolved":
@@ -67,8 +67,9 @@ function sentenceOf(alerts: readonly AlertView[], placeOf: PlaceOf): string {
   const [first, ...others] = alerts;
   if (first === undefined) return "nothing is wrong any more";
   const names = nameList(others, new Set([first.title]));
-  if (others.length === 0) return `${placeOf(first)}${first.text}${first.flapping && first.state === "firing" ? flaps : ""}`;
-  return `${placeOf(first)}${first.text} (and ${others.length} more${names === "" ? "" : `: ${names}`})`;
+  const sentence = `${placeOf(first)}${headlineOf(first.text)}`;
+  if (others.length === 0) return `${sentence}${first.flapping && first.state === "firing" ? flaps : ""}`;
+  return `${sentence} (and ${others.length} more${names === "" ? "" : `: ${names}`})`;
 }
 
 function takesAlong(alerts: readonly AlertView[]): string {

@@ -1,6 +1,7 @@
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Notification, ReceiverType } from "#protocol/notifications.ts";
+import { headlineOf } from "./alert-text.ts";
 
 /** Services that keep an incident for each group and call people until somebody takes it there. */
 export const keepsIncidents = (type: ReceiverType): boolean => type === "pagerduty";
@@ -24,7 +25,7 @@ export function acknowledgementOf(told: Notification, present: readonly AlertVie
     kind: "acknowledged",
     reason: "acknowledged",
     at: now,
-    verdict: `ACKNOWLEDGED by ${newest.by}: ${first.text}${firing.length > 1 ? ` (and ${firing.length - 1} more)` : ""}`,
+    verdict: `ACKNOWLEDGED by ${newest.by}: ${headlineOf(first.text)}${firing.length > 1 ? ` (and ${firing.length - 1} more)` : ""}`,
     alerts: firing,
   };
 }

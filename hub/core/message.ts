@@ -56,14 +56,15 @@ function builtInBody({ alerts, more, at }: Notification, verdict: string): strin
 
 function alertLines(alert: AlertView, verdict: string, at: number): string[] {
   const { value, threshold, duration } = figures(alert, at);
-  const text = oneLine(alert.text);
+  const [sentence = "", ...below] = alert.text.split("\n").map(oneLine).filter(Boolean);
   const since = alert.activeAt === null ? [] : [`since ${timeText(alert.activeAt)}`];
   const over = alert.resolvedAt === null ? "" : `, over ${timeText(alert.resolvedAt)}`;
   return [
     `${objectText(alert)} [${alert.state === "resolved" ? "resolved" : alert.severity}]`,
-    ...(verdict.includes(text) ? [] : [text]),
+    ...(verdict.includes(sentence) ? [] : [sentence]),
     [...(value === "" ? [] : [`value ${value}`]), ...(threshold === "" ? [] : [`threshold ${threshold}`])].join(", "),
     since.length === 0 ? "" : `${since[0]}${over}${duration === "" ? "" : ` (${duration})`}`,
+    ...below,
     ...(alert.remedy === null || alert.state === "resolved" ? [] : [`What to do: ${oneLine(alert.remedy)}`]),
   ].filter((line) => line !== "");
 }

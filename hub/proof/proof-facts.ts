@@ -81,12 +81,12 @@ function noteOf(book: RunBook, base: string, { rule, subject }: AlertRecord): st
   const vmid = vmidOfKey(subject.entity);
   const test = vmid === undefined ? undefined : book.proof(subject.cluster, vmid)?.lastTest;
   if (test?.outcome !== "failed") return undefined;
-  const run = `${base}/api/v1/restore-tests/${test.runId}`;
+  const screenshot = `${base}/api/v1/restore-tests/${test.runId}/screenshot`;
   const lines = [
     test.verdict,
     `Backup: ${test.backup}`,
-    ...(test.screenshot ? [`Screenshot: ${run}/screenshot`] : []),
-    `Run: ${run}`,
+    ...(test.screenshot ? [`Screenshot: ${screenshot}`] : []),
+    `Run: ${base}/#/proofs/${test.runId}`,
     ...(test.log.length === 0 ? [] : ["Log:", ...test.log.slice(-logLines)]),
   ];
   return lines.join("\n").slice(0, noteMax);

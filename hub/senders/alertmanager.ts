@@ -1,5 +1,6 @@
 import { type AlertView, type Severity, severities } from "#protocol/alerting.ts";
 import type { Notification } from "#protocol/notifications.ts";
+import { headlineOf } from "../core/alert-text.ts";
 import type { SendResult } from "../core/delivery.ts";
 import { linkOfAlert } from "../core/message.ts";
 import { type ChannelPorts, postJson, type ReceiverOf, resultOf, underUrl } from "./channel.ts";
@@ -43,7 +44,8 @@ function postableOf(alert: AlertView, at: number, base: string) {
   return {
     labels: labelsOf(alert, alert.severity),
     annotations: {
-      summary: alert.text,
+      summary: headlineOf(alert.text),
+      ...(headlineOf(alert.text) === alert.text ? {} : { description: alert.text }),
       title: alert.title,
       ...(alert.node === null ? {} : { node: alert.node }),
       ...(alert.remedy === null ? {} : { remedy: alert.remedy }),

@@ -9,6 +9,12 @@ const rank: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
 /** A firing or pending alert with those that follow from it. */
 export type Cause = { alert: AlertView; consequences: AlertView[] };
 
+/** An alert's sentence, and what its text says below it: a failed test's backup and the end of its log. */
+export function headlineOf(text: string): [sentence: string, below: string] {
+  const end = text.indexOf("\n");
+  return end < 0 ? [text, ""] : [text.slice(0, end), text.slice(end + 1)];
+}
+
 /** Somebody has to look: it fires, nobody took it, nothing keeps it quiet. */
 export function isOpen({ state, acknowledged, suppressedBy, severity }: AlertView): boolean {
   return state === "firing" && severity !== "info" && acknowledged === null && suppressedBy === null;

@@ -1,7 +1,7 @@
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, GuestView, Health, NodeView, StorageView, TaskView } from "#protocol/api.ts";
 import { formatAge } from "./age.ts";
-import { compareAlerts, isOpen } from "./alerts.ts";
+import { compareAlerts, headlineOf, isOpen } from "./alerts.ts";
 import { groupBy } from "./group.ts";
 import { lastHeardAt } from "./guests.ts";
 import { ratioReading, shownReading } from "./reading.ts";
@@ -97,7 +97,7 @@ const pageOf = ({ entity, node }: AlertView): string | undefined =>
 const alertProblem = (alert: AlertView, t: Translate): Problem => ({
   key: alert.id,
   severity: alert.severity === "critical" ? "critical" : "warning",
-  text: t(alert.text),
+  text: t(headlineOf(alert.text)[0]),
   detail: alert.remedy === null ? "" : t(alert.remedy),
   at: alert.firedAt ?? undefined,
   entity: pageOf(alert),

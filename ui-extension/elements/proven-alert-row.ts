@@ -3,7 +3,7 @@ import { repeat } from "lit/directives/repeat.js";
 import type { AlertView } from "#protocol/alerting.ts";
 import type { Answer } from "../api.ts";
 import { formatAge } from "../core/age.ts";
-import { dispositionWords, figureWords, isOpen, placeOf, sinceOf } from "../core/alerts.ts";
+import { dispositionWords, figureWords, headlineOf, isOpen, placeOf, sinceOf } from "../core/alerts.ts";
 import { hasPage, sectionRoute } from "../core/route.ts";
 import { t, timeZone, tn } from "../i18n.ts";
 import type { Panel } from "../panel.ts";
@@ -45,6 +45,7 @@ export class ProvenAlertRow extends PanelElement {
       .calm h3 { font-weight: 500; }
       .mark { padding-top: 1px; }
       .what { display: grid; gap: 2px; min-width: 0; }
+      .lines { white-space: pre-line; overflow-wrap: anywhere; }
       .facts { display: flex; flex-wrap: wrap; gap: 0 14px; color: var(--pv-dim); }
       .facts a { text-decoration: underline; }
       .told { display: flex; gap: 6px; align-items: baseline; }
@@ -76,10 +77,12 @@ export class ProvenAlertRow extends PanelElement {
     const figure = figureWords(alert, t);
     const place = placeOf(alert);
     const about = { entity: alert.entity, cluster: alert.cluster };
-    return html`<article class=${isOpen(alert) ? alert.severity : "calm"} aria-label=${t(alert.text)}>
+    const [sentence, below] = headlineOf(alert.text);
+    return html`<article class=${isOpen(alert) ? alert.severity : "calm"} aria-label=${t(sentence)}>
       <div class="mark">${alertMark(alert)}</div>
       <div class="what">
-        <h3>${t(alert.text)}</h3>
+        <h3>${t(sentence)}</h3>
+        ${below === "" ? nothing : html`<p class="dim lines">${below}</p>`}
         <p class="facts">
           <span>${hasPage(alert.entity) ? entityLink(panel, about, alert.title) : alert.title}${alert.instance === null ? nothing : html` · ${alert.instance}`}</span>
           ${place === "" ? nothing : html`<span>${t("on node")} ${entityLink(panel, { entity: `node/${place}`, cluster: alert.cluster }, place)}</span>`}

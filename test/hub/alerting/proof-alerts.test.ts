@@ -44,6 +44,7 @@ test("a failed restore test fires within a minute, with snapshot, verdict, log a
     "The newest restore test of web (VM 100) failed: It did not boot",
     "Backup: pbs:backup/vm/100/2026-01-05T01:00:00Z",
     `/api/v1/restore-tests/${id}/screenshot`,
+    `/#/proofs/${id}\n`,
     "kernel panic",
   ]) {
     assert.ok(alert?.text.includes(part), `${part} in ${alert?.text}`);

@@ -65,6 +65,13 @@ const cases: [name: string, reason: NotifyReason, alerts: AlertView[], fresh: Al
     [],
     "STILL CRITICAL after 95 min: Storage nfs2 is not active (and 1 more: nfs1)",
   ],
+  [
+    "what stands below the sentence of an alert, as the end of a log, is not in it",
+    "first",
+    [storage("nfs1", 1, { text: "Storage nfs1 is not active: timed out\nBackup: x\nLog:\nread error" })],
+    [storage("nfs1", 1)],
+    "CRITICAL: Storage nfs1 is not active: timed out",
+  ],
 ];
 for (const [name, reason, alerts, fresh, verdict] of cases) {
   test(`first line: ${name}`, () => {

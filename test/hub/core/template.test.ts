@@ -4,6 +4,7 @@ import type { EpochMs } from "#protocol/ids.ts";
 import { exampleNotification } from "../../../hub/core/example-notification.ts";
 import { cutLines, cutText, messageOf, plainText } from "../../../hub/core/message.ts";
 import { parseTemplate } from "../../../hub/core/template.ts";
+import { alertOf } from "../../support/alert-views.ts";
 import { noon, notificationOf, resolvedOf } from "../../support/notifications.ts";
 import { fc } from "../../support/property.ts";
 
@@ -78,6 +79,17 @@ test("the built-in message: verdict, object, value, threshold, since, link", () 
     ].join("\n"),
   );
   assert.match(messageOf(resolvedOf(), base).body, /^web \(VM 100\) on pve1 \[resolved\]\n/);
+});
+
+test("what stands below an alert's sentence stands below the verdict, each line as one", () => {
+  const text = "The newest restore test of web (VM 100) failed: no boot\nBackup: nfs1:backup/x.vma.zst\nLog:\nkernel\u2028panic";
+  const { verdict, body } = messageOf(
+    notificationOf({ verdict: "CRITICAL: The newest restore test of web (VM 100) failed: no boot", alerts: [alertOf({ text })] }),
+    base,
+  );
+  assert.equal(verdict, "CRITICAL: The newest restore test of web (VM 100) failed: no boot");
+  assert.match(body, /\nBackup: nfs1:backup\/x\.vma\.zst\nLog:\nkernel panic(\n|$)/);
+  assert.equal(body.includes("no boot"), false);
 });
 
 test("line ends and control characters of a name can't forge lines or headers", () => {
