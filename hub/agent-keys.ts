@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import type { EpochMs } from "#protocol/ids.ts";
 import { type AgentId, agentKey } from "./core/series.ts";
-import type { StateStore } from "./store/state.ts";
+import type { Actor, StateStore } from "./store/state.ts";
 
 const spkiPrefix = Buffer.from("302a300506032b6570032100", "hex");
 
@@ -17,22 +17,36 @@ export function parsePublicKey(text: string): { key: KeyObject; raw: string } | 
 /** A raw public key as SubjectPublicKeyInfo, both in base64: the form in which an agent knows and signs its own. */
 export const asSpki = (raw: string) => Buffer.concat([spkiPrefix, Buffer.from(raw, "base64")]).toString("base64");
 
-/** Takes the node's key away. Its session ends at the next look, and only a new key with a new join gets in. False: no such agent. */
-export function revokeAgent(state: StateStore, agent: string, by: { actor: string; reason: string }, now: EpochMs): boolean {
-  if (state.get("agent", agent) === undefined) return false;
-  state.update("agent", agent, by, (present) => {
-    if (present === undefined || present.publicKey === null) return undefined;
-    const { nextKey, ...rest } = present;
-    const keys = [present.publicKey, ...(nextKey === undefined ? [] : [nextKey])];
-    return { ...rest, publicKey: null, revokedKeys: [...present.revokedKeys, ...keys], revokedAt: now };
+/**
+ * Takes the node's key away, here and wherever its machine was before. Its session ends at the next look, and only a new key with a new join gets in.
+ * False: no such agent.
+ */
+export function revokeAgent(state: StateStore, agent: string, by: Actor, now: EpochMs): boolean {
+  return state.together(() => {
+    const known = state.get("agent", agent);
+    if (known === undefined) return false;
+    const keys = [known.publicKey, known.nextKey, known.movedKey].filter((key) => typeof key === "string");
+    if (keys.length === 0) return true;
+    const { nextKey: _, movedKey: __, ...rest } = known;
+    state.put("agent", agent, { ...rest, publicKey: null, revokedKeys: [...known.revokedKeys, ...keys], revokedAt: now }, by);
+    closeFormerPlaces(state, keys, by);
+    return true;
   });
-  return true;
+}
+
+/** With none of these keys an agent may come back to a place that its machine left. */
+export function closeFormerPlaces(state: StateStore, keys: readonly string[], by: Actor): void {
+  for (const { id, document } of state.list("agent")) {
+    const { movedKey, ...rest } = document;
+    if (movedKey === undefined || !keys.includes(movedKey)) continue;
+    state.put("agent", id, { ...rest, revokedKeys: [...rest.revokedKeys, movedKey] }, by);
+  }
 }
 
 /**
- * A machine that joined a cluster, or made one of itself, comes as that cluster's: what the hub knew it as before would be away for ever, with all that
- * follows from that. So an agent that joins takes the place that the same key had under the same name, where nobody is connected from there: a copy of
- * its disk can't throw it out.
+ * A machine that joined a cluster, or got another name, comes as that: what the hub knew it as before would be away for ever, with all that follows
+ * from that. So an agent that joins takes the place that the same key had, where nobody is connected from there: a copy of a disk can't throw the
+ * original out. Nor for good: with the same key it may come back to the place that it left.
  */
 export function leaveFormerClusters(
   state: StateStore,
@@ -44,12 +58,10 @@ export function leaveFormerClusters(
   if (typeof key !== "string") return;
   for (const { id, document } of state.list("agent")) {
     const { cluster, node, publicKey } = document;
-    if (publicKey !== key || node !== agent.node || cluster === agent.cluster || isConnected({ cluster, node })) continue;
-    revokeAgent(
-      state,
-      id,
-      { actor: `agent ${agentKey(agent)}`, reason: `its machine is of the cluster ${agent.cluster} now` },
-      now,
-    );
+    const isElsewhere = cluster === agent.cluster ? node !== agent.node : node === agent.node;
+    if (publicKey !== key || !isElsewhere || isConnected({ cluster, node })) continue;
+    const by = { actor: `agent ${agentKey(agent)}`, reason: `its machine is ${agent.node} of the cluster ${agent.cluster} now` };
+    const { nextKey: _, ...rest } = document;
+    state.put("agent", id, { ...rest, publicKey: null, movedKey: publicKey, revokedAt: now }, by);
   }
 }

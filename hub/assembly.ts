@@ -33,6 +33,7 @@ import { openRestore, type RunningRestore } from "./proof/restore.ts";
 import { PveIngest } from "./pve-ingest.ts";
 import { sessionEvents } from "./session-events.ts";
 import type { StateStore } from "./store/state.ts";
+import { knownCluster } from "./succession.ts";
 import { TaskBook } from "./task-book.ts";
 import type { HubCertificate } from "./tls.ts";
 import { Troubles } from "./troubles.ts";
@@ -81,8 +82,17 @@ export function assembleHub(parts: HubParts) {
     joinKey: () => readJoinKey(config.state),
     now,
     monotonicMs: () => clock.monotonicMs(),
+    sessions: {
+      isHere: (agent) => link.isHere(agent),
+      namedBy: (agent) => link.namedBy(agent),
+      endNamed: (named) => link.endNamed(named),
+    },
   });
-  const loginAsks: LoginAsks = new LoginAsks({ clock, send: (agent, type, body) => link.sendLogin(agent, type, body) });
+  const loginAsks: LoginAsks = new LoginAsks({
+    clock,
+    send: (agent, type, body) => link.sendLogin(agent, type, body),
+    known: (named) => knownCluster(state, named),
+  });
   seedReports(state, machineTimezone);
   const taskMemory = rememberTasks(state.history, clock.now());
   const backups: BackupKnowledge = {
@@ -136,7 +146,7 @@ export function assembleHub(parts: HubParts) {
     clock,
     sink: series.sink,
     admit: (hello, nonce, address) => gate.admit(hello, nonce, address),
-    takeNextKey: (agent, nonce, offer) => gate.takeNextKey(agent, nonce, offer),
+    takeNextKey: (...offer) => gate.takeNextKey(...offer),
     ...{ desk, events },
   });
   const tellDuties: WatchPorts["sendDuties"] = (agent) =>

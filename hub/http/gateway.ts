@@ -18,6 +18,7 @@ import { NonceBook } from "../core/nonce-book.ts";
 import { Refusal } from "../core/refusal.ts";
 import { agentKey } from "../core/series.ts";
 import { type ClusterSight, withGranted } from "../core/viewer.ts";
+import { knownCluster } from "../succession.ts";
 import type { Asking } from "./asking.ts";
 import type { Caller, Standing } from "./env.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -66,10 +67,11 @@ export class Gateways {
       throw new Refusal("invalid", "the body isn't what this digest is of");
     const view = viewSchema.safeParse(jsonOf(body));
     if (!view.success) throw new Refusal("invalid", `not a view: ${z.prettifyError(view.error).slice(0, 500)}`);
-    const { cluster, user } = view.data;
+    const { user } = view.data;
+    const cluster = knownCluster(this.ports.state, view.data.cluster as ClusterId);
     if (cluster !== assertion.agent.cluster || user !== assertion.user)
       throw new Refusal("forbidden", "the view is of another cluster or user than the assertion");
-    this.views.put(digest, view.data);
+    this.views.put(digest, { ...view.data, cluster });
     this.note(assertion);
   }
 
@@ -99,11 +101,14 @@ export class Gateways {
     if (header.length > assertionMaxBytes) return undefined;
     const parsed = assertionSchema.safeParse(jsonOf(Buffer.from(encoded, "base64url")));
     if (!parsed.success) return undefined;
-    const publicKey = this.ports.state.get("agent", agentKeyOf(parsed.data))?.publicKey;
+    const { state } = this.ports;
+    const agent = { ...parsed.data.agent, cluster: knownCluster(state, parsed.data.agent.cluster as ClusterId) };
+    const assertion: Assertion = { ...parsed.data, agent };
+    const publicKey = state.get("agent", agentKeyOf(assertion))?.publicKey;
     const key = publicKey === null || publicKey === undefined ? undefined : parsePublicKey(publicKey);
     if (key === undefined) return undefined;
     const fits = verify(null, assertionBytes(encoded), key.key, Buffer.from(signature, "base64url"));
-    return fits ? parsed.data : undefined;
+    return fits ? assertion : undefined;
   }
 
   /** Of a user with two tickets the gateway may know two views for a while: what PVE said last counts. */

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { ClusterId } from "#protocol/ids.ts";
 import type { Message, MessageOf } from "#protocol/messages.ts";
 import { type AgentId, agentKey } from "../core/series.ts";
 import type { AnswerBody, LoginAnswers, LoginQuestion, QuestionBody } from "../login-ports.ts";
@@ -25,7 +26,8 @@ export type SendLogin = <T extends LoginQuestion | "login.end">(agent: AgentId, 
 export class LoginAsks {
   private readonly pending = new Map<string, Pending>();
 
-  constructor(private readonly ports: { clock: Clock; send: SendLogin }) {}
+  /** `known`: the cluster as the hub knows it, of the one that an agent names; default: the same. */
+  constructor(private readonly ports: { clock: Clock; send: SendLogin; known?: (named: ClusterId) => ClusterId }) {}
 
   ask<Q extends LoginQuestion>(agent: AgentId, type: Q, body: QuestionBody<Q>): Promise<AnswerBody<Q> | undefined> {
     const id = randomBytes(16).toString("hex");
@@ -46,8 +48,14 @@ export class LoginAsks {
   answered(agent: AgentId, message: LoginAnswer): boolean {
     const pending = this.pending.get(message.body.id);
     if (pending === undefined || pending.agent !== agentKey(agent) || pending.type !== message.type) return false;
-    pending.settle(message.body);
+    pending.settle(this.asKnown(message.body));
     return true;
+  }
+
+  private asKnown(body: LoginAnswer["body"]): LoginAnswer["body"] {
+    if (!("view" in body)) return body;
+    const cluster = this.ports.known?.(body.view.cluster as ClusterId) ?? body.view.cluster; // its schema is a cluster id's
+    return { ...body, view: { ...body.view, cluster } };
   }
 
   /** Its connection is gone: no answer will come. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { plainAddress } from "#protocol/addresses.ts";
+import type { ClusterId } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import type { Duty, MessageOf } from "#protocol/messages.ts";
 import { linkSubprotocol } from "#protocol/version.ts";
@@ -76,6 +77,16 @@ export class LinkServer {
 
   isHere(agent: AgentId): boolean {
     return this.byAgent.has(agentKey(agent));
+  }
+
+  /** Its cluster as it names it; undefined: it is not connected. */
+  namedBy(agent: AgentId): ClusterId | undefined {
+    return this.byAgent.get(agentKey(agent))?.named;
+  }
+
+  /** Ends the sessions of agents that name their cluster so; they come again. */
+  endNamed(named: ClusterId): void {
+    for (const session of [...this.byAgent.values()]) if (session.named === named) session.refuse("already-connected");
   }
 
   sendDuties(agent: AgentId, duties: readonly Duty[], speakers: readonly string[]): void {

@@ -1,4 +1,5 @@
 import type { Backups } from "#protocol/backups.ts";
+import type { ClusterId } from "#protocol/ids.ts";
 import type { Inventory } from "#protocol/inventory.ts";
 import type { Duty, MessageOf, RefusalCode, TaskReport } from "#protocol/messages.ts";
 import type { AgentId, RecordSink } from "../core/series.ts";
@@ -62,6 +63,6 @@ export type SessionPorts = {
   /** Judges hellos that come together in one write. */
   desk: Pick<FrontDesk, "enter">;
   /** False: the key that it offers is not taken. */
-  takeNextKey: (agent: AgentId, nonce: string, offer: MessageOf<"key.next">["body"]) => boolean;
+  takeNextKey: (agent: AgentId, named: ClusterId, nonce: string, offer: MessageOf<"key.next">["body"]) => boolean;
   events: SessionEvents;
 };

@@ -1,3 +1,4 @@
+import type { ClusterId } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
 import type { Duty, Message, MessageOf, MessageType, RefusalCode } from "#protocol/messages.ts";
 import { encodeMessage, messages, parseMessageText, refusalCodes } from "#protocol/messages.ts";
@@ -19,6 +20,8 @@ export class AgentSession {
   private readonly nonce = newNonce();
   private phase: "hello" | "at-desk" | "open" | "closed" = "hello";
   private agent: AgentId | undefined;
+  /** The agent's cluster as it says it: the hub may know it by another id. Undefined before its hello. */
+  named: ClusterId | undefined;
   private version: number = linkVersions.max;
   private stream: RecordStream | undefined;
   private problems = 0;
@@ -29,6 +32,7 @@ export class AgentSession {
   private ackDue = false;
   private resyncing = false;
   private sawTasks = false;
+  private wasLone = false;
   private draining = false;
   private drained: (() => void) | undefined;
   private readonly stopHelloTimer: () => void;
@@ -176,6 +180,7 @@ export class AgentSession {
     this.phase = "at-desk";
     this.stopHelloTimer();
     const hello = message.body;
+    this.named = hello.clusterId as ClusterId;
     const skewMs = hello.sentAt - this.ports.clock.now();
     let judged: (Admission & { ok: false }) | (Admission & { ok: true; duties: readonly Duty[] }) | undefined;
     this.ports.desk.enter({
@@ -232,7 +237,7 @@ export class AgentSession {
     const agent = this.agent as AgentId; // set before the phase became open
     switch (message.type) {
       case "inventory":
-        events.inventory(agent, message.body);
+        this.hearInventory(agent, message.body);
         return;
       case "tasks":
         events.tasks(agent, message.body.tasks, !this.sawTasks);
@@ -264,10 +269,19 @@ export class AgentSession {
     }
   }
 
+  /** Who is no lone node any more names another cluster from now on, which it says in a hello. */
+  private hearInventory(agent: AgentId, inventory: MessageOf<"inventory">["body"]): void {
+    this.ports.events.inventory(agent, inventory);
+    const isLone = inventory.cluster.name === undefined;
+    if (this.wasLone && !isLone) this.end(1012, "it made a cluster of itself");
+    this.wasLone = isLone;
+  }
+
   /** One key in a session: each that is taken is a line in the audit log. */
   private hearNextKey(agent: AgentId, offer: MessageOf<"key.next">["body"]): void {
     this.offeredKey ??= offer.publicKey;
-    const taken = this.offeredKey === offer.publicKey && this.ports.takeNextKey(agent, this.nonce, offer);
+    const named = this.named ?? agent.cluster;
+    const taken = this.offeredKey === offer.publicKey && this.ports.takeNextKey(agent, named, this.nonce, offer);
     if (taken) this.send("key.taken", { publicKey: offer.publicKey });
     else this.answerProblem("key.next", "this key is not taken", "bad-key");
   }

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import type { NodeName } from "#protocol/ids.ts";
-import { type Assertion, assertionHeader, viewJson } from "#protocol/viewer.ts";
+import { type Assertion, assertionHeader, viewJson, viewPath } from "#protocol/viewer.ts";
 import { revokeAgent } from "../../../hub/agent-keys.ts";
 import { ViewBook } from "../../../hub/http/view-book.ts";
 import { labView, TestGateway } from "../../support/pve-users.ts";
 import { type SeenHub, seenHub } from "../../support/seen-hub.ts";
+import { clusterA } from "../../support/test-hub.ts";
 
 const guests = "/api/v1/guests";
 const codeOf = async (response: Response) => ((await response.json()) as { error: { code: string } }).error.code;
@@ -59,6 +61,18 @@ for (const [name, overrides] of refusals) {
     assert.equal(await codeOf(response), "unauthenticated");
   });
 }
+
+test("a gateway whose lone node made a cluster of itself speaks for what the hub knows it as", async (t) => {
+  const { gateway, hub } = seenHub(t);
+  const agent = { cluster: "00000000000000bb", node: "pve1" };
+  const text = viewJson({ ...labView("carol@pve"), cluster: agent.cluster });
+  const view = createHash("sha256").update(text).digest("hex");
+  const put = () => gateway.send("carol@pve", "PUT", viewPath(view), undefined, { agent, view }, text);
+  assert.equal((await put()).status, 401);
+  hub.state.put("succession", agent.cluster, { knownAs: clusterA, since: hub.clock.now() }, { actor: "test", reason: "test" });
+  assert.equal((await put()).status, 204);
+  assert.equal((await gateway.send("carol@pve", "GET", guests, undefined, { agent, view })).status, 200);
+});
 
 test("the same assertion isn't taken twice", async (t) => {
   const { gateway, app } = seenHub(t);
