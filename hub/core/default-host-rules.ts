@@ -70,6 +70,17 @@ export const downRules: readonly Row[] = [
       "systemctl status proven-agent on the node; while it runs it keeps samples, which come when it is back. Of a node that is gone for good, revoke it.",
   },
   {
+    id: "guests-unseen",
+    name: "Guests out of sight",
+    entity: "node",
+    severity: "critical",
+    condition: state("guest_sight", "none"),
+    forSec: 180,
+    text: "Proxmox VE no longer tells how the guests and storages on {name} are: its pvestatd hangs or has stopped",
+    remedy:
+      "Mostly a storage hangs: pvesm status and journalctl -u pvestatd on the node name it. Mend it, then systemctl restart pvestatd.",
+  },
+  {
     id: "quorum-lost",
     name: "Quorum lost",
     entity: "cluster",

@@ -88,6 +88,7 @@ export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
   const agents = [...picture.agents.values()].filter(({ state }) => state !== "revoked");
   const heard = agents.some((agent) => agent.state === "connected" && speaks(agent, sight.now));
   if (agents.length > 0) state(clusterKey, "hub_sight", heard ? "ok" : "none");
+  const guestsSeen = guestsSeenOn(sources);
   for (const node of nodesOf(picture, sight.now).keys()) {
     const agent = picture.agents.get(node);
     state(nodeKey(node), "node_state", nodeState(picture, node, sight.now));
@@ -99,9 +100,23 @@ export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
     state(nodeKey(node), "agent_state", agent.state === "away" ? "away" : speaks(agent, sight.now) ? "connected" : "silent");
     const strangers = agent.inventory?.inventory.node.rangeStrangers;
     if (agent.state === "connected" && strangers !== undefined) tell(nodeKey(node), "range_strangers", strangers.length, null);
+    const seen = agent.state === "connected" && speaks(agent, sight.now) ? guestsSeen.get(node) : undefined;
+    if (seen !== undefined) state(nodeKey(node), "guest_sight", seen ? "ok" : "none");
     if (agent.state !== "connected" || agent.clockSkewMs === null) continue;
     tell(nodeKey(node), "clock_skew", Math.abs(agent.clockSkewMs) / 1000, null);
   }
+}
+
+/** Whether the state of at least one of a node's guests is known. A node without guests, or with none that was looked at so far, is not in it. */
+function guestsSeenOn({ picture, sight, known }: FactSources): Map<NodeName, boolean> {
+  const seen = new Map<NodeName, boolean>();
+  for (const owned of picture.owners.values()) {
+    const { node } = owned.owner.agent;
+    const guest = known.get(owned.facts.vmid);
+    if (guest === undefined || seen.get(node) === true) continue;
+    seen.set(node, guestStateBy(guest.status, sight, picture, owned) !== "unknown");
+  }
+  return seen;
 }
 
 /** Whether each receiver gets what it is told; of two with one name both have to. */

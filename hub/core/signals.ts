@@ -24,6 +24,11 @@ export const factSignals = {
     values: ["connected", "away", "silent"],
     help: "The node's agent: away without a session, silent without samples",
   },
+  guest_sight: {
+    entity: "node",
+    values: ["ok", "none"],
+    help: "Whether Proxmox VE still tells how guests on the node are; none while its pvestatd hangs, or has stopped",
+  },
   clock_skew: { entity: "node", unit: "seconds", help: "Difference between the node's clock and the hub's, without sign" },
   quorum: { entity: "cluster", values: ["yes", "no"], help: "Whether the cluster has quorum" },
   hub_store: { entity: "cluster", values: ["ok", "refusing"], help: "Whether the hub can store what agents send" },

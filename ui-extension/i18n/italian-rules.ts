@@ -88,6 +88,9 @@ export const italianRules: Readonly<Record<string, string>> = {
   "Agent away": "Agente assente",
   "systemctl status proven-agent on the node; while it runs it keeps samples, which come when it is back. Of a node that is gone for good, revoke it.":
     "systemctl status proven-agent sul nodo; finché è in esecuzione tiene i campioni, che arrivano al ritorno. Di un nodo che non c'è più, revocalo.",
+  "Guests out of sight": "Guest non visibili",
+  "Mostly a storage hangs: pvesm status and journalctl -u pvestatd on the node name it. Mend it, then systemctl restart pvestatd.":
+    "Per lo più uno storage è bloccato: pvesm status e journalctl -u pvestatd sul nodo lo nominano. Riparalo, poi systemctl restart pvestatd.",
   "Quorum lost": "Quorum perso",
   "Bring back enough nodes, or their network.": "Riporta abbastanza nodi, o la loro rete.",
   "Storage not active": "Storage non attivo",
@@ -176,6 +179,8 @@ export const italianSentences: Readonly<Record<string, string>> = {
   "Nobody can tell whether node {name} is alive": "Nessuno sa dire se il nodo {name} è vivo",
   "The agent of {name} is {value}: what only it sees is unknown":
     "L'agente di {name} è {value}: ciò che vede solo lui non è noto",
+  "Proxmox VE no longer tells how the guests and storages on {name} are: its pvestatd hangs or has stopped":
+    "Proxmox VE non dice più come stanno i guest e gli storage su {name}: il suo pvestatd è bloccato o si è fermato",
   "Cluster {name} has no quorum: it is read-only, guests go on":
     "Il cluster {name} non ha quorum: è in sola lettura, i guest vanno avanti",
   "Storage {name} is not active": "Lo storage {name} non è attivo",

@@ -159,8 +159,19 @@ test("what is known of the cluster and its nodes is told every time", () => {
     "cluster hub_sight 0",
     "node/pve1 node_state 0",
     "node/pve1 agent_state 0",
+    "node/pve1 guest_sight 0",
     "node/pve1 clock_skew 0",
   ]);
+});
+
+test("a node whose pvestatd hangs is told while its agent goes on: nobody sees any of its guests", () => {
+  const { put, lookAtAll } = setUp();
+  const sight = (afterMs: number) => lookAtAll(afterMs).filter((one) => one.includes("guest_sight"));
+  assert.deepEqual(sight(0), []);
+  assert.deepEqual(sight(5000), ["node/pve1 guest_sight 0"]);
+  assert.deepEqual(sight(120_000), ["node/pve1 guest_sight 1"]);
+  put("guest/101" as EntityKey, now + 120_000, "stopped");
+  assert.deepEqual(sight(125_000), ["node/pve1 guest_sight 0"]);
 });
 
 test("of many guests some are told at a time, and what turns meanwhile is told with the next frames", () => {
