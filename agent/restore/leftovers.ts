@@ -29,7 +29,10 @@ export async function removeTraces(
   if (intent.type === "lxc" && guest !== "not-ours") {
     const mount = await unmount(ports, intent.vmid);
     if (mount !== undefined) return [mount];
-    if (guest === "gone") removeFolder(join(ports.root, `/var/lib/lxc/${intent.vmid}`));
+    if (guest === "gone") {
+      await endClients(ports, `/var/lib/lxc/${intent.vmid}/hook/`);
+      removeFolder(join(ports.root, `/var/lib/lxc/${intent.vmid}`));
+    }
   }
   if (worker !== undefined && intent.type === "qemu") problems.push(...(await removeTemporary(ports, worker.pid)));
   return problems;
@@ -88,6 +91,26 @@ async function removeTemporary({ root, run }: Traces, pid: number): Promise<stri
   if (result.ok && result.code === 0) return [];
   const problem = result.ok ? result.stderr.trim().slice(0, 200) || `exit code ${result.code}` : result.problem;
   return [`/var/tmp/${names.join(" and ")} could not be removed: ${problem}`];
+}
+
+/**
+ * PVE's own DHCP client for a container, which PVE ends when that stops, but not where its monitor was killed: it would keep the container's network,
+ * and with it the name of the card that the next one under that number needs. Known by its files, which are of that number alone.
+ */
+async function endClients({ root, run }: Traces, folder: string): Promise<void> {
+  const clients = list(join(root, "/proc")).filter((pid) => {
+    const [program, ...args] = /^\d+$/.test(pid) ? commandLine(root, pid) : [];
+    return program === "/sbin/dhclient" && args.some((arg) => arg.startsWith(`${folder}dhclient`));
+  });
+  if (clients.length > 0) await run("kill", ["-KILL", ...clients], { timeoutMs: 5000 });
+}
+
+function commandLine(root: string, pid: string): string[] {
+  try {
+    return readFileSync(join(root, "/proc", pid, "cmdline"), "utf8").split("\0");
+  } catch {
+    return []; // it has ended meanwhile
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { parseUpid } from "#protocol/ids.ts";
 import type { GuestSeen } from "../core/restore/ours.ts";
-import { availableMib, processorCount, type StorageState } from "../core/restore/resources.ts";
+import { availableMib, heldMib, processorCount, type StorageState } from "../core/restore/resources.ts";
 import type { LogLine } from "../core/restore/task-progress.ts";
 import { asFlag, asNumber, asObject, asObjects, asText, splitList } from "../core/values.ts";
 import type { ApiError } from "../pve/answer.ts";
@@ -73,6 +73,13 @@ export class NodeView {
   async availableMemoryMib(): Promise<number | undefined> {
     const file = await this.read("/proc/meminfo");
     return file.ok ? availableMib(file.text) : undefined;
+  }
+
+  /** Memory that a running guest has for itself, MiB; 0 where nobody says. Of what the kernel could take back it holds nothing. */
+  async heldMemoryMib({ type, vmid }: Pick<ListedGuest, "type" | "vmid">): Promise<number> {
+    const group = type === "qemu" ? `qemu.slice/${vmid}.scope` : `lxc/${vmid}`;
+    const file = await this.read(`/sys/fs/cgroup/${group}/memory.stat`);
+    return file.ok ? heldMib(file.text) : 0;
   }
 
   async cpus(): Promise<number | undefined> {

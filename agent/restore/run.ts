@@ -12,8 +12,13 @@ type StepNotes = { upid?: string | undefined; log?: readonly string[] | undefine
 
 export type Progress = { step?: StepRecord; fraction?: number; testVmid?: number; keepUntil?: number };
 
-/** What a test takes of its node and what cannot be seen there yet: disks that are still to be written, memory that its guest may still ask for. */
-export type Claim = { storage: string | undefined; bytes: number; memoryMib: number };
+/** What a test takes of its node: disks that are still to be written, memory that its guest may ask for. `guest`: the one that has begun to take it. */
+export type Claim = {
+  storage: string | undefined;
+  bytes: number;
+  memoryMib: number;
+  guest?: { type: "qemu" | "lxc"; vmid: number };
+};
 
 /** Thrown to leave a test early, and caught where its report is made. */
 export class TestEnd extends Error {

@@ -55,7 +55,7 @@ function readingCalls({ backup }: RestoreTest, node: string, vmid: number): Plan
 
 /** Undefined: it boots without. What it was created with says its MAC only where that is the backup's. */
 function linksOf(test: RestoreTest, { plan, expectsAgent }: { plan: IsolationPlan; expectsAgent: boolean }) {
-  if (!bootsLinked(test, expectsAgent)) return undefined;
+  if (!bootsLinked(test, expectsAgent, plan.create)) return undefined;
   const named = (value: string) => {
     const [first = "", ...rest] = value.split(",");
     if (test.type === "lxc") return [first, ...rest, "hwaddr=<MAC>"].join(",");

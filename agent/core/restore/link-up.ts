@@ -1,5 +1,6 @@
 import type { RestoreCheck, RestoreTest } from "#protocol/restore.ts";
 import { parsePropertyString, printPropertyString } from "../property-string.ts";
+import { parseBoolean } from "../values.ts";
 import { isNet } from "./backed-up-config.ts";
 
 /** Checks that need the guest's address in the sandbox; `script` gets one where there is one. */
@@ -12,8 +13,17 @@ export const checksNeedLink = ({ checks }: Pick<RestoreTest, "checks">): boolean
  * Whether it boots with its links: it must then, as it does at home. What asks for an address at boot only, or starts only where the network is, would
  * look broken, and every boot would last as long as such things wait. `expectsAgent`: a VM without one has nothing else to show that it lives.
  */
-export const bootsLinked = (test: Pick<RestoreTest, "checks" | "type">, expectsAgent: boolean): boolean =>
-  checksNeedLink(test) || (test.type === "qemu" && !expectsAgent);
+export const bootsLinked = (
+  test: Pick<RestoreTest, "checks" | "type">,
+  expectsAgent: boolean,
+  written: Readonly<Record<string, unknown>>,
+): boolean => checksNeedLink(test) || (test.type === "qemu" && !expectsAgent) || nodeAsks(written);
+
+/** PVE itself asks for an address in its place, in the start and only then, a minute for each card (pve-container `PVE/LXC.pm` vm_start). */
+const nodeAsks = (written: Readonly<Record<string, unknown>>) =>
+  Object.entries(written).some(
+    ([key, value]) => isNet(key) && parseBoolean(parsePropertyString(String(value)).get("host-managed")) === true,
+  );
 
 /**
  * The cards of a written configuration with their links up and everything else as it stands: without its `hwaddr` repeated a container's card would

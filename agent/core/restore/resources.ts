@@ -96,6 +96,12 @@ export function availableMib(meminfo: string): number | undefined {
   return match === null ? undefined : Math.floor(Number(match[1]) / 1024);
 }
 
+/** What a control group's processes hold themselves, in its `memory.stat` (cgroup v2: `anon` and `shmem`, bytes), MiB; 0 where neither stands. */
+export function heldMib(memoryStat: string): number {
+  const bytes = [...memoryStat.matchAll(/^(?:anon|shmem) (\d+)$/gm)].reduce((sum, [, value]) => sum + Number(value), 0);
+  return Math.floor(bytes / 2 ** 20);
+}
+
 /** Processors of `/proc/stat`, a line `cpu<n>` each; undefined where none stands. */
 export function processorCount(stat: string): number | undefined {
   return stat.match(/^cpu\d+ /gm)?.length;

@@ -14,7 +14,7 @@ import {
   testMemoryMib,
 } from "../../core/restore/resources.ts";
 import { type BackupFound, type Read, tellError } from "../node-view.ts";
-import type { StepResult, TestRun } from "../run.ts";
+import type { Claim, StepResult, TestRun } from "../run.ts";
 import { thinMetadataProblem } from "../thin-metadata.ts";
 
 /** What the steps before the first change need: a dry run has this much and no journal. */
@@ -95,17 +95,21 @@ const lessMemory = (ownMib: number, memoryMib: number) =>
 const refuse = (failed: string) => ({ failed, outcome: "refused" }) as const;
 
 /**
- * Undefined: there is enough, and it is claimed. Guests of other tests count in full, whatever of it they have touched by now: the node's own guests
- * must never be short of memory for a test.
+ * Undefined: there is enough, and it is claimed. Guests of other tests count with all that they may still ask for: the node's own guests must never be
+ * short of memory for a test.
  */
 export async function memoryProblem(
   { ports, view, otherClaims, claim }: Pick<Preparing, "ports" | "view" | "otherClaims" | "claim">,
   memoryMib: number,
 ): Promise<string | undefined> {
+  // Held is read first: what a guest takes in between counts twice, and never not at all.
+  const held = new Map<number, number>();
+  for (const { guest } of otherClaims()) if (guest !== undefined) held.set(guest.vmid, await view.heldMemoryMib(guest));
   const availableMib = await view.availableMemoryMib();
   if (availableMib === undefined) return "How much memory is free can't be read";
   const { reserveMib } = ports.limits;
-  const others = otherClaims().reduce((sum, claimed) => sum + claimed.memoryMib, 0);
+  const heldBy = ({ guest }: Claim) => (guest === undefined ? 0 : (held.get(guest.vmid) ?? 0));
+  const others = otherClaims().reduce((sum, claimed) => sum + Math.max(0, claimed.memoryMib - heldBy(claimed)), 0);
   if (availableMib - others - memoryMib < reserveMib) {
     const also = others === 0 ? "" : `, other tests ${others}`;
     return `${availableMib} MiB of memory are free; the test guest takes ${memoryMib}${also} and ${reserveMib} must stay`;

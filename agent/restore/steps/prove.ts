@@ -26,10 +26,12 @@ export async function start(run: TestRun, made: Made, expectsAgent: boolean): Pr
   // Hours may have gone by since the preflight.
   const memory = await memoryProblem(run, made.isolation.memoryMib ?? 0);
   if (memory !== undefined) return { failed: memory, outcome: "refused" };
-  const links = bootsLinked(run.test, expectsAgent) ? linksUp(judged.value) : undefined;
+  const links = bootsLinked(run.test, expectsAgent, judged.value) ? linksUp(judged.value) : undefined;
   const linked = links === undefined ? undefined : await setLinks(run, made, links.params);
   if (linked !== undefined && "failed" in linked) return linked;
   const startedMs = run.ports.clock.monotonicMs();
+  const { type, vmid } = made.guest;
+  run.claim({ guest: { type, vmid } });
   const done = await made.guest.start(startMs, run.signal);
   const { upid, log } = done;
   if (!done.ok) return { ...notDone("It could not be started", done), upid, log };

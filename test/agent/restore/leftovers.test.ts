@@ -25,3 +25,27 @@ test("of a container that is gone PVE leaves its folder and what its DHCP client
   assert.deepEqual(await removeTraces(ports, { ...intent, vmid: 990_002 }, "gone"), []);
   assert.equal(existsSync(join(root, "var/lib/lxc/990002")), false);
 });
+
+test("the DHCP client that PVE ran for a container outlives a killed monitor: it is ended with the container, and no other one", async (t) => {
+  const root = temporaryDir(t);
+  const client = (pid: number, vmid: number, program = "/sbin/dhclient") => {
+    mkdirSync(join(root, "proc", String(pid)), { recursive: true });
+    const files = `/var/lib/lxc/${vmid}/hook/dhclient4-eth0`;
+    const command = [program, "-1", "-4", "-pf", `${files}.pid`, "-lf", `${files}.leases`, "eth0", ""];
+    writeFileSync(join(root, "proc", String(pid), "cmdline"), command.join("\0"));
+  };
+  client(411, 990_001);
+  client(412, 9_900_011);
+  client(413, 101);
+  client(414, 990_001, "/usr/bin/less");
+  const ran: string[] = [];
+  const run = async (file: string, args: readonly string[]) => {
+    ran.push([file, ...args].join(" "));
+    return { ok: true, code: 0, stdout: "", stderr: "" } as const;
+  };
+  const ports = { root, run, clock: new FakeClock() };
+  assert.deepEqual(await removeTraces(ports, intent, "ours"), []);
+  assert.deepEqual(ran, []);
+  assert.deepEqual(await removeTraces(ports, intent, "gone"), []);
+  assert.deepEqual(ran, ["kill -KILL 411"]);
+});

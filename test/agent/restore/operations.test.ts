@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { type RestoreReport, type RestoreStep, restoreSteps } from "#protocol/restore.ts";
 import { NodeView } from "../../../agent/restore/node-view.ts";
+import { memoryProblem } from "../../../agent/restore/steps/prepare.ts";
 import { newId, plantTest, startOperations, startRestoreNode, statesOf, vmConfig } from "../../support/restore-node.ts";
 
 const tookMs = ({ startedAt, endedAt }: RestoreReport) => endedAt - startedAt;
@@ -189,6 +192,27 @@ test("tests that run at once share what is free: what another has claimed and no
     assert.deepEqual(reports.map(({ outcome }) => outcome).sort(), ["passed", "refused"]);
     assert.match(reports.find(({ outcome }) => outcome === "refused")?.reason ?? "", why);
   }
+});
+
+test("memory that another test's guest holds already is not counted twice when the next one starts", async (t) => {
+  const node = await startRestoreNode(t);
+  const view = new NodeView(node.ports);
+  const memoryMib = (await view.availableMemoryMib()) ?? 0;
+  // Room for a guest of 1024 MiB and half of another one.
+  const claims = [{ storage: undefined, bytes: 0, memoryMib: 1024, guest: { type: "qemu", vmid: 990_001 } as const }];
+  const ports = { ...node.ports, limits: { ...node.ports.limits, reserveMib: memoryMib - 1536 } };
+  const look = () => memoryProblem({ ports, view, otherClaims: () => claims, claim: () => undefined }, 1024);
+  const group = join(node.root, "sys/fs/cgroup/qemu.slice/990001.scope");
+  mkdirSync(group, { recursive: true });
+  const hold = (mib: number) => writeFileSync(join(group, "memory.stat"), `anon ${mib * 2 ** 20}\nfile 9000000000\nshmem 0\n`);
+
+  assert.match((await look()) ?? "", /the test guest takes 1024, other tests 1024 and/);
+  hold(511);
+  assert.match((await look()) ?? "", /other tests 513 and/);
+  hold(512);
+  assert.equal(await look(), undefined);
+  hold(4096);
+  assert.equal(await look(), undefined);
 });
 
 test("memory that production took while a backup was restored is not taken from it: the copy is not started", async (t) => {

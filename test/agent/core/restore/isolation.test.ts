@@ -11,6 +11,7 @@ import {
 } from "../../../../agent/core/restore/isolate-container.ts";
 import { hasAgent, judgeVm, planVm, stripVmCall } from "../../../../agent/core/restore/isolate-vm.ts";
 import { type Isolation, isVolumeOf } from "../../../../agent/core/restore/isolation.ts";
+import { bootsLinked } from "../../../../agent/core/restore/link-up.ts";
 import { diskNeeds } from "../../../../agent/core/restore/resources.ts";
 import { fc } from "../../../support/property.ts";
 
@@ -363,6 +364,9 @@ test("a container made of an OCI image is tested as the program that it is: with
     ["lxc.idmap", "u 0 100000 1000"],
   ];
   assert.deepEqual(judgeContainer({ ...writtenContainer, lxc, env: "PGDATA=/x" }, containerPlan, container, done), []);
+  const unchecked = { type: "lxc" as const, checks: [] };
+  assert.equal(bootsLinked(unchecked, false, plan.create), true);
+  assert.equal(bootsLinked(unchecked, false, containerPlan.create), false);
 });
 
 test("numbers of the host's root are no container's own", () => {
