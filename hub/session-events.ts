@@ -24,7 +24,7 @@ import type { Troubles } from "./troubles.ts";
 /** Hellos that come to nothing are events at most so often: whoever reaches the port can send as many as he likes, each of another name. */
 const refusalRate: BucketRate = { perSec: 0.2, burst: 100 };
 
-/** So many sessions that a newer one from another address put an end to are not one node with two networks. */
+/** So many living sessions that a newer one put an end to are no chance. */
 const doubleRule: LockRule = { failures: 4, withinMs: 600_000, lockMs: 0 };
 
 export type SessionEventPorts = {
@@ -60,14 +60,6 @@ export function sessionEvents({
 }: SessionEventPorts): SessionEvents {
   let refusals: Bucket | undefined;
   const doubles = new BoundedMap<string, Failures>(1000);
-  const replaced = ({ cluster, node }: AgentId, older: string | undefined, address: string) => {
-    if (older === undefined || older === address) return;
-    const key = `${cluster}/${node}`;
-    const turns = stepFailures(doubles.get(key), doubleRule, clock.monotonicMs());
-    doubles.set(key, turns);
-    if (turns.count !== doubleRule.failures) return;
-    journal.emit("agent.doubled", { node, addresses: [older, address] }, { cluster, node, entity: nodeKey(node) });
-  };
   /** Behind those who came before: where a switch fails, all agents go in one turn of the event loop, and the disk is synced once for all of them. */
   const leave = (close: () => void) => {
     let isClosed = false;
@@ -79,8 +71,15 @@ export function sessionEvents({
   };
   return {
     opened(session, info) {
-      replaced(info.agent, link().register(info.agent, session), session.address);
+      link().register(info.agent, session);
       return fleet.opened(info);
+    },
+    doubled({ cluster, node }, addresses) {
+      const key = `${cluster}/${node}`;
+      const turns = stepFailures(doubles.get(key), doubleRule, clock.monotonicMs());
+      doubles.set(key, turns);
+      if (turns.count !== doubleRule.failures) return;
+      journal.emit("agent.doubled", { node, addresses: [...addresses] }, { cluster, node, entity: nodeKey(node) });
     },
     closed(session, agent, why) {
       if (agent === undefined || !link().unregister(agent, session)) return;

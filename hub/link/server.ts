@@ -36,6 +36,8 @@ export class LinkServer {
   });
   private readonly sessions = new Map<AgentSession, WebSocket>();
   private readonly byAgent = new Map<string, AgentSession>();
+  /** Those that a newer one put an end to; to be called when one turns out to have been alive. */
+  private readonly replaced = new WeakMap<AgentSession, () => void>();
   private readonly turns = new MessageTurns(
     () => this.sessions.values(),
     () => performance.now(),
@@ -60,12 +62,13 @@ export class LinkServer {
     });
   }
 
-  /** The session of this agent that counts; an older one is told and closed. Returns that one's address; undefined: there was none. */
-  register(agent: AgentId, session: AgentSession): string | undefined {
+  /** The session of this agent that counts; an older one is told and closed. */
+  register(agent: AgentId, session: AgentSession): void {
     const older = this.byAgent.get(agentKey(agent));
     this.byAgent.set(agentKey(agent), session);
-    older?.refuse("already-connected");
-    return older?.address;
+    if (older === undefined) return;
+    this.replaced.set(older, () => this.ports.events.doubled(agent, [...new Set([older.address, session.address])]));
+    older.refuse("already-connected");
   }
 
   /** True when this was the agent's present session and not one that a newer had replaced. */
@@ -195,6 +198,8 @@ export class LinkServer {
       this.heard.delete(webSocket);
       this.asked.delete(webSocket);
       session.lost(`connection closed (${code})`);
+      // Answered: a machine that comes again is no more at the other end of what it had before.
+      if (code !== 1006) this.replaced.get(session)?.();
     });
   }
 

@@ -38,6 +38,8 @@ export interface SessionEvents {
   tasks(agent: AgentId, tasks: readonly TaskReport[], first: boolean): void;
   clock(agent: AgentId, skewMs: number): void;
   closed(session: AgentSession, agent: AgentId | undefined, why: string): void;
+  /** A newer session put an end to one whose other end was alive, as two machines do that are the same agent. Addresses of both. */
+  doubled(agent: AgentId, addresses: readonly string[]): void;
   refused(hello: { node: string; clusterId: string }, code: RefusalCode, problem: string): void;
   /** What came of something this agent was asked to tell on its node. */
   told(agent: AgentId, body: MessageOf<"outlet.told">["body"]): void;

@@ -116,6 +116,11 @@ export class AgentClient {
     this.socket.send(data);
   }
 
+  /** Its machine is cut off: the hub hears nothing from this end any more. */
+  vanish(): void {
+    this.socket.pause();
+  }
+
   close(): void {
     this.socket.terminate();
   }
