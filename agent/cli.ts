@@ -12,6 +12,7 @@ proven-agent key show [--config FILE]   print the public key that the hub knows 
 proven-agent key rotate [--config FILE] make a new key; the running agent hands it to the hub within a minute
 proven-agent restore-test --guest VMID [--backup VOLID] [--storage ID] [--keep SECONDS] [--dry-run] [--config FILE]
                                         restore a backup as an isolated test guest, see whether it boots, and remove it
+proven-agent clear-up [--config FILE]   end and remove what restore tests left here, kept guests too; the service must have stopped
 proven-agent --version | --help
 
 restore-test needs no hub. It obeys [restore_test] of agent.toml: which numbers test guests get, how much memory, which storages.
@@ -26,7 +27,7 @@ Exit codes: 0 the backup was proven (or would be tried), 1 it was not, 2 the tes
 const defaultConfigPath = "/etc/proven/agent.toml";
 
 export type Command =
-  | { do: "run" | "check" | "doctor" | "key-show" | "key-rotate"; configPath: string; configGiven: boolean }
+  | { do: "run" | "check" | "doctor" | "clear-up" | "key-show" | "key-rotate"; configPath: string; configGiven: boolean }
   | { do: "join"; configPath: string; configGiven: boolean; url: string; token: string; fingerprint: string }
   | { do: "restore-test"; configPath: string; configGiven: boolean; test: LocalTest }
   | { do: "version" | "help" }
@@ -64,7 +65,7 @@ export function parseCommand(args: readonly string[]): Command {
     if (isOwnWord(verb) && url === undefined) return { do: verb };
     if (verb === undefined) return { do: values.check ? "check" : "run", ...config };
     if (verb === "restore-test" && url === undefined) return restoreTest(values, config);
-    if (verb === "doctor" && url === undefined) return { do: "doctor", ...config };
+    if ((verb === "doctor" || verb === "clear-up") && url === undefined) return { do: verb, ...config };
     if (verb === "key" && (url === "show" || url === "rotate") && more.length === 0) return { do: `key-${url}`, ...config };
     if (verb !== "join" || more.length > 0) return { do: "refuse", problem: `unknown command: ${positionals.join(" ")}` };
     const { token, fingerprint } = values;

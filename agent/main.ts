@@ -14,7 +14,7 @@ import { type HubFiles, storeJoin } from "./hub-place.ts";
 import { type Identity, loadIdentity, makeNextKey, rawPublicKey } from "./identity.ts";
 import { createLog } from "./log.ts";
 import { createServiceManager } from "./notify.ts";
-import { OperationsDoor } from "./operations-door.ts";
+import { hasOpenJournals, OperationsDoor } from "./operations-door.ts";
 import { createOutlet } from "./outlet.ts";
 import type { Clock } from "./ports.ts";
 import { readIfThere } from "./private-file.ts";
@@ -187,6 +187,30 @@ async function restoreTest(config: AgentConfig, test: LocalTest): Promise<number
   return code;
 }
 
+/** Where nothing is left nothing is asked either: this is part of the package's removal. */
+async function clearUpNode(config: AgentConfig): Promise<number> {
+  if (!hasOpenJournals(join(config.state, "operations"))) return 0;
+  const { api, run: runCommand, collector } = wire(config);
+  const self = await collector.identify();
+  collector.close();
+  if (self === undefined) return refuse("restore tests left something, and this node's name can't be read: is pmxcfs mounted?");
+  const [{ loadOperations }, { clearUp }] = await Promise.all([import("./restore/load.ts"), import("./clear-up.ts")]);
+  const ports = { config, node: self.node, api, run: runCommand, clock: systemClock, log };
+  let left: readonly string[] = [];
+  await clearUp(
+    loadOperations(
+      ports,
+      () => undefined,
+      (problems) => {
+        left = problems;
+      },
+    ),
+  );
+  api.close();
+  for (const problem of left) process.stderr.write(`proven-agent: ${problem}\n`);
+  return left.length === 0 ? 0 : 1;
+}
+
 async function doctor(config: AgentConfig): Promise<number> {
   const [{ examine }, { doctorExitCode, formatFindings }] = await Promise.all([
     import("./doctor.ts"),
@@ -240,6 +264,8 @@ async function main(command: Command): Promise<number> {
       return run(readConfig(command));
     case "check":
       return check(readConfig(command));
+    case "clear-up":
+      return clearUpNode(readConfig(command));
     case "doctor":
       return doctor(readConfig(command));
     case "sandbox-check":

@@ -35,6 +35,15 @@ const lookEveryMs = 300_000;
 const tryAgainMs = 30_000;
 const about = new Set<Message["type"]>(["op.start", "op.cancel", "op.keep", "op.seen"]);
 
+/** Journals that are told and done have another name. */
+export function hasOpenJournals(dir: string): boolean {
+  try {
+    return readdirSync(dir).some((name) => name.endsWith(".jsonl"));
+  } catch {
+    return false;
+  }
+}
+
 /** Stands before the operations so that an agent that has none to do doesn't carry them. */
 export class OperationsDoor implements SessionOperations {
   /** Whoever tells the hub what is wrong here. */
@@ -54,7 +63,7 @@ export class OperationsDoor implements SessionOperations {
 
   attach(send: (message: Message) => void): () => void {
     this.send = send;
-    if (this.loaded !== undefined || this.hasOpenJournals()) void this.use((operations) => operations.connected());
+    if (this.loaded !== undefined || hasOpenJournals(this.ports.dir)) void this.use((operations) => operations.connected());
     return () => {
       if (this.send === send) this.send = undefined;
     };
@@ -76,7 +85,8 @@ export class OperationsDoor implements SessionOperations {
 
   /** Undefined: it worked, or there was nothing to do. */
   private async tend(guests: string | undefined): Promise<string | undefined> {
-    if (this.hasOpenJournals() || (guests !== undefined && guests !== "")) return this.use((operations) => operations.tend());
+    if (hasOpenJournals(this.ports.dir) || (guests !== undefined && guests !== ""))
+      return this.use((operations) => operations.tend());
     if (guests !== undefined) this.onProblem(undefined, []);
     return undefined;
   }
@@ -104,15 +114,6 @@ export class OperationsDoor implements SessionOperations {
       const problem = errorTrace(error);
       this.ports.log(3, "operations failed", { problem });
       return errorMessage(error);
-    }
-  }
-
-  /** Journals that are told and done have another name. */
-  private hasOpenJournals(): boolean {
-    try {
-      return readdirSync(this.ports.dir).some((name) => name.endsWith(".jsonl"));
-    } catch {
-      return false;
     }
   }
 

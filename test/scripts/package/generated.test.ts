@@ -55,7 +55,7 @@ test("every command of the hub and the agent is in its manual page and in the co
     assert.ok(manual.includes(name), `proven-hub(8): ${name}`);
     for (const word of name.split(" ")) assert.match(completion, new RegExp(`\\b${word}\\b`), `completion: ${word}`);
   }
-  for (const word of ["join", "doctor", "key", "rotate", "restore-test"]) {
+  for (const word of ["join", "doctor", "key", "rotate", "restore-test", "clear-up"]) {
     assert.match(read("debian/man/proven-agent.8").replaceAll("\\-", "-"), new RegExp(`\\b${word}\\b`));
     assert.match(read("debian/completion/proven-agent"), new RegExp(`\\b${word}\\b`));
   }
