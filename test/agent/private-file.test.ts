@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { linkSync, lstatSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { writePrivate } from "../../agent/private-file.ts";
@@ -24,4 +24,11 @@ test("a private file is written anew, whatever link somebody put in its place", 
   writePrivate(file, "secret");
   assert.equal(lstatSync(file).isSymbolicLink(), false);
   assert.equal(readFileSync(foreign, "utf8"), "foreign");
+});
+
+test("a private file that can't be written leaves nothing: an agent that is started again and again on a full disk would fill its folder", (t) => {
+  const dir = temporaryDir(t);
+  mkdirSync(join(dir, "agent.key"));
+  assert.throws(() => writePrivate(join(dir, "agent.key"), "secret"));
+  assert.deepEqual(readdirSync(dir), ["agent.key"]);
 });
