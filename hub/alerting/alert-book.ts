@@ -1,6 +1,6 @@
 import type { EpochMs } from "#protocol/ids.ts";
 import { episodeOf, flapSpanMs } from "../core/alert.ts";
-import { type AlertGroup, type AlertRecord, shiftGroup, shiftRecord } from "../core/alert-record.ts";
+import { type AlertGroup, type AlertRecord, newestOfRecord, shiftGroup, shiftRecord } from "../core/alert-record.ts";
 import type { StateStore } from "../store/state.ts";
 
 const observed = { actor: "hub", reason: "observed" };
@@ -75,6 +75,13 @@ export class AlertBook {
       });
       this.putGroup({ ...group, told: Object.fromEntries(told) });
     }
+  }
+
+  /** The newest time of all that moves with the clock; 0: there is none. It lies ahead of now only where the clock was set back. */
+  newestAt(): number {
+    const records = [...this.records.values()].map(newestOfRecord);
+    const groups = [...this.groups.values()].flatMap(({ told }) => Object.values(told).map(({ at }) => at));
+    return [...records, ...groups].reduce((newest, at) => Math.max(newest, at), 0);
   }
 
   /** The wall clock was set: what lasts goes on by real time. */

@@ -15,7 +15,7 @@ import { namesOfClusters } from "../core/notification.ts";
 import { poolSpaceOf } from "../core/pool-space.ts";
 import type { BackupKnowledge } from "../core/protection.ts";
 import type { Source } from "../core/rule.ts";
-import { RuleBook } from "../core/rule-set.ts";
+import { plansOf, RuleBook } from "../core/rule-set.ts";
 import type { EntityFacts } from "../core/scope.ts";
 import type { FrameNews, LiveTable, SeriesReader } from "../core/series.ts";
 import { SkewCorrection } from "../core/skew-correction.ts";
@@ -92,10 +92,18 @@ export class AlertLoop {
     const { state, clock, reader, live } = ports;
     this.book = new AlertBook(state, clock.now());
     this.ran = new StoredRunMemory(state);
+    // The clock was set back while the hub was away: what lasts would begin only when the time of then comes again.
+    const aheadMs = this.book.newestAt() - clock.now();
+    if (aheadMs >= jumpMs) this.shift(-aheadMs);
     this.clocks = { wall: clock.now(), monotonic: clock.monotonicMs() };
     this.startedAt = this.clocks.monotonic;
     const firesOf = (id: string) => this.book.recentFires.get(id) ?? [];
-    this.evaluator = new Evaluator(clock.now(), (change) => this.changed(change), firesOf);
+    this.evaluator = new Evaluator(
+      clock.now(),
+      (change) => this.changed(change),
+      firesOf,
+      (...window) => this.subjects.earlierOf(...window),
+    );
     this.subjects = new AlertSubjects({
       reader,
       live,
@@ -263,8 +271,12 @@ export class AlertLoop {
     if (Math.abs(jump) < jumpMs) return;
     this.skews.jumped(this.ports.pictures(), jump);
     this.evaluator.shift(jump);
-    this.book.shift(jump);
-    this.ran.shift(jump);
+    this.shift(jump);
+  }
+
+  private shift(ms: number): void {
+    this.book.shift(ms);
+    this.ran.shift(ms);
   }
 
   /** Returns whether what is watched may be another. */
@@ -289,11 +301,16 @@ export class AlertLoop {
     yield* this.subjects.rebuild(entities, this.ruleBook, now);
   }
 
-  /** The worst figures survive a restart. */
+  /** The worst figures survive a restart, and how bad a rule is now is how bad its alerts are. */
   private noteWorst(): void {
     for (const record of this.book.records.values()) {
-      const worst = record.alert.state === "firing" ? this.checkOf(record)?.check.worst : undefined;
-      if (worst !== undefined && Number.isFinite(worst) && !sameFigure(record.worst, worst)) this.book.put({ ...record, worst });
+      const check = record.alert.state === "firing" ? this.checkOf(record)?.check : undefined;
+      if (check === undefined) continue;
+      const { severity, rule } = check.plan;
+      const isChanged = record.severity !== severity || record.inhibits !== rule.inhibits;
+      const isWorst = Number.isFinite(check.worst) && !sameFigure(record.worst, check.worst);
+      const worst = isWorst ? check.worst : record.worst;
+      if (isWorst || isChanged) this.book.put({ ...record, worst, severity, inhibits: rule.inhibits });
     }
   }
 
@@ -307,9 +324,15 @@ export class AlertLoop {
       if (alert.state !== "pending" && alert.state !== "firing") continue;
       const known = this.subjects.entityOf(subject.cluster, subject.entity);
       const gone = this.pictures.length > 0 && known?.incarnation !== subject.incarnation;
-      if (rules.has(record.rule) && !gone) continue;
+      if (rules.has(record.rule) && !gone && this.isJudged(record, known)) continue;
       this.end(record, gone ? "gone" : "rule-changed", now);
     }
+  }
+
+  /** False: its rule was given another scope, or is about something else, before an earlier life of the hub could follow. */
+  private isJudged(record: AlertRecord, facts: EntityFacts | undefined): boolean {
+    if (facts === undefined || this.checkOf(record) !== undefined) return true;
+    return this.ruleBook.counts(record.rule, facts, record.subject.instance);
   }
 
   private end(record: AlertRecord, reason: LostReason, now: EpochMs): void {
@@ -331,12 +354,14 @@ export class AlertLoop {
 
   /** Takes up alerts of an earlier life of the hub for a slot that was opened. */
   private adopt({ slot, set, subject }: Watched, now: EpochMs): void {
-    for (const plan of [...set.above, ...set.below, ...set.states, ...set.absences, ...set.windowed]) {
+    for (const plan of plansOf(set)) {
       const id = `${plan.rule.id}@${subject.cluster}/${subject.entity}#${subject.incarnation}`;
       const record = this.book.records.get(subject.instance === null ? id : `${id}!${subject.instance}`);
       if (record === undefined || record.alert.state === "resolved") continue;
       const { alert, fires, value, worst } = record;
       this.evaluator.restore(slot, plan.rule.id, { alert, fires, value: value ?? Number.NaN, worst: worst ?? Number.NaN }, now);
+      const taken = this.evaluator.checkOf(slot, plan.rule.id)?.alert ?? alert;
+      if (taken !== alert) this.book.put({ ...record, alert: taken });
     }
   }
 

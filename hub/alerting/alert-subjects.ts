@@ -1,7 +1,7 @@
 import type { AlertSubject } from "#protocol/alerting.ts";
 import type { ClusterId, EntityKey, EpochMs } from "#protocol/ids.ts";
 import { limits } from "#protocol/limits.ts";
-import type { Evaluator } from "../core/evaluate.ts";
+import type { Evaluator, Sampled } from "../core/evaluate.ts";
 import { isFresh } from "../core/freshness.ts";
 import type { Source } from "../core/rule.ts";
 import type { RuleBook, RuleSet } from "../core/rule-set.ts";
@@ -33,6 +33,10 @@ export type SubjectPorts = {
 const derivedStaleMs = 3 * 3_600_000;
 /** Facts are told at least twice a minute (AlertFacts); what is not told any more is unknown. */
 const factStaleMs = 45_000;
+
+/** Of a window its beginning is looked for so much earlier: nobody may have sampled for a long weekend, and the last one before it counts. */
+const awayMaxMs = 7 * 86_400_000;
+const earlierStepMs = 15 * 60_000;
 
 /** Entities, or slots, of one piece of a rebuild. */
 const pieceSize = 500;
@@ -131,6 +135,19 @@ export class AlertSubjects {
     const staleMs = source.includes(":") ? derivedStaleMs : factStaleMs;
     const one = this.open(facts, subject, source, undefined, set, staleMs, now);
     this.ports.evaluator.sample(one.slot, value, now);
+  }
+
+  /** Stored samples of what a slot is about, for a window of `ms`: the newest of each quarter of an hour. */
+  earlierOf(slot: number, ms: number, now: EpochMs): Sampled[] {
+    const range = { from: (now - ms - awayMaxMs) as EpochMs, to: now, stepMs: earlierStepMs, aggregates: ["last"] as const };
+    for (const info of this.slots[slot]?.series ?? []) {
+      const [read] = this.ports.reader.read([info], range).series;
+      const values = read?.columns.last;
+      const found = [...(read?.at ?? [])].map((at, index) => ({ at, value: values?.[index] ?? Number.NaN }));
+      const known = found.filter(({ value }) => !Number.isNaN(value));
+      if (known.length > 0) return known;
+    }
+    return [];
   }
 
   private watchSeries(facts: EntityFacts, book: RuleBook, now: EpochMs): void {

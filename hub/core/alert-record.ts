@@ -1,6 +1,6 @@
 import type { AlertSubject, Decision, Severity, Suppression } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
-import { type Alert, episodeOf, shiftAlert } from "./alert.ts";
+import { type Alert, episodeOf, newestOf, shiftAlert } from "./alert.ts";
 
 /** An alert as it is stored: its state, and all that a message about it has to say even when its entity is gone. */
 export type AlertRecord = {
@@ -83,6 +83,11 @@ export type AlertGroup = {
   /** By receiver. */
   told: Record<string, Told>;
 };
+
+/** When anything was last seen or told of it, as far as shiftRecord moves it. */
+export function newestOfRecord({ alert, freedAt, told }: AlertRecord): number {
+  return Math.max(newestOf(alert), freedAt ?? 0, ...told.map(({ at }) => at));
+}
 
 /** The wall clock was set by `ms`: see shiftAlert. An acknowledgement's end is a time somebody chose and stays. */
 export function shiftRecord(record: AlertRecord, ms: number): AlertRecord {

@@ -122,8 +122,13 @@ export function endRecord(record: AlertRecord, reason: LostReason, now: EpochMs)
 /** For showing: the newest figure, where it is on record that the alert fires. An alert without data keeps its last one. */
 export function currentRecord(record: AlertRecord, check: Check, value: number, facts: EntityFacts): AlertRecord {
   const figure = Number.isNaN(value) ? (record.value ?? Number.NaN) : value;
+  const { severity, threshold } = check.plan;
   const isSame =
-    sameFigure(record.value, finite(figure)) && record.worst === finite(check.worst) && record.node === (facts.node ?? null);
+    sameFigure(record.value, finite(figure)) &&
+    record.worst === finite(check.worst) &&
+    record.node === (facts.node ?? null) &&
+    record.severity === severity &&
+    record.threshold === threshold;
   return isSame ? record : describe(record, check, facts, figure);
 }
 

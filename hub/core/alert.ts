@@ -48,6 +48,33 @@ export function dueAt(alert: Alert, { forMs, clearForMs }: Holds): EpochMs | und
   return undefined;
 }
 
+/** Through a silence shorter than this a pending breach counts as lasting. */
+export const unseenMaxMs = 30 * 60_000;
+
+/**
+ * What goes on of an alert that nobody watched for a while, as the hub was away. A calm that nobody saw lasting is none, and neither is a breach
+ * of which that is sure: a pending one would have fired within `forMs`, had the hub been there.
+ */
+export function afterAbsence(alert: Alert, forMs: number, now: EpochMs): Alert {
+  if (alert.state === "firing") return alert.okSince === null ? alert : { ...alert, okSince: null };
+  const isUnseen = alert.state === "pending" && now - alert.activeAt - forMs >= unseenMaxMs;
+  return isUnseen ? { state: "pending", activeAt: now } : alert;
+}
+
+/** The newest time in it; 0: it is quiet. */
+export function newestOf(alert: Alert): number {
+  switch (alert.state) {
+    case "inactive":
+      return 0;
+    case "pending":
+      return alert.activeAt;
+    case "firing":
+      return alert.okSince ?? alert.firedAt;
+    case "resolved":
+      return alert.resolvedAt;
+  }
+}
+
 /** The alert as if the wall clock had always shown what it shows since it was set by `ms`: holds go on by real time. */
 export function shiftAlert(alert: Alert, ms: number): Alert {
   const moved = (at: EpochMs) => (at + ms) as EpochMs;

@@ -2,6 +2,7 @@ import type { AlertSubject } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import {
   type Alert,
+  afterAbsence,
   alertIdOf,
   dueAt,
   type Holds,
@@ -11,10 +12,11 @@ import {
   rememberFiring,
   shiftAlert,
   stepAlert,
+  unseenMaxMs,
 } from "./alert.ts";
 import { readingOf, reasonOf, worseOf } from "./reading.ts";
 import type { Plan } from "./rule.ts";
-import type { RuleSet } from "./rule-set.ts";
+import { plansOf, type RuleSet } from "./rule-set.ts";
 import { SampleWindow } from "./sample-window.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 
@@ -36,6 +38,9 @@ export type Check = {
 /** A check's alert changed its state. `reason`: `breach`, `held`, `cleared`, `over-before-hold`, `gone`, `rule-changed`, `untold`. */
 export type Change = { check: Check; before: Alert; reason: string };
 
+/** A stored sample. */
+export type Sampled = { at: number; value: number };
+
 type Timer = { check: Check } | { slot: number; generation: number; plan: Plan };
 
 type Slot = {
@@ -43,12 +48,11 @@ type Slot = {
   set: RuleSet;
   staleMs: number;
   generation: number;
+  /** A sample came since it was opened: until then nothing is known, whatever was known in an earlier life of the hub. */
+  isHeard: boolean;
   active: Map<string, Check> | undefined;
   windows: Map<string, SampleWindow> | undefined;
 };
-
-/** Through a silence shorter than this a pending breach counts as lasting. */
-const unseenMaxMs = 30 * 60_000;
 
 /**
  * Judges samples as they come. A slot is one source of one subject; it keeps the open interval around its value in which no rule changes its
@@ -69,6 +73,8 @@ export class Evaluator {
     private readonly changed: (change: Change) => void,
     /** Earlier firings of an alert that is quiet now, for flapping. */
     private readonly firesOf: (id: string) => readonly EpochMs[] = () => [],
+    /** What was stored of a slot's figure before now, for a window of `ms`, the oldest first. */
+    private readonly earlierOf: (slot: number, ms: number, now: EpochMs) => readonly Sampled[] = () => [],
   ) {
     this.wheel = new TimerWheel(now);
   }
@@ -76,7 +82,8 @@ export class Evaluator {
   /** `staleMs`: without a sample for so long nothing is known. */
   open(subject: AlertSubject, set: RuleSet, staleMs: number, now: EpochMs): number {
     const slot = this.free.pop() ?? this.slots.length;
-    this.slots[slot] = { subject, set, staleMs, generation: ++this.generations, active: undefined, windows: undefined };
+    const generation = ++this.generations;
+    this.slots[slot] = { subject, set, staleMs, generation, isHeard: false, active: undefined, windows: undefined };
     if (slot >= this.last.length) this.grow();
     this.heard[slot] = now;
     this.forget(slot);
@@ -99,7 +106,7 @@ export class Evaluator {
         this.awaitDue(check, now);
       }
     }
-    for (const id of one.windows?.keys() ?? []) if (!set.windowed.some((plan) => plan.rule.id === id)) one.windows?.delete(id);
+    for (const [id, kept] of one.windows ?? []) if (!isFor(kept, plans.get(id))) one.windows?.delete(id);
     for (const plan of set.absences) this.awaitAbsence(slot, plan, now);
     this.forget(slot);
   }
@@ -113,12 +120,13 @@ export class Evaluator {
     this.free.push(slot);
   }
 
-  /** Takes up an alert of an earlier life of the hub. False: no such rule counts for the slot. */
+  /** Takes up an alert of an earlier life of the hub, as far as it counts (afterAbsence). False: no such rule counts for the slot. */
   restore(slot: number, rule: string, known: Pick<Check, "alert" | "fires" | "value" | "worst">, now: EpochMs): boolean {
     const one = this.slots[slot];
     const plan = one && plansOf(one.set).find((candidate) => candidate.rule.id === rule);
     if (one === undefined || plan === undefined || one.active?.has(rule)) return false;
-    const check: Check = { id: alertIdOf(rule, one.subject), slot, plan, ...known, alive: true };
+    const alert = afterAbsence(known.alert, plan.forMs, now);
+    const check: Check = { id: alertIdOf(rule, one.subject), slot, plan, ...known, alert, alive: true };
     one.active ??= new Map();
     one.active.set(rule, check);
     this.awaitDue(check, now);
@@ -201,6 +209,7 @@ export class Evaluator {
   private judge(slot: number, one: Slot, value: number, now: EpochMs): void {
     const { set } = one;
     this.last[slot] = value;
+    one.isHeard = true;
     if (one.active !== undefined) {
       for (const check of one.active.values()) {
         if (check.plan.window === undefined) this.step(one, check, readingOf(check.plan.test, value, true), value, now);
@@ -234,10 +243,15 @@ export class Evaluator {
     let kept = one.windows.get(plan.rule.id);
     if (kept === undefined) {
       kept = new SampleWindow(window.kind, window.ms);
+      // What came while the hub was away is told all the same.
+      const earlier = window.kind === "increase" ? this.earlierOf(slot, window.ms, now) : [];
+      for (const sample of earlier) kept.push(sample.value, sample.at);
       one.windows.set(plan.rule.id, kept);
     }
     const figure = kept.push(value, now);
     const check = one.active?.get(plan.rule.id);
+    const isOver = check !== undefined && readingOf(plan.test, figure, true) === "ok";
+    if (isOver && !kept.isWhole(now)) return;
     if (check !== undefined) this.step(one, check, readingOf(plan.test, figure, true), figure, now);
     else if (readingOf(plan.test, figure, false) === "breach") this.begin(slot, one, plan, figure, now);
   }
@@ -365,8 +379,8 @@ export class Evaluator {
     this.forget(slot);
   }
 
-  private isFresh(slot: number, { staleMs }: Slot, now: EpochMs): boolean {
-    return now - (this.heard[slot] as number) < staleMs;
+  private isFresh(slot: number, { staleMs, isHeard }: Slot, now: EpochMs): boolean {
+    return isHeard && now - (this.heard[slot] as number) < staleMs;
   }
 
   private grow(): void {
@@ -379,4 +393,4 @@ export class Evaluator {
   }
 }
 
-const plansOf = (set: RuleSet) => [...set.above, ...set.below, ...set.states, ...set.absences, ...set.windowed];
+const isFor = ({ kind, ms }: SampleWindow, plan: Plan | undefined) => plan?.window?.kind === kind && plan.window.ms === ms;

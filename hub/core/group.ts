@@ -1,4 +1,4 @@
-import type { Recurrence } from "#protocol/alerting.ts";
+import { type Recurrence, severities } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Receiver, Route } from "#protocol/notifications.ts";
 import { episodeOf } from "./alert.ts";
@@ -36,7 +36,8 @@ export type TellingPlan = { due: DueTelling[]; placements: Map<string, Placement
 
 /** Puts firing alerts into their groups and says which messages are due. Pure: what was told is recorded by who sends. */
 export function planTellings(input: NotifyInput): TellingPlan {
-  const routes = new Map(input.routes.map((route) => [route.id, route]));
+  // A route that is switched off is as good as removed: who was told hears the end, and nothing else.
+  const routes = new Map(input.routes.flatMap((route) => (route.enabled ? [[route.id, route]] : [])));
   const open = new Map<string, OpenGroup>();
   for (const group of input.groups.values()) open.set(group.id, { group, route: routes.get(group.route), members: [] });
   const placements = new Map<string, Placement>();
@@ -50,16 +51,16 @@ export function planTellings(input: NotifyInput): TellingPlan {
   return { due, placements, nextAt };
 }
 
-/** An alert stays in the groups that told of it; until then it follows the routes of the day. */
+/** An alert stays in the groups that told of it; until then, and where it got worse than they told, it follows the routes of the day. */
 function place(record: AlertRecord, input: NotifyInput, open: Map<string, OpenGroup>): Placement {
   const placement: Placement = { groups: [], receivers: 0, quiet: undefined };
-  const pinned = record.groups.filter((id) => open.has(id));
-  if (pinned.length > 0) {
-    for (const id of pinned) join(record, open.get(id), placement, input);
-    return placement;
-  }
+  const pinned = record.groups.flatMap((id) => open.get(id) ?? []);
+  for (const one of pinned) join(record, one, placement, input);
+  if (pinned.length > 0 && !isWorseThanTold(record, pinned)) return placement;
+  const known = new Set(pinned.map(({ group }) => group.route));
   const facts = factsOfRecord(record, input.factsOf(record));
   for (const route of routesFor(record, facts, input.routes, input.isOn)) {
+    if (known.has(route.id)) continue;
     const labels = groupLabelsOf(record, facts, route.groupBy);
     const id = groupIdOf(route.id, labels);
     let one = open.get(id);
@@ -72,8 +73,13 @@ function place(record: AlertRecord, input: NotifyInput, open: Map<string, OpenGr
   return placement;
 }
 
-function join(record: AlertRecord, one: OpenGroup | undefined, placement: Placement, input: NotifyInput): void {
-  if (one === undefined) return;
+/** Its rule was given a higher severity since: others may want to hear of it than did before. */
+function isWorseThanTold({ id, severity }: AlertRecord, pinned: readonly OpenGroup[]): boolean {
+  const told = pinned.flatMap(({ group }) => Object.values(group.told).flatMap(({ episodes }) => episodes));
+  return told.some((one) => one.alert === id && severities.indexOf(one.severity) < severities.indexOf(severity));
+}
+
+function join(record: AlertRecord, one: OpenGroup, placement: Placement, input: NotifyInput): void {
   one.members.push(record);
   placement.groups.push(one.group.id);
   placement.receivers += (one.route?.receivers ?? []).filter((id) => input.receivers.get(id)?.enabled).length;

@@ -64,6 +64,14 @@ export class RuleBook {
     return set;
   }
 
+  /** Whether a rule counts for an entity, whatever it reads. */
+  counts(rule: string, facts: EntityFacts, instance: string | null): boolean {
+    return this.sourcesOf(facts.kind).some(([key]) => {
+      const set = this.setFor(key, facts, instance);
+      return set !== undefined && plansOf(set).some((plan) => plan.rule.id === rule);
+    });
+  }
+
   private add(rule: Rule): void {
     const variants = [-1, ...rule.overrides.keys()].map((override) => planOf(rule, override));
     const sample = variants.find((plan) => plan !== undefined);
@@ -102,6 +110,8 @@ export class RuleBook {
     return set;
   }
 }
+
+export const plansOf = (set: RuleSet): Plan[] => [...set.above, ...set.below, ...set.states, ...set.absences, ...set.windowed];
 
 const triggerOf = (plan: Plan) => (plan.test.kind === "bound" ? plan.test.trigger : 0);
 

@@ -22,8 +22,8 @@ export class SampleWindow {
   private startedAt = Number.NaN;
 
   constructor(
-    private readonly kind: WindowKind,
-    private readonly ms: number,
+    readonly kind: WindowKind,
+    readonly ms: number,
   ) {}
 
   /** Takes a sample and returns the window's figure; NaN until there is enough of it: half of an average's span, all of a change's. */
@@ -34,6 +34,11 @@ export class SampleWindow {
     this.store(this.kind === "increase" ? this.grown : value, at);
     while (this.size > 1 && (this.at[this.slot(1)] as number) <= at - this.ms) this.size--;
     return this.figure(at);
+  }
+
+  /** Whether a figure that is too small says that there was no more: an increase may have come before the first sample, as while the hub was away. */
+  isWhole(at: number): boolean {
+    return this.kind !== "increase" || at - this.startedAt >= this.ms;
   }
 
   /** The clock was set. */

@@ -163,10 +163,11 @@ const decisions: Record<string, Command> = {
     world.state.update("rule", id, by, (rule) => rule && { ...rule, enabled: false });
     world.loop.reload();
   },
-  /** `route repeat 4h` · `route wait 30s` · `route interval 0s` · `route escalate 30m to boss` · `route by cluster` */
+  /** `route repeat 4h` · `route wait 30s` · `route interval 0s` · `route escalate 30m to boss` · `route by cluster` · `route off` */
   route: ({ world }, [what, value, , to]) => {
     world.state.update("route", defaultRoute.id, by, (route) => {
       if (route === undefined) return undefined;
+      if (what === "off") return { ...route, enabled: false };
       const sec = what === "by" ? 0 : durationMs(value) / 1000;
       if (what === "repeat") return { ...route, repeatSec: sec };
       if (what === "wait") return { ...route, groupWaitSec: sec };

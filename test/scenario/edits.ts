@@ -57,11 +57,14 @@ export const edits: Record<string, Command> = {
       return { ...rule, condition: { ...rule.condition, trigger: Number(trigger), clear } };
     });
   },
-  /** `team dba tag=db`: a route before the one of everything. */
+  /** `narrow storage-full tag=gold`: the rule is about these alone. */
+  narrow: ({ world }, words) => changeRule(world, words[0] ?? "", (rule) => ({ ...rule, scope: scopeOf(words) })),
+  /** `team dba tag=db` · `team boss critical`: a route before the one of everything. */
   team: ({ world }, words) => {
     const [receiver = ""] = words;
     const id = `team-${receiver}`;
-    const match = { ...defaultRoute.match, scope: scopeOf(words) };
+    const severities = words.includes("critical") ? (["critical"] as const) : defaultRoute.match.severities;
+    const match = { ...defaultRoute.match, severities: [...(severities ?? [])], scope: scopeOf(words) };
     world.state.put("route", id, { ...defaultRoute, id, name: id, order: 1, match, receivers: [receiver] }, by);
     world.loop.reload();
   },

@@ -169,6 +169,47 @@ test("an increase counts growth within its window, over resets of the counter", 
   assert.deepEqual(told, ["40 errors firing", "140 errors resolved"]);
 });
 
+const errorsRule = (windowSec: number) => rule("errors", { kind: "increase", signal: "cpu", by: 3, windowSec });
+
+test("what grew while the hub was away is told, from what was stored before", () => {
+  const told: string[] = [];
+  const earlier = [
+    { at: at(-4000), value: 1 },
+    { at: at(-3000), value: 2 },
+  ];
+  const evaluator = new Evaluator(
+    at(0),
+    ({ check }) => told.push(`${check.alert.state} ${check.value}`),
+    () => [],
+    () => earlier,
+  );
+  const slot = evaluator.open(subject("node/pve1"), setOf([errorsRule(100)], "cpu=raw"), 45_000, at(0));
+  evaluator.sample(slot, 7, at(10));
+  assert.deepEqual(told, ["firing 5"]);
+});
+
+test("an increase that fired before a restart is over when a whole window saw no more of it", () => {
+  const told: string[] = [];
+  const evaluator = new Evaluator(at(0), ({ check }) => told.push(`${now} ${check.alert.state}`));
+  const slot = evaluator.open(subject("node/pve1"), setOf([errorsRule(100)], "cpu=raw"), 45_000, at(0));
+  const alert = { state: "firing", activeAt: at(-50), firedAt: at(-50), okSince: null } as const;
+  evaluator.restore(slot, "errors", { alert, fires: [], value: 3, worst: 3 }, at(0));
+  let now = 0;
+  for (; now <= 200; now += 10) evaluator.sample(slot, 9, at(now));
+  assert.deepEqual(told, ["100 resolved"]);
+});
+
+test("a window that was edited counts from its new length", () => {
+  const told: string[] = [];
+  const evaluator = new Evaluator(at(0), ({ check }) => told.push(`${now} ${check.alert.state}`));
+  const slot = evaluator.open(subject("node/pve1"), setOf([errorsRule(1000)], "cpu=raw"), 45_000, at(0));
+  let now = 0;
+  for (; now <= 50; now += 10) evaluator.sample(slot, now < 30 ? 0 : 5, at(now));
+  evaluator.change(slot, setOf([errorsRule(100)], "cpu=raw"), at(60));
+  for (; now <= 300; now += 10) evaluator.sample(slot, 5, at(now));
+  assert.deepEqual(told, ["30 firing", "160 resolved"]);
+});
+
 test("an average needs half of its window, and smooths a spike away", () => {
   const window = { aggregate: "avg" as const, sec: 100 };
   const busy = rule("busy", { ...bound("above", 0.8, 0.5), window } as Condition);

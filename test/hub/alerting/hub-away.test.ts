@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type EntityKey, parseEntityKey } from "#protocol/ids.ts";
+import type { Notification } from "#protocol/notifications.ts";
+import { Alerting } from "../../../hub/alerting/alerting.ts";
+import { DueTimes, JobMemory } from "../../../hub/core/backup-due.ts";
+import { TaskMemory } from "../../../hub/core/task-memory.ts";
+import { nothingKept } from "../../support/job-times.ts";
+import { agentOf, connect, inventoryOf, testHub } from "../../support/test-hub.ts";
+
+test("a pool's disk errors that came while the hub was off over the weekend are told when it is back", async (t) => {
+  const hub = testHub(t);
+  const sent: Notification[] = [];
+  const pool: EntityKey = parseEntityKey("zpool/pve1/tank") ?? assert.fail();
+  const node = { zpools: ["tank"], thinpools: [], sources: [] };
+  hub.fleet.inventory(connect(hub, "pve1"), inventoryOf({ node }));
+  const openAlerting = () =>
+    new Alerting({
+      state: hub.state,
+      reader: hub.series.reader,
+      live: hub.series.live,
+      clock: hub.clock,
+      pictures: () => hub.fleet.pictures(),
+      backups: { tasks: new TaskMemory(), due: new DueTimes(() => "UTC"), jobs: new JobMemory(nothingKept) },
+      refusing: () => false,
+      dispatcher: { enqueue: (notification) => sent.push(notification), committed: () => undefined },
+      tell: () => undefined,
+    });
+  const watch = async (alerting: Alerting, errors: number) => {
+    for (let i = 0; i < 12; i++) {
+      hub.series.put(agentOf("pve1"), pool, "vdev_errors", hub.clock.now(), errors);
+      alerting.tick();
+      await hub.clock.advance(10_000);
+    }
+  };
+  const before = openAlerting();
+  await watch(before, 2);
+  before.stop();
+  assert.equal(sent.length, 0);
+  await hub.clock.advance(60 * 3_600_000);
+  const after = openAlerting();
+  t.after(() => after.stop());
+  await watch(after, 9);
+  const told = sent.filter(({ alerts }) => alerts.some(({ entity }) => entity === pool));
+  assert.deepEqual(
+    told.map(({ verdict }) => verdict),
+    ["WARNING: ZFS pool tank on pve1 had 7 read, write or checksum errors within a day"],
+  );
+});
