@@ -13,3 +13,19 @@ export const auditStateSchema = z.object({
   problem: z.string().nullable(),
 });
 export type AuditState = z.infer<typeof auditStateSchema>;
+
+/** Who changed what, when and why. Documents stand in the log as digests only: no secret can get into it. */
+export const auditEntryViewSchema = z.object({
+  seq: z.int().positive(),
+  /** ms since the Unix epoch. */
+  at: z.int().nonnegative(),
+  /** A user, a key's name, `hub`, or `a link sent to` a receiver. */
+  actor: z.string().min(1),
+  action: z.enum(["create", "update", "delete"]),
+  kind: z.string(),
+  id: z.string(),
+  reason: z.string(),
+  /** SHA-256, hex; it covers the hash of the entry before. */
+  hash: z.string(),
+});
+export type AuditEntryView = z.infer<typeof auditEntryViewSchema>;

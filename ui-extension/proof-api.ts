@@ -1,5 +1,5 @@
 import type { Page } from "#protocol/api.ts";
-import type { AuditState } from "#protocol/audit.ts";
+import type { AuditEntryView, AuditState } from "#protocol/audit.ts";
 import type { Policy, PolicyDecision, PolicyPlan, PolicyPreview, PolicyView } from "#protocol/policy.ts";
 import type { BackupView, GuestProofView, RunDetail, RunView, StartRun } from "#protocol/proof.ts";
 import type { Report, ReportLanguage, RestoreReportView } from "#protocol/report.ts";
@@ -103,6 +103,13 @@ export class ProofApi {
 
   audit(): Promise<Answer<AuditState>> {
     return this.request("audit");
+  }
+  /** Empty: of everybody, of every kind. `cursor`: `next` of the page before. */
+  auditEntries(query: { actor: string; kind: string; cursor: number | undefined }): Promise<Answer<Page<AuditEntryView>>> {
+    const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+    return this.request(
+      `audit/entries?${given.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join("&")}`,
+    );
   }
   verifyAudit(): Promise<Answer<AuditState>> {
     return this.request("audit/verify", { method: "POST" });

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { type Scope, scopes } from "#protocol/api.ts";
 import { createKey, endSessions, listKeys, revokeKey } from "../keys.ts";
 import { evidenceProblem } from "../proof/run-book.ts";
+import type { AuditEntry } from "../store/audit.ts";
 import { type Command, day, only, positive, UsageError } from "./command-line.ts";
 import { joinCommands } from "./join-commands.ts";
 
@@ -61,6 +62,20 @@ export const commands: Record<string, Command> = {
     },
   },
   ...joinCommands,
+  "audit list": {
+    usage: "audit list [--actor WHO] [--kind WHAT] [--limit 50]",
+    run(args, { state, say }) {
+      const options = { actor: { type: "string" }, kind: { type: "string" }, limit: { type: "string", default: "50" } } as const;
+      const { limit, ...filter } = parseArgs({ args, options }).values;
+      const wanted = positive(limit, "limit", 1_000_000);
+      for (let [left, cursor] = [wanted, undefined as number | undefined]; left > 0; ) {
+        const { items, next } = state.auditPage(filter, { limit: left, cursor });
+        for (const entry of items) say(auditLine(entry));
+        if (next === null) return;
+        [left, cursor] = [left - items.length, next];
+      }
+    },
+  },
   "audit verify": {
     usage: "audit verify",
     run(_, { state, say }) {
@@ -72,3 +87,7 @@ export const commands: Record<string, Command> = {
     },
   },
 };
+
+/** One line, whatever somebody named his document. */
+const auditLine = ({ at, actor, action, kind, id, reason }: AuditEntry): string =>
+  [new Date(at).toISOString(), actor, `${action} ${kind}`, id, reason].join("  ").replace(/\p{Cc}+/gu, " ");

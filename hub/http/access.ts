@@ -129,6 +129,8 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   "DELETE /api/v1/policies/{id}": modify,
 
   "GET /api/v1/audit": audit,
+  // It names everything that somebody decided about.
+  "GET /api/v1/audit/entries": whole,
   "POST /api/v1/audit/verify": modify,
   "GET /api/v1/keys": audit,
   "POST /api/v1/keys": appoint,

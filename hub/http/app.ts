@@ -86,7 +86,7 @@ export function openHttp(ports: HttpPorts): { app: HubApp; door: QuestionDoor } 
     policyRoutes(app, ports, ports.restore);
     reportRoutes(app, ports, ports.restore);
   }
-  if (ports.audit !== undefined) auditRoutes(app, ports.audit);
+  if (ports.audit !== undefined) auditRoutes(app, ports, ports.audit);
   keyRoutes(app, ports);
   agentRoutes(app, ports);
   sessionRoutes(app, ports, logins);

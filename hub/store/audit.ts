@@ -1,26 +1,34 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
+import type { Page } from "#protocol/api.ts";
+import { auditEntryViewSchema } from "#protocol/audit.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { byText } from "#protocol/order.ts";
+import { type PageOptions, page, type Row } from "./history.ts";
 
-/** Who changed what, when and why. Documents stand in it as digests only, so that no secret can get into it. */
 export const auditEntrySchema = z.strictObject({
-  seq: z.int().positive(),
-  at: z.int().nonnegative(),
-  actor: z.string().min(1),
-  action: z.enum(["create", "update", "delete"]),
-  kind: z.string(),
-  id: z.string(),
-  reason: z.string(),
+  ...auditEntryViewSchema.shape,
   /** SHA-256 of the document's JSON; null where there was, or is, none. */
   before: z.string().nullable(),
   after: z.string().nullable(),
   /** Hash of the entry before; of the first one: auditRoot. */
   prev: z.string(),
-  hash: z.string(),
 });
 export type AuditEntry = z.infer<typeof auditEntrySchema>;
 export type Change = { at: EpochMs; actor: string; action: AuditEntry["action"]; kind: string; id: string; reason: string };
+
+/** Of whom, and of what kind of document; absent: of all. */
+export type AuditFilter = { actor?: string | undefined; kind?: string | undefined };
+
+/** `rows`: the log's, the newest first. */
+export const auditPage = (rows: Iterable<Row>, { actor, kind }: AuditFilter, options: PageOptions): Page<AuditEntry> =>
+  page(
+    rows,
+    options,
+    (row) => auditEntrySchema.parse(row),
+    (entry) => (actor === undefined || entry.actor === actor) && (kind === undefined || entry.kind === kind),
+    () => false,
+  );
 
 const auditRoot = "0".repeat(64);
 

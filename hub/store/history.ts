@@ -143,10 +143,11 @@ export class History {
 
 const endsBefore = (at: number, filter: { since?: number | undefined }) => filter.since !== undefined && at < filter.since;
 
-type Row = { key: number; value: unknown };
+export type Row = { key: number; value: unknown };
 
 /** From the cursor, which was itself on the page before. */
-const downwards = (rows: Database<unknown, number>, cursor: number | undefined): Iterable<Row> =>
+/** From the newest, or from the one below `cursor`. */
+export const downwards = (rows: Database<unknown, number>, cursor: number | undefined): Iterable<Row> =>
   rows.getRange({ reverse: true, ...(cursor === undefined ? {} : { start: cursor, exclusiveStart: true }) });
 
 function* rowsOf(rows: Database<unknown, number>, ids: Iterable<number>): Iterable<Row> {
@@ -157,7 +158,8 @@ function indexAll(events: Database<unknown, number>, index: EventIndex): void {
   for (const { value } of events.getRange()) index.add(eventSchema.parse(value));
 }
 
-function page<T>(
+/** At most `limit` rows that match, of a bounded number that is looked at; `next`: where to go on, null: there is no more. */
+export function page<T>(
   rows: Iterable<Row>,
   { limit }: PageOptions,
   parse: (row: unknown) => T,

@@ -3,14 +3,25 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type * as z from "zod";
+import type { Page } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import { errorMessage } from "../core/error.ts";
 import { BoundedMap } from "../core/limits.ts";
-import { type AuditEntry, type AuditVerdict, auditEntrySchema, ChainWalk, type Change, chain, verifyChain } from "./audit.ts";
+import {
+  type AuditEntry,
+  type AuditFilter,
+  type AuditVerdict,
+  auditEntrySchema,
+  auditPage,
+  ChainWalk,
+  type Change,
+  chain,
+  verifyChain,
+} from "./audit.ts";
 import { CheckedStore } from "./checked-store.ts";
 import { type DocumentOf, type Kind, kinds } from "./documents.ts";
 import { envFileProblem, envPageSize } from "./env-file.ts";
-import { History } from "./history.ts";
+import { downwards, History, type PageOptions } from "./history.ts";
 import { StoreError } from "./store-error.ts";
 import { type StoreSchema, type UpgradePorts, upgradeStore } from "./upgrade.ts";
 
@@ -207,6 +218,11 @@ export class StateStore {
 
   auditLog(): AuditEntry[] {
     return [...this.audit.getRange()].map(({ value }) => auditEntrySchema.parse(value));
+  }
+
+  /** Newest first. */
+  auditPage(filter: AuditFilter, options: PageOptions): Page<AuditEntry> {
+    return auditPage(downwards(this.audit, options.cursor), filter, options);
   }
 
   /** What was recorded of one document, oldest first. */

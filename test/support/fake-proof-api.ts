@@ -1,6 +1,6 @@
 import type { Hono } from "hono";
 import type { GuestView } from "#protocol/api.ts";
-import type { AuditState } from "#protocol/audit.ts";
+import type { AuditEntryView, AuditState } from "#protocol/audit.ts";
 import { type Policy, type PolicyPlan, type PolicyView, policySchema } from "#protocol/policy.ts";
 import type { GuestProofView, ProofBadge, RunDetail, RunView } from "#protocol/proof.ts";
 import type { Report } from "#protocol/report.ts";
@@ -213,6 +213,21 @@ export function addProofApi(
   });
   let audit: AuditState = { state: "unchecked", checkedAt: null, entries: null, head: null, problem: null };
   app.get("/api/v1/audit", (c) => c.json(audit));
+  app.get("/api/v1/audit/entries", (c) => {
+    const of = {
+      id: "storage-full",
+      reason: "changed by the API",
+      hash: "cd".repeat(32),
+      kind: "rule",
+      action: "update" as const,
+    };
+    const all: AuditEntryView[] = [
+      { ...of, seq: 2, at: Date.now(), actor: "root@pam" },
+      { ...of, seq: 1, at: Date.now() - 60_000, actor: "hub", id: "node-down" },
+    ];
+    const actor = c.req.query("actor");
+    return c.json({ items: all.filter((one) => actor === undefined || one.actor === actor), next: null });
+  });
   app.post("/api/v1/audit/verify", (c) => {
     audit = { state: "intact", checkedAt: Date.now(), entries: 1234, head: "ab".repeat(32), problem: null };
     return c.json(audit);

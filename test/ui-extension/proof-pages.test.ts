@@ -150,6 +150,21 @@ test("a run's page follows the stream from step to step, and tells how its evide
   await page.getByText("Intact: 1234 entries and every evidence, checked 0 s ago").waitFor();
 });
 
+test("who changed what stands below the state of the chain, by who did it and what it is about", async () => {
+  await goTo("#/reports", "proven-audit-log li");
+  const log = page.locator("proven-audit-log");
+  assert.deepEqual(await log.locator("li .what").allTextContents(), [
+    "storage-full changed by the API",
+    "node-down changed by the API",
+  ]);
+  await log.getByLabel("Who", { exact: true }).fill("root@pam");
+  await log.locator("li", { hasText: "node-down" }).waitFor({ state: "detached" });
+  assert.match(
+    (await log.locator("li").innerText()).replace(/\s+/g, " "),
+    /root@pam changed rule storage-full changed by the API$/,
+  );
+});
+
 test("a test that is over is ordered again with a click: of the same backup, on the page of the new run", async () => {
   await goTo("#/proofs/run-100", "proven-run ol li");
   const backup = { storage: "nfs1", volid: "nfs1:backup/vzdump-qemu-100.zst" };

@@ -1,10 +1,10 @@
 import { css, html, nothing, type PropertyValues } from "lit";
 import type { EventView } from "#protocol/api.ts";
-import { hasPage } from "../core/route.ts";
+import { hasPage, sectionRoute } from "../core/route.ts";
 import { t } from "../i18n.ts";
 import { moment } from "./figures.ts";
 import { choice, field, formStyles, refusal, said, textInput } from "./form.ts";
-import { entityLink } from "./link.ts";
+import { entityLink, link } from "./link.ts";
 import { type Loaded, loadedOf, loading } from "./loaded.ts";
 import { PanelElement } from "./panel-element.ts";
 import { severityMark } from "./severity.ts";
@@ -71,7 +71,7 @@ export class ProvenEventLog extends PanelElement {
       ["critical", t("critical")],
     ] as const;
     return html`
-      <div class="title"><h1>${t("Events")}</h1><span class="end"><button type="button" @click=${() => void this.#load()}>${t("Look again")}</button></span></div>
+      <div class="title"><h1>${t("Events")}</h1><span class="end">${link(this.panel, sectionRoute("reports"), t("Who changed what"), "button")}<button type="button" @click=${() => void this.#load()}>${t("Look again")}</button></span></div>
       <section class="panel" aria-label=${t("Events")}>
         <div class="fields">
           ${field(

@@ -10,6 +10,7 @@ import { link } from "./link.ts";
 import { type Loaded, loadedOf, loading } from "./loaded.ts";
 import { PanelElement } from "./panel-element.ts";
 import { proofTabs, tabStyles } from "./proof-tabs.ts";
+import "./proven-audit-log.ts";
 import "./proven-chain.ts";
 import "./proven-report.ts";
 import "./proven-report-form.ts";
@@ -73,6 +74,7 @@ export class ProvenReports extends PanelElement {
       ${lists.state === "failed" ? said(refusal(lists.problem)) : nothing}
       ${lists.state === "there" ? this.#mailed(lists.value) : nothing}
       <proven-chain .panel=${panel}></proven-chain>
+      <proven-audit-log .panel=${panel}></proven-audit-log>
     `;
   }
 

@@ -3,6 +3,13 @@ export const italianProof: Readonly<Record<string, string>> = {
   "0: it is removed at once": "0: viene rimosso subito",
   "A screenshot was taken, but it can't be shown: it may be damaged, or you may not see this guest's console.":
     "È stata presa una schermata, ma non può essere mostrata: forse è danneggiata, o non puoi vedere la console di questo guest.",
+  Who: "Chi",
+  "Who changed what": "Chi ha cambiato cosa",
+  "Kind of document": "Tipo di documento",
+  "No entry fits the filter.": "Nessuna voce corrisponde al filtro.",
+  made: "creato:",
+  changed: "modificato:",
+  removed: "rimosso:",
   "Test guest": "Guest di prova",
   "Without a proof today": "Senza prova a oggi",
   "{unproven} of {guests} guests": "{unproven} guest su {guests}",

@@ -121,6 +121,7 @@ const endpoints: Record<string, [path: string, body: unknown, root: number, alic
   "GET /api/v1/layout": ["layout", undefined, 200, 200, 200, 200],
   "PUT /api/v1/layout": ["layout", { widgets: [], filters: [], guestColumns: [] }, 200, 200, 200, 200],
   "GET /api/v1/audit": ["audit", undefined, 200, 200, 403, 403],
+  "GET /api/v1/audit/entries": ["audit/entries", undefined, 200, 200, 403, 403],
   "POST /api/v1/audit/verify": ["audit/verify", undefined, 200, 403, 403, 403],
   "GET /api/v1/keys": ["keys", undefined, 200, 200, 403, 403],
   "POST /api/v1/keys": ["keys", { name: "k", scopes: ["read"], expiresInDays: 1 }, 201, 403, 403, 403],
