@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
-import type { GuestView } from "#protocol/api.ts";
+import type { GuestView, NodeView, StorageView } from "#protocol/api.ts";
 import { launchBrowser, type VisitOptions, visit } from "../support/browser.ts";
 import { type FakeHub, type FakeHubOptions, panelFiles, startFakeHub } from "../support/fake-hub.ts";
 
@@ -94,6 +94,33 @@ test("a guest's page names why nothing is known of it: its node is offline", asy
   const { page, complaints, close } = await openPage("#/guests?filter=node%3Apve3", { from });
   await page.locator("proven-guest-list tbody a").first().click();
   await page.getByText("Nothing is known of this guest now: node pve3 is offline.").waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("while a node's pvestatd hangs no page calls the node silent: they say what can't be read, and nothing of a guest stays green", async () => {
+  const own = await startHub({});
+  const { page, complaints, close } = await openPage("#/guest/100", { from: own });
+  await page.locator("proven-guest-care").getByText("answers", { exact: true }).waitFor();
+  const items = <T>(path: string) => page.evaluate(async (of): Promise<T[]> => (await (await fetch(of)).json()).items, path);
+  const [nodes, guests, storages] = await Promise.all([
+    items<NodeView>("/api/v1/nodes"),
+    items<GuestView>("/api/v1/guests"),
+    items<StorageView>("/api/v1/storages"),
+  ]);
+  const problem = "/run/pve/metrics: section qemu is older than 30 s, does pvestatd hang?";
+  const hung = (node: NodeView) => ({ ...node, agent: { ...node.agent, sources: [{ source: "pve-metrics", problem }] } });
+  const unknown = <T extends object>(all: readonly T[]) => all.map((one) => ({ ...one, state: "unknown" as const }));
+  await own.send("nodes", nodes.map(hung));
+  await own.send("guests", unknown(guests));
+  await own.send("storages", unknown(storages));
+  await page.getByText("Nothing is known of this guest now: Proxmox VE on pve2 says nothing of it.").waitFor();
+  await page.getByText(`pve2: pve-metrics can't be read: ${problem}`).waitFor();
+  await page.locator("proven-guest-care").getByText("answered when it was last asked").waitFor();
+  assert.equal(await page.locator("proven-guest-care").getByText("answers", { exact: true }).count(), 0);
+  await page.evaluate(() => location.assign("#/storage/nfs1"));
+  await page.getByText("Nothing is known of this storage now: no node says how it is.").waitFor();
+  await page.getByText(`pve2: pve-metrics can't be read: ${problem}`).waitFor();
   assert.deepEqual(complaints, []);
   await close();
 });

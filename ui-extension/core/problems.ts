@@ -87,6 +87,9 @@ function judgedProblems(picture: Picture, alerts: readonly AlertView[], now: num
 /** What rules read of a node and its agent (`node_state`, `agent_state`) where nobody sees into the node. */
 const outOfSight = ["offline", "unknown", "away", "silent"] as const;
 
+/** What rules read of a node (`guest_sight`) whose agent goes on while its pvestatd does not. */
+const noGuestSeen = "none";
+
 const alertsOf = ({ cluster }: { cluster: string }, entity: string, words: readonly string[]) =>
   words.map((word) => `${cluster} ${entity} ${word}`);
 
@@ -189,7 +192,7 @@ function guestProblems({ guests, nodes }: Picture, now: number, t: Translate): P
         : t("{n} guests on {node} are unknown", { n: group.length, node: first.node });
     const detail = heard === undefined ? t("never heard") : t("last heard {age} ago", { age: formatAge(now - heard) });
     const about = group.length === 1 ? first : { entity: `node/${first.node}`, cluster: first.cluster };
-    const saidBy = alertsOf(first, `node/${first.node}`, outOfSight);
+    const saidBy = alertsOf(first, `node/${first.node}`, [...outOfSight, noGuestSeen]);
     return [{ ...problem("unknown", `${first.node} guests`, text, detail, about, heard ?? null), saidBy }];
   });
   const halted = guests
@@ -202,6 +205,16 @@ function guestProblems({ guests, nodes }: Picture, now: number, t: Translate): P
       };
     });
   return [...halted, ...silent];
+}
+
+/** Why agents that go on can't read what Proxmox VE knows of guests and storages: pvestatd hangs, mostly. `node`: null: any of the cluster. */
+export function statusProblems(nodes: readonly NodeView[], cluster: string, node: string | null, t: Translate): string[] {
+  return nodes
+    .filter((one) => one.cluster === cluster && (node === null || one.node === node))
+    .filter(({ state, agent }) => state === "online" && agent.state === "connected")
+    .flatMap((one) => one.agent.sources.map(({ source, problem }) => ({ node: one.node, source, problem })))
+    .filter(({ source, problem }) => source === "pve-metrics" && problem !== null)
+    .map(({ node, source, problem }) => `${t("{node}: {source} can't be read", { node, source })}: ${problem}`);
 }
 
 /** `105 web01`, as PVE's tree names it. */

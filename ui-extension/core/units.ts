@@ -48,10 +48,10 @@ function largest(scales: readonly Scale[], size: number): Scale {
   return size === 0 ? (scales.find((scale) => scale.divisor === 1) ?? fits) : fits;
 }
 
-/** Three figures at most: `1.23`, `41.5`, `128`. */
+/** Three figures at most: `1.23`, `41.5`, `128`. A limit may lie a hair below its whole number, as what is counted reaches it by fractions. */
 export function formatNumber(value: number): string {
   const size = Math.abs(value);
-  const digits = size >= 99.95 || Number.isInteger(value) ? 0 : size >= 9.995 ? 1 : 2;
+  const digits = size >= 99.95 || Math.abs(value - Math.round(value)) < 1e-6 ? 0 : size >= 9.995 ? 1 : 2;
   return value.toFixed(digits);
 }
 

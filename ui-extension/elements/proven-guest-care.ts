@@ -66,7 +66,7 @@ export class ProvenGuestCare extends AskedElement<EntityView | undefined> {
     const count = snapshots === null ? undefined : snapshots.length + snapshotsLeftOut;
     return html`
       ${factList([
-        ...(type === "qemu" ? [{ name: t("Agent in the guest"), value: agentText(guest.agent) }] : []),
+        ...(type === "qemu" ? [{ name: t("Agent in the guest"), value: this.#agent(guest.agent) }] : []),
         {
           name: t("Its volumes are on"),
           value: storages.length === 0 ? null : storages.map((storage, index) => html`${index > 0 ? ", " : ""}${place(storage)}`),
@@ -80,6 +80,12 @@ export class ProvenGuestCare extends AskedElement<EntityView | undefined> {
       ])}
       ${snapshots === null || snapshots.length === 0 ? nothing : html`<ol aria-label=${t("Snapshots")}>${snapshots.map((one) => this.#snapshot(one))}</ol>`}
     `;
+  }
+
+  /** Nothing is green of a guest that nobody sees now. */
+  #agent(agent: NonNullable<EntityView["guest"]>["agent"]) {
+    const seen = this.panel.store.picture.value.guests.find((one) => one.entity === this.entity && one.cluster === this.cluster);
+    return agent === "answers" && seen?.state !== "running" ? t("answered when it was last asked") : agentText(agent);
   }
 
   /** By which jobs, since when, and what they leave out. */

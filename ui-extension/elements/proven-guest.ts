@@ -5,6 +5,7 @@ import { formatMoment } from "../core/age.ts";
 import type { ChartSpec } from "../core/charts.ts";
 import { guestCharts } from "../core/guest-charts.ts";
 import { lastHeardAt, memorySourceText } from "../core/guests.ts";
+import { statusProblems } from "../core/problems.ts";
 import { t, timeZone, tn } from "../i18n.ts";
 import { guestState } from "./figures.ts";
 import { icon } from "./icon.ts";
@@ -67,19 +68,21 @@ export class ProvenGuest extends EntityPage {
   #whyUnknown({ cluster, node }: GuestView): string {
     const home = this.panel.store.picture.value.nodes.find((one) => one.cluster === cluster && one.node === node);
     if (home?.state === "offline") return t("Nothing is known of this guest now: node {node} is offline.", { node });
-    return home?.state === "online" && home.agent.state !== "connected"
-      ? t("Nothing is known of this guest now: no agent tells of {node}.", { node })
-      : t("Nothing is known of this guest now: node {node} is silent.", { node });
+    if (home?.state !== "online") return t("Nothing is known of this guest now: node {node} is silent.", { node });
+    return home.agent.state === "connected"
+      ? t("Nothing is known of this guest now: Proxmox VE on {node} says nothing of it.", { node })
+      : t("Nothing is known of this guest now: no agent tells of {node}.", { node });
   }
 
   #notices(guest: GuestView, now: number) {
     const heard = lastHeardAt(guest);
+    const { nodes } = this.panel.store.picture.value;
     const since =
       heard === undefined
         ? t("It was never heard of.")
         : t("Last heard of at {time}.", { time: formatMoment(heard, now, timeZone) });
     return html`
-      ${guest.state === "unknown" ? notice("grey", [this.#whyUnknown(guest), since]) : nothing}
+      ${guest.state === "unknown" ? notice("grey", [this.#whyUnknown(guest), ...statusProblems(nodes, guest.cluster, guest.node, t), since]) : nothing}
       ${lockNotice(guest.lock)}
       ${guest.state === "stopped" && !guest.template ? notice("grey", [t("This guest is stopped; the charts show what was.")]) : nothing}
     `;

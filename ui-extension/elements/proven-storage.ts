@@ -1,7 +1,7 @@
 import { html, nothing, type PropertyValues } from "lit";
 import type { StorageView } from "#protocol/api.ts";
 import type { ChartSpec } from "../core/charts.ts";
-import { storageFull, storageLabel } from "../core/problems.ts";
+import { statusProblems, storageFull, storageLabel } from "../core/problems.ts";
 import { storageCharts } from "../core/storage-charts.ts";
 import { t } from "../i18n.ts";
 import { storageState } from "./figures.ts";
@@ -28,10 +28,11 @@ export class ProvenStorage extends EntityPage {
     const { panel } = this;
     const storage = this.find(panel.store.picture.value.storages);
     if (storage === undefined) return this.missing();
+    const { nodes } = panel.store.picture.value;
     return html`
       <div class="title"><h1>${icon("storage")} ${storageLabel(storage)}</h1>${storageState(storage)}<span class="dim">${storage.type}</span></div>
       ${storage.state === "inactive" ? notice("warn", [t("No node that should have this storage has it active. Check its server and network.")]) : nothing}
-      ${storage.state === "unknown" ? notice("grey", [t("No node that reads this storage has spoken lately.")]) : nothing}
+      ${storage.state === "unknown" ? notice("grey", [t("Nothing is known of this storage now: no node says how it is."), ...statusProblems(nodes, storage.cluster, storage.node, t)]) : nothing}
       <proven-entity-alerts .panel=${panel} .entity=${storage.entity} .cluster=${storage.cluster}></proven-entity-alerts>
       <div class="tiles">
         <proven-tile .panel=${panel} .label=${t("Used")} .reading=${storage.used} .total=${storage.total} .unit=${"bytes"} .levels=${storageFull}></proven-tile>

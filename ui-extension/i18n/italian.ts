@@ -65,7 +65,8 @@ export const italian: Readonly<Record<string, string>> = {
   "No agents yet": "Ancora nessun agente",
   "No guest matches this filter.": "Nessun guest corrisponde al filtro.",
   "No guests here.": "Nessun guest qui.",
-  "No node that reads this storage has spoken lately.": "Nessun nodo che legge questo storage si è fatto sentire di recente.",
+  "Nothing is known of this storage now: no node says how it is.":
+    "Di questo storage ora non si sa nulla: nessun nodo dice come sta.",
   "No node that should have this storage has it active. Check its server and network.":
     "Nessun nodo che dovrebbe avere questo storage lo ha attivo. Controlla il suo server e la rete.",
   "No nodes yet.": "Ancora nessun nodo.",
@@ -82,6 +83,9 @@ export const italian: Readonly<Record<string, string>> = {
   "Nothing is known of this guest now: no agent tells of {node}.":
     "Di questo guest ora non si sa nulla: nessun agente riferisce di {node}.",
   "Nothing is known of this guest now: node {node} is offline.": "Di questo guest ora non si sa nulla: il nodo {node} è offline.",
+  "Nothing is known of this guest now: Proxmox VE on {node} says nothing of it.":
+    "Di questo guest ora non si sa nulla: Proxmox VE su {node} non ne dice niente.",
+  "answered when it was last asked": "rispondeva l'ultima volta che è stato chiesto",
   "Nothing is known of this guest now: node {node} is silent.": "Di questo guest ora non si sa nulla: il nodo {node} tace.",
   "Nothing is known yet: no node reports": "Non si sa ancora nulla: nessun nodo riferisce",
   "Nothing of this name is known here: it was removed, or you may not see it.":

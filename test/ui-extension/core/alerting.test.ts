@@ -212,8 +212,10 @@ test("figures are written in the unit of what is measured", () => {
       formatFigure(2 ** 30, "bytes/h"),
       formatFigure(3, "count"),
       formatFigure(5, null),
+      formatFigure(1 - 1e-9, "count"),
+      formatFigure(0.996, null),
     ],
-    ["91 %", "1 d 3 h", "1 GiB/h", "3", "5"],
+    ["91 %", "1 d 3 h", "1 GiB/h", "3", "5", "1", "1.00"],
   );
 });
 

@@ -6,6 +6,7 @@ import { findProblems, type Picture } from "../../../ui-extension/core/problems.
 import { ratioReading, shownReading } from "../../../ui-extension/core/reading.ts";
 import { inEnglish } from "../../../ui-extension/core/text.ts";
 import { totalsOf, verdictOf } from "../../../ui-extension/core/verdict.ts";
+import { fakeAlerts } from "../../support/fake-alerts.ts";
 import { fakeCluster } from "../../support/fake-cluster.ts";
 
 const now = Date.UTC(2026, 10, 23, 3);
@@ -39,6 +40,18 @@ test("nodes of one name in two clusters are two problems, which a list can tell 
   const keys = findProblems(both, now, inEnglish).map(({ key }) => key);
   assert.equal(keys.length, 2);
   assert.equal(new Set(keys).size, 2);
+});
+
+test("guests that nobody sees as their node's pvestatd hangs are told by the alert alone, once it fires", () => {
+  const { nodes, guests, ...rest } = picture({ silent: 0, trouble: false });
+  const unseen = guests.map((guest) => ({ ...guest, state: guest.node === "pve1" ? ("unknown" as const) : guest.state }));
+  const told = (alerts: Picture["alerts"]) =>
+    findProblems({ ...rest, nodes, guests: unseen, alerts }, now, inEnglish).map(({ text }) => text);
+  const [alert] = fakeAlerts(now);
+  assert.ok(alert);
+  const about = { cluster: nodes[0]?.cluster ?? "", entity: "node/pve1", valueText: "none", text: "pve1: pvestatd hangs" };
+  assert.equal(told([]).length, 1);
+  assert.deepEqual(told([{ ...alert, ...about, state: "firing", suppressedBy: null, acknowledged: null }]), ["pve1: pvestatd hangs"]);
 });
 
 test("without any node nothing is called fine", () => {
