@@ -157,7 +157,7 @@ export function assembleHub(parts: HubParts) {
     live: series.live,
     clock,
     journal,
-    sendSpeakers: tellDuties,
+    sendSpeakers: (agent, speakers) => link.sendDuties(agent, fleet.dutiesOf(agent), speakers),
     sendDuties: (agent) => {
       tellDuties(agent);
       outlets.agents.refresh(agent);

@@ -236,13 +236,15 @@ export class Fleet {
       .sort(byText);
   }
 
-  /** Agents to be told who speaks: all, where these are others than before. */
-  stepSpeakers(id: ClusterId): AgentId[] {
+  /** Who speaks, and the agents to be told of it: all, where these are others than before. */
+  stepSpeakers(id: ClusterId): { speakers: readonly NodeName[]; listeners: AgentId[] } {
     const cluster = this.cluster(id);
-    const speakers = this.speakers(id).join(" ");
-    if (speakers === cluster.speakers) return [];
-    cluster.speakers = speakers;
-    return [...cluster.members.values()].filter(({ connected }) => connected).map(({ agent }) => agent);
+    const speakers = this.speakers(id);
+    const text = speakers.join(" ");
+    if (text === cluster.speakers) return { speakers, listeners: [] };
+    cluster.speakers = text;
+    const connected = [...cluster.members.values()].filter((member) => member.connected);
+    return { speakers, listeners: connected.map(({ agent }) => agent) };
   }
 
   dutiesOf({ cluster, node }: AgentId): Duty[] {

@@ -25,7 +25,7 @@ export type WatchPorts = {
   /** Tells an agent which duties it has now. */
   sendDuties(agent: AgentId): void;
   /** Tells an agent whose agents are there now. */
-  sendSpeakers(agent: AgentId): void;
+  sendSpeakers(agent: AgentId, speakers: readonly NodeName[]): void;
   /** What tests of its backups have proven. */
   proofOf?: Sight["proofOf"];
   /** Ends the session of an agent that was revoked. */
@@ -151,9 +151,12 @@ export class WatchLoop {
     fleet.stepVanished();
     for (const cluster of fleet.clusterIds()) {
       const moved = fleet.stepDuties(cluster);
-      const others = fleet.stepSpeakers(cluster).filter(({ node }) => !moved.some((one) => one.node === node));
       for (const agent of moved) this.ports.sendDuties(agent);
-      for (const agent of others) this.ports.sendSpeakers(agent);
+      const { speakers, listeners } = fleet.stepSpeakers(cluster);
+      for (const agent of listeners.filter(({ node }) => !moved.some((one) => one.node === node))) {
+        this.ports.sendSpeakers(agent, speakers);
+        yield;
+      }
     }
     const changed = new Set(fleet.takeChanged());
     const batch: Lists = { nodes: [], guests: [], storages: [], gone: [], tasks: this.tasks.splice(0) };
