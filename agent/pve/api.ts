@@ -147,6 +147,9 @@ export function collectBody(incoming: IncomingMessage): Promise<string> {
   });
 }
 
+/** In a row: then PVE means it. */
+const refusalsMax = 5;
+
 async function awaitTask(
   get: PveApi["get"],
   clock: Clock,
@@ -157,11 +160,12 @@ async function awaitTask(
   if (task === undefined) return noAnswer("not a UPID");
   const path = `/nodes/${task.node}/tasks/${encodeURIComponent(upid)}/status`;
   const deadlineMs = clock.monotonicMs() + timeoutMs;
+  let refusals = 0;
   for (let waitMs = 200; ; waitMs = Math.min(2000, waitMs * 1.5)) {
     const result = await get(path);
-    // While the daemon restarts there is no answer; the task goes on, and so does the wait.
-    const passing = !result.ok && result.error.status === 0;
-    if (!result.ok && !passing) return result;
+    // While the daemon restarts there is no answer, and a ticket from before the clock was set is refused; the task goes on, and so does the wait.
+    if (result.ok) refusals = 0;
+    else if (result.error.status !== 0 && ++refusals === refusalsMax) return result;
     const state = result.ok ? parseTaskStatus(result.data) : undefined;
     if (result.ok && state === undefined) return noAnswer("the task's status was not understood");
     if (state?.running === false) return { ok: true, data: state.exitStatus };

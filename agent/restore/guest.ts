@@ -131,7 +131,7 @@ export class TestGuest {
   private async awaited(upid: string, task: { timeoutMs: number; signal?: AbortSignal }): Promise<Done> {
     const ended = await this.ports.api.awaitTask(upid, task);
     const log = await this.view.taskLog(upid);
-    if (!ended.ok) return { ok: false, problem: tellError(ended.error), upid, log };
+    if (!ended.ok) return { ok: false, problem: tellError(ended.error), cause: unansweredCause, upid, log };
     const status = String(ended.data);
     if (commandEnded(status)) return { ok: true, data: status, upid, log };
     const cause = startCause(status, log);

@@ -16,6 +16,15 @@ const noRoom: Cause = [
   "the storage for the disks ran full",
 ];
 
+/** What QEMU could not write to a disk of the copy, for another reason. */
+const notWritten: Cause = [/blk_pwrite to .*failed \(-\d+\)/, "the storage for the disks could not be written"];
+
+/** A storage that took no disk. The first two recorded; the words of the others stand in pve-storage's plugins and `PVE/Storage.pm`. */
+const storageFailed: Cause = [
+  /storage '[^']*' (does not exist|is not (online|activated|available on node)|is disabled)|Content type '[^']*' is not available on storage|unable to (activate storage|create image)|mount error|(lvcreate '[^']*'|rbd|rbd create '[^']*'|zfs) error|'mkfs\.[^']*' failed|cfs-lock '[^']*' error|can't lock file '/,
+  "the node's storage did not do what it was asked",
+];
+
 /** Words of Rust's standard library, in which proxmox-backup-client is written; not recorded. A pipe between programs breaks for other reasons. */
 const serverLost: Cause = [
   /error trying to connect|connection error: |Connection re(fused|set by peer) \(os error|(Connection|operation) timed out|No route to host \(os error/,
@@ -42,6 +51,8 @@ const starting: readonly Cause[] = [
   [/MAX \d+ vcpus allowed per VM on this node/, "this node has fewer processors than the machine"],
   [/is too old to run machine type|unsupported machine type/, "this node's QEMU is older than the machine"],
   [/no DRM render node detected|missing libraries for '/, "this node has no graphics as the machine's display asks for"],
+  [/^start failed: .*got timeout$/, "this node was too busy to start it"],
+  [/bridge '[^']*' does not exist/, "its sandbox was gone"],
   [/cannot set up guest memory|Cannot allocate memory/, "this node had no memory for it"],
   ...somebodyElse,
 ];
@@ -52,7 +63,9 @@ function causeIn(causes: readonly Cause[], texts: readonly string[]): string | u
 
 /** Of a restore's task: its end status and its log's last lines. Undefined: as far as anybody can say it is the backup's failure. */
 export function restoreCause(status: string, log: readonly string[]): string | undefined {
-  return causeIn([endedFromOutside, noQuorum], [status]) ?? causeIn([noRoom, serverLost], [status, ...log]);
+  // In the log the same words may be about what is removed after an archive was found bad.
+  const atOnce = causeIn([endedFromOutside, noQuorum, storageFailed], [status]);
+  return atOnce ?? causeIn([noRoom, notWritten, serverLost], [status, ...log]);
 }
 
 /** Of the start of a whole copy. */

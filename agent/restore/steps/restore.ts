@@ -66,7 +66,8 @@ export async function restore(run: TestRun, isolation: Isolation, plan: Isolatio
     const now = await view.guests();
     if (now.ok && now.value.some((guest) => guest.vmid === vmid))
       return { failed: `The number ${vmid} was taken meanwhile: ${tellError(answer.error)}`, outcome: "refused" };
-    return notRestored(run, `PVE refused the restore: ${tellError(answer.error)}`, {});
+    // It has read nothing of the archive yet: its own limits, rights and storages speak here.
+    return { ...(await notRestored(run, `PVE refused the restore: ${tellError(answer.error)}`, {})), outcome: "refused" };
   }
   const upid = answer.ok && typeof answer.data === "string" ? answer.data : await findLostTask(run);
   if (upid === undefined) return { failed: "PVE did not answer the restore, and no task of it appeared", outcome: "refused" };
@@ -107,7 +108,7 @@ async function awaitRestore(run: TestRun, upid: string): Promise<StepResult<unde
   over.abort();
   if (!ended.ok) await stopTask(ports, upid);
   const log = await view.taskLog(upid, 100);
-  if (!ended.ok) return { failed: `The restore was ended: ${tellError(ended.error)}`, upid, log };
+  if (!ended.ok) return { failed: `The restore was ended: ${tellError(ended.error)}`, outcome: "refused", upid, log };
   const status = String(ended.data);
   if (commandEnded(status)) return { value: undefined, upid, log };
   const cause = restoreCause(status, log);
@@ -121,9 +122,11 @@ async function awaitRestore(run: TestRun, upid: string): Promise<StepResult<unde
 }
 
 /** A backup that was pruned while it was waited for or read is gone, not bad. */
-async function notRestored(run: TestRun, failed: string, notes: { upid?: string; log?: string[] }): Promise<StepResult<never>> {
+async function notRestored(run: TestRun, failed: string, notes: { upid?: string; log?: string[] }) {
   const gone = await backupGone(run);
-  return gone === undefined ? { failed, ...notes } : { failed: `${gone} any more (${failed})`, outcome: "refused", ...notes };
+  return gone === undefined
+    ? { failed, ...notes }
+    : { failed: `${gone} any more (${failed})`, outcome: "refused" as const, ...notes };
 }
 
 /** Tells how far the restore is whenever its task says something of it, until it is over. */

@@ -145,14 +145,9 @@ test("nobody listens, and a missing key, are said in words", async (context) => 
   assert.deepEqual(result.ok ? undefined : result.error.reason, "/etc/pve/priv/authkey.key: not a private key");
 });
 
-test("awaiting a task asks until it has stopped and gives PVE's own words", async (context) => {
-  let polls = 0;
-  const { api, seen, clock } = await startDaemon(context, ({ url }, response) => {
-    if (url.includes("/tasks/")) polls++;
-    const state = polls < 3 ? { status: "running" } : { status: "stopped", exitstatus: "WARNINGS: 1" };
-    response.end(JSON.stringify({ data: state }));
-  });
-  const upid = "UPID:pve1:00000CE3:0007E769:6B03A705:vzdump:101:root@pam:";
+const upid = "UPID:pve1:00000CE3:0007E769:6B03A705:vzdump:101:root@pam:";
+
+async function awaited({ api, clock }: Pick<Awaited<ReturnType<typeof startDaemon>>, "api" | "clock">) {
   await api.get("/version"); // reads the key on another thread, which no turn of this one waits for
   const end = api.awaitTask(upid, { timeoutMs: 60_000 });
   let ended = false;
@@ -163,7 +158,31 @@ test("awaiting a task asks until it has stopped and gives PVE's own words", asyn
     await settle();
     await clock.advance(10);
   }
-  assert.deepEqual(await end, { ok: true, data: "WARNINGS: 1" });
+  return end;
+}
+
+test("awaiting a task asks until it has stopped and gives PVE's own words", async (context) => {
+  let polls = 0;
+  const { api, seen, clock } = await startDaemon(context, ({ url }, response) => {
+    if (url.includes("/tasks/")) polls++;
+    const state = polls < 3 ? { status: "running" } : { status: "stopped", exitstatus: "WARNINGS: 1" };
+    response.end(JSON.stringify({ data: state }));
+  });
+  assert.deepEqual(await awaited({ api, clock }), { ok: true, data: "WARNINGS: 1" });
   assert.equal(seen[1]?.url, `/api2/json/nodes/pve1/tasks/${encodeURIComponent(upid)}/status`);
   assert.equal(polls, 3);
+});
+
+test("a refusal that passes, as after the clock was set, ends no wait for a task; one that stays does", async (context) => {
+  let polls = 0;
+  const { api, clock } = await startDaemon(context, ({ url }, response) => {
+    const isRefused = url.includes("/tasks/") && (polls++ < 4 || polls > 5);
+    response.statusCode = isRefused ? 401 : 200;
+    response.end(JSON.stringify({ data: { status: "stopped", exitstatus: "OK" } }));
+  });
+  assert.deepEqual(await awaited({ api, clock }), { ok: true, data: "OK" });
+  assert.equal(polls, 5);
+  const refused = await awaited({ api, clock });
+  assert.equal(refused.ok ? undefined : refused.error.status, 401);
+  assert.equal(polls, 10);
 });

@@ -21,6 +21,31 @@ const restores: [name: string, status: string, log: string[], cause: string | un
     "the storage for the disks ran full",
   ],
   [
+    "the storage for the disks was gone",
+    "command 'set -o pipefail && vma extract' failed: storage 'nosuch' does not exist",
+    [],
+    "the node's storage did not do what it was asked",
+  ],
+  [
+    "the storage takes no disks",
+    "command 'vma extract' failed: Content type 'images' is not available on storage 'x'",
+    [],
+    "the node's storage did not do what it was asked",
+  ],
+  [
+    "a disk of the node's broke while it was written",
+    `${vma}: exit code 133`,
+    ["vma: restore failed - blk_pwrite to  failed (-5)"],
+    "the storage for the disks could not be written",
+  ],
+  [
+    "the archive was damaged and ZFS kept a disk of the copy",
+    `${vma}: exit code 133`,
+    ["zfs error: cannot destroy 'tank/vm-990000-disk-0': dataset is busy"],
+    undefined,
+  ],
+  ["the header was bad", "got timeout reading VMA header - corrupted?", [], undefined],
+  [
     "zstd found a wrong checksum",
     `${vma}: exit code 133`,
     ["x: Decoding error (36) : Restored data doesn't match checksum"],
@@ -47,8 +72,25 @@ test("a copy that this node can't start is no bad backup; one that QEMU or LXC g
   assert.equal(startCause("start failed: QEMU exited with code 1", ["kvm: -drive file=x: Could not open image"]), undefined);
 });
 
+test("what pve-storage says of a storage that made no volume speaks against the node, by its source", () => {
+  for (const status of [
+    "unable to restore CT 990000 - lvcreate 'pve/vm-990000-disk-0' error:   Volume group \"pve\" has insufficient free space",
+    "unable to restore CT 990000 - zfs error: cannot create 'tank/subvol-990000-disk-0': out of space",
+    "unable to restore CT 990000 - unable to create image: got lock timeout - aborting command",
+    "unable to restore CT 990000 - rbd create 'vm-990000-disk-0' error: rbd: couldn't connect to the cluster!",
+    "unable to restore CT 990000 - storage 'nfs1' is not online",
+    "unable to restore CT 990000 - cfs-lock 'storage-nfs1' error: got lock request timeout",
+    "unable to restore CT 990000 - command 'mkfs.ext4 -O mmp /dev/pve/vm-990000-disk-0' failed: exit code 1",
+  ])
+    assert.equal(restoreCause(status, []), "the node's storage did not do what it was asked", status);
+  const slow = "start failed: command '/usr/bin/kvm -id 990000' failed: got timeout";
+  assert.equal(startCause(slow, []), "this node was too busy to start it");
+});
+
 test("a change that PVE's lock or a lost quorum kept away is no bad backup", () => {
   assert.equal(changeCause("can't lock file '/var/lock/qemu-server/lock-990000.conf' - got timeout"), "PVE held its lock");
+  assert.equal(changeCause("CT is locked (backup)"), "somebody else had locked it");
+  assert.equal(changeCause("VM 990000 already running"), "somebody else had started it");
   assert.equal(changeCause("cluster not ready - no quorum?"), "the cluster lost its quorum");
   assert.equal(changeCause("can't remove drive 'ide0' - protection mode enabled"), undefined);
 });

@@ -1,6 +1,18 @@
 import { ctConfig, vmConfig } from "../../../support/restore-node.ts";
 import { damaged, inject, later, restore, type Scenario, testVmid, unread } from "../../../support/restore-scenarios.ts";
 
+/** What a storage says of itself once the copy is on it. */
+const fullAfterRestore: Scenario["ports"] = ({ lab, ports }) => ({
+  api: {
+    ...ports.api,
+    get: async (path, ...rest) => {
+      const answer = await ports.api.get(path, ...rest);
+      const isFull = /^\/nodes\/pve1\/storage\/local-lvm\/status$/.test(path) && lab.restores.copies.find(testVmid) !== undefined;
+      return isFull && answer.ok ? { ok: true, data: { ...Object(answer.data), avail: 0 } } : answer;
+    },
+  },
+});
+
 export const restoreFaults: Scenario[] = [
   {
     name: "a damaged archive is found before anything is restored",
@@ -125,6 +137,25 @@ export const restoreFaults: Scenario[] = [
     level: "bytes",
     reason: /^It could not be started: startup for container/,
     steps: { restore: "passed", start: "failed", destroy: "passed" },
+  },
+  {
+    name: "a storage that ran full under a container and still is: nobody trusts the copy that PVE called OK",
+    type: "lxc",
+    before: inject({ kind: restore, fault: "storage-full", at: 0.5 }),
+    ports: fullAfterRestore,
+    outcome: "refused",
+    level: "bytes",
+    reason: /^The storage local-lvm has only 0.0 GiB left: the copy may be cut short though PVE said OK$/,
+    steps: { restore: "passed", compare: "failed", start: undefined, destroy: "passed" },
+  },
+  {
+    name: "a pool for test guests that is not there",
+    type: "lxc",
+    limits: { pool: "nosuch" },
+    outcome: "refused",
+    level: "bytes",
+    reason: /^PVE refused the restore: Permission check failed \(pool 'nosuch' does not exist\)$/,
+    steps: { restore: "failed", destroy: undefined },
   },
   {
     name: "a storage without room for the disks",
