@@ -79,10 +79,23 @@ function replaceCopy(stateDir: string, key: string): string {
 
 function replaceFile(path: string, text: string, mode: number): string {
   if (existsSync(path) && readFileSync(path, "utf8") === text) return `${path}: unchanged`;
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(`${path}.new`, text, { mode });
-  renameSync(`${path}.new`, path);
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(`${path}.new`, text, { mode });
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    throw readOnlyProblem(path, error) ?? error;
+  }
   return `${path}: written`;
+}
+
+/** pmxcfs refuses root, too, while the cluster has no quorum. Undefined: it is something else. */
+function readOnlyProblem(path: string, error: unknown): Error | undefined {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (!["EACCES", "EPERM", "EROFS"].includes(code)) return undefined;
+  return new Error(
+    `${path} can't be written (${code}): without quorum /etc/pve is read-only (pvecm status), and only root may write there`,
+  );
 }
 
 /** `hub.json`, as far as it can be followed. */

@@ -67,6 +67,16 @@ test("a package's upgrade moves no agent: an address that was given stays, and s
   assert.equal(keptUrl(readTold(pmxcfs), own), own.url, "what can't be read sends nobody anywhere");
 });
 
+test("where nothing can be written, as in /etc/pve without quorum, setup says what to look at and leaves no key of its own", (t) => {
+  const { stateDir } = folders(t);
+  const told = { url: "wss://pve1:8420/agent", fingerprint: "AA" };
+  assert.throws(
+    () => setup({ pmxcfs: "/sys/kernel", stateDir, ...told }), // takes no file, not even root's
+    /^Error: \/sys\/kernel\/priv\/proven\/join\.key can't be written \(E\w+\): without quorum \/etc\/pve is read-only \(pvecm status\)/,
+  );
+  assert.equal(existsSync(join(stateDir, "join.key")), false);
+});
+
 test("a certificate that follows is prepared beside the present one, and the cluster's agents are told of both", async (t) => {
   const { pmxcfs, stateDir, config } = folders(t);
   const { fingerprint } = await loadCertificate(stateDir, now);
