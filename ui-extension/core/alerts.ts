@@ -20,7 +20,7 @@ export function isOpen({ state, acknowledged, suppressedBy, severity }: AlertVie
   return state === "firing" && severity !== "info" && acknowledged === null && suppressedBy === null;
 }
 
-/** Alerts by cause: what follows from another one stands below it. Open ones first, then the worst, then the newest. */
+/** Alerts by cause: what follows from another one stands below it. Open ones first, then the worst, then what takes most guests along, then the newest. */
 export function groupCauses(alerts: readonly AlertView[]): Cause[] {
   const known = new Map(alerts.map((alert) => [alert.id, alert]));
   const causeOf = (alert: AlertView): AlertView => {
@@ -53,6 +53,7 @@ export function compareAlerts(a: AlertView, b: AlertView): number {
     Number(a.state === "pending") - Number(b.state === "pending") ||
     Number(isOpen(b)) - Number(isOpen(a)) ||
     rank[a.severity] - rank[b.severity] ||
+    b.affected.length - a.affected.length ||
     sinceOf(b) - sinceOf(a) ||
     byText(a.id, b.id)
   );

@@ -45,6 +45,15 @@ test("alerts stand by their cause, what needs somebody first and what is pending
   );
 });
 
+test("of two critical alerts the one that takes guests along comes first, though the other is newer", () => {
+  const down = alertOf({ rule: "node-down", severity: "critical", affected: ["web01 (VM 100)"], firedAt: now - 60_000 });
+  const degraded = alertOf({ rule: "zpool-health", severity: "critical", affected: [], firedAt: now });
+  assert.deepEqual(
+    groupCauses([degraded, down]).map(({ alert }) => alert.rule),
+    ["node-down", "zpool-health"],
+  );
+});
+
 test("alerts that inhibit each other in a circle are all still shown", () => {
   const by = (id: string) => ({ by: "inhibited" as const, id, until: null, text: "" });
   const [a, b] = [alertOf({ rule: "a" }), alertOf({ rule: "b" })];
