@@ -35,7 +35,7 @@ export type Check = {
   alive: boolean;
 };
 
-/** A check's alert changed its state. `reason`: `breach`, `held`, `cleared`, `over-before-hold`, `gone`, `rule-changed`, `untold`. */
+/** A check's alert changed its state. `reason`: as `reasonOf` of reading.ts says, or why it ended: `gone`, `rule-changed`, `untold`. */
 export type Change = { check: Check; before: Alert; reason: string };
 
 /** A stored sample. */
