@@ -11,7 +11,7 @@ import { apiPorts } from "./api-ports.ts";
 import { AuditWatch } from "./audit-watch.ts";
 import { Certificates } from "./certificates.ts";
 import { readJoinKey } from "./cli/setup.ts";
-import type { HubConfig } from "./config.ts";
+import { type HubConfig, section } from "./config.ts";
 import { DueTimes, JobMemory } from "./core/backup-due.ts";
 import { type BackupKnowledge, protectionsOf } from "./core/protection.ts";
 import type { LiveTable, RecordSink, SeriesRanker, SeriesReader } from "./core/series.ts";
@@ -37,6 +37,7 @@ import { knownCluster } from "./succession.ts";
 import { TaskBook } from "./task-book.ts";
 import type { HubCertificate } from "./tls.ts";
 import { Troubles } from "./troubles.ts";
+import { openProxy } from "./tunnel.ts";
 import { WatchLoop, type WatchPorts } from "./watch-loop.ts";
 
 /** The open series store, as hub/store/series.ts gives it. */
@@ -93,6 +94,8 @@ export function assembleHub(parts: HubParts) {
     send: (agent, type, body) => link.sendLogin(agent, type, body),
     known: (named) => knownCluster(state, named),
   });
+  const { proxy: proxyConfig } = config;
+  const proxy = proxyConfig && section("proxy", () => openProxy(proxyConfig));
   seedReports(state, machineTimezone);
   const taskMemory = rememberTasks(state.history, clock.now());
   const backups: BackupKnowledge = {
@@ -177,7 +180,7 @@ export function assembleHub(parts: HubParts) {
     tell: (agent, body) => link.sendTell(agent, body),
   });
   const delivery = openDelivery({
-    ...{ config, state, clock, log, journal, outlet: nodes },
+    ...{ config, state, clock, log, journal, proxy, outlet: nodes },
     sightOf: (user) => askSight(fleet.pictures(), (agent) => loginAsks.ask(agent, "login.sight", { user })),
   });
   const alerting: Alerting = new Alerting({
@@ -229,6 +232,7 @@ export function assembleHub(parts: HubParts) {
     live,
     pictures,
     hubRows: () => hubMetricRows(ports),
+    proxy,
     proofs: restore,
   });
   const httpPorts: HttpPorts = { ...ports, ...exchange };

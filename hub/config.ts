@@ -3,10 +3,12 @@ import { fileURLToPath } from "node:url";
 import { parse, TomlError } from "smol-toml";
 import * as z from "zod";
 import { nearestName } from "#protocol/nearest-name.ts";
+import { errorMessage } from "./core/error.ts";
 import { heartbeatConfig } from "./heartbeat.ts";
 import { mqttConfig } from "./mqtt/config.ts";
 import { remoteReadConfig } from "./senders/remote-read.ts";
 import { remoteWriteConfig } from "./senders/remote-write/config.ts";
+import { proxyConfig } from "./tunnel.ts";
 
 /** `/etc/proven/hub.toml`. An unknown key is an error: a setting that is silently ignored is worse than none. */
 export const configSchema = z.strictObject({
@@ -34,6 +36,7 @@ export const configSchema = z.strictObject({
   remote_read: remoteReadConfig.optional(),
   mqtt: mqttConfig.optional(),
   heartbeat: heartbeatConfig.optional(),
+  proxy: proxyConfig.optional(),
 });
 
 export type HubConfig = Readonly<z.infer<typeof configSchema>>;
@@ -60,6 +63,15 @@ export function parseConfig(text: string, source = "hub.toml"): HubConfig {
   );
 }
 
+/** What `open` makes of a section whose files may be missing. @throws ConfigError that names the section */
+export function section<T>(name: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    throw new ConfigError(`${name}: ${errorMessage(error)}`, { cause: error });
+  }
+}
+
 const knownKeys: Record<string, string[]> = {
   "": Object.keys(configSchema.shape),
   join: ["pmxcfs"],
@@ -68,6 +80,7 @@ const knownKeys: Record<string, string[]> = {
   remote_read: Object.keys(remoteReadConfig.shape),
   mqtt: Object.keys(mqttConfig.shape),
   heartbeat: Object.keys(heartbeatConfig.shape),
+  proxy: Object.keys(proxyConfig.shape),
 };
 
 function describeIssue(issue: z.core.$ZodIssue): string[] {

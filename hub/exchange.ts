@@ -1,6 +1,5 @@
-import { ConfigError, type HubConfig } from "./config.ts";
+import { type HubConfig, section } from "./config.ts";
 import type { ClusterPicture } from "./core/cluster.ts";
-import { errorMessage } from "./core/error.ts";
 import type { LongRangeReader } from "./core/long-range.ts";
 import { clusterNames, type Row } from "./core/prometheus-series.ts";
 import type { LiveTable, SeriesReader } from "./core/series.ts";
@@ -8,6 +7,7 @@ import type { Clock, Log } from "./ports.ts";
 import { readSecret } from "./secret-text.ts";
 import { RemoteRead } from "./senders/remote-read.ts";
 import { RemoteWrite, type RemoteWritePorts } from "./senders/remote-write/remote-write.ts";
+import type { HttpProxy } from "./tunnel.ts";
 
 export type ExchangePorts = {
   config: HubConfig;
@@ -17,6 +17,8 @@ export type ExchangePorts = {
   live: LiveTable;
   pictures(): ClusterPicture[];
   hubRows(): Row[];
+  /** The way to servers outside; absent: there is no need of one. */
+  proxy?: HttpProxy | undefined;
   /** What tests of backups have proven; absent: the hub tests none. */
   proofs?: RemoteWritePorts["proofs"];
 };
@@ -31,13 +33,14 @@ export type Exchange = {
 
 /** @throws ConfigError a file that a section names can't be read. */
 export function openExchange(ports: ExchangePorts): Exchange {
-  const { config, clock, log, reader, live, pictures, hubRows, proofs } = ports;
+  const { config, clock, log, reader, live, pictures, hubRows, proofs, proxy } = ports;
   const { metrics, remote_write, remote_read } = config;
   const token = metrics.token_file;
   const scrapeToken = token === undefined ? undefined : section("metrics", () => readSecret(token));
   const names = () => clusterNames(pictures(), clock.now());
-  const remoteRead = remote_read === undefined ? undefined : section("remote_read", () => new RemoteRead(remote_read, names));
-  const writePorts = { reader, live, pictures, hubRows, proofs, clock, log, random: Math.random, stateDir: config.state };
+  const remoteRead =
+    remote_read === undefined ? undefined : section("remote_read", () => new RemoteRead(remote_read, names, proxy));
+  const writePorts = { reader, live, pictures, hubRows, proofs, clock, log, random: Math.random, stateDir: config.state, proxy };
   const remoteWrite =
     remote_write === undefined ? undefined : section("remote_write", () => new RemoteWrite(remote_write, writePorts));
   return {
@@ -49,12 +52,4 @@ export function openExchange(ports: ExchangePorts): Exchange {
       await remoteWrite?.stop();
     },
   };
-}
-
-function section<T>(name: string, open: () => T): T {
-  try {
-    return open();
-  } catch (error) {
-    throw new ConfigError(`${name}: ${errorMessage(error)}`, { cause: error });
-  }
 }

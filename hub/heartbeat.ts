@@ -2,6 +2,7 @@ import * as z from "zod";
 import { softwareVersion } from "#protocol/version.ts";
 import { OutgoingClient } from "./outgoing.ts";
 import { after, type Clock, type Log } from "./ports.ts";
+import type { HttpProxy } from "./tunnel.ts";
 
 /** `[heartbeat]` of hub.toml: an address that an outside service watches, so that somebody notices a dead hub. */
 export const heartbeatConfig = z.strictObject({
@@ -26,9 +27,10 @@ export class Heartbeat {
 
   constructor(
     private readonly config: HeartbeatConfig,
-    private readonly ports: { clock: Clock; log: Log },
+    private readonly ports: { clock: Clock; log: Log; proxy?: HttpProxy | undefined },
   ) {
-    this.client = new OutgoingClient({ allowPrivate: config.allow_private, allowLoopback: config.allow_loopback });
+    const rules = { allowPrivate: config.allow_private, allowLoopback: config.allow_loopback };
+    this.client = new OutgoingClient(rules, { proxy: ports.proxy });
   }
 
   start(): void {

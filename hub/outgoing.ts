@@ -10,6 +10,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
 import { errorMessage } from "./core/error.ts";
 import { addressProblem, type OutgoingRules, redirectProblem, urlProblem } from "./core/outgoing-url.ts";
+import { type HttpProxy, TunnelAgent } from "./tunnel.ts";
 
 export type OutgoingRequest = {
   url: URL;
@@ -28,6 +29,14 @@ export type OutgoingResult =
   | { ok: true; answer: OutgoingAnswer }
   | { ok: false; reason: "forbidden" | "unreachable"; problem: string };
 
+export type OutgoingOptions = {
+  /** PEM: replaces the system's authorities. */
+  ca?: string;
+  resolve?: LookupFunction;
+  /** The way to what is outside. Rules that open the own network go there directly, whatever is asked. */
+  proxy?: HttpProxy | undefined;
+};
+
 class ForbiddenError extends Error {}
 
 const redirectsMax = 3;
@@ -41,17 +50,18 @@ export class OutgoingClient {
 
   constructor(
     private readonly rules: OutgoingRules,
-    options: { ca?: string; resolve?: LookupFunction } = {},
+    { ca, resolve = dnsLookup as LookupFunction, proxy }: OutgoingOptions = {},
   ) {
-    const resolve = options.resolve ?? (dnsLookup as LookupFunction);
     const shared = { keepAlive: true, maxSockets: 8, keepAliveMsecs: 10_000 };
+    const lookup = checkedLookup("https:", rules, resolve);
+    const secure = { ...shared, ...(ca === undefined ? {} : { ca }) };
+    const isOutside = !rules.allowPrivate && !rules.allowLoopback;
     this.agents = {
       http: new HttpAgent({ ...shared, lookup: checkedLookup("http:", rules, resolve) }),
-      https: new HttpsAgent({
-        ...shared,
-        lookup: checkedLookup("https:", rules, resolve),
-        ...(options.ca === undefined ? {} : { ca: options.ca }),
-      }),
+      https:
+        proxy !== undefined && isOutside
+          ? new TunnelAgent(proxy, (hostname) => checkName(hostname, lookup), secure)
+          : new HttpsAgent({ ...secure, lookup }),
     };
   }
 
@@ -130,4 +140,11 @@ function checkedLookup(protocol: string, rules: OutgoingRules, resolve: LookupFu
       callback(null, first.address, first.family);
     });
   };
+}
+
+/** Behind a proxy names of the internet are often known to the proxy alone: what can't be resolved is its business. @throws ForbiddenError */
+function checkName(hostname: string, lookup: LookupFunction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    lookup(hostname, {}, (error) => (error instanceof ForbiddenError ? reject(error) : resolve()));
+  });
 }

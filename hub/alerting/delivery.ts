@@ -15,6 +15,7 @@ import { addressIn } from "../senders/email.ts";
 import { type NodeOutlet, openSender, type SenderPorts, serviceAddresses } from "../senders/send.ts";
 import { loadVapidKeys, type VapidKeys } from "../senders/web-push.ts";
 import type { StateStore } from "../store/state.ts";
+import type { HttpProxy } from "../tunnel.ts";
 import { ActionLinks } from "./action-links.ts";
 import { DeliveryDispatcher, type DispatcherPorts } from "./dispatcher.ts";
 import { type PushSubscriberPorts, PushSubscribers, type Subscriber } from "./push-subscribers.ts";
@@ -28,6 +29,8 @@ export type DeliveryParts = {
   outlet: NodeOutlet | undefined;
   /** What Proxmox VE hides from a user now; absent: nobody can be asked. */
   sightOf?: PushSubscriberPorts["sightOf"];
+  /** The way to receivers outside; absent: there is no need of one. */
+  proxy?: HttpProxy | undefined;
   /** For tests: other addresses of services, and of authorities to trust. */
   services?: Partial<Pick<SenderPorts, "telegramApi" | "pagerDutyApi" | "sendmail" | "ca">>;
 };
@@ -65,7 +68,8 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
   const vapid = loadVapidKeys(secrets);
   const base = (config.url ?? `https://${hostname()}:${config.port}`).replace(/\/+$/, "");
   const links = new ActionLinks(secrets, base, () => sessionsEndedAt(state));
-  const clients = [false, true].map((open) => new OutgoingClient(receiverRules(open), caOf(parts)));
+  const { proxy } = parts;
+  const clients = [false, true].map((open) => new OutgoingClient(receiverRules(open), { ...caOf(parts), proxy }));
   const subscribers = new PushSubscribers({ state, clock, log, sightOf: parts.sightOf ?? (async () => "unknown") });
   const send = openSender({
     sendmail: sendmailPath,
@@ -84,7 +88,7 @@ export function openDelivery(parts: DeliveryParts): RunningDelivery {
     outlet: parts.outlet,
   });
   const dispatcher = new DeliveryDispatcher({ state, clock, log, random: Math.random, send, events: eventsTo(journal) });
-  const heartbeat = config.heartbeat === undefined ? undefined : new Heartbeat(config.heartbeat, { clock, log });
+  const heartbeat = config.heartbeat === undefined ? undefined : new Heartbeat(config.heartbeat, { clock, log, proxy });
   return {
     dispatcher,
     secrets,

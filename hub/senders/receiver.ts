@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import * as z from "zod";
 import { OutgoingClient } from "../outgoing.ts";
 import { readSecret } from "../secret-text.ts";
+import type { HttpProxy } from "../tunnel.ts";
 
 /** Headers that the connection or the settings for credentials own. */
 const ownHeaders = /^(authorization|host|connection|content-.*|transfer-encoding|user-agent|x-prometheus-.*)$/i;
@@ -42,7 +43,7 @@ export const credentialsHint = { error: "give username with password_file, or be
 export type Receiver = { client: OutgoingClient; url: URL; headers: Record<string, string>; timeoutMs: number };
 
 /** Reads the files that the configuration names. @throws with the file's name when one can't be read. */
-export function openReceiver(config: ReceiverConfig): Receiver {
+export function openReceiver(config: ReceiverConfig, proxy?: HttpProxy): Receiver {
   const { username, password_file, bearer_token_file, ca_file } = config;
   const headers: Record<string, string> = { ...config.headers };
   if (username !== undefined && password_file !== undefined) {
@@ -50,6 +51,7 @@ export function openReceiver(config: ReceiverConfig): Receiver {
   }
   if (bearer_token_file !== undefined) headers.authorization = `Bearer ${readSecret(bearer_token_file)}`;
   const rules = { allowPrivate: config.allow_private, allowLoopback: config.allow_loopback };
-  const client = new OutgoingClient(rules, ca_file === undefined ? {} : { ca: readFileSync(ca_file, "utf8") });
+  const ca = ca_file === undefined ? {} : { ca: readFileSync(ca_file, "utf8") };
+  const client = new OutgoingClient(rules, { ...ca, proxy });
   return { client, url: new URL(config.url), headers, timeoutMs: config.timeout_sec * 1000 };
 }

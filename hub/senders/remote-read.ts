@@ -5,6 +5,7 @@ import type { Labels } from "../core/prometheus-names.ts";
 import { type ClusterNames, type Target, targetsOf } from "../core/prometheus-series.ts";
 import { aggregateQuery, evaluationParts, selector } from "../core/promql.ts";
 import type { SeriesColumns, SeriesInfo, SeriesRange } from "../core/series.ts";
+import type { HttpProxy } from "../tunnel.ts";
 import { credentialsAgree, credentialsHint, openReceiver, type Receiver, receiverKeys } from "./receiver.ts";
 
 /** `[remote_read]` of hub.toml: ranges older than the hub's own history are asked of a server with the Prometheus query API. */
@@ -40,8 +41,9 @@ export class RemoteRead implements LongRangeReader {
   constructor(
     config: RemoteReadConfig,
     private readonly names: () => readonly ClusterNames[],
+    proxy?: HttpProxy,
   ) {
-    this.receiver = openReceiver(config);
+    this.receiver = openReceiver(config, proxy);
     this.fixed = Object.entries(config.labels);
   }
 

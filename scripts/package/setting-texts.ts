@@ -99,4 +99,11 @@ export const hubSettingTexts: Record<string, string> = {
     allow_private: remote.allow_private,
     allow_loopback: remote.allow_loopback,
   }),
+  proxy:
+    "The HTTP proxy by which the hub reaches the internet. What may be in the own network is asked directly; mail and MQTT always are.",
+  ...below("proxy", {
+    url: "http://proxy:3128, or https:// where the proxy itself speaks TLS.",
+    username: "For basic authentication, with password_file.",
+    password_file: remote.password_file,
+  }),
 };

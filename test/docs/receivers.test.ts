@@ -32,10 +32,10 @@ test("docs/RECEIVERS.md has an example of each kind of receiver", () => {
 });
 
 test("docs/RECEIVERS.md: what stands there of hub.toml is read by the hub", () => {
-  const [toml = ""] = blocks("toml");
+  const toml = blocks("toml").join("\n");
   const config = parseConfig(toml);
   assert.equal(config.url, "https://proven.example.org:8420");
-  assert.ok(config.heartbeat !== undefined && config.mqtt !== undefined);
+  assert.ok(config.heartbeat !== undefined && config.mqtt !== undefined && config.proxy !== undefined);
 });
 
 test("docs/RECEIVERS.md lists exactly the placeholders there are", () => {

@@ -8,6 +8,7 @@ import { type ClusterNames, clusterNames, type Labelled, type Row } from "../../
 import type { AgentId, LiveTable, SeriesReader } from "../../core/series.ts";
 import { type ProofSight, proofSight } from "../../core/views.ts";
 import type { Clock, Log } from "../../ports.ts";
+import type { HttpProxy } from "../../tunnel.ts";
 import { openReceiver } from "../receiver.ts";
 import type { RemoteWriteConfig } from "./config.ts";
 import { FactFeed, Feed, type SampleSink } from "./feed.ts";
@@ -29,6 +30,7 @@ export type RemoteWritePorts = {
   random(): number;
   /** The hub's state directory; the queue is its `remote-write`. */
   stateDir: string;
+  proxy?: HttpProxy | undefined;
 };
 
 /** A request holds at most so many samples, and the first of them waits at most so long. */
@@ -80,7 +82,7 @@ export class RemoteWrite {
       maxAgeMs,
       segmentBytes: Math.min(4 << 20, maxBytes / 8),
     });
-    this.sender = new Sender({ queue: this.queue, receiver: openReceiver(config), clock, log, random });
+    this.sender = new Sender({ queue: this.queue, receiver: openReceiver(config, ports.proxy), clock, log, random });
     const fixed = Object.entries(config.labels);
     const encode = ({ family, labels }: Labelled) =>
       encodeLabels(family.name, [...labels, ...fixed.filter(([name]) => labels.every(([other]) => other !== name))]);
