@@ -94,6 +94,8 @@ export type BackupFacts = {
   overdueMs: number | undefined;
   /** The newest that says something about this guest: a job that failed does not say of whom. */
   newest: BackupTask | undefined;
+  /** Begin of the newest good backup, jobs or not; of one that never had any: since when that is known. A failed run makes nothing younger. */
+  goodSince: EpochMs;
 };
 
 /** What storages hold of one guest. */
@@ -137,7 +139,23 @@ export function backupFacts(
     const overdue = overdueOf(job, tasks, times, catalogued);
     if (overdue !== undefined) overdueMs = Math.max(overdueMs ?? 0, overdue);
   }
-  return { overdueMs, newest: newestOf(tasks, catalogued) };
+  return { overdueMs, newest: newestOf(tasks, catalogued), goodSince: goodSinceOf(jobs, tasks, times, catalogued) };
+}
+
+/** One of which nobody can tell whose it is counts: so long ago at least was the guest's own. */
+function goodSinceOf(
+  jobs: readonly BackupJobFacts[],
+  tasks: readonly BackupTask[],
+  { guestSince, knownSince }: BackupTimes,
+  { span, unknownAt, listedAt }: CataloguedBackups,
+): EpochMs {
+  // A job's task names no guests, and of what it made before all its storages were listed they tell.
+  const seenAt = Math.min(...jobs.map(({ storage }) => (storage === undefined ? undefined : listedAt(storage)) ?? 0));
+  const made = tasks.filter(
+    (task) => isGood(task) && (!task.ofJob || (task.endedAt ?? Number.POSITIVE_INFINITY) + startSlackMs > seenAt),
+  );
+  const newest = Math.max(span?.newestAt ?? 0, unknownAt ?? 0, ...made.map(({ at }) => at));
+  return (newest > 0 ? newest : Math.max(guestSince, knownSince)) as EpochMs;
 }
 
 function newestOf(tasks: readonly BackupTask[], { span }: CataloguedBackups): BackupTask | undefined {

@@ -240,10 +240,10 @@ function tellBackups(
 ): void {
   const { now } = sources.sight;
   const { jobs, stands } = backupStanding(sources.picture.cluster, owned, all, sources, now);
-  const { overdueMs, newest } = stands;
+  const { overdueMs, newest, goodSince } = stands;
   if (overdueMs !== undefined) tell(entity, "backup_overdue", overdueMs / 1000, null);
+  tell(entity, "backup_age", Math.max(0, now - goodSince) / 1000, null);
   if (newest === undefined || jobs.length === 0) return;
-  tell(entity, "backup_age", (now - newest.at) / 1000, null);
   tell(entity, "backup_result", factCode("backup_result", isGood(newest.state) ? newest.state : "failed"), null);
 }
 

@@ -93,7 +93,7 @@ function protectionOf(
 
 /** `standing`: by the jobs that take the guest; undefined: nobody said which jobs there are. `disks`: that no backup holds; undefined: nobody said. */
 export function protectionState(
-  standing: { jobs: readonly unknown[]; stands: BackupFacts } | undefined,
+  standing: { jobs: readonly unknown[]; stands: Pick<BackupFacts, "overdueMs" | "newest"> } | undefined,
   disks: readonly unknown[] | undefined,
 ): ProtectionState {
   if (standing === undefined) return "unknown";

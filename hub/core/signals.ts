@@ -48,7 +48,11 @@ export const factSignals = {
     unit: "seconds",
     help: "Time since a backup was due by the guest's own jobs and none was made; 0 in time",
   },
-  backup_age: { entity: "guest", unit: "seconds", help: "Time since the newest backup of the guest" },
+  backup_age: {
+    entity: "guest",
+    unit: "seconds",
+    help: "Time since the newest good backup of the guest; without one, since it is known",
+  },
   backup_job: {
     entity: "node",
     values: ["ok", "warnings", "failed"],

@@ -137,6 +137,28 @@ test("a guest with an old backup was there before the hub was: its missing backu
   assert.equal(backupFacts(toPbs, [], born, held([undefined, morning])).overdueMs, undefined, "it may be new");
 });
 
+const own = { ...task("2026-03-02T10:00:00Z", "ok", false), endedAt: at("2026-03-02T10:30:00Z") };
+const failedSince = ["2026-03-01T21:00:02Z", "2026-03-02T21:00:02Z"].map((iso) => task(iso, "failed", false));
+const young: [name: string, hours: number, jobs: BackupJobFacts[], tasks: BackupTask[], held: Held, born?: string][] = [
+  ["nightly ones that fail make it no younger", 77, toPbs, failedSince, ["2026-02-27T21:00:00Z", morning]],
+  ["one made by hand counts, in no job too", 16, [], [own], ["2026-02-27T21:00:00Z", undefined]],
+  ["what a job made that does not take the guest is another's", 77, [], [good], ["2026-02-27T21:00:00Z", undefined]],
+  ["a job that says OK and left nothing made none", 77, toPbs, [good], ["2026-02-27T21:00:00Z", morning]],
+  ["a job whose storage nobody listed since is believed", 5, toPbs, [good], ["2026-02-27T21:00:00Z", lastNight]],
+  ["a guest in no job that never had one: since it is known", 26, [], [good], [undefined, undefined], "2026-03-02T00:00:00Z"],
+];
+for (const [name, age, jobs, tasks, what, born] of young) {
+  test(`the age of the newest good backup: ${name}`, () => {
+    const { goodSince } = backupFacts(jobs, tasks, times(0, born === undefined ? 0 : at(born)), held(what));
+    assert.equal(Math.round((now - goodSince) / hour), age);
+  });
+}
+
+test("the age of the newest good backup: one that may be another guest's is the youngest it can have", () => {
+  const what = { ...held(["2026-02-27T21:00:00Z", morning]), unknownAt: at("2026-03-02T12:00:00Z") };
+  assert.equal(backupFacts(toPbs, [], times(), what).goodSince, at("2026-03-02T12:00:00Z"));
+});
+
 test("a run that was due before the guest was put into the job is not missing", () => {
   const tasks = [task("2026-02-20T21:00:02Z", "ok", false)];
   assert.equal(backupFacts([job()], tasks, times(0, 0, at("2026-03-02T23:00:00Z")), nothingCatalogued).overdueMs, undefined);
