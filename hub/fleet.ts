@@ -6,7 +6,7 @@ import type { Duty } from "#protocol/messages.ts";
 import { byText } from "#protocol/order.ts";
 import { leaveFormerClusters } from "./agent-keys.ts";
 import { type SavedAgent, saveAgents } from "./agent-memory.ts";
-import { type AgentStatus, type ClusterPicture, speaks } from "./core/cluster.ts";
+import { type AgentStatus, type ClusterPicture, hasLeft, speaks } from "./core/cluster.ts";
 import { assignDuties, dutiesOf, dutyGraceMs, type Holders, inGrace } from "./core/duties.ts";
 import {
   type AgentInventory,
@@ -136,7 +136,7 @@ export class Fleet {
     const now = this.ports.clock.now();
     return this.pictures().flatMap((picture) =>
       [...picture.agents.values()].flatMap((agent) => {
-        if (agent.state === "away") return [`The agent of ${agent.node} is away`];
+        if (agent.state === "away") return [awayText(picture, agent.node, now)];
         return agent.state === "connected" && !speaks(agent, now) ? [`No fresh samples from ${agent.node}`] : [];
       }),
     );
@@ -368,6 +368,14 @@ export class Fleet {
     cluster.members.set(agent.node, member);
     return member;
   }
+}
+
+/** Who removed a node from its cluster has to say so here: what may come back is not taken for gone. */
+function awayText(picture: ClusterPicture, node: NodeName, now: EpochMs): string {
+  const away = `The agent of ${node} is away`;
+  if (!hasLeft(picture, node, now)) return away;
+  const id = agentKey({ cluster: picture.cluster, node });
+  return `${away}, and its cluster lists the node no more: where it was removed for good, proven-hub agent revoke ${id}, or the panel's list of agents`;
 }
 
 /** What counts towards the picture: a revoked agent's last word only while its node is still a member. */

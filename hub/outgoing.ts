@@ -142,9 +142,17 @@ function checkedLookup(protocol: string, rules: OutgoingRules, resolve: LookupFu
   };
 }
 
+/** A DNS of the own network answers well within it, about what is inside at any rate, ms. */
+const nameMs = 2000;
+
 /** Behind a proxy names of the internet are often known to the proxy alone: what can't be resolved is its business. @throws ForbiddenError */
 function checkName(hostname: string, lookup: LookupFunction): Promise<void> {
   return new Promise((resolve, reject) => {
-    lookup(hostname, {}, (error) => (error instanceof ForbiddenError ? reject(error) : resolve()));
+    const late = setTimeout(resolve, nameMs);
+    lookup(hostname, {}, (error) => {
+      clearTimeout(late);
+      if (error instanceof ForbiddenError) reject(error);
+      else resolve();
+    });
   });
 }

@@ -78,6 +78,14 @@ export function nodesSeenOffline(picture: ClusterPicture, now: EpochMs): Set<str
   return new Set(members.filter(({ online }) => !online).map(({ node }) => node));
 }
 
+/** Whether members that speak and have quorum list this node no more, as after `pvecm delnode`. */
+export function hasLeft(picture: ClusterPicture, node: NodeName, now: EpochMs): boolean {
+  const agent = spokesman(picture, now);
+  if (agent === undefined || agent.node === node || !speaks(agent, now)) return false;
+  const { quorate = false, members = [] } = agent.inventory?.inventory.cluster ?? {};
+  return quorate && members.length > 0 && members.every((member) => member.node !== node);
+}
+
 /** Whether somebody speaks who would tell of what is on this node; of what is nobody's own, and where our agent was revoked, any agent. */
 export function isToldOf({ agents }: ClusterPicture, node: NodeName | undefined, now: EpochMs): boolean {
   const own = node === undefined ? undefined : agents.get(node);

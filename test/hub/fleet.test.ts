@@ -239,6 +239,20 @@ test("a revoked agent's node that left the cluster disappears with its guests", 
 const upid = (pid: number, type = "vzdump") =>
   `UPID:pve1:${pid.toString(16).padStart(8, "0").toUpperCase()}:00001234:695B0000:${type}:100:root@pam:`;
 
+test("of a node that its cluster lists no more it is said how its agent is let go, and of one that is merely off it is not", async (t) => {
+  const hub = testHub(t);
+  for (const node of ["pve1", "pve2", "pve3"]) hub.fleet.inventory(connect(hub, node), inventoryOf());
+  await seconds(hub, 2, ["pve1", "pve2", "pve3"]);
+  for (const node of ["pve2", "pve3"]) hub.fleet.closed(agentOf(node), "connection closed (1006)");
+  const all = inventoryOf().cluster;
+  hub.fleet.inventory(agentOf("pve1"), { ...inventoryOf(), cluster: { ...all, members: all.members.slice(0, 2) } });
+  await seconds(hub, 2, ["pve1"]);
+  assert.deepEqual(hub.fleet.problems(), [
+    "The agent of pve2 is away",
+    "The agent of pve3 is away, and its cluster lists the node no more: where it was removed for good, proven-hub agent revoke 00000000000000aa/pve3, or the panel's list of agents",
+  ]);
+});
+
 test("a failed task is told, an old failure learned late is history, and another node's task is not believed", (t) => {
   const hub = testHub(t);
   const agent = connect(hub, "pve1");
