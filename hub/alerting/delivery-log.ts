@@ -6,6 +6,8 @@ import type { StateStore } from "../store/state.ts";
 type State = (typeof deliveryStates)[number];
 type Row = Pick<Delivery, "id" | "receiver" | "state" | "createdAt" | "nextAttemptAt" | "deliveredAt"> & {
   group: string;
+  /** The first one of its group. */
+  isFirst: boolean;
   isTest: boolean;
   /** Grows; the newest is the largest. */
   seq: number;
@@ -20,6 +22,8 @@ const keptMax = 5000;
 export class DeliveryLog {
   private readonly rows = new Map<string, Row>();
   private seq = 0;
+  /** Dead letters. */
+  private dead = 0;
 
   constructor(private readonly state: StateStore) {
     const deliveries = state.list("delivery").map(({ document }) => document);
@@ -34,8 +38,25 @@ export class DeliveryLog {
     // A replayed one is new.
     if (!isSame) this.rows.delete(id);
     const seq = isSame ? present.seq : ++this.seq;
-    const { group, kind } = notification;
-    this.rows.set(id, { id, receiver, state, createdAt, nextAttemptAt, deliveredAt, group, isTest: kind === "test", seq });
+    const { group, kind, sequence } = notification;
+    if (present?.state !== "dead" && state === "dead") this.dead++;
+    if (present?.state === "dead" && state !== "dead") this.dead--;
+    const what = { group, isFirst: sequence === 1, isTest: kind === "test" };
+    this.rows.set(id, { id, receiver, state, createdAt, nextAttemptAt, deliveredAt, ...what, seq });
+  }
+
+  /** Whether a group's first message is a dead letter, and no other of it got through to the receiver. */
+  neverArrived(receiver: string, group: string): boolean {
+    if (this.dead === 0) return false;
+    const known = [...this.rows.values()].filter((row) => row.group === group && row.receiver === receiver);
+    return known.some(({ isFirst, state }) => isFirst && state === "dead") && known.every(({ state }) => state !== "delivered");
+  }
+
+  /** Dead letters of a receiver after which nothing of their group came. */
+  newestDead(receiver: string): string[] {
+    const newest = new Map<string, Row>();
+    for (const row of this.rows.values()) if (row.receiver === receiver && !row.isTest) newest.set(row.group, row);
+    return [...newest.values()].filter(({ state }) => state === "dead").map(({ id }) => id);
   }
 
   /** Those still on their way, oldest first. */
@@ -91,7 +112,10 @@ export class DeliveryLog {
     this.state.together(() => {
       for (const { id } of removed) this.state.remove("delivery", id, { actor: "hub", reason: "old" });
     });
-    for (const { id } of removed) this.rows.delete(id);
+    for (const { id, state } of removed) {
+      if (state === "dead") this.dead--;
+      this.rows.delete(id);
+    }
     return removed.length;
   }
 }

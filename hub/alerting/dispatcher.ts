@@ -7,22 +7,24 @@ import {
   ended,
   healthy,
   isOpen,
+  keepsOpen,
   newDelivery,
   nextOf,
-  type ReceiverHealth,
   replayed,
   type SendResult,
   stepHealth,
   type Waiting,
 } from "../core/delivery.ts";
 import type { ReceiverStanding } from "../core/fact-samples.ts";
-import { type Bucket, takeToken } from "../core/limits.ts";
+import { takeToken } from "../core/limits.ts";
 import { describeError } from "../log.ts";
 import { after, type Clock, type Log } from "../ports.ts";
 import type { Send } from "../senders/send.ts";
 import type { Actor, StateStore } from "../store/state.ts";
 import type { Dispatcher } from "./alert-ports.ts";
 import { DeliveryLog } from "./delivery-log.ts";
+import { SwitchedOff } from "./switched-off.ts";
+import { emptyLane, isOvertaken, type Lane, queueOf } from "./waiting-lane.ts";
 
 export type DispatcherPorts = {
   state: StateStore;
@@ -37,21 +39,6 @@ export type DispatcherPorts = {
     disabled(receiver: Receiver, problem: string): void;
     dead(receiver: Receiver, problem: string): void;
   };
-};
-
-/** What waits for one receiver. Times are monotonic. */
-type Lane = {
-  tests: Map<string, Waiting>;
-  waiting: Map<string, Waiting>;
-  /** Groups with a message under way. */
-  underWay: Set<string>;
-  health: ReceiverHealth;
-  /** Of the newest failure; null once something got through. */
-  problem: string | null;
-  /** Something was sent since this hub started. */
-  tried: boolean;
-  bucket: Bucket | undefined;
-  cancel: () => void;
 };
 
 type Finished = { lane: Lane; waiting: Waiting; receiver: Receiver; attempt: Attempt };
@@ -73,8 +60,7 @@ export class DeliveryDispatcher implements Dispatcher {
   private readonly lanes = new Map<string, Lane>();
   /** Written by a transaction that may still fail. */
   private readonly fresh = new Set<string>();
-  /** Receivers that wanted nothing more, since nobody changed them. */
-  private readonly switchedOff = new Set<string>();
+  private readonly switchedOff: SwitchedOff;
   /** Receivers that somebody changed since this hub started: of those that take nothing, they were switched off by a person. */
   private readonly changed = new Set<string>();
   private readonly finished: Finished[] = [];
@@ -85,6 +71,8 @@ export class DeliveryDispatcher implements Dispatcher {
   /** Takes up what an earlier run left; sends nothing before `start`. */
   constructor(private readonly ports: DispatcherPorts) {
     this.log = new DeliveryLog(ports.state);
+    this.switchedOff = new SwitchedOff(ports.state);
+    for (const [receiver, problem] of this.switchedOff.entries()) this.lane(receiver).problem = problem;
     const { clock } = ports;
     for (const { id, receiver, group, isTest, nextAttemptAt } of this.log.open()) {
       const delayMs = Math.min(Math.max(0, (nextAttemptAt ?? 0) - clock.now()), restartDelayMaxMs);
@@ -123,11 +111,15 @@ export class DeliveryDispatcher implements Dispatcher {
     });
   }
 
-  /** Somebody changed, enabled, disabled or removed a receiver: what waits for it is tried at once, or ends. */
+  /**
+   * Somebody changed, enabled, disabled or removed a receiver: what waits for it is tried at once, or ends. What it refused as it was before is
+   * sent again as far as it still fires: the alert counts as told, and nobody was.
+   */
   receiverChanged(id: string): void {
     const lane = this.lanes.get(id);
-    this.switchedOff.delete(id);
+    this.switchedOff.forget(id);
     this.changed.add(id);
+    for (const dead of this.log.newestDead(id)) if (this.stillFires(this.ports.state.get("delivery", dead))) this.replay(dead);
     if (lane === undefined) return;
     lane.health = healthy;
     this.makeDue(lane);
@@ -183,16 +175,7 @@ export class DeliveryDispatcher implements Dispatcher {
   private lane(receiver: string): Lane {
     const present = this.lanes.get(receiver);
     if (present !== undefined) return present;
-    const made: Lane = {
-      tests: new Map(),
-      waiting: new Map(),
-      underWay: new Set(),
-      health: healthy,
-      problem: null,
-      tried: false,
-      bucket: undefined,
-      cancel: () => undefined,
-    };
+    const made = emptyLane();
     this.lanes.set(receiver, made);
     return made;
   }
@@ -234,6 +217,10 @@ export class DeliveryDispatcher implements Dispatcher {
       const full = lane.underWay.size >= (lane.health.failures > 0 ? 1 : parallel);
       const next = nextOf(full ? lane.tests.values() : queueOf(lane), lane.underWay, lane.health, now);
       if (!("send" in next)) return full ? undefined : next.lookAgainAt;
+      if (this.endsNothing(next.send, receiver)) {
+        this.end(lane, [next.send], "dropped", "what it ends was never told here");
+        continue;
+      }
       if (!next.send.isTest) {
         const turn = takeToken(lane.bucket, rate, now);
         lane.bucket = turn.bucket;
@@ -285,10 +272,28 @@ export class DeliveryDispatcher implements Dispatcher {
     for (const { receiver } of batch) this.pump(receiver.id);
   }
 
-  private store({ waiting, receiver, attempt }: Finished): Delivery | undefined {
+  private store({ lane, waiting, receiver, attempt }: Finished): Delivery | undefined {
+    const isWanted = (delivery: Delivery) => this.stillFires(delivery) && !isOvertaken(lane, waiting);
     return this.ports.state.update("delivery", waiting.id, by, (present) =>
-      present === undefined ? undefined : afterAttempt(present, attempt, this.ports.random, receiver.type),
+      present === undefined
+        ? undefined
+        : afterAttempt(present, attempt, this.ports.random, receiver.type, () => isWanted(present)),
     );
+  }
+
+  /** Something of what a message tells is not over. */
+  private stillFires(delivery: Delivery | undefined): boolean {
+    const told = delivery?.notification.alerts ?? [];
+    return told.some(({ id, firedAt }) => {
+      const present = this.ports.state.get("alert", id)?.alert;
+      return present?.state === "firing" && present.firedAt === firedAt;
+    });
+  }
+
+  /** The end of a trouble of which nothing reached the receiver. */
+  private endsNothing({ id, group }: Waiting, receiver: Receiver): boolean {
+    if (!this.log.neverArrived(receiver.id, group)) return false;
+    return this.ports.state.get("delivery", id)?.notification.kind === "resolved" && !keepsOpen(receiver.type);
   }
 
   private settle({ lane, waiting, receiver, attempt }: Finished, delivery: Delivery | undefined): void {
@@ -320,13 +325,17 @@ export class DeliveryDispatcher implements Dispatcher {
     if (result.disable !== true) return;
     const why = { actor: "hub", reason: `disabled: ${result.problem}`.slice(0, 200) };
     state.update("receiver", receiver.id, why, (present) => (present?.enabled ? { ...present, enabled: false } : undefined));
-    this.switchedOff.add(receiver.id);
+    this.switchedOff.note(receiver.id, result.problem, this.ports.clock.now());
     events.disabled(receiver, result.problem);
   }
 
   private endAll(lane: Lane, state: "dead" | "dropped", problem: string, withTests = true): void {
     const queues = withTests ? [lane.tests, lane.waiting] : [lane.waiting];
     const ending = queues.flatMap((queue) => [...queue.values()]).filter(({ group }) => !lane.underWay.has(group));
+    this.end(lane, ending, state, problem);
+  }
+
+  private end({ tests, waiting }: Lane, ending: readonly Waiting[], state: "dead" | "dropped", problem: string): void {
     const deliveries = this.ports.state.together(() =>
       ending.map(({ id }) =>
         this.ports.state.update("delivery", id, by, (present) =>
@@ -334,7 +343,7 @@ export class DeliveryDispatcher implements Dispatcher {
         ),
       ),
     );
-    for (const { id } of ending) for (const queue of queues) queue.delete(id);
+    for (const { id } of ending) for (const queue of [tests, waiting]) queue.delete(id);
     for (const delivery of deliveries) {
       if (delivery === undefined) continue;
       this.log.note(delivery);
@@ -342,9 +351,4 @@ export class DeliveryDispatcher implements Dispatcher {
       this.listeners.delete(delivery.id);
     }
   }
-}
-
-function* queueOf({ tests, waiting }: Lane): Iterable<Waiting> {
-  yield* tests.values();
-  yield* waiting.values();
 }

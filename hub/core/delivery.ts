@@ -55,13 +55,14 @@ export function asOfNow(notification: Notification, now: EpochMs): Notification 
 }
 
 /** Where what we told stays open until we tell its end: another one's incident, or what somebody's hook made of it. */
-const keepsOpen: readonly ReceiverType[] = ["pagerduty", "alertmanager", "webhook"];
-/** The end of such a thing is tried for so long; what fires longest stays at an Alertmanager until then. */
-const endKeptMs = 30 * dayMs;
+const keepers: readonly ReceiverType[] = ["pagerduty", "alertmanager", "webhook"];
+export const keepsOpen = (receiver: ReceiverType): boolean => keepers.includes(receiver);
+/** The end of such a thing, and what still fires, is tried for so long; what fires longest stays at an Alertmanager until then. */
+const keptMs = 30 * dayMs;
 
 /** What of a message is still worth telling after a day in vain: the ends of what stays open there. Undefined: nothing. */
 function endOf(notification: Notification, receiver: ReceiverType): Notification | undefined {
-  if (!keepsOpen.includes(receiver)) return undefined;
+  if (!keepsOpen(receiver)) return undefined;
   if (notification.kind === "resolved" && notification.alerts.every(({ state }) => state === "resolved")) return notification;
   // An Alertmanager takes each alert for itself; elsewhere a trouble is over when all of it is.
   if (receiver !== "alertmanager") return undefined;
@@ -74,9 +75,16 @@ export const isOpen = ({ state }: Pick<Delivery, "state">): boolean => state ===
 
 /**
  * A delivery after one more attempt. It is retried for a day, with delays that double up to 5 min (half of each is random), then dead; a
- * refusal that trying again can't change is dead at once. A test is tried once. The end of what stays open at the receiver is retried for 30 days.
+ * refusal that trying again can't change is dead at once. A test is tried once. The end of what stays open at the receiver is retried for 30 days,
+ * and so is what still fires and no later message tells (`isWanted`): it counts as told.
  */
-export function afterAttempt(delivery: Delivery, attempt: Attempt, random: () => number, receiver: ReceiverType): Delivery {
+export function afterAttempt(
+  delivery: Delivery,
+  attempt: Attempt,
+  random: () => number,
+  receiver: ReceiverType,
+  isWanted: () => boolean = () => false,
+): Delivery {
   const { at, tookMs, result } = attempt;
   const answer = (result.ok ? result.answer : result.problem).slice(0, answerMax);
   const before = delivery.attempts;
@@ -92,17 +100,10 @@ export function afterAttempt(delivery: Delivery, attempt: Attempt, random: () =>
   const tries = at < delivery.createdAt ? attempts.length : attempts.filter((one) => one.at >= delivery.createdAt).length;
   const waitedMs = at - delivery.createdAt;
   const isLate = waitedMs >= dayMs && tries >= attemptsAtLeast;
-  const notification = !isLate
-    ? delivery.notification
-    : waitedMs < endKeptMs
-      ? endOf(delivery.notification, receiver)
-      : undefined;
+  const kept = !isLate || isWanted() ? delivery.notification : endOf(delivery.notification, receiver);
+  const notification = isLate && waitedMs >= keptMs ? undefined : kept;
   if (notification === undefined) {
-    return {
-      ...done,
-      state: "dead",
-      problem: `not delivered within ${endOf(delivery.notification, receiver) === undefined ? "a day" : "30 days"}: ${answer}`,
-    };
+    return { ...done, state: "dead", problem: `not delivered within ${kept === undefined ? "a day" : "30 days"}: ${answer}` };
   }
   const nextAttemptAt = (at + retryDelayMs(tries, result.retryAfterSec, random)) as EpochMs;
   return { ...done, notification, state: "retrying", nextAttemptAt, problem: answer };

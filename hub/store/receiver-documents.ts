@@ -4,6 +4,8 @@ import { epochMs } from "../core/document-parts.ts";
 
 /** Kinds of documents that delivery keeps beside receivers and deliveries. */
 export const receiverKinds = {
+  /** Why the hub disabled a receiver: it wanted nothing more. Gone when somebody changes it; id: the receiver's. */
+  receiverRefusal: { audited: false, schema: z.strictObject({ problem: z.string(), at: epochMs }) },
   /** A browser that asked for push messages; id: SHA-256 of its endpoint. */
   pushSubscription: {
     audited: false,

@@ -1,4 +1,6 @@
 import type { TestContext } from "node:test";
+import type { AlertView } from "#protocol/alerting.ts";
+import type { EpochMs } from "#protocol/ids.ts";
 import type { Notification, Receiver } from "#protocol/notifications.ts";
 import { DeliveryDispatcher } from "../../hub/alerting/dispatcher.ts";
 import type { SendResult } from "../../hub/core/delivery.ts";
@@ -38,6 +40,18 @@ export class DispatchRig {
 
   remove(receiver: string): void {
     this.state.remove("receiver", receiver, by);
+  }
+
+  /** The alert engine has it on record as firing. */
+  fires({ id, rule, ruleName, severity, title, text, activeAt, firedAt, ...of }: AlertView): void {
+    const at = (time: number | null) => (time ?? 0) as EpochMs;
+    const { cluster, entity, incarnation, instance } = of;
+    const alert = { state: "firing", activeAt: at(activeAt), firedAt: at(firedAt), okSince: null } as const;
+    const subject = { cluster, entity, incarnation, instance };
+    const about = { id, rule, ruleName, severity, subject, alert, reason: "breach", node: null, title, tags: [], pool: null };
+    const figures = { value: null, valueText: null, unit: null, threshold: null, worst: null, text, remedy: null };
+    const life = { inhibits: false, affected: [], fires: [], flapping: false, acknowledged: null, heldBy: null, wasHeld: false };
+    this.state.put("alert", id, { ...about, ...figures, ...life, freedAt: null, told: [], groups: [], decisions: [] }, by);
   }
 
   /** As the alert engine does it. */

@@ -129,6 +129,42 @@ test("a receiver that was down for days hears what ended meanwhile, not what beg
   );
 });
 
+test("what still fires after a day in vain is told when its receiver is back; what is over by then is not, and neither is its end", async (t) => {
+  const rig = new DispatchRig(t);
+  rig.put({ ...common, type: "slack", url: { ref: "receiver/r/url" } });
+  const [alert] = notificationOf().alerts;
+  assert.ok(alert);
+  rig.fires(alert);
+  const over = { ...alert, id: "other" };
+  rig.answer = () => down;
+  rig.tell(notificationOf(), notificationOf({ id: "o1", group: "g2", alerts: [over] }));
+  await rig.clock.advance(25 * hour);
+  rig.tell(resolvedOf({ id: "o2", group: "g2", alerts: [{ ...over, state: "resolved" }] }));
+  const before = rig.sent.length;
+  rig.answer = () => ({ ok: true, answer: "ok" });
+  await rig.clock.advance(10 * minute);
+  const told = rig.sent.slice(before);
+  assert.deepEqual(
+    told.map(({ id, verdict }) => `${id} ${verdict.slice(0, 12)}`),
+    ["n1 LATE by 25 h"],
+  );
+  assert.deepEqual([rig.stateOf("o1"), rig.stateOf("o2")], ["dead", "dropped"]);
+});
+
+test("who set a receiver right hears what it refused before and still fires", async (t) => {
+  const rig = new DispatchRig(t);
+  const [alert] = notificationOf().alerts;
+  assert.ok(alert);
+  rig.fires(alert);
+  rig.answer = () => ({ ok: false, retry: false, problem: "HTTP 404" });
+  rig.tell(notificationOf(), notificationOf({ id: "o1", group: "g2", alerts: [{ ...alert, id: "other" }] }));
+  await rig.settle();
+  rig.answer = () => ({ ok: true, answer: "ok" });
+  rig.dispatcher.receiverChanged("r");
+  await rig.settle();
+  assert.deepEqual([rig.stateOf("n1"), rig.stateOf("o1")], ["delivered", "dead"]);
+});
+
 test("a message that is refused is dead at once and holds up nobody", async (t) => {
   const rig = new DispatchRig(t);
   rig.answer = ({ id }) => (id === "n0" ? { ok: false, retry: false, problem: "HTTP 400" } : { ok: true, answer: "ok" });
@@ -186,7 +222,10 @@ test("a receiver that wanted nothing more is not well because the hub was restar
   await rig.dispatcher.stop();
   rig.restart();
   await rig.settle();
-  assert.deepEqual(rig.dispatcher.standings(), []);
+  assert.deepEqual(rig.dispatcher.standings(), [{ name: "Receiver", fails: true }]);
+  assert.equal(rig.dispatcher.problemOf("r"), "HTTP 410");
+  rig.dispatcher.receiverChanged("r");
+  rig.restart();
   rig.dispatcher.receiverChanged("r");
   assert.deepEqual(rig.dispatcher.standings(), [{ name: "Receiver", fails: false }]);
 });
