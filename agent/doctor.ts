@@ -9,6 +9,7 @@ import { checkHub } from "./hub-check.ts";
 import type { HubFiles } from "./hub-place.ts";
 import type { Clock, RunCommand } from "./ports.ts";
 import type { PveApi } from "./pve/api.ts";
+import { probePmxcfs } from "./pve/pmxcfs-probe.ts";
 
 export type DoctorPorts = { config: AgentConfig; run: RunCommand; api: PveApi; hubFiles: HubFiles; clock: Clock; uid: number };
 
@@ -70,19 +71,16 @@ function state(dir: string): Finding[] {
   return [private_, judgeDisk(dir, bavail * bsize, limits.spoolMaxBytes)];
 }
 
-/**
- * A pmxcfs that hangs keeps whoever reads from it for ever, and a doctor is to say that and to end: another process reads, which can be given up. `answers`
- * false: nothing below /etc/pve may be read here.
- */
+/** `answers` false: nothing below /etc/pve may be read here. */
 export async function cluster(root: string, run: RunCommand): Promise<{ answers: boolean; findings: Finding[] }> {
-  const file = await run("cat", ["--", join(root, "/etc/pve/.members")], { timeoutMs: 3_000 });
-  if (file.ok && file.code === 0) {
+  const { answers, members } = await probePmxcfs(root, run);
+  if (members !== undefined) {
     const mounted: Finding = { about: "pmxcfs", state: "ok", says: "/etc/pve is mounted" };
-    return { answers: true, findings: [mounted, judgeQuorum(file.stdout)] };
+    return { answers, findings: [mounted, judgeQuorum(members)] };
   }
   const remedy = "on a node of Proxmox VE: systemctl status pve-cluster";
-  const says = `/etc/pve ${file.ok ? "is not mounted" : "does not answer"}: guests, storages and the hub can't be known`;
-  return { answers: file.ok, findings: [{ about: "pmxcfs", state: "trouble", says, remedy }] };
+  const says = `/etc/pve ${answers ? "is not mounted" : "does not answer"}: guests, storages and the hub can't be known`;
+  return { answers, findings: [{ about: "pmxcfs", state: "trouble", says, remedy }] };
 }
 
 async function within<T>(clock: Pick<Clock, "sleep">, ms: number, work: Promise<T>, late: T): Promise<T> {

@@ -16,9 +16,10 @@ import { createLog } from "./log.ts";
 import { createServiceManager } from "./notify.ts";
 import { hasOpenJournals, OperationsDoor } from "./operations-door.ts";
 import { createOutlet } from "./outlet.ts";
-import type { Clock } from "./ports.ts";
+import type { Clock, SourceReport } from "./ports.ts";
 import { readIfThere } from "./private-file.ts";
 import { createPveApi } from "./pve/api.ts";
+import { probePmxcfs } from "./pve/pmxcfs-probe.ts";
 import { createRunCommand } from "./pve/run-command.ts";
 import type { LocalTest } from "./restore/local.ts";
 import { SpoolFiles } from "./spool-files.ts";
@@ -160,9 +161,18 @@ function gatewayDoor(config: AgentConfig, hubFiles: HubFiles, identity: Identity
 /** Children that the agent starts read no configuration. */
 const childPath = "/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** All that `--check` can say then: most sources need it, and who waits for it does not end. */
+const silentPmxcfs: SourceReport = {
+  source: "pmxcfs",
+  found: "nothing",
+  costMs: 3000,
+  problem: "/etc/pve does not answer (systemctl status pve-cluster): nothing else was looked at",
+};
+
 async function check(config: AgentConfig): Promise<number> {
-  const { api, collector, hubFiles } = wire(config);
-  const reports = [...(await collector.check()), await checkHub(hubFiles, systemClock)];
+  const { api, collector, hubFiles, run: runCommand } = wire(config);
+  const { answers } = await probePmxcfs(config.root, runCommand);
+  const reports = answers ? [...(await collector.check()), await checkHub(hubFiles, systemClock)] : [silentPmxcfs];
   process.stdout.write(formatCheck(reports));
   collector.close();
   api.close();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
@@ -126,6 +126,22 @@ test("--check asks the hub without ending the running agent's session", async (t
   await once(agent, "close");
   assert.match(out, /ok {2}hub .* wss:\/\/127\.0\.0\.1:\d+\/agent, link-hub, fingerprint fits, not joined yet/);
   assert.equal(hub.hellos.length, 0);
+});
+
+test("--check says that /etc/pve does not answer and ends: whoever reads there himself would not", async (t) => {
+  const { root, state, config } = await prepare(t, undefined);
+  // Given up while it reads; and whoever opens the file himself waits for somebody who writes.
+  writeFileSync(join(state, "cat"), "#!/bin/sh\nkill -KILL $$\n", { mode: 0o755 });
+  writeFileSync(config, `root = "${root}"\nstate = "${state}/agent"\n[commands]\npath = "${state}:/usr/bin:/bin"\n`);
+  rmSync(join(root, "etc/pve/.members"), { force: true });
+  execFileSync("mkfifo", [join(root, "etc/pve/.members")]);
+  const { agent } = start(t, ["--check", "--config", config]);
+  let said = "";
+  agent.stdout?.on("data", (data: Buffer) => {
+    said += data.toString();
+  });
+  assert.deepEqual(await once(agent, "close"), [1, null]);
+  assert.match(said, /^!! {2}pmxcfs .*\n +\/etc\/pve does not answer .*\n\n1 of 1 sources have a problem\.\n$/);
 });
 
 test("a wrong configuration is told whole, with the keys that were meant", async (t) => {
