@@ -89,6 +89,8 @@ const outOfSight = ["offline", "unknown", "away", "silent"] as const;
 
 /** What rules read of a node (`guest_sight`) whose agent goes on while its pvestatd does not. */
 const noGuestSeen = "none";
+/** Where agents read what pvestatd says. */
+const statusSource = "pve-metrics";
 
 const alertsOf = ({ cluster }: { cluster: string }, entity: string, words: readonly string[]) =>
   words.map((word) => `${cluster} ${entity} ${word}`);
@@ -146,9 +148,11 @@ function nodeProblems(node: NodeView, now: number, t: Translate): Problem[] {
     return [{ ...agentProblem(node, silent, t), saidBy: alertsOf(node, node.entity, outOfSight) }];
   return node.agent.sources
     .filter((source) => source.problem !== null)
-    .map(({ source, problem: why }) =>
-      problem("warning", `${node.entity} ${source}`, t("{node}: {source} can't be read", { ...values, source }), why ?? "", node),
-    );
+    .map(({ source, problem: why }) => {
+      const text = t("{node}: {source} can't be read", { ...values, source });
+      const saidBy = source === statusSource ? alertsOf(node, node.entity, [noGuestSeen]) : [];
+      return { ...problem("warning", `${node.entity} ${source}`, text, why ?? "", node), saidBy };
+    });
 }
 
 function agentProblem(node: NodeView, silent: string, t: Translate): Problem {
@@ -213,7 +217,7 @@ export function statusProblems(nodes: readonly NodeView[], cluster: string, node
     .filter((one) => one.cluster === cluster && (node === null || one.node === node))
     .filter(({ state, agent }) => state === "online" && agent.state === "connected")
     .flatMap((one) => one.agent.sources.map(({ source, problem }) => ({ node: one.node, source, problem })))
-    .filter(({ source, problem }) => source === "pve-metrics" && problem !== null)
+    .filter(({ source, problem }) => source === statusSource && problem !== null)
     .map(({ node, source, problem }) => `${t("{node}: {source} can't be read", { node, source })}: ${problem}`);
 }
 

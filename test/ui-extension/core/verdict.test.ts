@@ -45,13 +45,19 @@ test("nodes of one name in two clusters are two problems, which a list can tell 
 test("guests that nobody sees as their node's pvestatd hangs are told by the alert alone, once it fires", () => {
   const { nodes, guests, ...rest } = picture({ silent: 0, trouble: false });
   const unseen = guests.map((guest) => ({ ...guest, state: guest.node === "pve1" ? ("unknown" as const) : guest.state }));
+  const problem = "/run/pve/metrics: section qemu is older than 30 s, does pvestatd hang?";
+  const hung = nodes.map((node) =>
+    node.node === "pve1" ? { ...node, agent: { ...node.agent, sources: [{ source: "pve-metrics", problem }] } } : node,
+  );
   const told = (alerts: Picture["alerts"]) =>
-    findProblems({ ...rest, nodes, guests: unseen, alerts }, now, inEnglish).map(({ text }) => text);
+    findProblems({ ...rest, nodes: hung, guests: unseen, alerts }, now, inEnglish).map(({ text }) => text);
   const [alert] = fakeAlerts(now);
   assert.ok(alert);
   const about = { cluster: nodes[0]?.cluster ?? "", entity: "node/pve1", valueText: "none", text: "pve1: pvestatd hangs" };
-  assert.equal(told([]).length, 1);
-  assert.deepEqual(told([{ ...alert, ...about, state: "firing", suppressedBy: null, acknowledged: null }]), ["pve1: pvestatd hangs"]);
+  assert.equal(told([]).length, 2);
+  assert.deepEqual(told([{ ...alert, ...about, state: "firing", suppressedBy: null, acknowledged: null }]), [
+    "pve1: pvestatd hangs",
+  ]);
 });
 
 test("without any node nothing is called fine", () => {
