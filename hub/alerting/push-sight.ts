@@ -1,4 +1,4 @@
-import type { ClusterPicture } from "../core/cluster.ts";
+import { type ClusterPicture, isServed } from "../core/cluster.ts";
 import type { AgentId } from "../core/series.ts";
 import type { AnswerBody } from "../login-ports.ts";
 import type { UserSight } from "./push-subscribers.ts";
@@ -7,14 +7,14 @@ import type { UserSight } from "./push-subscribers.ts";
 const askedMax = 3;
 
 /**
- * What Proxmox VE hides from a user, over all clusters: hidden in one is hidden. One whose agents were all revoked is no more. An answer that is
+ * What Proxmox VE hides from a user, over all clusters that are served: hidden in one is hidden. An answer that is
  * undefined: this agent can't be asked.
  */
 export async function askSight(
   pictures: readonly Pick<ClusterPicture, "cluster" | "agents">[],
   ask: (agent: AgentId) => Promise<AnswerBody<"login.sight"> | undefined>,
 ): Promise<UserSight> {
-  const present = pictures.filter(({ agents }) => [...agents.values()].some(({ state }) => state !== "revoked"));
+  const present = pictures.filter(isServed);
   const sights = await Promise.all(present.map((picture) => sightIn(picture, ask)));
   if (sights.includes("partial")) return "partial";
   return sights.length === 0 || sights.includes("unknown") ? "unknown" : "whole";

@@ -22,6 +22,10 @@ export type AgentStatus = {
 
 export type ClusterPicture = { cluster: ClusterId; name: string; agents: ReadonlyMap<NodeName, AgentStatus>; owners: Owners };
 
+/** One whose agents were all revoked, as when its only node joined another cluster, is no more. */
+export const isServed = ({ agents }: Pick<ClusterPicture, "agents">) =>
+  [...agents.values()].some(({ state }) => state !== "revoked");
+
 export const speaks = (agent: AgentStatus, now: EpochMs) => isFresh(agent.newestFrame, now, agent.clockSkewMs ?? 0);
 
 /** The inventory to believe about what all members see: of the agents that speak, a quorate one first, then the newest; else the newest. */

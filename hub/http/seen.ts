@@ -2,7 +2,7 @@ import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, NodeView, StreamEvents, TaskView } from "#protocol/api.ts";
 import type { ClusterId, EntityKey, NodeName, Vmid } from "#protocol/ids.ts";
 import type { AlertingPorts } from "../alerting/alerting-ports.ts";
-import type { ClusterPicture } from "../core/cluster.ts";
+import { type ClusterPicture, isServed } from "../core/cluster.ts";
 import { entitiesOf } from "../core/entity-facts.ts";
 import type { SeriesRanker, SeriesReader } from "../core/series.ts";
 import { seesEntity, seesEvent, seesTask, type Viewer } from "../core/viewer.ts";
@@ -89,11 +89,12 @@ function once<T>(read: () => T): () => T {
 
 function surroundings(ports: HttpPorts, viewer: Viewer): AlertSurroundings {
   const pictures = once(() => new Map<string, ClusterPicture>(ports.pictures().map((picture) => [picture.cluster, picture])));
+  const served = once(() => [...pictures()].flatMap(([cluster, picture]) => (isServed(picture) ? [cluster] : [])));
   const wholes = new Map<string, boolean>();
   const titles = new Map<string, ReadonlySet<string>>();
   const around: AlertSurroundings = {
     get clusters() {
-      return [...pictures().keys()];
+      return served();
     },
     exists: (cluster, vmid) =>
       pictures()

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import type { NodeName } from "#protocol/ids.ts";
+import type { ClusterId, NodeName } from "#protocol/ids.ts";
 import { type Assertion, assertionHeader, viewJson, viewPath } from "#protocol/viewer.ts";
 import { revokeAgent } from "../../../hub/agent-keys.ts";
 import { ViewBook } from "../../../hub/http/view-book.ts";
@@ -160,4 +160,23 @@ test("a book of views forgets the least used when it is full, and what was long 
     ["a", "c", "d", "e"].map((digest) => book.get(digest) !== undefined),
     [false, false, false, true],
   );
+});
+
+test("who holds everything in the one cluster that is left decides about the hub, also after the lone node that it was is given up", async (t) => {
+  const { gateway, hub } = seenHub(t);
+  const settings = async () => (await gateway.ask("root@pam", "GET", "/api/v1/rules")).status;
+  assert.equal(await settings(), 200);
+  const former = { cluster: "00000000000000bb" as ClusterId, node: "pve1" as NodeName };
+  hub.state.put(
+    "agent",
+    `${former.cluster}/pve1`,
+    { ...former, clusterName: null, publicKey: "k", revokedKeys: [], joinedAt: hub.clock.now(), revokedAt: null },
+    { actor: "test", reason: "test" },
+  );
+  const session = { clusterName: undefined, software: "x", skewMs: 0, joinedBy: undefined };
+  hub.fleet.opened({ ...session, agent: former });
+  assert.equal(await settings(), 403, "he says nothing about the other");
+  revokeAgent(hub.state, `${former.cluster}/pve1`, { actor: "test", reason: "test" }, hub.clock.now());
+  hub.fleet.stepRevoked();
+  assert.equal(await settings(), 200);
 });
