@@ -1,7 +1,7 @@
 import type { Message } from "#protocol/messages.ts";
 import { type RestoreStep, restoreSteps } from "#protocol/restore.ts";
 import type { Drama, Stage } from "./dramas.ts";
-import { plantTest, type RestoreNode } from "./restore-node.ts";
+import { ociConfig, plantTest, type RestoreNode } from "./restore-node.ts";
 
 /** Every drama of the brute force: what a test is, what goes on beside it, and how often agents die in a row. */
 export type Scene = Drama & {
@@ -64,6 +64,12 @@ const plain: Scene[] = types.flatMap((type) => [
     dies: ["once", "twice"],
   },
 ]);
+
+const application: Scene = {
+  name: "a container made of an OCI image, for which PVE asks for an address",
+  orders: (node) => [plantTest(node, "lxc", { checks: [] }, { config: ociConfig })],
+  dies: ["once", "twice", "reaper"],
+};
 
 /** Kept by the order, longer by the hub, and once more in the agent that comes after. */
 const kept: Scene[] = types.map((type) => ({
@@ -185,6 +191,16 @@ const together: Scene[] = [
     dies: ["once", "twice"],
   },
   {
+    name: "two tests at once in one sandbox, of which one is kept and one comes to nothing",
+    limits: { parallel: 2, reserveMib: 0, keepSec: 600 },
+    orders: (node) => {
+      const bad = plantTest(node, "qemu", { sandbox: "shared", integrity: false }, { storage: "pbs1" });
+      node.lab.restores.archives.damage(bad.backup.volid, "cut-half");
+      return [plantTest(node, "lxc", { sandbox: "shared", keepSec: 60 }), bad];
+    },
+    dies: ["once", "twice"],
+  },
+  {
     name: "two tests at once in one sandbox",
     limits: { parallel: 2, reserveMib: 0 },
     orders: (node) => [plantTest(node, "lxc", { sandbox: "shared" }), plantTest(node, "qemu", { sandbox: "shared" })],
@@ -201,4 +217,13 @@ const together: Scene[] = [
   ),
 ];
 
-export const scenes: readonly Scene[] = [...plain, ...kept, ...damaged, ...workerKilled, ...touched, ...together, ...cancelled];
+export const scenes: readonly Scene[] = [
+  ...plain,
+  application,
+  ...kept,
+  ...damaged,
+  ...workerKilled,
+  ...touched,
+  ...together,
+  ...cancelled,
+];

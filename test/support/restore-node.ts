@@ -333,6 +333,24 @@ unprivileged: 1
 lxc.mount.entry: /srv/bindme srv/raw none bind,create=dir 0 0
 `;
 
+/** Made of an OCI image, as pve-container's source makes it; never recorded. */
+export const ociConfig = `arch: amd64
+cmode: console
+entrypoint: /docker-entrypoint.sh nginx
+hostname: shop
+memory: 256
+net0: name=eth0,bridge=vmbr0,host-managed=1,hwaddr=BC:24:11:00:00:04,ip=dhcp,type=veth
+ostype: unmanaged
+rootfs: local-lvm:vm-101-disk-0,size=2G
+unprivileged: 1
+lxc.environment.runtime: NGINX_VERSION=1.29
+lxc.idmap: u 0 100000 65536
+lxc.idmap: g 0 100000 65536
+lxc.init.cwd: /
+lxc.mount.entry: /srv/bindme srv/raw none bind,create=dir 0 0
+lxc.signal.halt: SIGQUIT
+`;
+
 /** A backup with much that must not come along, and the test of it. */
 export function plantTest(
   { lab, clock }: { lab: Lab; clock: { now(): number } },

@@ -1,5 +1,5 @@
 import { type PropertyString, parsePropertyString } from "../property-string.ts";
-import { parseBoolean } from "../values.ts";
+import { parseBoolean, splitList } from "../values.ts";
 import { type BackedUpConfig, indexed, isDrive, isDumped, isNet } from "./backed-up-config.ts";
 import { type Isolation, type IsolationPlan, isVolumeOf, type JudgedPhase, type Mismatch, type Removed } from "./isolation.ts";
 import { carriesMarker, describe, hasTestTag, testTag } from "./marker.ts";
@@ -102,6 +102,7 @@ function createCall(config: BackedUpConfig, isolation: Isolation): Record<string
     description: describe(operation, source),
     name: `proven-test-${source.vmid}`,
     ...(memoryMib !== undefined && { memory: String(memoryMib), balloon: "0" }),
+    ...hotplugParam(config),
     ...agentParam(config),
     ...cpuParams(config, isolation.cpus),
     ...(pool !== undefined && { pool }),
@@ -122,6 +123,13 @@ function agentParam({ values }: BackedUpConfig): { agent?: string } {
   const agent = agentOf(values);
   if (agent === undefined) return values.has("agent") ? { agent: "enabled=0" } : {};
   return { agent: agent.get("type") === "isa" ? "enabled=1,type=isa" : "enabled=1" };
+}
+
+/** Where memory can be plugged in, a VM starts only with certain sizes of it, whatever the node gives (qemu-server `PVE/QemuServer/Memory.pm` config). */
+function hotplugParam({ values }: BackedUpConfig): { hotplug?: string } {
+  const words = splitList(values.get("hotplug"));
+  if (!words.includes("memory")) return {};
+  return { hotplug: words.filter((word) => word !== "memory").join(",") || "0" };
 }
 
 /**

@@ -52,6 +52,7 @@ const starting: readonly Cause[] = [
   [/is too old to run machine type|unsupported machine type/, "this node's QEMU is older than the machine"],
   [/no DRM render node detected|missing libraries for '/, "this node has no graphics as the machine's display asks for"],
   [/^start failed: .*got timeout$/, "this node was too busy to start it"],
+  [/EFI base image '[^']*' not found/, "this node lacks the firmware that the machine boots from"],
   [/bridge '[^']*' does not exist/, "its sandbox was gone"],
   [/cannot set up guest memory|Cannot allocate memory/, "this node had no memory for it"],
   ...somebodyElse,

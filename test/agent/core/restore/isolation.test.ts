@@ -119,6 +119,13 @@ test("a node's own limit for restores goes into the one call, in PVE's KiB/s", (
   assert.ok(!("bwlimit" in planVm(parseBackedUpConfig("qemu", nastyVm), vm).create));
 });
 
+test("a machine whose memory can be plugged in boots with whatever memory the node gives: PVE starts such a one with some sizes only", () => {
+  const hotplug = (lines: string) => planVm(parseBackedUpConfig("qemu", lines), vm).create.hotplug;
+  assert.equal(hotplug("hotplug: disk,network,usb,memory,cpu\n"), "disk,network,usb,cpu");
+  assert.equal(hotplug("hotplug: memory\n"), "0");
+  for (const fits of ["hotplug: network,disk\n", "hotplug: 1\n", "memory: 512\n"]) assert.equal(hotplug(fits), undefined, fits);
+});
+
 test("a machine with more processors than the node has gets as many as there are, else it would not start", () => {
   const cpus = (lines: string) => {
     const { sockets, cores, vcpus } = planVm(parseBackedUpConfig("qemu", lines), { ...vm, cpus: 8 }).create;

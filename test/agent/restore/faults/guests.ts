@@ -1,4 +1,4 @@
-import { ctConfig, type RestoreNode, vmConfig } from "../../../support/restore-node.ts";
+import { ctConfig, ociConfig, type RestoreNode, vmConfig } from "../../../support/restore-node.ts";
 import { inject, restore, type Scenario, testVmid } from "../../../support/restore-scenarios.ts";
 
 const noAgent = vmConfig.replace("agent: enabled=1\n", "");
@@ -210,6 +210,16 @@ export const guestFaults: Scenario[] = [
     level: "boots",
     reason: /^The backup is good/,
     steps: { heartbeat: "passed", network: "skipped" },
+  },
+  {
+    name: "a container made of an OCI image, for which PVE asks for an address: it boots with its link though no check needs it",
+    type: "lxc",
+    order: { checks: [] },
+    planted: { config: ociConfig },
+    outcome: "passed",
+    level: "boots",
+    reason: /^The backup is good/,
+    steps: { strip: "passed", start: "passed", heartbeat: "passed", network: "skipped", destroy: "passed" },
   },
   {
     name: "a container of a whole system that has a shell, and true in another place",
