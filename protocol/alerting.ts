@@ -134,6 +134,8 @@ export const ruleSchema = z.strictObject({
   shipped: z.boolean(),
 });
 export type Rule = z.infer<typeof ruleSchema>;
+/** A rule as people send it: whether it comes with Proven is the hub's to say. */
+export const ruleRequestSchema = ruleSchema.extend({ shipped: z.boolean().default(false) });
 
 /** Why something is wrong with a rule, silence, window or route. `field`: `condition.clear`. `remedy`: what would be right. */
 export const problemSchema = z.object({ field: z.string(), problem: z.string(), remedy: z.string() });

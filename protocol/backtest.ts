@@ -1,11 +1,11 @@
 import * as z from "zod";
-import { alertSubjectSchema, ruleSchema } from "./alerting.ts";
+import { alertSubjectSchema, ruleRequestSchema } from "./alerting.ts";
 import { epochMs } from "./api-parts.ts";
 
 /** What a rule would have done: question and answer of `POST /api/v1/rules/backtest`. */
 
 /** `rule` saved or being edited; at most 30 days at once, over series of at most so many entities. */
-export const backtestRequestSchema = z.strictObject({ rule: ruleSchema, from: epochMs, to: epochMs });
+export const backtestRequestSchema = z.strictObject({ rule: ruleRequestSchema, from: epochMs, to: epochMs });
 export type BacktestRequest = z.infer<typeof backtestRequestSchema>;
 
 export const backtestAnswerSchema = z.object({

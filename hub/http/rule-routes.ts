@@ -1,6 +1,6 @@
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
-import { problemSchema, type Rule, ruleSchema, signalSchema, slugSchema } from "#protocol/alerting.ts";
+import { problemSchema, type Rule, ruleRequestSchema, ruleSchema, signalSchema, slugSchema } from "#protocol/alerting.ts";
 import { page } from "#protocol/api.ts";
 import { backtestAnswerSchema, backtestRequestSchema } from "#protocol/backtest.ts";
 import type { AlertingPorts } from "../alerting/alerting-ports.ts";
@@ -66,7 +66,7 @@ const routes = {
     path: "/api/v1/rules",
     tags,
     summary: "Creates a rule",
-    request: { body: body(ruleSchema) },
+    request: { body: body(ruleRequestSchema) },
     responses: { 201: json(ruleSchema, "The rule"), ...commonErrors },
   }),
   change: createRoute({
@@ -74,7 +74,7 @@ const routes = {
     path: "/api/v1/rules/{id}",
     tags,
     summary: "Changes a rule",
-    request: { params, body: body(ruleSchema) },
+    request: { params, body: body(ruleRequestSchema) },
     responses: one,
   }),
   remove: createRoute({
@@ -143,7 +143,7 @@ function readRoutes(app: HubApp, { state }: Pick<HttpPorts, "state">, alerting: 
   app.openapi(routes.list, (c) => c.json({ items: state.list("rule").map(({ document }) => document), next: null }, 200));
   app.openapi(routes.signals, (c) => c.json({ items: signalList(), next: null }, 200));
   app.openapi(routes.validate, (c) => {
-    const parsed = ruleSchema.safeParse(c.req.valid("json"));
+    const parsed = ruleRequestSchema.safeParse(c.req.valid("json"));
     return c.json({ problems: parsed.success ? checkRule(parsed.data) : schemaProblems(parsed.error) }, 200);
   });
   app.openapi(routes.backtest, async (c) => {

@@ -225,6 +225,17 @@ test("validating names every wrong field at once, in shape and in meaning, and s
   assert.deepEqual(hub.state.get("rule", "busy"), ruleOf());
 });
 
+test("a rule is sent without saying whether it comes with Proven, to save, judge and back-test it", async (t) => {
+  const { ask, now } = alertingHub(t);
+  const { shipped: _, ...rule } = ruleOf({ id: "own" });
+  assert.deepEqual(await (await ask("POST", "rules/validate", rule)).json(), { problems: [] });
+  assert.equal((await ask("POST", "rules/backtest", { rule, from: now - 60_000, to: now })).status, 200);
+  const made = await ask("POST", "rules", rule);
+  assert.deepEqual([made.status, (await made.json()).shipped], [201, false]);
+  const changed = await ask("PUT", "rules/own", { ...rule, shipped: true });
+  assert.equal((await changed.json()).shipped, false);
+});
+
 test("a rule that comes with Proven keeps its mark, can be reset but not removed", async (t) => {
   const { ask, hub, shipped } = alertingHub(t);
   const changed = { ...shipped, severity: "info", shipped: false };
