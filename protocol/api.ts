@@ -330,6 +330,8 @@ export const refusals = {
   "rate-limited": 429,
   "agent-offline": 503,
   overloaded: 503,
+  /** Nothing was changed. */
+  "disk-full": 507,
 } as const;
 export type RefusalKind = keyof typeof refusals;
 export const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string(), field: z.string().optional() }) });

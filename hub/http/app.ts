@@ -30,6 +30,7 @@ import type { HttpPorts } from "./ports.ts";
 import { PveLogins, pveCookieName } from "./pve-logins.ts";
 import { QuestionDoor } from "./question-door.ts";
 import { receiverRoutes } from "./receiver-routes.ts";
+import { recoveryRoutes } from "./recovery-routes.ts";
 import { reportRoutes } from "./report-routes.ts";
 import { restoreRoutes } from "./restore-routes.ts";
 import { routeRoutes } from "./route-routes.ts";
@@ -83,6 +84,7 @@ export function openHttp(ports: HttpPorts): { app: HubApp; door: QuestionDoor } 
     restoreRoutes(app, ports, ports.restore);
     verificationRoutes(app, ports, ports.restore);
     backupRoutes(app, ports, ports.restore);
+    recoveryRoutes(app, ports, ports.restore);
     policyRoutes(app, ports, ports.restore);
     reportRoutes(app, ports, ports.restore);
   }
@@ -121,7 +123,7 @@ function describeApi(app: HubApp): void {
       title: "Proven",
       version: softwareVersion,
       description:
-        "Times are ms since the Unix epoch, UTC; sizes are bytes; cpu is a fraction. Requests by cookie that write need the header `X-Proven: 1`.",
+        "Times are ms since the Unix epoch, UTC; sizes are bytes; cpu is a fraction. Requests by cookie that write need the header `X-Proven: 1`. What can't be written because the hub's disk is full is answered with 507 and the code `disk-full`: nothing was changed.",
     },
     security: [{ key: [] }, { session: [] }, { login: [] }],
   });

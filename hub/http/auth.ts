@@ -3,6 +3,7 @@ import { parse as parseCookies } from "hono/utils/cookie";
 import type { Scope } from "#protocol/api.ts";
 import { placeOfPeer } from "../core/connections.ts";
 
+import { isDiskFault } from "../core/error.ts";
 import { type ApiKey, allows, keyProblem, parseApiKey, parseBearer } from "../core/keys.ts";
 import {
   BoundedMap,
@@ -183,7 +184,11 @@ export class Authenticator {
     if (last !== undefined) this.noted.set(id, last);
     if (last !== undefined && now - last < useEveryMs) return;
     this.noted.set(id, now);
-    this.ports.state.put("keyUse", id, { at: now }, { actor: "hub", reason: "used" });
+    try {
+      this.ports.state.put("keyUse", id, { at: now }, { actor: "hub", reason: "used" });
+    } catch (error) {
+      if (!isDiskFault(error)) throw error; // a full disk keeps nobody from looking
+    }
   }
 }
 

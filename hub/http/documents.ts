@@ -1,8 +1,10 @@
 import type * as z from "zod";
 import type { FieldProblem } from "#protocol/alerting.ts";
+import { isDiskFault } from "../core/error.ts";
 import { Refusal } from "../core/refusal.ts";
-import type { Actor } from "../store/state.ts";
+import type { Actor, StateStore } from "../store/state.ts";
 import type { HubContext } from "./env.ts";
+import type { HttpPorts } from "./ports.ts";
 
 /** What routes about documents that people edit have in common. */
 
@@ -13,6 +15,17 @@ export const json = <T extends z.ZodType>(schema: T, description: string) => ({
 export const body = <T extends z.ZodType>(schema: T) => ({ required: true, content: { "application/json": { schema } } });
 
 export const actorOf = (c: HubContext, reason: string): Actor => ({ actor: c.get("caller").user, reason });
+
+/** For what has to go on where nothing can be written, as signing in to look why: then the journal alone has it. */
+export function noteIfPossible({ state, log }: Pick<HttpPorts, "state" | "log">, ...note: Parameters<StateStore["note"]>): void {
+  try {
+    state.note(...note);
+  } catch (error) {
+    if (!isDiskFault(error)) throw error;
+    const [action, kind, id, { actor, reason }] = note;
+    log(3, `not in the audit log, as the disk takes nothing: ${action} ${kind} ${id} by ${actor}: ${reason}`);
+  }
+}
 
 /** @throws Refusal that names the first problem's field and remedy. */
 export function refuseProblems([first]: readonly FieldProblem[]): void {

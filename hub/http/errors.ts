@@ -4,6 +4,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { ZodError } from "zod";
 import type { ApiError } from "#protocol/api.ts";
 import { errorSchema } from "#protocol/api.ts";
+import { isDiskFault } from "../core/error.ts";
 import { Refusal } from "../core/refusal.ts";
 import { describeError } from "../log.ts";
 import type { Log } from "../ports.ts";
@@ -28,6 +29,12 @@ function refusalAnswer(refusal: Refusal): ErrorAnswer {
   return { status: refusal.status, headers, body: needs === undefined ? answer : { error: { ...answer.error, needs } } };
 }
 
+/** The hub's disk is full, or fails. */
+const diskRefusal = new Refusal(
+  "disk-full",
+  "the hub's disk takes nothing, so nothing was changed: make room where the hub keeps its state, then try again",
+);
+
 /** Refusals are told; anything else thrown is a bug: the journal gets it, the caller no detail. */
 export function errorAnswer(error: unknown, request: string, log: Log): ErrorAnswer {
   if (error instanceof Refusal) return refusalAnswer(error);
@@ -36,6 +43,7 @@ export function errorAnswer(error: unknown, request: string, log: Log): ErrorAns
     return { status: error.status, headers: {}, body: body("invalid", error.message || "the request could not be understood") };
   }
   log(3, `${request} failed: ${describeError(error)}`);
+  if (isDiskFault(error)) return refusalAnswer(diskRefusal);
   return { status: 500, headers: {}, body: body("internal", "The hub failed on this request; its journal says why") };
 }
 

@@ -11,7 +11,7 @@ import type { EpochMs } from "#protocol/ids.ts";
 import { Refusal } from "../core/refusal.ts";
 import { askingOf } from "./asking.ts";
 import { checkOrigin } from "./auth.ts";
-import { body, json } from "./documents.ts";
+import { body, json, noteIfPossible } from "./documents.ts";
 import { addressOf, type HubApp, type HubContext } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -74,13 +74,14 @@ export function loginRoutes(app: HubApp, ports: HttpPorts, logins: PveLogins): v
 }
 
 /** Writes down who came in, and, once a minute for an address, who was refused. */
-async function told({ journal, state }: HttpPorts, address: string, user: string, step: Promise<Entered>): Promise<Entered> {
+async function told(ports: HttpPorts, address: string, user: string, step: Promise<Entered>): Promise<Entered> {
+  const { journal } = ports;
   try {
     const entered = await step;
     if (entered.state === "ok") {
       const actor = entered.caller.user;
       journal.emit("login.opened", { user: actor, address }, { actor });
-      state.note("create", "session", `${actor} from ${address}`, { actor, reason: "signed in with Proxmox VE" });
+      noteIfPossible(ports, "create", "session", `${actor} from ${address}`, { actor, reason: "signed in with Proxmox VE" });
     }
     return entered;
   } catch (error) {

@@ -7,6 +7,7 @@ import type { EpochMs } from "#protocol/ids.ts";
 import { hashSecret } from "../secret-text.ts";
 import { askingOf } from "./asking.ts";
 import { type Authenticator, checkOrigin, cookieName } from "./auth.ts";
+import { noteIfPossible } from "./documents.ts";
 import { addressOf, type HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -71,7 +72,7 @@ export function openSessionRoute(app: HubApp, { state, clock }: HttpPorts, authe
   });
 }
 
-export function sessionRoutes(app: HubApp, { state }: HttpPorts, logins: PveLogins | undefined): void {
+export function sessionRoutes(app: HubApp, ports: HttpPorts, logins: PveLogins | undefined): void {
   app.openapi(routes.show, (c) => {
     const { user, scopes, expiresAt } = c.get("caller");
     c.header("Cache-Control", "no-store");
@@ -80,8 +81,8 @@ export function sessionRoutes(app: HubApp, { state }: HttpPorts, logins: PveLogi
   app.openapi(routes.close, (c) => {
     const cookie = getCookie(c, cookieName);
     const { user } = c.get("caller");
-    state.note("delete", "session", `${user} from ${addressOf(c)}`, { actor: user, reason: "signed out" });
-    if (cookie !== undefined) state.remove("session", hashSecret(cookie), { actor: user, reason: "signed out" });
+    noteIfPossible(ports, "delete", "session", `${user} from ${addressOf(c)}`, { actor: user, reason: "signed out" });
+    if (cookie !== undefined) ports.state.remove("session", hashSecret(cookie), { actor: user, reason: "signed out" });
     deleteCookie(c, cookieName, { path: "/", secure: true });
     const login = getCookie(c, pveCookieName);
     if (login !== undefined) logins?.end(login);
