@@ -157,6 +157,8 @@ export const notificationSchema = z.object({
   alerts: z.array(alertSchema),
   /** How many more there are than are listed. */
   more: z.int(),
+  /** By alert: as which severities this receiver was told of it before, where that is not what it is now. */
+  toldAs: z.record(z.string(), z.array(severitySchema)).optional(),
   /** Agents that should hear of it: nodes the alerts are on. */
   nodes: z.array(z.object({ cluster: z.string(), node: z.string() })),
   /** Of a report: mailed as text, with a PDF. */

@@ -5,7 +5,7 @@ import { episodeOf } from "../core/alert.ts";
 import type { AlertRecord } from "../core/alert-record.ts";
 import { markTold, resolvedView, sameHold, withHold, withQuiet } from "../core/alert-steps.ts";
 import { type DueTelling, type Placement, planTellings } from "../core/group.ts";
-import { type ClusterNames, listedFor, notificationOf } from "../core/notification.ts";
+import { type ClusterNames, listedFor, notificationOf, partsOf, withToldAs } from "../core/notification.ts";
 import { afterTelling } from "../core/notify.ts";
 import { factsOfRecord } from "../core/route.ts";
 import type { EntityFacts } from "../core/scope.ts";
@@ -116,7 +116,9 @@ export class AlertTeller {
     else this.ports.book.putGroup(next);
     const listener = this.receivers.get(receiver);
     const tellsEnds = telling.reason === "all-resolved" || telling.reason === "some-resolved";
-    if (!listener?.enabled || (tellsEnds && !listener.resolved)) return [];
+    // An Alertmanager says itself whom it tells of ends, and an alert that is not ended there fires on.
+    const wantsEnds = listener?.resolved === true || listener?.type === "alertmanager";
+    if (!listener?.enabled || (tellsEnds && !wantsEnds)) return [];
     const firing = telling.firing.flatMap(({ alert }) => this.viewOf(alert));
     const again = new Set(telling.firing.map(({ alert }) => alert));
     const over = telling.over.flatMap((episode) => {
@@ -124,11 +126,14 @@ export class AlertTeller {
       const record = this.ports.book.records.get(episode.alert);
       return record === undefined ? [] : [resolvedView(this.ports.view(record), episode, now)];
     });
-    const known = new Set(group.told[receiver]?.episodes.map(({ key }) => key));
+    const before = group.told[receiver]?.episodes ?? [];
+    const known = new Set(before.map(({ key }) => key));
     const fresh = new Set(telling.firing.filter(({ key }) => !known.has(key)).map(({ alert }) => alert));
     const { names } = this.ports;
     const listed = listedFor(listener.type);
-    return [notificationOf(next, receiver, step, told.sequence, telling.reason, firing, over, fresh, now, names(), listed)];
+    const { sequence } = told;
+    const message = notificationOf(next, receiver, step, sequence, telling.reason, firing, over, fresh, now, names(), listed);
+    return listener.type === "alertmanager" ? partsOf(withToldAs(message, before)) : [message];
   }
 
   private viewOf(id: string): AlertView[] {

@@ -55,7 +55,10 @@ export function withDecision(record: AlertRecord, decision: Decision): AlertReco
 export type ToldEpisode = {
   key: string;
   alert: string;
+  /** As it was told first. */
   severity: Severity;
+  /** All as which it was told; absent: as the first alone. */
+  toldAs?: Severity[];
   firedAt: EpochMs;
   toldAt: EpochMs;
   resolvedAt: EpochMs | null;

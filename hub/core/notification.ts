@@ -1,16 +1,18 @@
-import type { AlertView } from "#protocol/alerting.ts";
+import type { AlertView, Severity } from "#protocol/alerting.ts";
 import { severities } from "#protocol/alerting.ts";
 import { clusterKey, type EpochMs } from "#protocol/ids.ts";
 import type { Notification, NotifyReason, ReceiverType } from "#protocol/notifications.ts";
 import { byText } from "#protocol/order.ts";
-import type { AlertGroup } from "./alert-record.ts";
+import type { AlertGroup, ToldEpisode } from "./alert-record.ts";
 import { severityOf, verdictOf } from "./alert-verdict.ts";
+import { severitiesTold } from "./notify.ts";
 
 /** Alerts one message lists; the rest is a number. */
 const listedMax = 100;
-/** Nobody reads an Alertmanager's: one that is not in the message neither begins nor ends there. */
-const postedMax = 10_000;
-export const listedFor = (receiver: ReceiverType): number => (receiver === "alertmanager" ? postedMax : listedMax);
+/** Nobody reads an Alertmanager's: one that is not in a message neither begins nor ends there. */
+export const listedFor = (receiver: ReceiverType): number => (receiver === "alertmanager" ? Number.POSITIVE_INFINITY : listedMax);
+/** Of a message that lists all, each part is stored and posted on its own. */
+const partMax = 500;
 
 const kinds: Record<NotifyReason, Notification["kind"]> = {
   first: "firing",
@@ -89,4 +91,30 @@ export function notificationOf(
     more: all.length - alerts.length,
     nodes: [...places.values()],
   };
+}
+
+/** Parts of one message, each with an id of its own that is the same whenever the same decision is made again. */
+export function partsOf(notification: Notification): Notification[] {
+  const { alerts } = notification;
+  if (alerts.length <= partMax) return [notification];
+  return Array.from({ length: Math.ceil(alerts.length / partMax) }, (_, index) => {
+    const own = alerts.slice(index * partMax, (index + 1) * partMax);
+    const id = index === 0 ? notification.id : `${notification.id}.${index}`;
+    return { ...notification, id, alerts: own, more: alerts.length - own.length };
+  });
+}
+
+/** The message with what its receiver was told of its alerts' severities `before`, for who knows an alert by its severity, too. */
+export function withToldAs(notification: Notification, before: readonly ToldEpisode[]): Notification {
+  const told = new Map<string, Set<Severity>>();
+  for (const episode of before) {
+    const known = told.get(episode.alert) ?? new Set<Severity>();
+    told.set(episode.alert, known);
+    for (const severity of severitiesTold(episode)) known.add(severity);
+  }
+  const others = notification.alerts.flatMap(({ id, severity }): [string, Severity[]][] => {
+    const known = told.get(id);
+    return known === undefined || (known.size === 1 && known.has(severity)) ? [] : [[id, [...known]]];
+  });
+  return others.length === 0 ? notification : { ...notification, toldAs: Object.fromEntries(others) };
 }

@@ -1,7 +1,7 @@
 import type { Severity } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { NotifyReason } from "#protocol/notifications.ts";
-import type { Told } from "./alert-record.ts";
+import type { Told, ToldEpisode } from "./alert-record.ts";
 
 /** A firing alert of a group, as telling goes. */
 export type Member = {
@@ -100,9 +100,18 @@ export function afterTelling(told: Told | undefined, { firing }: Telling, step: 
     sequence: (told?.sequence ?? 0) + 1,
     at: now,
     step: firing.length === 0 ? 0 : Math.max(step, told?.step ?? 0),
-    episodes: firing.map(
-      ({ key, alert, severity, firedAt }) =>
-        before.get(key) ?? { key, alert, severity, firedAt, toldAt: now, resolvedAt: null, endText: null },
-    ),
+    episodes: firing.map(({ key, alert, severity, firedAt }) => {
+      const known = before.get(key);
+      return known === undefined
+        ? { key, alert, severity, firedAt, toldAt: now, resolvedAt: null, endText: null }
+        : withSeverity(known, severity);
+    }),
   };
+}
+
+export const severitiesTold = ({ severity, toldAs = [severity] }: ToldEpisode): readonly Severity[] => toldAs;
+
+function withSeverity(episode: ToldEpisode, severity: Severity): ToldEpisode {
+  const told = severitiesTold(episode);
+  return told.includes(severity) ? episode : { ...episode, toldAs: [...told, severity] };
 }

@@ -1,4 +1,4 @@
-import { type AlertView, type Severity, severities } from "#protocol/alerting.ts";
+import type { AlertView, Severity } from "#protocol/alerting.ts";
 import type { Notification } from "#protocol/notifications.ts";
 import { headlineOf } from "../core/alert-text.ts";
 import type { SendResult } from "../core/delivery.ts";
@@ -34,10 +34,14 @@ function formatAlertmanager(notification: Notification, base: string) {
     const annotations = { summary: notification.verdict };
     return [{ labels, annotations, startsAt: iso(notification.at), endsAt: iso(notification.at + 60_000), generatorURL: base }];
   }
-  return notification.alerts.flatMap((alert) => [
-    postableOf(alert, notification.at, base),
-    ...(notification.reason === "first" ? [] : endsOfOthers(alert, notification.at)),
-  ]);
+  return notification.alerts.flatMap((alert) => {
+    const told = notification.toldAs?.[alert.id] ?? [alert.severity];
+    const isTold = alert.state === "firing" || told.includes(alert.severity);
+    return [
+      ...(isTold ? [postableOf(alert, notification.at, base)] : []),
+      ...told.filter((severity) => severity !== alert.severity).map((severity) => endAs(severity, alert, notification.at)),
+    ];
+  });
 }
 
 function postableOf(alert: AlertView, at: number, base: string) {
@@ -58,11 +62,10 @@ function postableOf(alert: AlertView, at: number, base: string) {
 
 const beganAt = ({ firedAt, activeAt }: AlertView, at: number) => iso(firedAt ?? activeAt ?? at);
 
-/** Its rule's severity may have been another when it was told before: that alert is over. An end of what is not there tells nobody anything. */
-function endsOfOthers(alert: AlertView, at: number) {
-  const others = severities.filter((severity) => severity !== alert.severity);
+/** Its rule's severity was another when it was told before: that alert is over. */
+function endAs(severity: Severity, alert: AlertView, at: number) {
   const endsAt = iso(alert.state === "resolved" ? (alert.resolvedAt ?? at) : at);
-  return others.map((severity) => ({ labels: labelsOf(alert, severity), startsAt: beganAt(alert, at), endsAt }));
+  return { labels: labelsOf(alert, severity), startsAt: beganAt(alert, at), endsAt };
 }
 
 export async function sendAlertmanager(

@@ -61,6 +61,7 @@ const toldSchema = z.strictObject({
       key: z.string(),
       alert: z.string(),
       severity: severitySchema,
+      toldAs: z.array(severitySchema).exactOptional(),
       firedAt: epochMs,
       toldAt: epochMs,
       resolvedAt: epochMs.nullable(),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
-import { listedFor, namesOfClusters, notificationOf } from "../../../hub/core/notification.ts";
+import { listedFor, namesOfClusters, notificationOf, partsOf, withToldAs } from "../../../hub/core/notification.ts";
 import { alertOf } from "../../support/alert-views.ts";
 
 const now = 1_767_614_400_000 as EpochMs;
@@ -57,4 +57,26 @@ test("people read a hundred alerts of a message; an Alertmanager is posted all, 
     notificationOf(group, "r", 0, 1, "first", many, [], new Set(), now, new Map(), listedFor(type));
   assert.deepEqual([of("email").alerts.length, of("email").more], [100, 150]);
   assert.deepEqual([of("alertmanager").alerts.length, of("alertmanager").more], [250, 0]);
+});
+
+test("what an Alertmanager is posted goes in parts of 500, all of it, in the same parts whenever it is decided again", () => {
+  const many = Array.from({ length: 12_000 }, (_, index) => alertOf({ id: `a${index}` }));
+  const whole = notificationOf(group, "r", 0, 7, "first", many, [], new Set(), now, new Map(), listedFor("alertmanager"));
+  const parts = partsOf(whole);
+  assert.deepEqual(
+    [parts.length, parts[0]?.id, parts[1]?.id, parts[23]?.id],
+    [24, "g@1767614400000>r#7", "g@1767614400000>r#7.1", "g@1767614400000>r#7.23"],
+  );
+  assert.deepEqual(parts.flatMap(({ alerts }) => alerts.map(({ id }) => id)).sort(), many.map(({ id }) => id).sort());
+  assert.deepEqual(partsOf(whole), parts);
+});
+
+test("a message says as which severities its alerts were told before, where that is another than now", () => {
+  const [same, worse, fresh] = ["same", "worse", "fresh"].map((id) => alertOf({ id }));
+  assert.ok(same && worse && fresh);
+  const message = told([same, { ...worse, severity: "critical" }, fresh]);
+  const episode = { firedAt: now, toldAt: now, resolvedAt: null, endText: null, severity: "warning" as const };
+  const before = ["same", "worse"].map((alert) => ({ ...episode, key: `${alert}~1`, alert }));
+  assert.deepEqual(withToldAs(message, before).toldAs, { worse: ["warning"] });
+  assert.equal(withToldAs(told([same]), before).toldAs, undefined);
 });

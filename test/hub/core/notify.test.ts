@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Told } from "../../../hub/core/alert-record.ts";
-import { afterTelling, type Member, type Policy, tellingOf } from "../../../hub/core/notify.ts";
+import { afterTelling, type Member, type Policy, severitiesTold, tellingOf } from "../../../hub/core/notify.ts";
 import { fc } from "../../support/property.ts";
 
 const at = (sec: number) => (sec * 1000) as EpochMs;
@@ -42,6 +42,16 @@ const cases: [name: string, members: Member[], sec: number, reason: string | und
 for (const [name, members, sec, reason] of cases) {
   test(`told of one alert: ${name}`, () => assert.equal(tellingOf(known, members, policy, at(sec))?.reason, reason));
 }
+
+test("as which severities somebody was told of an alert is kept, each once", () => {
+  const worse = member("a", 0, { severity: "critical" });
+  const retold = [worse, worse].reduce(
+    (told, one) => afterTelling(told, { reason: "repeat", firing: [one], over: [] }, 0, at(3600)),
+    known,
+  );
+  assert.deepEqual(retold.episodes.map(severitiesTold), [["warning", "critical"]]);
+  assert.deepEqual(known.episodes.map(severitiesTold), [["warning"]]);
+});
 
 test("a snooze that ends is told once, long before the next repetition", () => {
   const freed = member("a", 0, { freedAt: at(600) });

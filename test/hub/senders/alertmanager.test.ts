@@ -6,8 +6,9 @@ import { type TestContext, test } from "node:test";
 import type { Receiver } from "#protocol/notifications.ts";
 import { alertOf } from "../../support/alert-views.ts";
 import { debianPeer, freePort, RunningPeer } from "../../support/debian-peer.ts";
+import { MessageServer } from "../../support/message-server.ts";
 import { skipWithout } from "../../support/metric-peers.ts";
-import { common, notificationOf } from "../../support/notifications.ts";
+import { common, noon, notificationOf } from "../../support/notifications.ts";
 import { testSender } from "../../support/senders.ts";
 import { temporaryDir } from "../../support/temporary-dir.ts";
 
@@ -106,9 +107,34 @@ test("a severity that was changed while the alert fires leaves nothing of the ol
   await send(notificationOf({ at: now - 60_000, alerts: [alert] }), receiver(url));
   assert.deepEqual(await shown(), ["warning"]);
   const worse = alertOf({ ...alert, severity: "critical" });
-  await send(notificationOf({ id: "n2", kind: "repeat", reason: "repeat", at: now, alerts: [worse] }), receiver(url));
+  const before = { toldAs: { [alert.id]: ["warning" as const] } };
+  await send(notificationOf({ id: "n2", kind: "repeat", reason: "repeat", at: now, alerts: [worse], ...before }), receiver(url));
   assert.deepEqual(await shown(), ["critical"]);
   const over = alertOf({ ...alert, severity: "info", state: "resolved", resolvedAt: now });
-  await send(notificationOf({ id: "n3", kind: "resolved", reason: "all-resolved", at: now, alerts: [over] }), receiver(url));
+  const both = { toldAs: { [alert.id]: ["warning" as const, "critical" as const] } };
+  const end = { id: "n3", kind: "resolved", reason: "all-resolved", at: now, alerts: [over], ...both } as const;
+  await send(notificationOf({ ...end, alerts: [over] }), receiver(url));
   assert.deepEqual(await shown(), []);
+});
+
+test("an Alertmanager is posted the ends of what it was told, and of nothing else", async (t) => {
+  const server = await MessageServer.start(t);
+  const { send } = testSender(t, {});
+  const posted = async (given: Parameters<typeof notificationOf>[0]) => {
+    await send(notificationOf({ at: noon, ...given }), receiver(server.url));
+    const body = JSON.parse(String(server.received.at(-1)?.body)) as Shown[];
+    return body.map(({ labels, endsAt }) => `${labels.severity} ${Date.parse(endsAt) > noon ? "fires" : "is over"}`);
+  };
+  const alert = alertOf({ firedAt: noon - 60_000 });
+  const over = { ...alert, state: "resolved" as const, resolvedAt: noon };
+  const again = { kind: "repeat", reason: "repeat" } as const;
+  const end = { kind: "resolved", reason: "all-resolved" } as const;
+  const toldAs = { [alert.id]: ["warning" as const] };
+  assert.deepEqual(await posted({ alerts: [alert], ...again }), ["warning fires"]);
+  assert.deepEqual(await posted({ alerts: [{ ...alert, severity: "critical" }], ...again, toldAs }), [
+    "critical fires",
+    "warning is over",
+  ]);
+  assert.deepEqual(await posted({ alerts: [over], ...end }), ["warning is over"]);
+  assert.deepEqual(await posted({ alerts: [{ ...over, severity: "critical" }], ...end, toldAs }), ["warning is over"]);
 });
