@@ -51,7 +51,7 @@ export function verdictOf(
     case "repeat":
       return `STILL ${worst(firing).toUpperCase()} after ${longest(firing, now)}: ${sentence(firing)}${takesAlong(firing)}${back}`;
     case "escalation":
-      return `ESCALATED, nobody took it for ${longest(firing, now)}: ${sentence(firing)}${takesAlong(firing)}${back}`;
+      return `ESCALATED, nobody took it for ${longest(news, now)}: ${sentence(news)}${takesAlong(news)}${still(rest)}${back}`;
     case "catch-up":
       return `CATCHING UP, ${level} for ${longest(news, now)}: ${sentence(news)}${takesAlong(news)}${still(rest)}${back}`;
     default:

@@ -19,20 +19,25 @@ export function overdueFor(step: Step, members: readonly Nagging[], now: EpochMs
   );
 }
 
-/** What a step tells a receiver it has not reached in this trouble; undefined: nothing is due. `step`: 1 for the first. `members`: all that fire. */
+/**
+ * What a step tells a receiver; undefined: nothing is due. It speaks once in a trouble, and again of what joined the trouble since and is overdue
+ * itself: that somebody took the first alert says nothing of the second. `step`: 1 for the first. `members`: all that fire.
+ */
 export function escalationOf(
   told: Told | undefined,
   step: number,
   overdue: readonly Nagging[],
   members: readonly Member[],
 ): Telling | undefined {
-  if (overdue.length === 0 || (told !== undefined && told.episodes.length > 0 && told.step >= step)) return undefined;
+  const open = told?.episodes ?? [];
+  const known = new Set(open.map(({ key }) => key));
+  const spoke = told !== undefined && open.length > 0 && told.step >= step;
+  if (overdue.length === 0 || (spoke && overdue.every(({ key }) => known.has(key)))) return undefined;
   const due = new Set(overdue.map(({ key }) => key));
-  const known = new Set(told?.episodes.map(({ key }) => key));
   const present = new Set(members.map(({ key }) => key));
   return {
     reason: "escalation",
     firing: members.filter(({ key }) => due.has(key) || known.has(key)),
-    over: (told?.episodes ?? []).filter(({ key }) => !present.has(key)),
+    over: open.filter(({ key }) => !present.has(key)),
   };
 }

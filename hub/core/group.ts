@@ -135,11 +135,10 @@ function tellReceiver(
   policy: Policy,
   now: EpochMs,
 ): { step: number; telling: Telling } | undefined {
-  const steps = (route?.escalation ?? []).map((step, index) => (step.receivers.includes(receiver) ? index : -1));
-  const reached = Math.max(-1, ...steps.filter((index) => index >= 0 && (overdue[index]?.length ?? 0) > 0));
-  if (reached >= 0) {
-    const telling = escalationOf(told, reached + 1, overdue[reached] ?? [], members);
-    if (telling !== undefined) return { step: reached + 1, telling };
+  const steps = (route?.escalation ?? []).flatMap((step, index) => (step.receivers.includes(receiver) ? [index] : []));
+  for (const index of steps.reverse()) {
+    const telling = escalationOf(told, index + 1, overdue[index] ?? [], members);
+    if (telling !== undefined) return { step: index + 1, telling };
   }
   // Who is only an escalation's receiver hears of what escalated, and how it goes on.
   const known = new Set(told?.episodes.map(({ key }) => key));
