@@ -64,7 +64,8 @@ function alertLines(alert: AlertView, verdict: string, at: number): string[] {
     ...(verdict.includes(sentence) ? [] : [sentence]),
     [...(value === "" ? [] : [`value ${value}`]), ...(threshold === "" ? [] : [`threshold ${threshold}`])].join(", "),
     since.length === 0 ? "" : `${since[0]}${over}${duration === "" ? "" : ` (${duration})`}`,
-    ...below,
+    // A guest may have written it: none of it passes for a line, or a link, of ours.
+    ...below.map((line) => `| ${line}`),
     ...(alert.remedy === null || alert.state === "resolved" ? [] : [`What to do: ${oneLine(alert.remedy)}`]),
   ].filter((line) => line !== "");
 }

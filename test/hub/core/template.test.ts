@@ -81,14 +81,14 @@ test("the built-in message: verdict, object, value, threshold, since, link", () 
   assert.match(messageOf(resolvedOf(), base).body, /^web \(VM 100\) on pve1 \[resolved\]\n/);
 });
 
-test("what stands below an alert's sentence stands below the verdict, each line as one", () => {
+test("what stands below an alert's sentence stands below the verdict, each line as one and none as ours", () => {
   const text = "The newest restore test of web (VM 100) failed: no boot\nBackup: nfs1:backup/x.vma.zst\nLog:\nkernel\u2028panic";
   const { verdict, body } = messageOf(
     notificationOf({ verdict: "CRITICAL: The newest restore test of web (VM 100) failed: no boot", alerts: [alertOf({ text })] }),
     base,
   );
   assert.equal(verdict, "CRITICAL: The newest restore test of web (VM 100) failed: no boot");
-  assert.match(body, /\nBackup: nfs1:backup\/x\.vma\.zst\nLog:\nkernel panic(\n|$)/);
+  assert.match(body, /\n\| Backup: nfs1:backup\/x\.vma\.zst\n\| Log:\n\| kernel panic(\n|$)/);
   assert.equal(body.includes("no boot"), false);
 });
 
