@@ -4,6 +4,7 @@ import type { EntityView } from "#protocol/entities.ts";
 import type { Answer } from "../api.ts";
 import { formatAge } from "../core/age.ts";
 import { instancesWith, newestOf } from "../core/entity-values.ts";
+import { isWithheld } from "../core/withheld.ts";
 import { t } from "../i18n.ts";
 import { AskedElement } from "./asked-element.ts";
 import { dash } from "./figures.ts";
@@ -16,6 +17,9 @@ import type { TableColumn } from "./proven-table.ts";
 import { shared } from "./styles.ts";
 
 type Act = "revoke" | "renew-key";
+
+const unheard = (node: NodeView) =>
+  dash(isWithheld(node) ? t("You may not see this: ask for Sys.Audit in Proxmox VE.") : t("never heard"));
 
 /** Every node's agent: whether it is heard, what it runs, when its node's certificate ends, and who shuts it out or changes its key. */
 export class ProvenAgents extends AskedElement<readonly EntityView[]> {
@@ -82,13 +86,13 @@ export class ProvenAgents extends AskedElement<readonly EntityView[]> {
         sort: (node) => heardAt(node),
         cell: (node) => {
           const at = heardAt(node);
-          return at === undefined ? dash(t("never heard")) : html`<span class="num">${formatAge(now - at)}</span>`;
+          return at === undefined ? unheard(node) : html`<span class="num">${formatAge(now - at)}</span>`;
         },
       },
       {
         ...{ id: "version", title: t("Version"), priority: 3, width: "92px" },
         sort: ({ agent }) => agent.software ?? undefined,
-        cell: ({ agent }) => agent.software ?? dash(t("never heard")),
+        cell: (node) => node.agent.software ?? unheard(node),
       },
       {
         ...{ id: "certificate", title: t("Certificate"), priority: 2, width: "142px" },

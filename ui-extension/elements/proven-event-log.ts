@@ -1,5 +1,6 @@
 import { css, html, nothing, type PropertyValues } from "lit";
 import type { EventView } from "#protocol/api.ts";
+import { eventFamilies } from "../core/event-families.ts";
 import { hasPage, sectionRoute } from "../core/route.ts";
 import { t } from "../i18n.ts";
 import { moment } from "./figures.ts";
@@ -14,7 +15,6 @@ import { shared } from "./styles.ts";
 const looksMax = 20;
 const pageSize = 100;
 const askAfterMs = 300;
-const families = ["", "node.", "guest.", "storage.", "agent.", "alert.", "task.", "login.", "key.", "hub.", "pve."] as const;
 type Filter = { type: string; severity: EventView["severity"] | ""; entity: string; node: string };
 
 /** Everything that happened, by type, severity, entity and node. */
@@ -76,10 +76,8 @@ export class ProvenEventLog extends PanelElement {
         <div class="fields">
           ${field(
             t("Kind"),
-            choice(
-              filter.type,
-              families.map((family) => [family, family === "" ? t("all") : `${family}*`] as const),
-              (type) => this.#change({ type }),
+            choice(filter.type, [["", t("all")], ...eventFamilies.map((family) => [family, `${family}*`] as const)], (type) =>
+              this.#change({ type }),
             ),
           )}
           ${field(

@@ -4,6 +4,7 @@ import type { MetricName } from "#protocol/metrics.ts";
 import type { Answer } from "../api.ts";
 import { type DiskVerdict, diskVerdict, newestOf } from "../core/entity-values.ts";
 import { type DisplayUnit, formatDuration, formatPercent, formatValue } from "../core/units.ts";
+import { isWithheld } from "../core/withheld.ts";
 import { t } from "../i18n.ts";
 import { AskedElement } from "./asked-element.ts";
 import { bar, dash } from "./figures.ts";
@@ -48,7 +49,7 @@ export class ProvenHardware extends AskedElement<Hardware> {
       <section class="panel" aria-label=${t("Physical disks")}>
         <header><h2>${t("Physical disks")}</h2></header>
         ${this.state()}
-        ${value === undefined ? nothing : html`<proven-table .caption=${t("Physical disks")} .columns=${diskColumns(now)} .rows=${value.disks} .keyOf=${(disk: EntityView) => disk.entity} .empty=${t("The agent found no disks: install smartmontools on the node, or it has none of its own.")}></proven-table>`}
+        ${value === undefined ? nothing : html`<proven-table .caption=${t("Physical disks")} .columns=${diskColumns(now)} .rows=${value.disks} .keyOf=${(disk: EntityView) => disk.entity} .empty=${this.#none()}></proven-table>`}
       </section>
       ${
         value === undefined || value.thinpools.length === 0
@@ -59,6 +60,12 @@ export class ProvenHardware extends AskedElement<Hardware> {
       </section>`
       }
     `;
+  }
+
+  #none(): string {
+    const node = this.panel.store.picture.value.nodes.find((one) => one.node === this.node && one.cluster === this.cluster);
+    if (node !== undefined && isWithheld(node)) return t("You may not see this: ask for Sys.Audit in Proxmox VE.");
+    return t("The agent found no disks: install smartmontools on the node, or it has none of its own.");
   }
 
   #thinpoolColumns(now: number): TableColumn<EntityView>[] {
