@@ -76,5 +76,9 @@ export const commonErrors = {
   401: answer("No key or session, or one that is wrong or expired"),
   403: answer("The key's scopes, or the user's privileges in Proxmox VE, don't allow it"),
   404: answer("There is no such thing, or none that the user may see"),
+  409: answer("It does not fit what is there now, or which cluster is meant has to be said"),
+  413: answer("The request, or what it asks for, is too large"),
   429: answer("Too many requests or wrong keys: `Retry-After` says when to come back"),
+  503: answer("An agent that is needed is not there, or the hub takes no more for now"),
+  507: answer("The hub's disk is full or fails: nothing was changed"),
 } as const;

@@ -185,7 +185,7 @@ test("the documentation covers every route and is made from the schemas", async 
       requestBody.content["application/json"].schema.properties.class ??
         requestBody.content["application/json"].schema.properties.series,
     );
-    assert.deepEqual(Object.keys(responses), ["200", "400", "401", "403", "404", "413", "429"]);
+    assert.deepEqual(Object.keys(responses), ["200", "400", "401", "403", "404", "409", "413", "429", "503", "507"]);
   }
   const health = document.paths["/api/v1/health"].get.responses["200"].content["application/json"].schema;
   assert.deepEqual(health.properties.status, { type: "string", enum: ["ok", "degraded"] });
