@@ -5,6 +5,7 @@ import { italianAgents } from "./i18n/italian-agents.ts";
 import { italianAlerting } from "./i18n/italian-alerting.ts";
 import { italianEmbedded } from "./i18n/italian-embedded.ts";
 import { italianEntities } from "./i18n/italian-entities.ts";
+import { italianEvents } from "./i18n/italian-events.ts";
 import { italianOverview } from "./i18n/italian-overview.ts";
 import { italianPolicies } from "./i18n/italian-policies.ts";
 import { italianProof } from "./i18n/italian-proof.ts";
@@ -28,7 +29,7 @@ const translators: Record<Language, Translate> = {
       ...italianPolicies,
       ...italianRules,
     }),
-    italianSentences,
+    { ...italianSentences, ...italianEvents },
   ),
 };
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { defaultRules } from "../../hub/core/default-rules.ts";
+import { eventTypes } from "../../hub/core/event-types.ts";
 import { withSentences } from "../../ui-extension/core/sentences.ts";
 import { plural, translator } from "../../ui-extension/core/text.ts";
 import { italian as italianPages } from "../../ui-extension/i18n/italian.ts";
@@ -11,10 +12,11 @@ import { italianAgents } from "../../ui-extension/i18n/italian-agents.ts";
 import { italianAlerting } from "../../ui-extension/i18n/italian-alerting.ts";
 import { italianEmbedded } from "../../ui-extension/i18n/italian-embedded.ts";
 import { italianEntities } from "../../ui-extension/i18n/italian-entities.ts";
+import { italianEvents } from "../../ui-extension/i18n/italian-events.ts";
 import { italianOverview } from "../../ui-extension/i18n/italian-overview.ts";
 import { italianPolicies } from "../../ui-extension/i18n/italian-policies.ts";
 import { italianProof } from "../../ui-extension/i18n/italian-proof.ts";
-import { italianRules, italianSentences } from "../../ui-extension/i18n/italian-rules.ts";
+import { italianSentences as italianOfRules, italianRules } from "../../ui-extension/i18n/italian-rules.ts";
 import { preferredLanguage } from "../../ui-extension/i18n.ts";
 import { themeOf } from "../../ui-extension/theme-choice.ts";
 
@@ -29,6 +31,21 @@ const italian = {
   ...italianPolicies,
   ...italianRules,
 };
+const italianSentences = { ...italianOfRules, ...italianEvents };
+/** Of each event both things that it can say. What is not named here is a word. */
+const eventFacts = [
+  { test: true, skewMs: 3000, tookMs: 1000, forMs: 1000, addresses: ["a", "b"], leftovers: ["a", "b"] },
+  {
+    test: false,
+    skewMs: -3000,
+    tookMs: 150_000,
+    forMs: 150_000,
+    addresses: ["a", "b"],
+    leftovers: [],
+    title: "",
+    from: undefined,
+  },
+];
 const folder = fileURLToPath(new URL("../../ui-extension/", import.meta.url));
 
 /** Literal texts given to t, tn and plural anywhere in the panel. */
@@ -36,7 +53,7 @@ function textsInSource(): Set<string> {
   const found = new Set<string>();
   const call = /\b(?:t|tn|plural)\(\s*(?:[^"()]|\([^()]*\))*?"((?:[^"\\]|\\.)*)"(?:\s*,\s*"((?:[^"\\]|\\.)*)")?/g;
   for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
-    if (!name.endsWith(".ts") || name.startsWith("catalogue")) continue;
+    if (!name.endsWith(".ts") || name.startsWith("i18n/")) continue;
     for (const [, one, many] of readFileSync(join(folder, name), "utf8").matchAll(call)) {
       for (const text of [one, many]) if (text !== undefined) found.add(text);
     }
@@ -56,7 +73,7 @@ test("every text of the panel has its Italian one", () => {
 test("no Italian text stands for one that nobody says", () => {
   const sources = ["ui-extension", "protocol", "hub"].flatMap((part) =>
     readdirSync(join(folder, "..", part), { recursive: true, encoding: "utf8" })
-      .filter((name) => name.endsWith(".ts") && !name.startsWith("catalogue"))
+      .filter((name) => name.endsWith(".ts") && !name.startsWith("i18n/"))
       .map((name) => readFileSync(join(folder, "..", part, name), "utf8")),
   );
   const said = sources.join("\n");
@@ -114,6 +131,20 @@ test("what the hub says of an alert is told in Italian, with its names and value
     cases.map(([english]) => [english, t(english)]),
     cases,
   );
+});
+
+test("every event there is can be told in Italian", () => {
+  const t = withSentences(translator(italian), italianSentences);
+  const pve = /^Proxmox VE: /; // Proxmox VE's own words
+  const english = Object.entries(eventTypes).flatMap(([type, { text }]) =>
+    eventFacts
+      .map((facts) =>
+        (text as (facts: object) => string)(new Proxy(facts, { get: (of, key) => Reflect.get(of, key) ?? String(key) })),
+      )
+      .filter((said) => !pve.test(said) && t(said) === said)
+      .map((said) => `${type}: ${said}`),
+  );
+  assert.deepEqual(english, []);
 });
 
 test("the language is the user's choice, else PVE's, else the browser's", () => {
