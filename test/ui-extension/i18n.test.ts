@@ -41,7 +41,7 @@ const eventFacts = [
     tookMs: 150_000,
     forMs: 150_000,
     addresses: ["a", "b"],
-    leftovers: [],
+    leftovers: ["a"],
     title: "",
     from: undefined,
   },
