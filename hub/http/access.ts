@@ -34,6 +34,8 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   "GET /api/v1/nodes/{node}": seen,
   "GET /api/v1/nodes/{node}/metrics": seen,
   "GET /api/v1/nodes/{node}/hardware": seen,
+  "GET /api/v1/nodes/{node}/recovery": seen,
+  "GET /api/v1/recovery": seen,
   "GET /api/v1/guests": seen,
   "GET /api/v1/guests/{vmid}": seen,
   "GET /api/v1/guests/{vmid}/metrics": seen,

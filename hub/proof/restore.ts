@@ -11,6 +11,7 @@ import { DueTimes } from "../core/backup-due.ts";
 import { type ClusterPicture, spokesman } from "../core/cluster.ts";
 import { guestProofView } from "../core/guest-proof.ts";
 import type { OwnedGuest } from "../core/inventory.ts";
+import type { RecoveryKnowledge } from "../core/node-recovery.ts";
 import { badgeOf } from "../core/proof.ts";
 import { newestFigures, type RestoreFigure } from "../core/restore-figures.ts";
 import type { Run } from "../core/run-record.ts";
@@ -48,6 +49,8 @@ export type RestorePorts = {
   backups(picture: ClusterPicture, vmid?: number): BackupView[];
   /** Each guest of the picture with its proof, by vmid; without templates and our own test guests. */
   proofs(picture: ClusterPicture, now: EpochMs): GuestProofView[];
+  /** What says which guests of a lost node come back. */
+  recoveryKnowledge(picture: ClusterPicture, now: EpochMs): RecoveryKnowledge;
   /** Of a test ordered by hand that has not ended: a backup that would meet the test guest, a sentence. Undefined: none. */
   backupsMet(run: Run): string | undefined;
   /** Checks that policies define for this guest. */
@@ -116,10 +119,6 @@ export function openRestore(parts: RestoreParts): RunningRestore {
       book.onRun((run) => {
         if (run.guest !== null && run.state === "finished") listener(run.cluster, run.guest.vmid);
       }),
-    badge: ({ cluster }, owned, now) => {
-      const { vmid, identity } = owned.facts;
-      return badgeOf(book.proof(cluster, vmid), identity, verify.policyOf(cluster, owned)?.everyDays, now);
-    },
     ...knowledgeOf({ ...parts, book, catalogue, verify }),
     verify,
     facts: proofFacts({ book, catalogue, verify, figures, base: parts.base, picture: parts.picture }),
@@ -171,10 +170,28 @@ function gathered(book: RunBook, clock: Clock): RestorePorts["onRuns"] {
 type Knowing = Pick<RestoreParts, "protections"> & { book: RunBook; catalogue: Catalogue; verify: VerifyLoop };
 
 /** What catalogue, jobs and tests say together. */
-function knowledgeOf({ book, catalogue, verify, protections }: Knowing): Pick<RestorePorts, "backups" | "proofs"> {
+function knowledgeOf({
+  book,
+  catalogue,
+  verify,
+  protections,
+}: Knowing): Pick<RestorePorts, "backups" | "proofs" | "badge" | "recoveryKnowledge"> {
   const checked = (set: BackupSet, { volid }: Backup) =>
     set.foreign === undefined ? book.checked(set.cluster, set.storage, volid) : undefined;
+  const badge: RestorePorts["badge"] = ({ cluster }, owned, now) => {
+    const { vmid, identity } = owned.facts;
+    return badgeOf(book.proof(cluster, vmid), identity, verify.policyOf(cluster, owned)?.everyDays, now);
+  };
   return {
+    badge,
+    recoveryKnowledge: (picture, now) => ({
+      backupsOf: (facts) => catalogue.ofGuest(picture.cluster, facts),
+      checked,
+      listed: catalogue.allSets(picture.cluster).length > 0,
+      badge: (owned) => badge(picture, owned, now),
+      record: (vmid) => book.proof(picture.cluster, vmid),
+      tests: testGuestsOf(picture, book.testGuests(picture.cluster, now)),
+    }),
     backups: ({ cluster, owners }, vmid) =>
       catalogue
         .allSets(cluster)

@@ -27,6 +27,8 @@ const endpoints: Record<string, [path: string, body: unknown, root: number, alic
   "GET /api/v1/nodes/{node}": ["nodes/pve1", undefined, 200, 200, 200, 200],
   "GET /api/v1/nodes/{node}/metrics": ["nodes/pve1/metrics", undefined, 200, 200, 200, 200],
   "GET /api/v1/nodes/{node}/hardware": ["nodes/pve1/hardware", undefined, 200, 200, 403, 403],
+  "GET /api/v1/nodes/{node}/recovery": ["nodes/pve1/recovery", undefined, 200, 200, 200, 200],
+  "GET /api/v1/recovery": ["recovery", undefined, 200, 200, 200, 200],
   "GET /api/v1/guests": ["guests", undefined, 200, 200, 200, 200],
   "GET /api/v1/guests/{vmid}": ["guests/101", undefined, 200, 200, 404, 404],
   "GET /api/v1/guests/{vmid}/metrics": ["guests/101/metrics", undefined, 200, 200, 404, 404],

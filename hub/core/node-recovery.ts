@@ -1,0 +1,256 @@
+import type { NodeView } from "#protocol/api.ts";
+import { type EntityKey, type EpochMs, guestKey, type NodeName, nodeKey } from "#protocol/ids.ts";
+import type { GuestFacts, StorageFacts } from "#protocol/inventory.ts";
+import type { ProofBadge } from "#protocol/proof.ts";
+import { type GuestRecovery, type NodeRecovery, type RecoveryDetail, recoveryStates } from "#protocol/recovery.ts";
+import { type BackupSet, backupState } from "./backup-catalogue.ts";
+import { type ClusterPicture, nodeState, nodesOf, spokesman } from "./cluster.ts";
+import type { GuestKnowledge } from "./guest-proof.ts";
+import { guestName, type OwnedGuest } from "./inventory.ts";
+import { isOfGuest } from "./proof.ts";
+import type { ProofRecord } from "./run-record.ts";
+import { guestView, nodeView, type Sight } from "./views.ts";
+
+type FoundBackup = GuestKnowledge["backups"][number];
+
+/** What is known of the backups of a cluster's guests. */
+export type RecoveryKnowledge = {
+  /** Of this guest, newest first. */
+  backupsOf(facts: GuestFacts): readonly FoundBackup[];
+  checked: GuestKnowledge["checked"];
+  /** Whether any storage of the cluster was ever listed. */
+  listed: boolean;
+  badge(owned: OwnedGuest): ProofBadge;
+  record(vmid: number): ProofRecord | undefined;
+  /** Numbers of our own test guests. */
+  tests: ReadonlySet<number>;
+};
+
+/** Whether who asks sees this guest or node. */
+type Sees = (entity: EntityKey) => boolean;
+
+/** What the loss of a node takes along, and what it leaves. */
+type Loss = {
+  node: NodeName;
+  /** Other members that are there. */
+  others: readonly NodeName[];
+  /** They have more than half of the votes, one for each member: HA goes on. What a QDevice adds is not known. */
+  quorate: boolean;
+  storages: ReadonlyMap<string, StorageFacts>;
+  /** Keys of datastores whose Backup Server runs on this very node. */
+  datastores: ReadonlySet<string>;
+};
+
+/**
+ * What comes back if this node were lost now with all its disks: of each guest by which way, as of when, and how one knows. A storage that other nodes reach
+ * outlives it; that a guest of the node serves it (NFS or a Backup Server in a VM) nobody tells, a Backup Server at the node's own address is known.
+ */
+export function nodeRecovery(
+  sight: Sight,
+  picture: ClusterPicture,
+  node: NodeName,
+  known: RecoveryKnowledge,
+  sees: Sees = () => true,
+): RecoveryDetail {
+  const loss = lossOf(picture, node, sight.now);
+  const owned = [...picture.owners.values()].filter(
+    ({ facts, owner }) =>
+      owner.agent.node === node && !facts.template && !known.tests.has(facts.vmid) && sees(guestKey(facts.vmid)),
+  );
+  const pairs = owned.map((guest) => ({ guest, recovery: guestRecovery(guest, loss, replicaOf(sight, picture, guest), known) }));
+  const each = pairs.map(({ recovery }) => recovery).sort(worstFirst);
+  const times = each.flatMap(({ dataAt }) => dataAt ?? []);
+  const restored = each.filter(({ way }) => way === "backup");
+  const measured = restored.flatMap(({ restoreMs }) => restoreMs ?? []);
+  const returning = pairs.filter(({ recovery }) => recovery.state !== "lost").map(({ guest }) => guest);
+  return {
+    cluster: picture.cluster,
+    node,
+    entity: nodeKey(node),
+    guests: each.length,
+    counts: countsOf(each),
+    oldestAt: times.length === 0 ? null : Math.min(...times),
+    restores: { guests: restored.length, measured: measured.length, totalMs: measured.reduce((sum, ms) => sum + ms, 0) },
+    keysNeeded: loss.others.length > 0 ? 0 : restored.filter(({ backup }) => backup?.encrypted === true).length,
+    room: roomFor(sight, picture, loss.others, returning, sees),
+    each,
+  };
+}
+
+export function withoutEach({ each: _, ...node }: RecoveryDetail): NodeRecovery {
+  return node;
+}
+
+function lossOf(picture: ClusterPicture, node: NodeName, now: EpochMs): Loss {
+  const members = nodesOf(picture, now);
+  const others = [...members.keys()].filter((one) => one !== node && nodeState(picture, one, now) === "online");
+  const facts = spokesman(picture, now)?.inventory?.inventory.storages ?? [];
+  const address = members.get(node)?.ip;
+  const datastores = [...picture.agents.values()].flatMap(({ inventory }) => inventory?.inventory.datastores ?? []);
+  return {
+    node,
+    others,
+    quorate: others.length > members.size / 2,
+    storages: new Map(facts.map((storage) => [storage.storage, storage])),
+    datastores: new Set(datastores.filter(({ server }) => isAddressOf(server, node, address)).map(({ key }) => key)),
+  };
+}
+
+/** A server that storages name by a loopback address is each node's own: it goes with this one too. */
+function isAddressOf(server: string, node: NodeName, address: string | undefined): boolean {
+  const name = server.toLowerCase();
+  return name === address || name.split(".")[0] === node.toLowerCase() || /^(localhost|127\.|::1$)/.test(name);
+}
+
+const outlives = ({ node, datastore }: BackupSet, loss: Loss) =>
+  node === null ? !(datastore !== null && loss.datastores.has(datastore.key)) : node !== loss.node;
+
+type Replica = { target: NodeName; at: EpochMs };
+
+function guestRecovery(owned: OwnedGuest, loss: Loss, replica: Replica | undefined, known: RecoveryKnowledge): GuestRecovery {
+  const { facts } = owned;
+  const backups = known
+    .backupsOf(facts)
+    .map((found) => ({ ...found, ...backupState(found.backup, known.checked(found.set, found.backup)) }));
+  const left = backups.filter(({ set }) => outlives(set, loss));
+  const whole = left.filter(({ state }) => state !== "failed");
+  const best = whole.find(({ set }) => set.problem === null) ?? whole[0];
+  const burning = backups.find(({ set, state }) => !outlives(set, loss) && state !== "failed");
+  const record = known.record(facts.vmid);
+  const good = record !== undefined && isOfGuest(record, facts.identity) ? record.lastGood : null;
+  const elsewhere = elsewhereBy(facts, loss, replica);
+  const way = elsewhere?.way ?? (best === undefined ? null : "backup");
+  const without = withoutDisks(facts, way);
+  const { state } = known.badge(owned);
+  // What comes back without a disk was seen to restore, but not to come back whole.
+  const proof = state === "proven" && without?.length !== 0 ? "unknown" : state;
+  return {
+    entity: guestKey(facts.vmid),
+    vmid: facts.vmid,
+    type: facts.type,
+    name: guestName(facts),
+    state: elsewhere === undefined ? stateOf(best?.set, left.length > 0, known.listed, proof) : "stays",
+    way,
+    target: elsewhere?.replica?.target ?? null,
+    dataAt: elsewhere === undefined ? (best?.backup.at ?? null) : (elsewhere.replica?.at ?? null),
+    backup:
+      best === undefined
+        ? null
+        : {
+            at: best.backup.at,
+            storage: best.set.storage,
+            volid: best.backup.volid,
+            verified: best.state === "verified",
+            encrypted: best.backup.encrypted,
+            stale: best.set.problem !== null,
+          },
+    burns:
+      burning !== undefined && burning.backup.at > (best?.backup.at ?? 0)
+        ? { at: burning.backup.at, storage: burning.set.storage }
+        : null,
+    provenAt: good?.at ?? null,
+    restoreMs: restoreTime(good),
+    without,
+  };
+}
+
+/** From the restore's begin to the last passed check, or to the guest's first sign of life. */
+function restoreTime(good: ProofRecord["lastGood"]): number | null {
+  if (good === null || good.measures.restoreMs === null) return null;
+  return good.measures.restoreMs + (good.measures.serviceMs ?? good.measures.heartbeatMs ?? 0);
+}
+
+/** Undefined: the guest's disks go with the node, or nobody says where they are. */
+function elsewhereBy(
+  { ha, storages }: GuestFacts,
+  loss: Loss,
+  replica: Replica | undefined,
+): { way: "ha" | "shared" | "replica"; replica: Replica | undefined } | undefined {
+  if (loss.others.length === 0) return undefined;
+  const isStarted = ha === "started" && loss.quorate;
+  const isShared = (storage: string) => loss.storages.get(storage)?.shared === true;
+  if (storages !== undefined && storages.length > 0 && storages.every(isShared)) {
+    return { way: isStarted ? "ha" : "shared", replica: undefined };
+  }
+  if (replica === undefined || !loss.others.includes(replica.target)) return undefined;
+  return { way: isStarted ? "ha" : "replica", replica };
+}
+
+/** Where its disks stay, only folders of the node are lost. Null: nobody said which ones backups leave out. */
+function withoutDisks({ unprotected }: GuestFacts, way: GuestRecovery["way"]): string[] | null {
+  if (way === null) return [];
+  if (unprotected === undefined) return null;
+  return unprotected.filter(({ why }) => way === "backup" || why === "no-volume").map(({ disk }) => disk);
+}
+
+function stateOf(
+  best: BackupSet | undefined,
+  anyLeft: boolean,
+  listed: boolean,
+  state: ProofBadge["state"],
+): GuestRecovery["state"] {
+  if (best === undefined) {
+    if (anyLeft) return "failed";
+    return listed ? "lost" : "unknown";
+  }
+  if (best.problem !== null) return "unknown";
+  if (state === "failed") return "failed";
+  return state === "proven" ? "proven" : "unproven";
+}
+
+/** The newest good copy on another node. Where the job was never seen to end well there is none. */
+function replicaOf({ reader, live }: Sight, { cluster }: ClusterPicture, { facts, owner }: OwnedGuest): Replica | undefined {
+  const jobs = owner.inventory.replication?.filter(({ vmid, enabled }) => vmid === facts.vmid && enabled) ?? [];
+  const series = jobs.length === 0 ? [] : reader.seriesOf(cluster, guestKey(facts.vmid));
+  const replicas = jobs.flatMap(({ id, target }): Replica[] => {
+    const info = series.find(({ metric, instance }) => metric.name === "replication_age" && instance === id);
+    const latest = info === undefined ? undefined : live.latest(info.id);
+    if (latest === undefined) return [];
+    return [{ target: target as NodeName, at: Math.round(latest.at - latest.value * 1000) as EpochMs }];
+  });
+  return replicas.sort((a, b) => b.at - a.at)[0];
+}
+
+function countsOf(each: readonly GuestRecovery[]): NodeRecovery["counts"] {
+  const counts = { lost: 0, failed: 0, unknown: 0, unproven: 0, stays: 0, proven: 0 };
+  for (const { state } of each) counts[state]++;
+  return counts;
+}
+
+const worstFirst = (a: GuestRecovery, b: GuestRecovery) =>
+  recoveryStates.indexOf(a.state) - recoveryStates.indexOf(b.state) || a.vmid - b.vmid;
+
+/** Guests that are known to be off need no memory. */
+function roomFor(
+  sight: Sight,
+  picture: ClusterPicture,
+  others: readonly NodeName[],
+  returning: readonly OwnedGuest[],
+  sees: Sees,
+): NodeRecovery["room"] {
+  const running = returning.map((owned) => guestView(sight, picture, owned)).filter(({ state }) => state !== "stopped");
+  const needs = running.flatMap(({ memMax }) => memMax.value ?? []);
+  const neededBytes = needs.length === running.length ? needs.reduce((sum, bytes) => sum + bytes, 0) : null;
+  if (others.length === 0) return { fits: "none", neededBytes, freeBytes: null };
+  const free = others.filter((node) => sees(nodeKey(node))).flatMap((node) => freeOf(nodeView(sight, picture, node)) ?? []);
+  const freeBytes = free.length === others.length ? free.reduce((sum, bytes) => sum + bytes, 0) : null;
+  if (neededBytes === null || freeBytes === null) return { fits: "unknown", neededBytes, freeBytes };
+  return { fits: fits(needs, free) ? "yes" : "no", neededBytes, freeBytes };
+}
+
+const freeOf = (node: NodeView | undefined) =>
+  node?.memUsed.state === "fresh" && node.memTotal.value !== null && node.memUsed.value !== null
+    ? Math.max(0, node.memTotal.value - node.memUsed.value)
+    : undefined;
+
+/** The largest first, each to where most is free: as somebody would place them who looks. */
+export function fits(needs: readonly number[], free: readonly number[]): boolean {
+  const left = [...free];
+  for (const need of [...needs].sort((a, b) => b - a)) {
+    const most = left.indexOf(Math.max(...left));
+    const room = left[most];
+    if (room === undefined || room < need) return false;
+    left[most] = room - need;
+  }
+  return true;
+}
