@@ -60,6 +60,8 @@ class NodeCollector implements Collector {
   private isFirstTick = true;
   private readonly over = new AbortController();
   private duties: ReadonlySet<Duty> = new Set();
+  /** Until the hub has said who tells of what, nobody knows whether this agent's list of datastores should be empty. */
+  private dutiesHeard = false;
   private rrd: Rrd | undefined;
   private rrdProblem: string | undefined;
   private rootUse: Space | undefined;
@@ -146,7 +148,7 @@ class NodeCollector implements Collector {
     if (this.lanes.pmxcfs.ageMs() > pmxcfsFreshMs) await this.lanes.pmxcfs.run(deadlineMs);
     const problems = this.problems();
     const versions = [this.pmxcfs, this.clusterFiles, this.facts, this.slow].map(({ version }) => version);
-    const mark = JSON.stringify([versions, problems]);
+    const mark = JSON.stringify([versions, problems, this.unread()]);
     if (this.newest === undefined || mark !== this.newest.mark) {
       this.newest = { mark, version: (this.newest?.version ?? 0) + 1, inventory: this.makeInventory(sourcesOf(problems)) };
     }
@@ -157,8 +159,13 @@ class NodeCollector implements Collector {
     return this.slow.settled;
   }
 
+  private unread(): string[] {
+    return [...new Set([...this.slow.unread(), ...(this.dutiesHeard ? [] : ["datastores"])])];
+  }
+
   private makeInventory(sources: Inventory["node"]["sources"]): Inventory {
     const { members, name } = this.pmxcfs;
+    const unread = this.unread();
     const [ha, backupJobs] = [this.clusterFiles.haFacts.value, this.clusterFiles.backupJobs.value];
     return {
       at: this.deps.clock.now(),
@@ -174,6 +181,7 @@ class NodeCollector implements Collector {
       storages: [...this.pmxcfs.storages],
       ...(backupJobs === undefined ? {} : { backupJobs }),
       ...this.slow.facts(),
+      ...(unread.length === 0 ? {} : { unread }),
     };
   }
 
@@ -186,6 +194,7 @@ class NodeCollector implements Collector {
 
   setDuties(duties: readonly Duty[], speakers?: readonly string[]): void {
     this.duties = new Set(duties);
+    this.dutiesHeard = true;
     this.pmxcfs.speakers = speakers;
   }
 

@@ -262,8 +262,14 @@ export const inventorySchema = z.lazy(() =>
     replication: z.optional(list(replicationFactsSchema, 5000)),
     /** From the agent that has the duty `shared-storage`; those that only some nodes reach from one of these. */
     datastores: z.optional(list(datastoreFactsSchema, 100)),
+    /** Lists that this agent has not read whole since its start (`unreadLists`): what they lack may be there all the same. */
+    unread: z.optional(list(text(32), 16)),
   }),
 );
+
+/** Lists of an inventory that may be unread; whoever is told another one knows nothing of it. */
+export const unreadLists = ["zpools", "disks", "thinpools", "datastores"] as const;
+export type UnreadList = (typeof unreadLists)[number];
 
 export type Inventory = z.output<typeof inventorySchema>;
 export type GuestFacts = z.output<typeof guestFactsSchema>;

@@ -1,5 +1,5 @@
 import { datastoreKey, parseEntityKey, type StorageId } from "#protocol/ids.ts";
-import type { DatastoreFacts, DatastoreJob } from "#protocol/inventory.ts";
+import type { DatastoreFacts, DatastoreJob, UnreadList } from "#protocol/inventory.ts";
 import { limits } from "#protocol/limits.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { PbsApi, PbsLogin, PbsPlace } from "../pbs/client.ts";
@@ -59,6 +59,10 @@ export class PbsSource implements SlowSource {
 
   get version(): number {
     return this.told.version;
+  }
+
+  get unread(): UnreadList | undefined {
+    return this.told.known ? undefined : "datastores";
   }
 
   everyMs(sight: NodeSight): number | undefined {

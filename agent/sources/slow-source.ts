@@ -1,4 +1,5 @@
 import type { NodeName, Vmid } from "#protocol/ids.ts";
+import type { UnreadList } from "#protocol/inventory.ts";
 import type { Duty } from "#protocol/messages.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { Company } from "./cluster-config.ts";
@@ -33,6 +34,8 @@ export interface SlowSource {
   readonly lendMs: number;
   /** False: the newest run brought nothing, and `put` gives what an earlier one did. */
   readonly brought?: boolean;
+  /** The list of the inventory that it has not read whole since it began; undefined: it has, or it tells none. */
+  readonly unread?: UnreadList | undefined;
   /** A run that takes longer is called hanging. */
   readonly patienceMs: number;
   /** Time between the starts of two runs; undefined: there is nothing of this kind here, so nothing is run. */
@@ -55,6 +58,11 @@ export class Told<T> {
   private text = "";
 
   constructor(public value: T) {}
+
+  /** False: nothing was ever set. */
+  get known(): boolean {
+    return this.text !== "";
+  }
 
   set(value: T): void {
     const text = JSON.stringify(value) ?? "";

@@ -1,5 +1,5 @@
 import { clusterKey } from "#protocol/ids.ts";
-import type { GuestFacts, Inventory } from "#protocol/inventory.ts";
+import type { GuestFacts, Inventory, UnreadList } from "#protocol/inventory.ts";
 import { haStateCodes } from "#protocol/metrics.ts";
 import type { SampleTable } from "../core/table.ts";
 import { createPbsApi } from "../pbs/client.ts";
@@ -50,7 +50,7 @@ const clusterIds = idsOf("cluster");
 export class SlowSources {
   readonly all: readonly SlowSource[];
   /** `broughtMs`: monotonic time of the newest run that brought values. */
-  private readonly lanes: readonly { source: SlowSource; lane: Lane; broughtMs: number }[];
+  private readonly lanes: readonly { source: SlowSource; lane: Lane; broughtMs: number; isUsed: boolean }[];
   private readonly zpool: ZpoolSource;
   private readonly smart: SmartSource;
   private readonly thinpools: ThinpoolSource;
@@ -90,6 +90,7 @@ export class SlowSources {
       const entry = {
         source,
         broughtMs: Number.NEGATIVE_INFINITY,
+        isUsed: true, // as far as anybody knows
         lane: new Lane(clock, async () => {
           await this.refresh(source);
           if (source.brought !== false) entry.broughtMs = clock.monotonicMs();
@@ -109,9 +110,10 @@ export class SlowSources {
   /** Starts what is due. Never waits. */
   start(sight: NodeSight): void {
     this.sight = sight;
-    for (const { source, lane } of this.lanes) {
-      const everyMs = source.everyMs(sight);
-      if (everyMs !== undefined) lane.start(everyMs);
+    for (const entry of this.lanes) {
+      const everyMs = entry.source.everyMs(sight);
+      entry.isUsed = everyMs !== undefined;
+      if (everyMs !== undefined) entry.lane.start(everyMs);
     }
   }
 
@@ -141,6 +143,11 @@ export class SlowSources {
   /** Changes when something changed that the functions below tell. */
   get version(): number {
     return this.all.reduce((sum, { version }) => sum + version, 0);
+  }
+
+  /** Lists that are not whole yet: that something is missing there says nothing. */
+  unread(): UnreadList[] {
+    return this.lanes.flatMap(({ source, isUsed }) => (isUsed ? (source.unread ?? []) : []));
   }
 
   nodeFacts(): Pick<Inventory["node"], "zpools" | "disks" | "thinpools" | "certificates" | "updates" | "hardware"> {

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { diskKey, type NodeName, parseEntityKey } from "#protocol/ids.ts";
-import type { DiskFacts } from "#protocol/inventory.ts";
+import type { DiskFacts, UnreadList } from "#protocol/inventory.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { Clock, RunCommand } from "../ports.ts";
 import type { NowReader } from "./files.ts";
@@ -79,6 +79,10 @@ export class SmartSource implements SlowSource {
 
   get version(): number {
     return this.told.version;
+  }
+
+  get unread(): UnreadList | undefined {
+    return this.told.known ? undefined : "disks";
   }
 
   /** The list of disks is looked at so often; smartctl runs for those that are due. */

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { parseEntityKey, thinpoolKey } from "#protocol/ids.ts";
+import type { UnreadList } from "#protocol/inventory.ts";
 import type { SampleTable } from "../core/table.ts";
 import { asNumber, asObjects, asText, parseJsonObject } from "../core/values.ts";
 import type { RunCommand } from "../ports.ts";
@@ -91,6 +92,8 @@ export class ThinpoolSource implements SlowSource {
   readonly told = new Told<{ vg: string; lv: string }[]>([]);
   private pools: readonly Thinpool[] = [];
   private close = false;
+  /** Since it was read once without a problem. */
+  private isWhole = false;
 
   constructor(
     private readonly root: string,
@@ -99,6 +102,10 @@ export class ThinpoolSource implements SlowSource {
 
   get version(): number {
     return this.told.version;
+  }
+
+  get unread(): UnreadList | undefined {
+    return this.isWhole ? undefined : "thinpools";
   }
 
   everyMs(): number | undefined {
@@ -119,6 +126,7 @@ export class ThinpoolSource implements SlowSource {
     else this.problem = `lvs ended with ${result.code}: ${lvsError(result.stdout, result.stderr)}`;
     this.brought = pools !== undefined;
     if (pools === undefined) return;
+    this.isWhole ||= this.problem === undefined;
     this.close = needsCloseLook(this.pools, pools);
     this.pools = pools;
     const names = pools.map(({ vg, lv }) => ({ vg: vg.slice(0, 127), lv: lv.slice(0, 127) }));

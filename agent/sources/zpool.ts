@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import type { EntityKey, NodeName } from "#protocol/ids.ts";
 import { parseEntityKey, zpoolKey } from "#protocol/ids.ts";
+import type { UnreadList } from "#protocol/inventory.ts";
 import { zpoolHealthCodes, zpoolScanCodes } from "#protocol/metrics.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { RunCommand } from "../ports.ts";
@@ -45,6 +46,10 @@ export class ZpoolSource implements SlowSource {
 
   get version(): number {
     return this.told.version;
+  }
+
+  get unread(): UnreadList | undefined {
+    return this.told.known ? undefined : "zpools";
   }
 
   get names(): string[] {

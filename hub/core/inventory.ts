@@ -1,5 +1,5 @@
 import { type EntityKey, type EpochMs, type NodeName, type Vmid, vmidOfKey } from "#protocol/ids.ts";
-import type { GuestFacts, Inventory, RangeStranger } from "#protocol/inventory.ts";
+import type { GuestFacts, Inventory, RangeStranger, UnreadList } from "#protocol/inventory.ts";
 import type { AgentId } from "./series.ts";
 
 /** What one agent last said, and since when (the hub's time) it has claimed each guest without a pause. */
@@ -9,6 +9,32 @@ export type AgentInventory = {
   inventory: Inventory;
   claims: Readonly<Record<string, EpochMs>>;
 };
+
+/**
+ * What an agent could not read yet since its start is as it was: a pool that hangs through a restart, or a disk that was not asked yet, is not gone, and
+ * what fires for it is not over.
+ */
+function withUnread(before: Inventory, now: Inventory): Inventory {
+  const keep = <T>(list: UnreadList, old: readonly T[] = [], fresh: T[] | undefined, keyOf: (one: T) => string) => {
+    if (now.unread?.includes(list) !== true) return fresh;
+    const there = new Set(fresh?.map(keyOf));
+    return [...(fresh ?? []), ...old.filter((one) => !there.has(keyOf(one)))];
+  };
+  const [old, node] = [before.node, now.node];
+  const disks = keep("disks", old.disks, node.disks, ({ id }) => id);
+  const thinpools = keep("thinpools", old.thinpools, node.thinpools, ({ vg, lv }) => `${vg}/${lv}`);
+  const datastores = keep("datastores", before.datastores, now.datastores, ({ key }) => key);
+  return {
+    ...now,
+    node: {
+      ...node,
+      zpools: keep("zpools", old.zpools, node.zpools, (pool) => pool) ?? [],
+      ...(disks === undefined ? {} : { disks }),
+      ...(thinpools === undefined ? {} : { thinpools }),
+    },
+    ...(datastores === undefined ? {} : { datastores }),
+  };
+}
 
 /**
  * The newest inventory replaces the one before; a guest listed in both keeps the time of its claim. An agent looks at its machine minutes after it
@@ -23,7 +49,8 @@ export function stepInventory(
   const claims: Record<string, EpochMs> = {};
   for (const { vmid } of inventory.guests) claims[vmid] = before?.claims[vmid] ?? now;
   const hardware = inventory.node.hardware ?? before?.inventory.node.hardware;
-  const whole = hardware === undefined ? inventory : { ...inventory, node: { ...inventory.node, hardware } };
+  const lists = before === undefined || inventory.unread === undefined ? inventory : withUnread(before.inventory, inventory);
+  const whole = hardware === undefined ? lists : { ...lists, node: { ...lists.node, hardware } };
   return { agent, receivedAt: now, inventory: whole, claims };
 }
 

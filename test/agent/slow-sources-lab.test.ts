@@ -4,6 +4,7 @@ import type { StorageId } from "#protocol/ids.ts";
 import { SnapshotCount } from "../../agent/sources/pbs-answers.ts";
 import { serverIdOf } from "../../agent/sources/pbs-config.ts";
 import { pastBackups } from "../lab/backups.ts";
+import { runCommand } from "../lab/commands.ts";
 import { startTestLab } from "../support/lab-client.ts";
 import { startLabCollector } from "../support/lab-collector.ts";
 import { of, until } from "../support/started-collector.ts";
@@ -35,6 +36,25 @@ test("the first samples wait for nothing else: commands begin as much later as t
   assert.equal(commands.length, 0);
   await clock.advance(1);
   await until(async () => commands.some((command) => command.startsWith("zpool")));
+});
+
+test("what was not read since the agent's start is told as unread, so that nobody takes it for gone; a zpool that hangs keeps it so", async (context) => {
+  const { lab, clock } = await startTestLab(context, { nodes: 1, guests: 3 });
+  const { pass, tick, collector } = startLabCollector(context, lab, clock, "pve1", {
+    slowAfterMs: 500,
+    run: async (file, args) =>
+      file === "zpool"
+        ? { ok: false, problem: "zpool: no answer within 30000 ms" }
+        : { ok: true, ...(await runCommand(lab.restores, lab.world.node("pve1"), file, args)) },
+  });
+  const unread = async () => (await collector.inventory(clock.now())).inventory.unread?.toSorted();
+  await tick();
+  assert.deepEqual(await unread(), ["datastores", "disks", "thinpools", "zpools"]);
+  await until(async () => {
+    await pass(1);
+    return (await unread())?.length === 1;
+  });
+  assert.deepEqual(await unread(), ["zpools"]);
 });
 
 test("SMART is read every half an hour; a sleeping disk keeps its counters, has no temperature and is not woken", async (context) => {

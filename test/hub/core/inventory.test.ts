@@ -86,3 +86,22 @@ test("an agent that has just started and not looked at its machine yet takes not
   assert.equal(said(restarted, { ...facts, hardware: hardware("B") }).inventory.node.hardware?.serial, "B");
   assert.equal("hardware" in said(undefined, facts).inventory.node, false);
 });
+
+test("what an agent could not read since its start is as it was: a pool that hangs through a restart is not gone, one that was read and is missing is", () => {
+  const facts = { sources: [], zpools: [] };
+  const disks = (...ids: string[]) => ids.map((id) => ({ id, name: id, smart: "read" as const }));
+  const pools = (...lvs: string[]) => lvs.map((lv) => ({ vg: "pve", lv }));
+  const said = (before: AgentInventory | undefined, inventory: Parameters<typeof inventoryOf>[0]) =>
+    stepInventory(before, agentOf("pve1"), inventoryOf(inventory), at(0));
+  const node = { ...facts, zpools: ["rpool", "tank"], disks: disks("a", "b"), thinpools: pools("data") };
+  const datastores = [{ key: "pbs/x", store: "x", server: "pbs", port: 8007, storages: [], namespaces: [], jobs: [] }];
+  const known = said(undefined, { node, datastores });
+  const unread = ["zpools", "disks", "thinpools", "datastores", "a list of tomorrow"];
+  const begun = said(known, { node: { ...facts, disks: [], thinpools: pools("new") }, unread });
+  assert.deepEqual(begun.inventory.node, { ...node, thinpools: pools("new", "data") });
+  assert.deepEqual(begun.inventory.datastores, datastores);
+  const read = said(begun, { node: { ...facts, disks: disks("b"), thinpools: [] }, unread: ["zpools"] });
+  assert.deepEqual(read.inventory.node, { ...facts, zpools: ["rpool", "tank"], disks: disks("b"), thinpools: [] });
+  assert.equal("datastores" in read.inventory, false);
+  assert.deepEqual(said(undefined, { node: facts, unread }).inventory.node, facts, "nothing was known");
+});
