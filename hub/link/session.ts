@@ -3,17 +3,14 @@ import { limits } from "#protocol/limits.ts";
 import type { Duty, Message, MessageOf, MessageType, RefusalCode } from "#protocol/messages.ts";
 import { encodeMessage, messages, parseMessageText, refusalCodes } from "#protocol/messages.ts";
 import { linkVersions, softwareVersion } from "#protocol/version.ts";
-import { errorMessage } from "../core/error.ts";
-import type { AgentId, RecordStream } from "../core/series.ts";
+import type { AgentId } from "../core/series.ts";
 import type { LoginQuestion } from "../login-ports.ts";
 import { after } from "../ports.ts";
 import type { OperationType } from "../proof/operations.ts";
 import { type Admission, newNonce } from "./gate.ts";
 import { isLoginAnswer } from "./login-asks.ts";
+import { RecordIntake } from "./record-intake.ts";
 import type { LinkSocket, SessionPorts } from "./session-ports.ts";
-
-/** Records on the way at once; an agent that keeps to limits.unackedRecords is well below. */
-const inFlightMax = limits.unackedRecords * 4;
 
 /** One agent's connection, from the challenge to its end. Whatever goes wrong in it ends this session and no other. */
 export class AgentSession {
@@ -23,18 +20,13 @@ export class AgentSession {
   /** The agent's cluster as it says it: the hub may know it by another id. Undefined before its hello. */
   named: ClusterId | undefined;
   private version: number = linkVersions.max;
-  private stream: RecordStream | undefined;
+  private readonly intake: RecordIntake;
   private problems = 0;
   private minute = { startedAt: 0, messages: 0 };
-  private inFlight = 0;
-  private durableSeq = 0;
   private offeredKey: string | undefined;
-  private ackDue = false;
-  private resyncing = false;
   private sawTasks = false;
   private wasLone = false;
   private draining = false;
-  private drained: (() => void) | undefined;
   private readonly stopHelloTimer: () => void;
 
   constructor(
@@ -42,6 +34,16 @@ export class AgentSession {
     private readonly ports: SessionPorts,
   ) {
     const { min, max } = linkVersions;
+    this.intake = new RecordIntake({
+      clock: ports.clock,
+      events: ports.events,
+      ack: (seq) => this.phase === "open" && this.send("ack", { seq }),
+      resync: (problem) => {
+        this.send("resync", { problem: problem.slice(0, 1000) });
+        this.count("record");
+      },
+      refuse: (code, problem) => this.refuse(code, problem),
+    });
     this.send("challenge", { nonce: this.nonce, min, max, hub: `proven-hub/${softwareVersion}`, now: ports.clock.now() });
     this.stopHelloTimer = after(ports.clock, limits.helloWithinMs, () => {
       if (this.phase === "hello") this.end(1008, "no hello in time");
@@ -57,7 +59,7 @@ export class AgentSession {
     if (this.phase === "closed" || this.draining) return;
     this.guarded(() => {
       if (typeof data === "string") this.receiveText(data);
-      else this.receiveRecord(data);
+      else if (!this.intake.receive(data)) this.answerProblem("record", "expected hello", "out-of-order");
     });
   }
 
@@ -130,8 +132,8 @@ export class AgentSession {
   /** Resolves when all that was taken is durable and acknowledged; then the connection is closed with 1012 (service restart). */
   async drain(): Promise<void> {
     this.draining = true;
-    if (this.phase === "open" && this.inFlight > 0) await new Promise<void>((resolve) => (this.drained = resolve));
-    this.sendAck();
+    if (this.phase === "open") await this.intake.settled();
+    this.intake.ack();
     this.end(1012, "the hub stops");
   }
 
@@ -146,7 +148,7 @@ export class AgentSession {
     if (this.phase === "closed") return;
     this.phase = "closed";
     this.stopHelloTimer();
-    this.drained?.();
+    this.intake.close();
     this.ports.events.closed(this, this.agent, why);
   }
 
@@ -226,9 +228,10 @@ export class AgentSession {
     const { sink, clock, events } = this.ports;
     this.phase = "open";
     this.version = version;
-    this.stream = sink.open(agent, hello.stream);
-    this.durableSeq = sink.lastSeq(agent, hello.stream);
-    this.send("welcome", { version, lastSeq: this.durableSeq, now: clock.now(), duties: [...duties] });
+    const stream = sink.open(agent, hello.stream);
+    const lastSeq = sink.lastSeq(agent, hello.stream);
+    this.intake.open(stream, lastSeq);
+    this.send("welcome", { version, lastSeq, now: clock.now(), duties: [...duties] });
     events.welcomed(agent);
   }
 
@@ -284,62 +287,6 @@ export class AgentSession {
     const taken = this.offeredKey === offer.publicKey && this.ports.takeNextKey(agent, named, this.nonce, offer);
     if (taken) this.send("key.taken", { publicKey: offer.publicKey });
     else this.answerProblem("key.next", "this key is not taken", "bad-key");
-  }
-
-  private receiveRecord(record: Uint8Array): void {
-    if (this.stream === undefined) {
-      this.answerProblem("record", "expected hello", "out-of-order");
-      return;
-    }
-    if (this.inFlight >= inFlightMax) {
-      this.ports.events.problem("rate-limited");
-      this.refuse("rate-limited", `more than ${inFlightMax} records without an acknowledgement`);
-      return;
-    }
-    const accepted = this.stream.accept(record, this.ports.clock.now());
-    if (!accepted.ok) {
-      this.askResync(accepted.problem);
-      return;
-    }
-    this.resyncing = false;
-    this.inFlight++;
-    accepted.value.durable.then(
-      (seq) => this.durable(seq),
-      (error: unknown) => this.refusedByStore(error),
-    );
-  }
-
-  /** Records that were on their way when the stream broke fail too: one question, one count. */
-  private askResync(problem: string): void {
-    if (this.resyncing) return;
-    this.resyncing = true;
-    this.send("resync", { problem: problem.slice(0, 1000) });
-    this.count("record");
-  }
-
-  private durable(seq: number): void {
-    this.inFlight--;
-    this.ports.events.ingestAccepted();
-    this.durableSeq = Math.max(this.durableSeq, seq);
-    if (this.inFlight === 0) this.drained?.();
-    if (this.ackDue) return;
-    // One commit makes many records durable: their promises resolve one after the other, and one acknowledgement serves them all.
-    this.ackDue = true;
-    setImmediate(() => {
-      if (this.ackDue) this.sendAck();
-    });
-  }
-
-  private sendAck(): void {
-    this.ackDue = false;
-    if (this.phase === "open" && this.durableSeq > 0) this.send("ack", { seq: this.durableSeq });
-  }
-
-  private refusedByStore(error: unknown): void {
-    this.inFlight--;
-    if (this.phase === "closed") return;
-    this.ports.events.ingestRefused(errorMessage(error));
-    this.refuse("overloaded", "The hub can't store samples now");
   }
 
   private answerProblem(about: string, problem: string, reason: string): void {

@@ -30,7 +30,7 @@ export const sections: readonly Section[] = [
         "count",
         "the others are not looked at, and nothing is taken for gone there",
       ),
-      in_("hub/link/session.ts")(
+      in_("hub/link/record-intake.ts")(
         "records that one session may have under way",
         "inFlightMax",
         "count",
