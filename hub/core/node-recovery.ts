@@ -9,7 +9,7 @@ import type { GuestKnowledge } from "./guest-proof.ts";
 import { guestName, type OwnedGuest } from "./inventory.ts";
 import { isOfGuest } from "./proof.ts";
 import type { ProofRecord } from "./run-record.ts";
-import { guestView, nodeView, type Sight } from "./views.ts";
+import { guestState, nodeView, type Sight } from "./views.ts";
 
 type FoundBackup = GuestKnowledge["backups"][number];
 
@@ -228,14 +228,20 @@ function roomFor(
   returning: readonly OwnedGuest[],
   sees: Sees,
 ): NodeRecovery["room"] {
-  const running = returning.map((owned) => guestView(sight, picture, owned)).filter(({ state }) => state !== "stopped");
-  const needs = running.flatMap(({ memMax }) => memMax.value ?? []);
+  const running = returning.filter((owned) => guestState(sight, picture, owned) !== "stopped");
+  const needs = running.flatMap((owned) => memoryOf(sight, picture, owned) ?? []);
   const neededBytes = needs.length === running.length ? needs.reduce((sum, bytes) => sum + bytes, 0) : null;
   if (others.length === 0) return { fits: "none", neededBytes, freeBytes: null };
   const free = others.filter((node) => sees(nodeKey(node))).flatMap((node) => freeOf(nodeView(sight, picture, node)) ?? []);
   const freeBytes = free.length === others.length ? free.reduce((sum, bytes) => sum + bytes, 0) : null;
   if (neededBytes === null || freeBytes === null) return { fits: "unknown", neededBytes, freeBytes };
   return { fits: fits(needs, free) ? "yes" : "no", neededBytes, freeBytes };
+}
+
+/** What it may take, as its node said last; undefined: it never did. */
+function memoryOf({ reader, live }: Sight, { cluster }: ClusterPicture, { facts }: OwnedGuest): number | undefined {
+  const info = reader.find({ cluster, entity: guestKey(facts.vmid), metric: "mem_max" });
+  return info === undefined ? undefined : live.latest(info.id)?.value;
 }
 
 const freeOf = (node: NodeView | undefined) =>

@@ -11,7 +11,6 @@ const asked: Record<string, string> = {
   "/api/v1/nodes/{node}/metrics": "nodes/pve1/metrics",
   "/api/v1/nodes/{node}/hardware": "nodes/pve1/hardware",
   "/api/v1/nodes/{node}/recovery": "nodes/pve1/recovery",
-  "/api/v1/nodes/{node}/recovery": "nodes/pve1/recovery",
   "/api/v1/guests/{vmid}": "guests/100",
   "/api/v1/guests/{vmid}/metrics": "guests/100/metrics",
   "/api/v1/entities": "entities?values=1",
