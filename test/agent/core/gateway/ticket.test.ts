@@ -17,6 +17,33 @@ test("the ticket of a user with an umlaut is read as Proxmox VE reads it, a byte
   assert.deepEqual(lookAtTicket(ticket, issued), { ok: true, user: "j\u00F6rg@pve", issuedAt: issued });
 });
 
+test("a ticket counts for two hours, and five minutes before its time where clocks differ, as in Proxmox VE", () => {
+  const ages = [-300_000, -299_999, 0, 7_199_999, 7_200_000];
+  const looks = ages.map((ms) => lookAtTicket(ticket, issued + ms));
+  assert.deepEqual(
+    looks.map((look) => (look.ok ? "ok" : look.why)),
+    ["from-the-future", "ok", "ok", "ok", "expired"],
+  );
+});
+
+test("a ticket without its second factor is none, nor is anything else that Proxmox VE does not sign", () => {
+  const why = (text: string) => {
+    const look = lookAtTicket(text, issued);
+    return look.ok ? "ok" : look.why;
+  };
+  for (const start of ["PVE:tfa!x", "PVE:!tfa!x", "PVE:u2f!x"]) assert.equal(why(`${start}:6923F84C::${signature}`), "half-done");
+  const wrong = ["", "PVE:root:6923F84C::", "PVE:root@pam:6923F84::", "PVE:root@pam:6923f84c::", "PVEX:root@pam:6923F84C::"];
+  for (const start of wrong) assert.equal(why(`${start}${signature}`), "malformed", start);
+  assert.equal(why("PVE:root@pam:6923F84C::short"), "malformed");
+});
+
+test("no cookie, an empty one and one that no browser would send are none", () => {
+  for (const header of [undefined, "", "PVEAuthCookie=", "XPVEAuthCookie=a", `PVEAuthCookie=${"a".repeat(4097)}`]) {
+    assert.equal(ticketOfCookies(header), undefined);
+  }
+  assert.equal(ticketOfCookies(`PVEAuthCookie=${"a".repeat(4096)}`)?.length, 4096);
+});
+
 test("Proxmox VE is asked with the very bytes that the browser sent, whatever they may mean", async (t) => {
   const heard: (string | undefined)[] = [];
   const server = createServer((request, response) => {
