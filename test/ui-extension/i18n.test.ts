@@ -121,6 +121,7 @@ test("what the hub says of an alert is told in Italian, with its names and value
       "Alert Guest stopped by itself: web01 (VM 100) stopped on pve3 and nobody asked it to",
       "Allarme Guest fermatosi da sé: web01 (VM 100) si è fermato su pve3 e nessuno l'ha chiesto",
     ],
+    ["The agent of pve2 is away: what only it sees is unknown", "L'agente di pve2 è assente: ciò che vede solo lui non è noto"],
     ["web01 (VM 100) is locked by a backup", "web01 (VM 100) è bloccato da un backup"],
     ["pve3 is in HA maintenance", "pve3 è in manutenzione HA"],
     ["VM 100 (web01) stopped on pve3", "VM 100 (web01) si è fermato su pve3"],

@@ -61,9 +61,11 @@ export function compareAlerts(a: AlertView, b: AlertView): number {
 
 export const sinceOf = ({ firedAt, activeAt }: AlertView): number => firedAt ?? activeAt ?? 0;
 
+const answers: ReadonlySet<string> = new Set(["yes", "no", "none"]);
+
 /** `97 %, limit 90 %`; a state's word alone; empty where there is neither, and where the word is an answer whose question only the rule knows. */
 export function figureWords({ value, valueText, unit, threshold }: AlertView, t: Translate): string {
-  if (valueText !== null) return valueText === "yes" || valueText === "no" ? "" : valueText;
+  if (valueText !== null) return answers.has(valueText) ? "" : valueText;
   if (value === null) return "";
   const figure = formatFigure(value, unit);
   return threshold === null ? figure : t("{figure}, limit {limit}", { figure, limit: formatFigure(threshold, unit) });

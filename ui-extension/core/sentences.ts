@@ -48,7 +48,7 @@ export function withSentences(t: Translate, sentences: Readonly<Record<string, s
       if (found !== null)
         return other.replace(/\{(\w+)\}/g, (_, name: string) => {
           const value = found[names.indexOf(name) + 1] ?? "";
-          return spoken.has(name) ? whole(value) : value;
+          return spoken.has(name) ? whole(value) : name === "value" ? t(value) : value;
         });
     }
     return text;

@@ -17,5 +17,6 @@ export const italianAgents: Readonly<Record<string, string>> = {
     "All'agente di {node} è stata chiesta una chiave nuova: il registro di controllo dice quando è usata.",
   Version: "Versione",
   away: "assente",
+  silent: "muto",
   revoked: "revocato",
 };

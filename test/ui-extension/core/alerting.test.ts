@@ -316,5 +316,5 @@ test("beside an alert's sentence stands its figure or its state, and no answer t
   const [first] = fakeAlerts(now);
   assert.ok(first !== undefined);
   const said = (valueText: string) => figureWords({ ...first, value: 0, valueText }, t);
-  assert.deepEqual([said("DEGRADED"), said("no"), said("yes")], ["DEGRADED", "", ""]);
+  assert.deepEqual([said("DEGRADED"), said("no"), said("yes"), said("none")], ["DEGRADED", "", "", ""]);
 });
