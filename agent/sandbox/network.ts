@@ -114,6 +114,9 @@ async function buildNamespace(commands: Commands, { bridge, port, netns, alias }
   await must("ip", ["-n", netns, "link", "set", insideDevice, "up"]);
 }
 
+/** How firmware that looks for a system on the network names itself to DHCP: PXE, and UEFI's HTTP boot. */
+const firmware = ["PXEClient", "HTTPClient"];
+
 /** Every name has the sandbox' own address; nothing is asked elsewhere. Both go into the background by themselves once they work. */
 async function startServices({ must }: Commands, { netns, folder, leases, heard }: SandboxLayout): Promise<void> {
   const { gateway, firstLease, lastLease, netmask } = sandboxNetwork;
@@ -132,6 +135,8 @@ async function startServices({ must }: Commands, { netns, folder, leases, heard 
     "--address=/#/::", // else a question for IPv6 would be refused, and some resolvers take that for the answer to both
     "--dhcp-authoritative",
     "--quiet-dhcp",
+    ...firmware.map((word) => `--dhcp-vendorclass=set:firmware,${word}`),
+    "--dhcp-ignore=tag:firmware", // it would look like a system that has booted
     `--dhcp-range=${firstLease},${lastLease},${netmask},12h`,
     `--dhcp-leasefile=${leases}`,
     `--pid-file=${folder}/dnsmasq.pid`,

@@ -1,6 +1,7 @@
 import type { Schedule } from "./clock.ts";
 import type { CommandResult } from "./control-server.ts";
 import type { Copies } from "./copies.ts";
+import { parseGuestFile } from "./guest-file.ts";
 import type { Guest, World } from "./world.ts";
 
 /** How restored guests behave once they run; a test sets it by vmid, 0: of any. */
@@ -93,9 +94,12 @@ export class GuestRuntime {
     return wanted === "answers" && this.isUp(guest, at) ? "answers" : "dead";
   }
 
-  /** Address that the guest has in its sandbox, once it is up and one of its links is. Undefined: nothing is heard of it. */
+  /**
+   * Address that the guest has in its sandbox, once it is up and one of its links is, or that its firmware asked for. Undefined: nothing is heard of
+   * it.
+   */
   addressOf(bridge: string, macs: readonly string[], at: number): string | undefined {
-    const guest = this.at(bridge, macs, at);
+    const guest = this.at(macs, (one) => this.isReachable(one, bridge, at) || this.bootsByNetwork(one, bridge, at));
     return guest === undefined ? undefined : `10.99.0.${2 + (guest.life.spec.vmid % 250)}`;
   }
 
@@ -107,13 +111,19 @@ export class GuestRuntime {
     return guest === undefined ? undefined : this.of(guest.life.spec.vmid).services.get(port);
   }
 
-  private at(bridge: string, macs: readonly string[], at: number): Guest | undefined {
+  private at(macs: readonly string[], isHeard: (guest: Guest) => boolean): Guest | undefined {
     const wanted = new Set(macs.map((mac) => mac.toUpperCase()));
     return [...this.copies.all.keys()].find(
-      (guest) =>
-        this.isReachable(guest, bridge, at) &&
-        this.copies.nets(guest).some(({ mac }) => mac !== undefined && wanted.has(mac.toUpperCase())),
+      (guest) => isHeard(guest) && this.copies.nets(guest).some(({ mac }) => mac !== undefined && wanted.has(mac.toUpperCase())),
     );
+  }
+
+  /** Its disk holds nothing that boots, and its network comes next; PVE's default order ends with it, too. Of QEMU's firmware, never recorded. */
+  private bootsByNetwork(guest: Guest, bridge: string, at: number): boolean {
+    if (guest.life.deletedAt !== undefined || guest.life.spec.type !== "qemu") return false;
+    if (this.isUp(guest, at) || !this.runs(guest, at)) return false;
+    const boot = parseGuestFile(guest.file?.text ?? "").values.get("boot") ?? "legacy=cdn";
+    return /\bnet\d|(^|legacy=)[acd]*n/.test(boot) && this.copies.nets(guest).some((net) => net.bridge === bridge && net.up);
   }
 
   private isReachable(guest: Guest, bridge: string, at: number): boolean {

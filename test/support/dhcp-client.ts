@@ -1,7 +1,12 @@
 import { createSocket } from "node:dgram";
 
-/** Asks for an address as a booting guest does (RFC 2131) and prints `address router dns`. Arguments: the card's MAC. */
+/**
+ * Asks for an address as a booting guest does (RFC 2131) and prints `address router dns`. Arguments: the card's MAC; what the client calls itself
+ * (option 60), which then gives up after a second.
+ */
 const mac = Buffer.from((process.argv[2] as string).replaceAll(":", ""), "hex");
+const vendor = process.argv[3];
+const called = vendor === undefined ? [] : [60, vendor.length, ...Buffer.from(vendor)];
 
 function packet(type: number, options: readonly number[]): Buffer {
   const bytes = Buffer.alloc(240);
@@ -9,7 +14,7 @@ function packet(type: number, options: readonly number[]): Buffer {
   bytes.writeUInt16BE(0x8000, 10); // answer by broadcast: we have no address yet
   bytes.set(mac, 28);
   bytes.writeUInt32BE(0x63825363, 236);
-  return Buffer.concat([bytes, Buffer.from([53, 1, type, 55, 2, 3, 6, ...options, 255])]);
+  return Buffer.concat([bytes, Buffer.from([53, 1, type, 55, 2, 3, 6, ...called, ...options, 255])]);
 }
 
 function optionsOf(answer: Buffer): Map<number, Buffer> {
@@ -37,3 +42,10 @@ socket.bind(68, () => {
   socket.setBroadcast(true);
   send(packet(1, []));
 });
+if (vendor !== undefined) {
+  const late = setTimeout(() => {
+    process.stdout.write("nobody answered\n");
+    socket.close();
+  }, 1000);
+  socket.on("close", () => clearTimeout(late));
+}

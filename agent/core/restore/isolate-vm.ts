@@ -81,6 +81,7 @@ export function planVm(config: BackedUpConfig, isolation: Isolation): IsolationP
       if (kind === "host-device" && !isDumped(config, key)) strip.push({ key, why: "a disk of the host" });
     } else if (!stays(key, value)) strip.push({ key, why: whyRemoved(key) });
   }
+  if (bootParam(config).boot === "") refusals.push("it boots from its network alone, where no sandbox offers it a system");
   return { create: { ...createCall(config, isolation), ...nets }, strip, empty, refusals };
 }
 
@@ -103,6 +104,7 @@ function createCall(config: BackedUpConfig, isolation: Isolation): Record<string
     name: `proven-test-${source.vmid}`,
     ...(memoryMib !== undefined && { memory: String(memoryMib), balloon: "0" }),
     ...hotplugParam(config),
+    ...bootParam(config),
     ...agentParam(config),
     ...cpuParams(config, isolation.cpus),
     ...(pool !== undefined && { pool }),
@@ -123,6 +125,25 @@ function agentParam({ values }: BackedUpConfig): { agent?: string } {
   const agent = agentOf(values);
   if (agent === undefined) return values.has("agent") ? { agent: "enabled=0" } : {};
   return { agent: agent.get("type") === "isa" ? "enabled=1,type=isa" : "enabled=1" };
+}
+
+/**
+ * Without its network cards, so that whatever is heard of it is said by its own system: firmware that finds none asks for an address, too. PVE's own
+ * order, where none is written, ends with the network (qemu-server `PVE/QemuServer.pm` bootorder_from_legacy). Empty: nothing else is left.
+ */
+function bootParam({ values }: Pick<BackedUpConfig, "values">): { boot?: string } {
+  const boot = parsePropertyString(values.get("boot") ?? "");
+  const order = boot.get("order");
+  if (order === undefined) {
+    const legacy = boot.get("legacy") ?? boot.get("") ?? (values.has("boot") ? "" : "cdn");
+    if (!legacy.includes("n")) return {};
+    const rest = legacy.replaceAll("n", "");
+    return { boot: rest === "" ? "" : `legacy=${rest}` };
+  }
+  const devices = splitList(order);
+  const rest = devices.filter((device) => !isNet(device));
+  if (rest.length === devices.length) return {};
+  return { boot: rest.length === 0 ? "" : `order=${rest.join(";")}` };
 }
 
 /** Where memory can be plugged in, a VM starts only with certain sizes of it, whatever the node gives (qemu-server `PVE/QemuServer/Memory.pm` config). */
@@ -164,6 +185,8 @@ export function judgeVm(
 ): Mismatch[] {
   const found = new Map(Object.entries(written).map(([key, value]) => [key, String(value)]));
   const identity = judgeIdentity(found, isolation, phase.locked);
+  if (bootParam({ values: found }).boot !== undefined)
+    identity.push({ key: "boot", found: found.get("boot") ?? "absent", wanted: "no network card" });
   const rest = [...found].flatMap(([key, value]): Mismatch[] => {
     if (isNet(key)) return judgeNet(key, value, isolation.bridge, phase.linked);
     if (isDrive(key)) return judgeDrive(key, value, plan, isolation, phase.stripped);

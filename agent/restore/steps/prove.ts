@@ -131,6 +131,8 @@ export async function network(
   const wait = ports.sandboxes.addressOf(made.sandbox, links.macs, test.bootSec * 1000, signal, own);
   const address = await run.unlessOver(wait);
   if (address === undefined) return noNetwork(inside, "It said nothing on the sandbox' network");
+  if (!inside && address.startsWith("fe80:") && before.value.bios === "ovmf")
+    return noNetwork(inside, "Only IPv6 was heard of it, which its firmware speaks before any system does");
   return { value: address, reason: `It has ${address} in the sandbox` };
 }
 

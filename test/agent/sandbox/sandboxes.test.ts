@@ -88,6 +88,18 @@ test("a guest gets an address by DHCP, every name leads to the sandbox, and chec
   assert.deepEqual(traces(sandbox), []);
 });
 
+test("firmware that looks for a system on the network gets no address: it would look like a system that has booted", {
+  skip,
+}, async (t) => {
+  const sandbox = await opened(mine("pxe"), "op-1");
+  const guest = new SandboxGuest(9, sandbox.bridge);
+  t.after(() => guest.remove());
+  assert.equal(guest.asksAs("PXEClient:Arch:00000:UNDI:002001"), "nobody answered");
+  assert.equal(guest.asksAs("HTTPClient:Arch:00016:UNDI:003001"), "nobody answered");
+  assert.match(guest.asksAs("udhcp 1.36.1"), /^198\.18\./);
+  assert.equal(await sandboxes.close(sandbox.name, "op-1"), undefined);
+});
+
 test("checks are made from inside the sandbox: they reach the guest, and nothing of this host", { skip }, async (t) => {
   const sandbox = await opened(mine("q"), "op-1");
   const guest = new SandboxGuest(8, sandbox.bridge);

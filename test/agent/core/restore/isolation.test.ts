@@ -119,6 +119,23 @@ test("a node's own limit for restores goes into the one call, in PVE's KiB/s", (
   assert.ok(!("bwlimit" in planVm(parseBackedUpConfig("qemu", nastyVm), vm).create));
 });
 
+test("a machine looks for its system on its disks alone: firmware that asks the network would look like a system that has booted", () => {
+  const boot = (lines: string) => planVm(parseBackedUpConfig("qemu", lines), vm).create.boot;
+  for (const [lines, asked] of [
+    ["boot: order=scsi0;ide2;net0\n", "order=scsi0;ide2"],
+    ["boot: order=net0;net1;virtio0\n", "order=virtio0"],
+    ["boot: order=scsi0\n", undefined],
+    ["boot: order=\n", undefined],
+    ["boot: cdn\nbootdisk: scsi0\n", "legacy=cd"],
+    ["boot: legacy=nc\n", "legacy=c"],
+    ["boot: c\n", undefined],
+    ["memory: 512\n", "legacy=cd"],
+  ] as const)
+    assert.equal(boot(lines), asked, lines);
+  for (const lines of ["boot: order=net0\n", "boot: n\n"])
+    assert.match(planVm(parseBackedUpConfig("qemu", lines), vm).refusals.join(), /^it boots from its network alone/);
+});
+
 test("a machine whose memory can be plugged in boots with whatever memory the node gives: PVE starts such a one with some sizes only", () => {
   const hotplug = (lines: string) => planVm(parseBackedUpConfig("qemu", lines), vm).create.hotplug;
   assert.equal(hotplug("hotplug: disk,network,usb,memory,cpu\n"), "disk,network,usb,cpu");
@@ -162,7 +179,7 @@ test("a disk of the node that was passed through comes back as a volume where th
   assert.deepEqual(diskNeeds(config), { bytes: 3 * 2 ** 30, storages: ["local-zfs"], unknown: [] });
   const plan = planVm(config, vm);
   assert.deepEqual(plan.strip, [{ key: "scsi2", why: "a disk of the host" }]);
-  const written = { description, lock: "create", onboot: 0, protection: 0, tags: "proven-test" };
+  const written = { boot: "legacy=cd", description, lock: "create", onboot: 0, protection: 0, tags: "proven-test" };
   const judged = (scsi1: string) => judgeVm({ ...written, scsi1 }, plan, vm, { stripped: true, locked: true });
   assert.deepEqual(judged("vmstore:9412/vm-9412-disk-1.raw,size=2G"), []);
   assert.deepEqual(
@@ -197,6 +214,14 @@ const vmPlan = planVm(parseBackedUpConfig("qemu", nastyVm), vm);
 
 test("what the real node wrote for the recommended call is in order", () => {
   assert.deepEqual(judgeVm(strippedVm, vmPlan, vm, done), []);
+});
+
+test("a machine that would still look for its system on the network is not started", () => {
+  for (const found of ["order=scsi0;net0", "cdn", undefined]) {
+    const { boot: _, ...rest } = strippedVm;
+    const written = found === undefined ? rest : { ...rest, boot: found };
+    assert.deepEqual(judgeVm(written, vmPlan, vm, done), [{ key: "boot", found: found ?? "absent", wanted: "no network card" }]);
+  }
 });
 
 const faults: [name: string, change: Record<string, unknown>, key: string][] = [

@@ -32,6 +32,10 @@ const without =
     },
   });
 
+const onlyIpv6: NonNullable<Scenario["ports"]> = ({ ports }) => ({
+  sandboxes: Object.assign(Object.create(ports.sandboxes), { addressOf: async () => "fe80::be24:11ff:fe00:1%eth0" }),
+});
+
 export const guestFaults: Scenario[] = [
   {
     name: "a guest that never boots",
@@ -41,6 +45,56 @@ export const guestFaults: Scenario[] = [
     level: "bytes",
     reason: /^It gave no sign of life: neither its agent nor its network answered/,
     steps: { start: "passed", heartbeat: "unknown", network: "failed", stop: "passed", destroy: "passed" },
+  },
+  {
+    name: "a guest that never boots and whose firmware asks the network for a system: that is no sign of life",
+    type: "qemu",
+    planted: { config: noAgent.replace("boot: order=scsi0\n", "boot: order=scsi0;net0\n"), agent: "none" },
+    before: inject({ kind: restore, fault: "guest", bootMs: null }),
+    outcome: "failed",
+    level: "bytes",
+    reason: /^It gave no sign of life/,
+    steps: { start: "passed", heartbeat: "skipped", network: "failed", destroy: "passed" },
+  },
+  {
+    name: "the same of one that names no order, which PVE ends with the network",
+    type: "qemu",
+    planted: { config: noAgent.replace("boot: order=scsi0\n", ""), agent: "none" },
+    before: inject({ kind: restore, fault: "guest", bootMs: null }),
+    outcome: "failed",
+    level: "bytes",
+    reason: /^It gave no sign of life/,
+    steps: { start: "passed", heartbeat: "skipped", network: "failed", destroy: "passed" },
+  },
+  {
+    name: "a UEFI machine of which nothing but IPv6 is heard, as of its firmware alone",
+    type: "qemu",
+    planted: { config: `bios: ovmf\n${noAgent}`, agent: "none" },
+    ports: onlyIpv6,
+    outcome: "failed",
+    level: "bytes",
+    reason: /^It gave no sign of life: .* Only IPv6 was heard of it, which its firmware speaks before any system does$/,
+    steps: { heartbeat: "skipped", network: "failed" },
+  },
+  {
+    name: "a machine with a BIOS of which nothing but IPv6 is heard",
+    type: "qemu",
+    order: { checks: [] },
+    planted: { config: noAgent, agent: "none" },
+    ports: onlyIpv6,
+    outcome: "passed",
+    level: "boots",
+    reason: /^The backup is good/,
+    steps: { heartbeat: "skipped", network: "passed" },
+  },
+  {
+    name: "a machine that boots from the network alone",
+    type: "qemu",
+    planted: { config: noAgent.replace("boot: order=scsi0\n", "boot: order=net0\n"), agent: "none" },
+    outcome: "refused",
+    level: "none",
+    reason: /^It can't be restored safely: it boots from its network alone, where no sandbox offers it a system$/,
+    steps: { plan: "failed", integrity: undefined },
   },
   {
     name: "a container whose init never comes",
