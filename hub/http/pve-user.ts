@@ -5,11 +5,11 @@ import { type ClusterSight, holds } from "../core/viewer.ts";
 
 /** What gateways' users and those who signed in have in common. */
 
-/** Privileges with which something of ours can be done (actPermission of hub/core/viewer.ts, and settings). */
-const actingPrivileges: readonly string[] = ["VM.PowerMgmt", "Datastore.Allocate", "Sys.Modify"];
+/** Privileges with which something of ours can be done: actPermission of hub/core/viewer.ts, settings, and restore tests. */
+const actingPrivileges: readonly string[] = ["VM.PowerMgmt", "VM.Backup", "Datastore.Allocate", "Sys.Modify"];
 
 /** As a panel shows them: which buttons make sense. What is allowed is decided at each request. */
-export function pveScopes({ privileges }: ClusterSight): Scope[] {
+export function pveScopes({ privileges }: Pick<ClusterSight, "privileges">): Scope[] {
   const held = new Set([...privileges.values()].flatMap((names) => [...names]));
   const root = privileges.get("/");
   const scopes: Scope[] = ["read"];
