@@ -63,6 +63,15 @@ export function parseConfig(text: string, source = "hub.toml"): HubConfig {
   );
 }
 
+/** Files that the configuration names, which the hub reads when it starts: by the key of each. */
+export function namedFiles(config: object, prefix = ""): { key: string; path: string }[] {
+  return Object.entries(config).flatMap(([key, value]: [string, unknown]) => {
+    const full = `${prefix}${key}`;
+    if (typeof value === "string") return key.endsWith("_file") ? [{ key: full, path: value }] : [];
+    return typeof value === "object" && value !== null ? namedFiles(value, `${full}.`) : [];
+  });
+}
+
 /** What `open` makes of a section whose files may be missing. @throws ConfigError that names the section */
 export function section<T>(name: string, open: () => T): T {
   try {

@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { type Finding, judgeClock, judgeDisk, judgeService } from "#protocol/findings.ts";
-import type { HubConfig } from "../config.ts";
+import { type HubConfig, namedFiles } from "../config.ts";
 import { addressToAsk } from "../core/connections.ts";
-import { judgeCertificate, judgeCopies, judgeOwners, judgePort, judgeTold } from "../core/doctor.ts";
+import { judgeCertificate, judgeCopies, judgeNamedFiles, judgeOwners, judgePort, judgeTold } from "../core/doctor.ts";
 import { certificatePath, loadCertificate } from "../tls.ts";
 import { readTold } from "./setup.ts";
 
@@ -26,6 +26,7 @@ export async function examine(config: HubConfig, now: number): Promise<Finding[]
   return [
     owners(state),
     ...copies(state),
+    ...(await namedFilesFor(config)),
     judgeDisk(state, bavail * bsize, neededBytes),
     judgeClock(await output("timedatectl", "show", "--property=NTPSynchronized", "--value")),
     judgeService("proven-hub", await output("systemctl", "show", "--property=ActiveState", "--value", "proven-hub")),
@@ -42,6 +43,30 @@ function owners(dir: string): Finding {
   const names = readdirSync(dir, { recursive: true, encoding: "utf8" }).filter((name) => !/^packages(\/|$)/.test(name));
   const foreign = names.filter((name) => existsSync(join(dir, name)) && statSync(join(dir, name)).uid !== uid);
   return judgeOwners(dir, foreign, userName(uid));
+}
+
+async function namedFilesFor(config: HubConfig): Promise<Finding[]> {
+  const { uid, gid } = statSync(config.state);
+  const owner = userName(uid);
+  const canRead = async (path: string) => {
+    if (process.getuid?.() !== 0 || uid === 0) return isReadable(path);
+    const asOwner = [`--reuid=${uid}`, `--regid=${gid}`, "--init-groups"];
+    return (await output("setpriv", ...asOwner, "test", "-r", path)) !== undefined;
+  };
+  const files = await Promise.all(namedFiles(config).map(async (file) => ({ ...file, canRead: await canRead(file.path) })));
+  return judgeNamedFiles(
+    files.filter((file) => !file.canRead),
+    owner,
+  );
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function copies(dir: string): Finding[] {

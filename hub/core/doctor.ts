@@ -62,6 +62,16 @@ export function judgeOwners(dir: string, foreign: readonly string[], owner: stri
   return { about: "files", state: "trouble", says, remedy: `chown -R ${owner}: ${dir}, then systemctl restart proven-hub` };
 }
 
+/** Files that hub.toml names and the hub's user can't read: with one of them the hub does not start again. Nothing where there is nothing. */
+export function judgeNamedFiles(unreadable: readonly { key: string; path: string }[], owner: string): Finding[] {
+  return unreadable.map(({ key, path }) => ({
+    about: "hub.toml",
+    state: "trouble",
+    says: `${key}: ${owner} can't read ${path}, so the hub would not start again`,
+    remedy: `chown ${owner}: ${path} && chmod 400 ${path}, or another path there`,
+  }));
+}
+
 /** What upgrades and rollbacks of the stores have left in the state directory, for whoever wants to go back. Nothing where there is nothing. */
 export function judgeCopies(dir: string, copies: readonly { name: string; bytes: number }[]): Finding[] {
   if (copies.length === 0) return [];

@@ -148,6 +148,22 @@ test("the doctor of a hub that does not run names its port, and what the cluster
   );
 });
 
+test("the doctor names each file of hub.toml that the hub's user can't read, as the hub would not start again", async (t) => {
+  const { stateDir, pmxcfs } = folders(t);
+  const readable = join(pmxcfs, "password");
+  writeFileSync(readable, "secret\n");
+  const [proxy, mqtt] = ['[proxy]\nurl = "http://proxy:3128"', '[mqtt]\nurl = "mqtts://broker"'];
+  const credentials = (path: string) => `username = "hub"\npassword_file = "${path}"`;
+  const toml = `state = "${stateDir}"\nport = 1\n${proxy}\n${credentials(readable)}\n${mqtt}\n${credentials("/nonexistent/password")}\n`;
+  await loadCertificate(stateDir, now);
+  const said = (await examine(parseConfig(toml), now)).filter(({ about }) => about === "hub.toml");
+  assert.equal(said.length, 1);
+  assert.match(
+    said[0]?.says ?? "",
+    /^mqtt\.password_file: \S+ can't read \/nonexistent\/password, so the hub would not start again$/,
+  );
+});
+
 test("systemd is told that the hub is ready and that it stops, by the descriptor it was given", () => {
   const told: string[] = [];
   const write = (fd: number, text: string) => told.push(`${fd} ${text}`);
