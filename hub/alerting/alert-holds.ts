@@ -19,6 +19,7 @@ import { isAboutSpace, noPools, type PoolSpace, spaceCauseOf, spaceCausesAmong }
 import { type EntityFacts, matcherOf } from "../core/scope.ts";
 import { silenceState, silences } from "../core/silence.ts";
 import { recurrenceSpan, SpanCache, windowSpan } from "../core/window.ts";
+import type { AutomaticLeases } from "./automatic-leases.ts";
 
 export type HoldInput = { silences: readonly Silence[]; windows: readonly Window[]; rules: readonly Rule[] };
 
@@ -73,13 +74,16 @@ export class AlertHolds {
   }
 
   /** Facts may have opened or closed windows. */
-  stepAutomatic(pictures: readonly ClusterPicture[], now: EpochMs): void {
-    const open = pictures.flatMap((picture) => automaticWindowsOf(picture, this.automatic, this.versions, now));
+  stepAutomatic(pictures: readonly ClusterPicture[], leases: AutomaticLeases, now: EpochMs): void {
+    const before = leases.before();
+    const open = pictures.flatMap((picture) => automaticWindowsOf(picture, before, this.versions, now));
+    leases.keep(open, now);
     this.automatic = new Map(open.map((window) => [window.id, window]));
   }
 
+  /** Those whose lease is not over. */
   automaticWindows(): AutomaticWindow[] {
-    return [...this.automatic.values()];
+    return [...this.automatic.values()].filter(({ until }) => this.now < until);
   }
 
   /** Is this repeated time now? */

@@ -30,6 +30,7 @@ import { AlertPace, type Rebuild } from "./alert-pace.ts";
 import type { Dispatcher } from "./alert-ports.ts";
 import { AlertSubjects, type Watched } from "./alert-subjects.ts";
 import { AlertTeller } from "./alert-teller.ts";
+import { AutomaticLeases } from "./automatic-leases.ts";
 import { UntoldAlerts } from "./untold-alerts.ts";
 
 export type AlertLoopPorts = {
@@ -81,6 +82,7 @@ export class AlertLoop {
   private readonly skews = new SkewCorrection();
   private readonly facts: AlertFacts;
   private readonly ran: StoredRunMemory;
+  private readonly leases: AutomaticLeases;
   private readonly pace = new AlertPace();
   private wake: (withinMs: number) => void = () => undefined;
   /** Monotonic. */
@@ -92,6 +94,7 @@ export class AlertLoop {
     const { state, clock, reader, live } = ports;
     this.book = new AlertBook(state, clock.now());
     this.ran = new StoredRunMemory(state);
+    this.leases = new AutomaticLeases(state, clock.now());
     // The clock was set back while the hub was away: what lasts would begin only when the time of then comes again.
     const aheadMs = this.book.newestAt() - clock.now();
     if (aheadMs >= jumpMs) this.shift(-aheadMs);
@@ -198,7 +201,7 @@ export class AlertLoop {
       const rebuild = this.pace.takeRebuild(monotonic, version);
       const isRebuilt = rebuild !== undefined && (yield* this.rebuild(rebuild, now));
       if (isRebuilt) yield;
-      this.holds.stepAutomatic(this.pictures, now);
+      this.holds.stepAutomatic(this.pictures, this.leases, now);
       const isNews = this.pace.takeNews(version);
       yield* this.facts.tell(this.pictures, isNews || isRebuilt, now, monotonic);
       if (isRebuilt) yield;

@@ -2,7 +2,7 @@ import type { automaticWindows } from "#protocol/alerting.ts";
 import type { EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
 import { guestKey, nodeKey } from "#protocol/ids.ts";
 import { includesGuest } from "./backup-due.ts";
-import { type ClusterPicture, spokesman } from "./cluster.ts";
+import { bootOf, type ClusterPicture, spokesman } from "./cluster.ts";
 import { titleOf } from "./entity-facts.ts";
 import { subjectKey } from "./inhibit.ts";
 import type { OwnedGuest, Owners } from "./inventory.ts";
@@ -49,10 +49,12 @@ export function automaticWindowsOf(
   now: EpochMs,
 ): AutomaticWindow[] {
   const open: AutomaticWindow[] = [];
-  const add = (kind: AutomaticKind, entity: EntityKey, node: NodeName | undefined, text: string) => {
+  const add = (kind: AutomaticKind, entity: EntityKey, node: NodeName | undefined, text: string, bootedAt = 0) => {
     const id = `${kind}@${subjectKey(picture.cluster, entity)}`;
     const since = before.get(id)?.since ?? now;
-    const until = (since + leaseMs[kind]) as EpochMs;
+    const leaseEnd = (since + leaseMs[kind]) as EpochMs;
+    // What locked it before its node booted is no more.
+    const until = bootedAt > since ? (Math.min(bootedAt, leaseEnd) as EpochMs) : leaseEnd;
     open.push({ id, kind, cluster: picture.cluster, entity, node, since, until, text });
   };
   const inventory = spokesman(picture, now)?.inventory?.inventory;
@@ -65,7 +67,7 @@ export function automaticWindowsOf(
     const stops = (inventory?.backupJobs ?? []).some((job) => job.mode === "stop" && includesGuest(job, facts, node));
     const entity = guestKey(facts.vmid);
     const what = stops ? "is being backed up in stop mode" : "is locked by a backup";
-    add(stops ? "stop-mode-backup" : "backup-lock", entity, undefined, `${titleOf(facts)} ${what}`);
+    add(stops ? "stop-mode-backup" : "backup-lock", entity, undefined, `${titleOf(facts)} ${what}`, bootOf(picture, node));
   }
   for (const [node, agent] of picture.agents) {
     const entity = nodeKey(node);

@@ -26,6 +26,10 @@ export type ClusterPicture = { cluster: ClusterId; name: string; agents: Readonl
 export const isServed = ({ agents }: Pick<ClusterPicture, "agents">) =>
   [...agents.values()].some(({ state }) => state !== "revoked");
 
+/** When a node booted, by its agent's clock; undefined: nobody said so. */
+export const bootOf = ({ agents }: Pick<ClusterPicture, "agents">, node: NodeName): number | undefined =>
+  agents.get(node)?.inventory?.inventory.node.bootedAt;
+
 export const speaks = (agent: AgentStatus, now: EpochMs) => isFresh(agent.newestFrame, now, agent.clockSkewMs ?? 0);
 
 /** The inventory to believe about what all members see: of the agents that speak, a quorate one first, then the newest; else the newest. */

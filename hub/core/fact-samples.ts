@@ -2,7 +2,7 @@ import type { RestoreMetricName } from "#protocol/guest-metrics.ts";
 import type { EntityKey, EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
 import { clusterKey, guestKey, nodeKey } from "#protocol/ids.ts";
 import type { BackupJobFacts, ReplicationFacts } from "#protocol/inventory.ts";
-import { type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, spokesman } from "./cluster.ts";
+import { bootOf, type ClusterPicture, nodeState, nodesOf, quorumOf, speaks, spokesman } from "./cluster.ts";
 import { inHubTime, isFresh } from "./freshness.ts";
 import type { OwnedGuest } from "./inventory.ts";
 import { type BackupKnowledge, backupStanding } from "./protection.ts";
@@ -265,13 +265,26 @@ function guestRun(sources: FactSources, { owned, run: key, status }: KnownGuest)
     return "running";
   }
   ran.stopped(key);
-  if (facts.lock !== undefined || !(facts.onboot || (facts.ha !== undefined && facts.ha === "started"))) return "stopped";
-  return stoppedRun(sources, facts.vmid, owner.agent.node, ran.lastAt(key));
+  if (!(facts.onboot || (facts.ha !== undefined && facts.ha === "started"))) return "stopped";
+  const { node } = owner.agent;
+  const ranAt = ran.lastAt(key);
+  if (isHeldByLock(facts.lock, ranAt, bootOf(picture, node), sight.now)) return "stopped";
+  return stoppedRun(sources, facts.vmid, node, ranAt);
+}
+
+/** Nothing that locks a guest takes longer, but a hibernation. */
+const lockMaxMs = 86_400_000;
+
+/** Whether a lock is why a guest is off. One that a crash left behind is not, and keeps PVE from starting it: no backup goes on through a boot. */
+function isHeldByLock(lock: string | undefined, ranAt: EpochMs | undefined, bootedAt: number | undefined, now: EpochMs): boolean {
+  if (lock === undefined || lock === "suspended" || ranAt === undefined) return lock !== undefined;
+  const isFromBefore = lock === "backup" && bootedAt !== undefined && ranAt < bootedAt;
+  return !isFromBefore && now - ranAt < lockMaxMs;
 }
 
 function stoppedRun({ picture, sight, tasks }: FactSources, vmid: number, node: NodeName, ranAt: EpochMs | undefined): string {
   const agent = picture.agents.get(node);
-  const bootedAt = agent?.inventory?.inventory.node.bootedAt;
+  const bootedAt = bootOf(picture, node);
   const power = tasks.powerOf(picture.cluster, vmid);
   const stopAllAt = tasks.stopAllAt(picture.cluster, node) ?? 0;
   // One that ran on after its rollback was not stopped by it.

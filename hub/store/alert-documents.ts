@@ -2,6 +2,7 @@ import * as z from "zod";
 import {
   acknowledgementSchema,
   alertSubjectSchema,
+  automaticWindows,
   decisionSchema,
   ruleSchema,
   severitySchema,
@@ -77,6 +78,20 @@ export const alertKinds = {
   shippedRule: { audited: false, schema: ruleSchema },
   silence: { audited: true, schema: silenceSchema },
   window: { audited: true, schema: windowSchema },
+  /** A window that facts opened a while ago (hub/alerting/automatic-leases.ts). */
+  automaticWindow: {
+    audited: false,
+    schema: z.strictObject({
+      id: z.string(),
+      kind: z.enum(automaticWindows),
+      cluster: z.string(),
+      entity: z.string(),
+      node: z.string().optional(),
+      since: epochMs,
+      until: epochMs,
+      text: z.string(),
+    }),
+  },
   route: { audited: true, schema: routeSchema },
   receiver: { audited: true, schema: receiverSchema },
   /** Who acknowledged which alert; id: the alert's episode, `<alert>~<firedAt>`. Removed with it. */
