@@ -90,7 +90,12 @@ export class ProvenFigures extends PanelElement {
         icon: "storage",
         title: t("Storages available"),
         value: `${storages.available} / ${storages.total}`,
-        note: away === 0 ? t("all answer") : tn(away, "{n} not active or unknown", "{n} not active or unknown"),
+        note:
+          storages.total === 0
+            ? t("none known")
+            : away === 0
+              ? t("all answer")
+              : tn(away, "{n} not active or unknown", "{n} not active or unknown"),
       },
       {
         icon: "shield",
@@ -104,6 +109,7 @@ export class ProvenFigures extends PanelElement {
   #quorumNote(): string {
     const { nodes } = this.panel.store.picture.value;
     const away = nodes.filter((node) => node.agent.state !== "connected").length;
+    if (nodes.length === 0) return t("none known");
     return away === 0 ? t("all agents connected") : tn(away, "{n} agent not connected", "{n} agents not connected");
   }
 }

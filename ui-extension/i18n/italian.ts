@@ -181,6 +181,7 @@ export const italian: Readonly<Record<string, string>> = {
   "ZFS pools": "Pool ZFS",
   "all agents connected": "tutti gli agenti connessi",
   "all answer": "tutti rispondono",
+  "none known": "nessuno noto",
   "as its control group counts": "come la conta il suo control group",
   "as the balloon driver says": "come dice il driver balloon",
   "as the guest itself says": "come dice il guest stesso",
