@@ -39,6 +39,21 @@ const cases: [name: string, given: Parameters<typeof sees>[0], whole: boolean | 
     false,
   ],
   ["NoAccess on a pool hides its members", { acl: [...acl, entry("/pool/secret")] }, false],
+  [
+    "a role of one's own on a pool that is listed hides nothing of its members",
+    { acl: [...acl, entry("/pool/shop", "PVEAuditor")], permissions: { ...everywhere, "/pool/shop": auditor } },
+    true,
+  ],
+  [
+    "an auditor of guests, nodes and storages who is none of the cluster",
+    { permissions: { ...everywhere, "/": { "VM.Audit": 1 } } },
+    false,
+  ],
+  [
+    "an auditor of the cluster who sees no storage",
+    { permissions: { ...everywhere, "/storage": { "Sys.Audit": 1, "VM.Audit": 1 } } },
+    false,
+  ],
   ["what else there is in the tree hides nothing of ours", { acl: [...acl, entry("/sdn/zones/a"), entry("/mapping/usb")] }, true],
   ["an answer that is none is no answer", { acl: undefined }, undefined],
   ["nor is one of another shape", { users: { userid: user } }, undefined],
