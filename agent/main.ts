@@ -201,9 +201,10 @@ async function restoreTest(config: AgentConfig, test: LocalTest): Promise<number
 async function clearUpNode(config: AgentConfig): Promise<number> {
   if (!hasOpenJournals(join(config.state, "operations"))) return 0;
   const { api, run: runCommand, collector } = wire(config);
-  const self = await collector.identify();
+  const { answers } = await probePmxcfs(config.root, runCommand);
+  const self = answers ? await collector.identify() : undefined;
   collector.close();
-  if (self === undefined) return refuse("restore tests left something, and this node's name can't be read: is pmxcfs mounted?");
+  if (self === undefined) return refuse("restore tests left something, and /etc/pve can't be read: systemctl status pve-cluster");
   const [{ loadOperations }, { clearUp }] = await Promise.all([import("./restore/load.ts"), import("./clear-up.ts")]);
   const ports = { config, node: self.node, api, run: runCommand, clock: systemClock, log };
   let left: readonly string[] = [];
