@@ -2,6 +2,7 @@ import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, Page, TaskView } from "#protocol/api.ts";
 import type { EntityView, Outlook } from "#protocol/entities.ts";
 import type { NodeHardware } from "#protocol/hardware.ts";
+import type { NodeRecovery, RecoveryDetail } from "#protocol/recovery.ts";
 import type { Answer, RequestOptions } from "./api.ts";
 
 type Request = <T>(path: string, options?: RequestOptions) => Promise<Answer<T>>;
@@ -30,6 +31,14 @@ export class EntityApi {
 
   hardware(node: string, cluster: string): Promise<Answer<NodeHardware>> {
     return this.request(withQuery(`nodes/${encodeURIComponent(node)}/hardware`, { cluster }));
+  }
+
+  recovery(): Promise<Answer<Page<NodeRecovery>>> {
+    return this.request("recovery");
+  }
+
+  recoveryOf(node: string, cluster: string): Promise<Answer<RecoveryDetail>> {
+    return this.request(withQuery(`nodes/${encodeURIComponent(node)}/recovery`, { cluster }));
   }
 
   eventsAbout(entity: string, cluster: string, since: number): Promise<Answer<Page<EventView>>> {

@@ -9,6 +9,7 @@ import { italianEvents } from "./i18n/italian-events.ts";
 import { italianOverview } from "./i18n/italian-overview.ts";
 import { italianPolicies } from "./i18n/italian-policies.ts";
 import { italianProof } from "./i18n/italian-proof.ts";
+import { italianRecovery } from "./i18n/italian-recovery.ts";
 import { italianRules, italianSentences } from "./i18n/italian-rules.ts";
 import { Observable } from "./observable.ts";
 
@@ -27,6 +28,7 @@ const translators: Record<Language, Translate> = {
       ...italianOverview,
       ...italianProof,
       ...italianPolicies,
+      ...italianRecovery,
       ...italianRules,
     }),
     { ...italianSentences, ...italianEvents },

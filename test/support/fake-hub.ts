@@ -16,6 +16,7 @@ import { addLoginApi } from "./fake-login-api.ts";
 import { addOverviewApi } from "./fake-overview-api.ts";
 import { addProofApi, type FakeProof } from "./fake-proof-api.ts";
 import { addPushApi, type FakePush } from "./fake-push-api.ts";
+import { addRecoveryApi } from "./fake-recovery-api.ts";
 import { poisoned } from "./hostile.ts";
 
 export type FakeHubOptions = Partial<ClusterSetup> & {
@@ -155,6 +156,7 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
         )
       : undefined;
   addEntityApi(app, world, options.alerting === true);
+  addRecoveryApi(app, world);
   addAgentsApi(app, writes);
   app.get("/api/v1/tasks", (c) => c.json(page(world.tasks(Date.now()))));
   app.get("/api/v1/events", (c) => c.json(page(world.events(Date.now()))));

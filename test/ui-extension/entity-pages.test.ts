@@ -286,3 +286,21 @@ test("a tag longer than a phone is wide is broken, and the page stays as wide as
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), 0);
   await close();
 });
+
+test("a node's page says what comes back if it burned now: how it comes, as of when, whether that was proven, and how long it takes", async () => {
+  const { page, complaints, close } = await openPage("#/node/pve1");
+  const part = page.locator("proven-node-recovery");
+  await part.getByRole("heading", { name: "If pve1 burned now" }).waitFor();
+  const rows = part.locator("tbody tr[data-key]");
+  const texts = (await rows.allTextContents()).map((text) => text.replace(/\s+/g, " "));
+  const of = (state: RegExp) => texts.find((text) => state.test(text)) ?? "";
+  assert.match(texts[0] ?? "", /lostits backups on local burn too/);
+  assert.match(of(/not proven/), /backup on pbs1 · a newer one on local burns/);
+  assert.match(of(/comes back, proven/), /backup on pbs1.*2 d ago4 min 12 s/);
+  assert.match(of(/HA starts it elsewhere/), /shared storagethe end/);
+  assert.match(of(/start it elsewherereplica/), /replica on pve2 · without mp0/);
+  await part.getByText("fits on the other nodes").waitFor();
+  assert.deepEqual(complaints, []);
+  assert.deepEqual(await seriousFindings(page), []);
+  await close();
+});

@@ -16,6 +16,7 @@ import { italianEvents } from "../../ui-extension/i18n/italian-events.ts";
 import { italianOverview } from "../../ui-extension/i18n/italian-overview.ts";
 import { italianPolicies } from "../../ui-extension/i18n/italian-policies.ts";
 import { italianProof } from "../../ui-extension/i18n/italian-proof.ts";
+import { italianRecovery } from "../../ui-extension/i18n/italian-recovery.ts";
 import { italianSentences as italianOfRules, italianRules } from "../../ui-extension/i18n/italian-rules.ts";
 import { preferredLanguage } from "../../ui-extension/i18n.ts";
 import { themeOf } from "../../ui-extension/theme-choice.ts";
@@ -29,6 +30,7 @@ const italian = {
   ...italianOverview,
   ...italianProof,
   ...italianPolicies,
+  ...italianRecovery,
   ...italianRules,
 };
 const italianSentences = { ...italianOfRules, ...italianEvents };

@@ -52,23 +52,36 @@ test("an alert is taken from the overview itself, and goes from the list", async
   await close();
 });
 
+test("the first page says of each node what its loss would do, the worst first", async () => {
+  const hub = await startHub();
+  const { page, complaints, close } = await visit(browser, hub);
+  const row = page.locator("proven-recovery tbody tr").first();
+  assert.match((await row.textContent()) ?? "", /guests are lost · \d+ ha.e? a? ?backups? that nobody restored lately/);
+  await row.getByText("up to 12 h old").waitFor();
+  await row.getByText(/4 min for|for \d+ of \d+/).waitFor();
+  await row.getByRole("link").click();
+  await page.getByRole("heading", { name: /^If pve\d burned now$/ }).waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("widgets are moved, hidden and added by keyboard, and stay so for their user", async () => {
   const hub = await startHub();
   const { page, complaints, close } = await visit(browser, hub);
   const order = () => page.locator("[data-widget]").evaluateAll((all) => all.map((one) => one.getAttribute("data-widget")));
   await page.getByRole("button", { name: "Arrange this page" }).focus();
   await page.keyboard.press("Enter");
-  assert.deepEqual(await order(), ["figures", "nodes", "storages", "guests", "busiest", "tasks"]);
+  assert.deepEqual(await order(), ["figures", "recovery", "nodes", "storages", "guests", "busiest", "tasks"]);
   await page.getByRole("button", { name: "Move Guests up" }).focus();
   await page.keyboard.press("Enter");
-  await page.getByText("Guests: place 3 of 6").waitFor();
+  await page.getByText("Guests: place 4 of 7").waitFor();
   await page.keyboard.press("ArrowUp");
-  await page.getByText("Guests: place 2 of 6").waitFor();
+  await page.getByText("Guests: place 3 of 7").waitFor();
   await page.locator("[data-widget=tasks]").getByRole("button", { name: "Hide" }).press("Enter");
   await page.getByRole("button", { name: "+ Open alerts" }).press("Enter");
   await page.locator("[data-widget=alerts]").getByText("None needs you now.").waitFor();
   await page.getByRole("button", { name: "Done" }).press("Enter");
-  const arranged = ["figures", "guests", "nodes", "storages", "busiest", "alerts"];
+  const arranged = ["figures", "recovery", "guests", "nodes", "storages", "busiest", "alerts"];
   assert.deepEqual(await order(), arranged);
   await page.reload();
   await page.locator("[data-widget=alerts]").waitFor();

@@ -1,7 +1,7 @@
 import type { Layout } from "#protocol/panel.ts";
 
 /** Parts of the overview that a user may arrange. The three answers stand above them, always. */
-export const widgetIds = ["figures", "nodes", "guests", "storages", "alerts", "events", "busiest", "tasks"] as const;
+export const widgetIds = ["figures", "recovery", "nodes", "guests", "storages", "alerts", "events", "busiest", "tasks"] as const;
 export type WidgetId = (typeof widgetIds)[number];
 export type Widget = { id: WidgetId; width: "half" | "full"; hidden: boolean };
 
@@ -9,6 +9,7 @@ export const emptyLayout: Layout = { widgets: [], filters: [], guestColumns: [] 
 
 const usual: readonly Widget[] = [
   { id: "figures", width: "full", hidden: false },
+  { id: "recovery", width: "full", hidden: false },
   { id: "nodes", width: "half", hidden: false },
   { id: "storages", width: "half", hidden: false },
   { id: "guests", width: "full", hidden: false },

@@ -28,6 +28,10 @@ export abstract class AskedElement<T> extends PanelElement {
   protected abstract question(): string | undefined;
   protected abstract ask(): Promise<Answer<T>>;
 
+  protected get everyMs(): number {
+    return refreshMs;
+  }
+
   protected watched(): ReturnType<PanelElement["watched"]> {
     return [this.panel.now];
   }
@@ -41,7 +45,7 @@ export abstract class AskedElement<T> extends PanelElement {
   protected override willUpdate(_changed: PropertyValues<this>): void {
     const about = this.question();
     const now = this.panel.now.value;
-    if (about === undefined || (about === this.#about && !isDue(this.#askedAt, refreshMs, now))) return;
+    if (about === undefined || (about === this.#about && !isDue(this.#askedAt, this.everyMs, now))) return;
     if (about !== this.#about) this.asked = { value: undefined, problem: undefined, at: 0 };
     this.#about = about;
     this.#askedAt = now;

@@ -14,6 +14,7 @@ import "./proven-guests.ts";
 import "./proven-hardware.ts";
 import "./proven-machine.ts";
 import "./proven-node-care.ts";
+import "./proven-node-recovery.ts";
 import "./proven-outlook.ts";
 import { EntityPage, factList, notice, pageStyles } from "./proven-page.ts";
 import "./proven-storages.ts";
@@ -43,6 +44,7 @@ export class ProvenNode extends EntityPage {
       ${this.#notices(node)}
       <proven-entity-alerts .panel=${panel} .entity=${node.entity} .cluster=${node.cluster}></proven-entity-alerts>
       ${this.#tiles(node)}
+      <proven-node-recovery .panel=${panel} .node=${node.node} .cluster=${node.cluster} .gone=${node.state === "offline"}></proven-node-recovery>
       ${node.state === "online" ? html`<proven-bottleneck .panel=${panel} .entity=${node.entity} .cluster=${node.cluster} .node=${node.node} .subject=${node.node}></proven-bottleneck>` : nothing}
       <proven-charts .panel=${panel} .entity=${node.entity} .cluster=${node.cluster} .about=${node.node} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
       <proven-guests .panel=${panel} .node=${node.node} .cluster=${node.cluster}></proven-guests>

@@ -11,6 +11,7 @@ import "./proven-events.ts";
 import "./proven-figures.ts";
 import "./proven-guests.ts";
 import "./proven-nodes.ts";
+import "./proven-recovery.ts";
 import "./proven-storages.ts";
 import "./proven-tasks.ts";
 import "./proven-verdict.ts";
@@ -81,6 +82,8 @@ export class ProvenOverview extends PanelElement {
     switch (id) {
       case "figures":
         return html`<proven-figures .panel=${panel}></proven-figures>`;
+      case "recovery":
+        return html`<proven-recovery .panel=${panel}></proven-recovery>`;
       case "nodes":
         return html`<proven-nodes .panel=${panel}></proven-nodes>`;
       case "guests":
@@ -181,6 +184,7 @@ const stepByKey = new Map<string, -1 | 1>([
 
 const widgetNames = (): Record<WidgetId, string> => ({
   figures: t("Figures"),
+  recovery: t("If a node burned now"),
   nodes: t("Nodes"),
   guests: t("Guests"),
   storages: t("Storages"),

@@ -1,0 +1,152 @@
+import { css, html, nothing } from "lit";
+import type { GuestRecovery, RecoveryDetail } from "#protocol/recovery.ts";
+import type { Answer } from "../api.ts";
+import { formatAge } from "../core/age.ts";
+import { dataWords, lossWords, roomWords, sourceWords, stateRank, stateWords, timeWords, worstOf } from "../core/recovery.ts";
+import { formatSpan, formatValue } from "../core/units.ts";
+import { t, tn } from "../i18n.ts";
+import { AskedElement } from "./asked-element.ts";
+import { dash, moment } from "./figures.ts";
+import { icon } from "./icon.ts";
+import { entityLink } from "./link.ts";
+import { factList, pageStyles } from "./proven-page.ts";
+import "./proven-table.ts";
+import type { TableColumn } from "./proven-table.ts";
+import { recoveryMark } from "./recovery-mark.ts";
+import { shared } from "./styles.ts";
+
+/** If this node burned now: what comes back, when, and how do you know? Where it is gone already, the same of what really happens. */
+export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
+  static override properties = {
+    ...AskedElement.properties,
+    node: { attribute: false },
+    cluster: { attribute: false },
+    gone: { attribute: false },
+  };
+  static override styles = [
+    shared,
+    pageStyles,
+    css`
+      .state { padding: 8px 10px; }
+      .answer { display: flex; gap: 8px; padding: 8px 10px; border-bottom: 1px solid var(--pv-line-soft); font-weight: 600; }
+      .answer > span { overflow-wrap: anywhere; }
+    `,
+  ];
+  declare node: string;
+  declare cluster: string;
+  /** The node is seen offline. */
+  declare gone: boolean;
+
+  protected question() {
+    return `${this.cluster} ${this.node}`;
+  }
+
+  /** It moves with backups and tests, not with samples. */
+  protected override get everyMs() {
+    return 60_000;
+  }
+
+  protected ask(): Promise<Answer<RecoveryDetail>> {
+    return this.panel.api.entities.recoveryOf(this.node, this.cluster);
+  }
+
+  protected override render() {
+    const { value } = this.asked;
+    const { node, gone } = this;
+    const title = gone ? t("If {node} does not come back", { node }) : t("If {node} burned now", { node });
+    return html`<section class="panel" aria-label=${title}>
+      <header><h2>${title}</h2></header>
+      ${this.state()}
+      ${value === undefined ? nothing : this.#answer(value)}
+    </section>`;
+  }
+
+  #answer(recovery: RecoveryDetail) {
+    const now = this.panel.now.value;
+    const { room, keysNeeded, each } = recovery;
+    const bytes = (value: number | null) => (value === null ? t("unknown") : formatValue(value, "bytes"));
+    return html`
+      <p class="answer">${recoveryMark(worstOf(recovery), lossWords(recovery, t))}</p>
+      ${
+        each.length === 0
+          ? nothing
+          : html`${factList([
+              { name: t("Data that comes back"), value: dataWords(recovery, now, t) ?? dash(t("nothing that has an age")) },
+              {
+                name: t("Restores, one after another"),
+                value: timeWords(recovery, t) ?? dash(t("nothing to restore")),
+              },
+              {
+                name: t("Memory for its guests"),
+                value: html`${roomWords(recovery, t)} <span class="dim">${t("{needed} needed, {free} free elsewhere", { needed: bytes(room.neededBytes), free: bytes(room.freeBytes) })}</span>`,
+              },
+              ...(keysNeeded === 0
+                ? []
+                : [
+                    {
+                      name: t("Encryption keys"),
+                      value: html`<span class="warn">${icon("warning")} ${tn(keysNeeded, "{n} backup needs its key: keep it outside of this node", "{n} backups need their key: keep it outside of this node")}</span>`,
+                    },
+                  ]),
+            ])}
+          <proven-table .caption=${t("What becomes of each guest")} .columns=${this.#columns(now)} .rows=${each} .keyOf=${(guest: GuestRecovery) => guest.entity} .sorting=${{ column: "state", descending: false }} .maxHeight=${330}></proven-table>`
+      }`;
+  }
+
+  #columns(now: number): TableColumn<GuestRecovery>[] {
+    const { cluster } = this;
+    return [
+      {
+        id: "guest",
+        title: t("Guest"),
+        priority: 1,
+        sort: (guest) => guest.vmid,
+        cell: (guest) => entityLink(this.panel, { ...guest, cluster }, html`${icon(guest.type)} ${guest.vmid} ${guest.name}`),
+      },
+      {
+        id: "state",
+        title: t("What becomes of it"),
+        priority: 1,
+        sort: stateRank,
+        cell: (guest) => recoveryMark(guest.state, stateWords(guest, t)),
+      },
+      {
+        id: "source",
+        title: t("From"),
+        priority: 2,
+        width: "32%",
+        cell: (guest) => {
+          const words = sourceWords(guest, t);
+          return words === "" ? dash(t("nothing outlives the node")) : html`<span title=${words}>${words}</span>`;
+        },
+      },
+      {
+        id: "data",
+        title: t("Data of"),
+        priority: 2,
+        width: "96px",
+        sort: ({ dataAt }) => dataAt ?? undefined,
+        cell: ({ dataAt, state }) =>
+          dataAt !== null ? moment(dataAt, now) : state === "stays" ? t("the end") : dash(t("nothing outlives the node")),
+      },
+      {
+        id: "proven",
+        title: t("Proven"),
+        priority: 3,
+        width: "84px",
+        sort: ({ provenAt }) => provenAt ?? undefined,
+        cell: ({ provenAt }) => (provenAt === null ? dash(t("never")) : t("{age} ago", { age: formatAge(now - provenAt) })),
+      },
+      {
+        id: "time",
+        title: t("Takes"),
+        priority: 3,
+        width: "84px",
+        right: true,
+        sort: ({ restoreMs }) => restoreMs ?? undefined,
+        cell: ({ restoreMs }) => (restoreMs === null ? dash(t("never measured")) : formatSpan(restoreMs / 1000)),
+      },
+    ];
+  }
+}
+customElements.define("proven-node-recovery", ProvenNodeRecovery);
