@@ -92,7 +92,11 @@ async function meddling({ view }: TestRun, guest: TestGuest, since: number): Pro
   if (owned.ok && !owned.value.ours)
     return `The test guest ${guest.vmid} was taken from the test: ${whyNotOurs[owned.value.why]}`;
   const task = await view.disturber(guest.vmid, since);
-  return task === undefined ? undefined : `Somebody else's task ended the test guest ${guest.vmid}: ${task}`;
+  if (task !== undefined) return `Somebody else's task ended the test guest ${guest.vmid}: ${task}`;
+  // A backup job of all guests stops it in some modes, and its task names none.
+  const config = await guest.config();
+  const lock = config.ok ? config.value.lock : undefined;
+  return lock === undefined || lock === "create" ? undefined : `Somebody else has locked the test guest ${guest.vmid} (${lock})`;
 }
 
 /** From the locked, unjudged copy to one that may start. */

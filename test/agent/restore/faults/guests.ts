@@ -351,6 +351,15 @@ export const guestFaults: Scenario[] = [
     steps: { checks: "failed", stop: "skipped", destroy: "passed" },
   },
   {
+    name: "a backup job of all guests that stops the test guest while it is checked",
+    type: "qemu",
+    at: ["checks", inject({ kind: "lock", vmid: testVmid, lock: "backup" }, { kind: "guest", vmid: testVmid, action: "stop" })],
+    outcome: "refused",
+    level: "boots",
+    reason: /^Somebody else has locked the test guest 990000 \(backup\), which says nothing against the backup/,
+    steps: { checks: "failed", destroy: "passed" },
+  },
+  {
     name: "a service with another status",
     type: "qemu",
     before: inject({ kind: restore, fault: "guest", services: [{ port: 80, service: { kind: "http", status: 503 } }] }),
