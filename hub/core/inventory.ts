@@ -1,5 +1,5 @@
 import { type EntityKey, type EpochMs, type NodeName, type Vmid, vmidOfKey } from "#protocol/ids.ts";
-import type { GuestFacts, Inventory, RangeStranger, UnreadList } from "#protocol/inventory.ts";
+import type { DiskFacts, GuestFacts, Inventory, RangeStranger, UnreadList } from "#protocol/inventory.ts";
 import type { AgentId } from "./series.ts";
 
 /** What one agent last said, and since when (the hub's time) it has claimed each guest without a pause. */
@@ -37,6 +37,19 @@ function withUnread(before: Inventory, now: Inventory): Inventory {
 }
 
 /**
+ * A disk that sleeps or answers nothing tells no serial number to an agent that has just started: it is the one that had its name before, unless that
+ * one is there by another name. Else a disk that dies would be told as gone, and as well.
+ */
+function withSilentDisks(before: readonly DiskFacts[] = [], now: readonly DiskFacts[]): DiskFacts[] {
+  const there = new Set(now.map(({ id }) => id));
+  return now.map((disk) => {
+    if (disk.serial !== undefined || disk.smart === "read") return disk;
+    const known = before.find(({ name, serial, id }) => name === disk.name && serial !== undefined && !there.has(id));
+    return known === undefined ? disk : { ...known, smart: disk.smart };
+  });
+}
+
+/**
  * The newest inventory replaces the one before; a guest listed in both keeps the time of its claim. An agent looks at its machine minutes after it
  * started: until then the machine is the one before, or a node that dies while it starts would take the knowledge of what it was with it.
  */
@@ -50,8 +63,13 @@ export function stepInventory(
   for (const { vmid } of inventory.guests) claims[vmid] = before?.claims[vmid] ?? now;
   const hardware = inventory.node.hardware ?? before?.inventory.node.hardware;
   const lists = before === undefined || inventory.unread === undefined ? inventory : withUnread(before.inventory, inventory);
-  const whole = hardware === undefined ? lists : { ...lists, node: { ...lists.node, hardware } };
-  return { agent, receivedAt: now, inventory: whole, claims };
+  const { disks } = lists.node;
+  const node = {
+    ...lists.node,
+    ...(disks === undefined ? {} : { disks: withSilentDisks(before?.inventory.node.disks, disks) }),
+    ...(hardware === undefined ? {} : { hardware }),
+  };
+  return { agent, receivedAt: now, inventory: { ...lists, node }, claims };
 }
 
 /** A guest and the agent whose claim counts. */

@@ -105,3 +105,22 @@ test("what an agent could not read since its start is as it was: a pool that han
   assert.equal("datastores" in read.inventory, false);
   assert.deepEqual(said(undefined, { node: facts, unread }).inventory.node, facts, "nothing was known");
 });
+
+test("a disk that sleeps or is dying when its agent starts is the one that was there by that name; another that answers there is another", () => {
+  const disk = (name: string, serial: string | undefined, smart: "read" | "asleep" | "none") => {
+    const told = serial === undefined ? {} : { serial, model: "HGST" };
+    return { id: serial ?? name, name, ...told, smart };
+  };
+  const said = (before: AgentInventory | undefined, ...disks: ReturnType<typeof disk>[]) =>
+    stepInventory(before, agentOf("pve1"), inventoryOf({ node: { sources: [], zpools: [], disks } }), at(0));
+  const known = said(undefined, disk("sda", "A", "read"), disk("sdb", "B", "read"), disk("sdc", undefined, "none"));
+  const silent = said(known, disk("sda", undefined, "asleep"), disk("sdb", undefined, "none"), disk("sdc", undefined, "none"));
+  assert.deepEqual(silent.inventory.node.disks, [
+    disk("sda", "A", "asleep"),
+    disk("sdb", "B", "none"),
+    disk("sdc", undefined, "none"),
+  ]);
+  const moved = said(silent, disk("sda", "B", "read"), disk("sdb", undefined, "asleep"));
+  assert.deepEqual(moved.inventory.node.disks, [disk("sda", "B", "read"), disk("sdb", undefined, "asleep")]);
+  assert.deepEqual(said(silent, disk("sda", "C", "read")).inventory.node.disks, [disk("sda", "C", "read")]);
+});
