@@ -185,6 +185,8 @@ export class AlertSubjects {
       if (set === undefined) return;
       one = this.open(facts, subject, key, source, set, limits.staleAfterMs, now);
     }
+    // Another metric's count is no growth of this one: an agent was upgraded.
+    if (one.series[0] !== undefined && one.series[0].metric.id !== series[0]?.metric.id) this.ports.evaluator.countAnew(one.slot);
     one.series = series;
     one.per = per;
   }

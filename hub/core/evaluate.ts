@@ -143,6 +143,14 @@ export class Evaluator {
     this.forget(slot);
   }
 
+  /** The slot's figure is another than before: its windows begin anew. */
+  countAnew(slot: number): void {
+    const one = this.slots[slot];
+    if (one === undefined) return;
+    one.windows = undefined;
+    this.forget(slot);
+  }
+
   /** When a sample came last. */
   heardAt(slot: number): number | undefined {
     return this.slots[slot] === undefined ? undefined : this.heard[slot];

@@ -69,10 +69,12 @@ export function mailReports({ state, clock, runs, coverage, dispatcher }: Report
     const period = report.enabled ? endedPeriod(report, now) : undefined;
     const sent = state.get("reportSent", id);
     const { receiver } = report;
-    if (period === undefined || receiver === null || (sent !== undefined && sent.until >= period.to)) continue;
+    // The clock was ahead when it was sent: what ended before now is done with, and the next one is due as ever.
+    const wasAhead = sent !== undefined && sent.until > now;
+    if (period === undefined || receiver === null || (sent !== undefined && !wasAhead && sent.until >= period.to)) continue;
     state.together(() => {
       // A new report begins with its first whole period.
-      if (sent !== undefined) {
+      if (sent !== undefined && !wasAhead) {
         // After its calendar was changed: no day is in two reports.
         const rest = { from: Math.max(period.from, sent.until) as EpochMs, to: period.to };
         const summary = restoreSummary(runs(), rest, report.language, coverage());

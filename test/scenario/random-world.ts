@@ -71,7 +71,17 @@ const happening = fc.oneof(
     ),
   },
   { weight: 1, arbitrary: line("receiver ops", fc.constantFrom("fails", "answers")) },
-  { weight: 1, arbitrary: fc.constant("restart") },
+  { weight: 1, arbitrary: fc.constantFrom("restart", "hub dies", "hub returns") },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      "override guest-down tag=prod critical",
+      "threshold storage-full 0.9 clear 0.87",
+      "threshold storage-full 0.8 clear 0.7",
+      "narrow storage-full tag=gold",
+      "narrow storage-full",
+    ),
+  },
   { weight: 1, arbitrary: line("kill while", fc.constantFrom("sending", "recording", "delivering", "noting")) },
   { weight: 1, arbitrary: line("clock", fc.constantFrom("+1h", "-1h", "+10m", "-10m")) },
   { weight: 1, arbitrary: line("skew", node, fc.constantFrom("1h", "-3600s", "0s")) },
@@ -108,6 +118,7 @@ export class Tale {
     world.crash = undefined;
     world.deliveries.killAt = undefined;
     world.wall = world.trueTime;
+    world.hubDown = false;
     const lines = nodes.flatMap((name) => [`node ${name} joins`, `agent ${name} returns`, `skew ${name} 0s`]);
     const values = storages.map((id) => `value storage/${id} active 1`);
     const guests = vmids.map((vmid) => `guest ${vmid} starts`);
@@ -155,7 +166,8 @@ export class Tale {
   /** An alert that waits for its turn gets it. */
   private checkWaiting(): void {
     const { world } = this;
-    const waiting = world.loop.views().filter(({ disposition }) => disposition === "waiting");
+    if (world.hubDown) this.waitingSince.clear();
+    const waiting = world.hubDown ? [] : world.loop.views().filter(({ disposition }) => disposition === "waiting");
     const ids = new Set(waiting.map(({ id }) => id));
     for (const id of this.waitingSince.keys()) if (!ids.has(id)) this.waitingSince.delete(id);
     for (const id of ids) {

@@ -194,6 +194,24 @@ test("a weekly report goes to its receiver once a week, also when the hub was aw
   assert.equal(committed, 3);
 });
 
+test("a clock that was a month ahead for a while stops no report, and mails none twice", (t) => {
+  const { state, clock } = testHub(t);
+  clock.jumpWall(monday - clock.now());
+  const queued: string[] = [];
+  const dispatcher = { enqueue: ({ id }: Notification) => void queued.push(id), committed: () => undefined };
+  const ports = { state, clock, runs: () => [], coverage: () => ({ guests: 1, unproven: 1 }), dispatcher };
+  const base = { id: "weekly", name: "Weekly", enabled: true, timezone: "UTC", receiver: "ops", language: "en" as const };
+  state.put("report", "weekly", { ...base, calendar: "mon 07:00" }, { actor: "test", reason: "test" });
+  for (const jumpMs of [0, 4 * week, -4 * week + 3_600_000, week, week]) {
+    clock.jumpWall(jumpMs);
+    mailReports(ports);
+  }
+  assert.deepEqual(
+    queued,
+    [4, 1, 2].map((weeks) => `report-weekly-${monday + weeks * week}`),
+  );
+});
+
 test("a report whose calendar is changed tells no day twice", (t) => {
   const { state, clock } = testHub(t);
   clock.jumpWall(monday - clock.now());
