@@ -5,11 +5,10 @@ import { limits } from "#protocol/limits.ts";
 import type { Duty } from "#protocol/messages.ts";
 import { byText } from "#protocol/order.ts";
 import { leaveFormerClusters } from "./agent-keys.ts";
-import { type SavedAgent, saveAgents } from "./agent-memory.ts";
+import { saveAgents } from "./agent-memory.ts";
 import { type AgentStatus, type ClusterPicture, hasLeft, speaks } from "./core/cluster.ts";
-import { assignDuties, dutiesOf, dutyGraceMs, type Holders, inGrace } from "./core/duties.ts";
+import { assignDuties, dutiesOf, dutyGraceMs, inGrace } from "./core/duties.ts";
 import {
-  type AgentInventory,
   guestChanges,
   guestTitle,
   newStrangers,
@@ -23,24 +22,9 @@ import { type AgentId, agentKey, type LiveTable } from "./core/series.ts";
 import { isTestGuest } from "./core/test-guest.ts";
 import type { Journal } from "./journal.ts";
 import type { SessionInfo } from "./link/session-ports.ts";
+import { inventoriesOf, type KnownCluster, type Member, Members, shownOwners } from "./members.ts";
 import type { Clock } from "./ports.ts";
 import type { StateStore } from "./store/state.ts";
-
-/** `version`: of the link, in the newest session since the hub's start. */
-type Member = SavedAgent & { revoked: boolean; connected: boolean; version?: number };
-
-type Vanished = { guest: OwnedGuest; since: EpochMs };
-type Cluster = {
-  name: string;
-  members: Map<NodeName, Member>;
-  owners: Owners;
-  vanished: Map<Vmid, Vanished>;
-  holders: Holders;
-  /** Those that the agents were told last, as one text. */
-  speakers: string;
-  /** Owners with those that vanished; undefined: to be made again. */
-  shown: Owners | undefined;
-};
 
 /** Skews that differ less look the same. */
 const skewShownMs = 500;
@@ -53,7 +37,7 @@ export type FleetPorts = { state: StateStore; live: LiveTable; clock: Clock; jou
 
 /** Who the agents are and what they last said: the hub's picture of each cluster, kept across restarts. */
 export class Fleet {
-  private readonly clusters = new Map<ClusterId, Cluster>();
+  private readonly members: Members;
   private readonly changedClusters = new Set<ClusterId>();
   private readonly listeners = new Set<() => void>();
   /** Counts what changes who and what there is: inventories, sessions, owners. Skews and samples are not that. */
@@ -62,40 +46,28 @@ export class Fleet {
   private askedAtWrites: number | undefined;
 
   constructor(private readonly ports: FleetPorts) {
-    for (const { id, document } of ports.state.list("agent")) {
-      const member = this.member({ cluster: document.cluster, node: document.node }, document.clusterName ?? undefined);
-      const seen = ports.state.get("agentSeen", id);
-      member.revoked = document.publicKey === null;
-      member.inventory = ports.state.get("inventory", id);
-      if (seen === undefined) continue;
-      Object.assign(member, { software: seen.software, connectedAt: seen.connectedAt, lastSeenAt: seen.lastSeenAt });
-      member.skewMs = seen.clockSkewMs;
-    }
-    for (const cluster of this.clusters.values()) cluster.owners = ownersOf(inventoriesOf(cluster));
+    this.members = new Members(ports.state);
   }
 
   clusterIds(): ClusterId[] {
-    return [...this.clusters.keys()];
+    return [...this.members.clusters.keys()];
   }
 
   pictures(): ClusterPicture[] {
-    return [...this.clusters.keys()].flatMap((id) => this.picture(id) ?? []);
+    return [...this.members.clusters.keys()].flatMap((id) => this.picture(id) ?? []);
   }
 
   picture(id: ClusterId): ClusterPicture | undefined {
-    const cluster = this.clusters.get(id);
+    const cluster = this.members.clusters.get(id);
     if (cluster === undefined) return undefined;
     const agents = new Map([...cluster.members].map(([node, member]) => [node, this.status(cluster, member)]));
-    cluster.shown ??= shownOf(cluster);
-    return { cluster: id, name: cluster.name, agents, owners: cluster.shown };
+    return { cluster: id, name: cluster.name, agents, owners: shownOwners(cluster) };
   }
 
   /** Which agent's word counts for each guest, as in the cluster's picture. */
   owners(id: ClusterId): Owners | undefined {
-    const cluster = this.clusters.get(id);
-    if (cluster === undefined) return undefined;
-    cluster.shown ??= shownOf(cluster);
-    return cluster.shown;
+    const cluster = this.members.clusters.get(id);
+    return cluster === undefined ? undefined : shownOwners(cluster);
   }
 
   /** Another number than before: who and what there is may be another too. */
@@ -111,7 +83,7 @@ export class Fleet {
   /** Time alone will change something soon: a guest counts as deleted, a duty moves. */
   get isSettling(): boolean {
     const now = this.ports.clock.now();
-    return [...this.clusters.values()].some(
+    return [...this.members.clusters.values()].some(
       ({ vanished, members }) =>
         vanished.size > 0 ||
         [...members.values()].some((one) => !one.connected && !one.revoked && Math.abs(now - (one.lastSeenAt ?? 0)) < settlingMs),
@@ -126,8 +98,7 @@ export class Fleet {
   }
 
   counts(): { connected: number; total: number } {
-    const members = [...this.clusters.values()].flatMap((cluster) => [...cluster.members.values()]);
-    const present = members.filter((member) => !member.revoked);
+    const present = this.members.all().filter((member) => !member.revoked);
     return { connected: present.filter((member) => member.connected).length, total: present.length };
   }
 
@@ -148,23 +119,23 @@ export class Fleet {
 
   private open({ agent, clusterName, software, version, skewMs, joinedBy }: SessionInfo): readonly Duty[] {
     const now = this.ports.clock.now();
-    const member = this.member(agent, clusterName);
+    const member = this.members.member(agent, clusterName);
     Object.assign(member, { revoked: false, software, version, connected: true, connectedAt: now, lastSeenAt: now });
     const place = this.place(agent);
     if (joinedBy !== undefined) {
       this.ports.journal.emit("agent.joined", { node: agent.node, by: joinedBy }, place);
-      leaveFormerClusters(this.ports.state, agent, (former) => this.member(former).connected, now);
+      leaveFormerClusters(this.ports.state, agent, (former) => this.members.member(former).connected, now);
     }
     this.ports.journal.emit("agent.connected", { node: agent.node, software }, place);
     this.measured(agent, skewMs);
     this.touch(agent.cluster);
     member.unsavedSeen = true;
     this.stepDuties(agent.cluster);
-    return dutiesOf(this.cluster(agent.cluster).holders, agent.node);
+    return dutiesOf(this.members.cluster(agent.cluster).holders, agent.node);
   }
 
   closed(agent: AgentId, why: string): void {
-    const member = this.member(agent);
+    const member = this.members.member(agent);
     member.connected = false;
     member.lastSeenAt = this.ports.clock.now();
     this.ports.journal.emit("agent.away", { node: agent.node, why }, this.place(agent));
@@ -174,7 +145,7 @@ export class Fleet {
 
   inventory(agent: AgentId, inventory: Inventory): void {
     const now = this.ports.clock.now();
-    const member = this.member(agent);
+    const member = this.members.member(agent);
     const isNew = member.inventory === undefined;
     const before = member.inventory?.inventory.node.rangeStrangers;
     member.inventory = stepInventory(member.inventory, agent, inventory, now);
@@ -192,7 +163,7 @@ export class Fleet {
 
   /** The agent's clock was read: told once when it gets wrong, and when it is right again. */
   measured(agent: AgentId, skewMs: number): void {
-    const member = this.member(agent);
+    const member = this.members.member(agent);
     const was = Math.abs(member.skewMs ?? 0) > limits.clockSkewMs;
     const is = Math.abs(skewMs) > limits.clockSkewMs;
     const moved = member.skewMs === null || Math.abs(skewMs - member.skewMs) >= skewShownMs;
@@ -206,7 +177,7 @@ export class Fleet {
 
   /** Moves duties whose holder is gone. Returns the agents whose duties changed. */
   stepDuties(id: ClusterId): AgentId[] {
-    const cluster = this.cluster(id);
+    const cluster = this.members.cluster(id);
     const agents = [...cluster.members.values()]
       .filter((member) => !member.revoked)
       .map(({ agent, connected, lastSeenAt }) => ({
@@ -229,7 +200,7 @@ export class Fleet {
   /** Nodes whose agents tell of what only some nodes reach, by name: those that are there, or away no longer than a restart takes. */
   speakers(id: ClusterId): NodeName[] {
     const now = this.ports.clock.now();
-    return [...this.cluster(id).members.values()]
+    return [...this.members.cluster(id).members.values()]
       .filter(({ revoked, version = speakingSince }) => !revoked && version >= speakingSince)
       .filter(({ connected, lastSeenAt }) => connected || inGrace(lastSeenAt ?? 0, now))
       .map(({ agent }) => agent.node)
@@ -238,7 +209,7 @@ export class Fleet {
 
   /** Who speaks, and the agents to be told of it: all, where these are others than before. */
   stepSpeakers(id: ClusterId): { speakers: readonly NodeName[]; listeners: AgentId[] } {
-    const cluster = this.cluster(id);
+    const cluster = this.members.cluster(id);
     const speakers = this.speakers(id);
     const text = speakers.join(" ");
     if (text === cluster.speakers) return { speakers, listeners: [] };
@@ -248,13 +219,13 @@ export class Fleet {
   }
 
   dutiesOf({ cluster, node }: AgentId): Duty[] {
-    return dutiesOf(this.cluster(cluster).holders, node);
+    return dutiesOf(this.members.cluster(cluster).holders, node);
   }
 
   /** Guests that vanished and that nobody claimed in time were deleted. */
   stepVanished(): void {
     const now = this.ports.clock.now();
-    for (const [id, cluster] of this.clusters) {
+    for (const [id, cluster] of this.members.clusters) {
       const { vanished } = cluster;
       for (const [vmid, { guest, since }] of vanished) {
         if (now - since < vanishedGraceMs) continue;
@@ -272,7 +243,7 @@ export class Fleet {
     const { writes } = this.ports.state;
     if (writes === this.askedAtWrites) return [];
     const revoked: AgentId[] = [];
-    for (const cluster of this.clusters.values()) {
+    for (const cluster of this.members.clusters.values()) {
       for (const member of cluster.members.values()) {
         const isRevoked = this.ports.state.get("agent", agentKey(member.agent))?.publicKey === null;
         if (!isRevoked || member.revoked) continue;
@@ -289,12 +260,11 @@ export class Fleet {
 
   /** Writes what agents said of themselves. After `budgetMs` the rest waits for the next time. */
   save(budgetMs = Number.POSITIVE_INFINITY): void {
-    const members = [...this.clusters.values()].flatMap((cluster) => [...cluster.members.values()]);
-    saveAgents(this.ports, members, budgetMs);
+    saveAgents(this.ports, this.members.all(), budgetMs);
   }
 
   private stepOwners(id: ClusterId, newcomers: ReadonlySet<NodeName>, now: EpochMs): void {
-    const cluster = this.cluster(id);
+    const cluster = this.members.cluster(id);
     const before = new Map([...cluster.owners, ...[...cluster.vanished].map(([vmid, { guest }]) => [vmid, guest] as const)]);
     const after = ownersOf(inventoriesOf(cluster));
     for (const change of guestChanges(before, after, newcomers)) {
@@ -315,7 +285,7 @@ export class Fleet {
     cluster.shown = undefined;
   }
 
-  private status(cluster: Cluster, member: Member): AgentStatus {
+  private status(cluster: KnownCluster, member: Member): AgentStatus {
     const { agent, revoked, connected, software, connectedAt, lastSeenAt, skewMs, inventory } = member;
     const reach = connected ? "connected" : "away";
     return {
@@ -341,33 +311,6 @@ export class Fleet {
   private place({ cluster, node }: AgentId) {
     return { cluster, node, entity: nodeKey(node) };
   }
-
-  private cluster(id: ClusterId): Cluster {
-    const known = this.clusters.get(id);
-    if (known !== undefined) return known;
-    const cluster: Cluster = {
-      name: id,
-      members: new Map(),
-      owners: new Map(),
-      vanished: new Map(),
-      holders: {},
-      speakers: "",
-      shown: undefined,
-    };
-    this.clusters.set(id, cluster);
-    return cluster;
-  }
-
-  private member(agent: AgentId, clusterName?: string): Member {
-    const cluster = this.cluster(agent.cluster);
-    if (clusterName !== undefined) cluster.name = clusterName;
-    const known = cluster.members.get(agent.node);
-    if (known !== undefined) return known;
-    const blank = { revoked: false, software: null, connected: false, connectedAt: null, lastSeenAt: null, skewMs: null };
-    const member: Member = { agent, ...blank, inventory: undefined, unsaved: false, unsavedSeen: false };
-    cluster.members.set(agent.node, member);
-    return member;
-  }
 }
 
 /** Who removed a node from its cluster has to say so here: what may come back is not taken for gone. */
@@ -376,20 +319,6 @@ function awayText(picture: ClusterPicture, node: NodeName, now: EpochMs): string
   if (!hasLeft(picture, node, now)) return away;
   const id = agentKey({ cluster: picture.cluster, node });
   return `${away}, and its cluster lists the node no more: where it was removed for good, proven-hub agent revoke ${id}, or the panel's list of agents`;
-}
-
-/** What counts towards the picture: a revoked agent's last word only while its node is still a member. */
-function inventoriesOf({ members }: Cluster): AgentInventory[] {
-  const all = [...members.values()];
-  const isMember = (node: NodeName) =>
-    all.some((one) => !one.revoked && one.inventory?.inventory.cluster.members.some((member) => member.node === node));
-  return all.flatMap((member) => (member.revoked && !isMember(member.agent.node) ? [] : (member.inventory ?? [])));
-}
-
-function shownOf({ owners, vanished }: Cluster): Owners {
-  const shown = new Map(owners);
-  for (const [vmid, { guest }] of vanished) if (!shown.has(vmid)) shown.set(vmid, guest);
-  return shown;
 }
 
 const named = (facts: OwnedGuest["facts"]) => ({ guest: guestTitle(facts), test: isTestGuest(facts) });
