@@ -1,3 +1,4 @@
+import type { Rule } from "#protocol/alerting.ts";
 import type { EpochMs } from "#protocol/ids.ts";
 import type { Plan } from "./rule.ts";
 import { isSame, round } from "./text-numbers.ts";
@@ -86,6 +87,19 @@ const placeholder = /\{(\w+)(?::([^{}|]*)\|([^{}|]*))?\}/g;
 /** Names come from guests: none begins a line of its own. */
 const withoutBreaks = (name: string): string => name.replace(/[\n\r\u0085\u2028\u2029]+/g, " ");
 
+type Age = Extract<Rule["condition"], { kind: "age" }>;
+const aged: Record<Age["of"], (time: string) => string> = {
+  backup: (time) => `has had no good backup for ${time}`,
+  snapshot: (time) => `has a snapshot that is ${time} old`,
+  scrub: (time) => `was not scrubbed for ${time}`,
+  replication: (time) => `was not replicated for ${time}`,
+  certificate: (time) => `has a certificate that ends in ${time}`,
+};
+
+/** `time`: since then, or past what its own calendar says. */
+const agedText = ({ of, maxSec }: Age, time: string): string =>
+  maxSec === "schedule" ? `misses a ${of} that was due ${time} ago` : aged[of](time);
+
 /** The sentence of an alert: the rule's own with its placeholders filled, or one made from the condition. */
 export function alertText(plan: Plan, given: TextFacts): string {
   const { rule, threshold, test } = plan;
@@ -112,6 +126,7 @@ export function alertText(plan: Plan, given: TextFacts): string {
   const about = facts.instance === null ? facts.title : `${facts.title}, ${facts.instance}`;
   if (test.kind === "absence") return `${rule.name}: ${about} has sent nothing for ${limit}`;
   if (test.kind === "state") return `${rule.name}: ${about} is ${value}`;
+  if (rule.condition.kind === "age") return `${rule.name}: ${about} ${agedText(rule.condition, value)}`;
   return `${rule.name}: ${about} is at ${value}, ${test.direction} ${limit}`;
 }
 
