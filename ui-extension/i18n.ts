@@ -3,6 +3,7 @@ import { inEnglish, plural, type TextValues, type Translate, translator } from "
 import { italian } from "./i18n/italian.ts";
 import { italianAgents } from "./i18n/italian-agents.ts";
 import { italianAlerting } from "./i18n/italian-alerting.ts";
+import { italianDecisions } from "./i18n/italian-decisions.ts";
 import { italianEmbedded } from "./i18n/italian-embedded.ts";
 import { italianEntities } from "./i18n/italian-entities.ts";
 import { italianEvents } from "./i18n/italian-events.ts";
@@ -31,7 +32,7 @@ const translators: Record<Language, Translate> = {
       ...italianRecovery,
       ...italianRules,
     }),
-    { ...italianSentences, ...italianEvents },
+    { ...italianSentences, ...italianEvents, ...italianDecisions },
   ),
 };
 

@@ -10,6 +10,7 @@ import { plural, translator } from "../../ui-extension/core/text.ts";
 import { italian as italianPages } from "../../ui-extension/i18n/italian.ts";
 import { italianAgents } from "../../ui-extension/i18n/italian-agents.ts";
 import { italianAlerting } from "../../ui-extension/i18n/italian-alerting.ts";
+import { italianDecisions } from "../../ui-extension/i18n/italian-decisions.ts";
 import { italianEmbedded } from "../../ui-extension/i18n/italian-embedded.ts";
 import { italianEntities } from "../../ui-extension/i18n/italian-entities.ts";
 import { italianEvents } from "../../ui-extension/i18n/italian-events.ts";
@@ -33,7 +34,7 @@ const italian = {
   ...italianRecovery,
   ...italianRules,
 };
-const italianSentences = { ...italianOfRules, ...italianEvents };
+const italianSentences = { ...italianOfRules, ...italianEvents, ...italianDecisions };
 /** Of each event both things that it can say. What is not named here is a word. */
 const eventFacts = [
   { test: true, skewMs: 3000, tookMs: 1000, forMs: 1000, addresses: ["a", "b"], leftovers: ["a", "b"] },
@@ -124,6 +125,17 @@ test("what the hub says of an alert is told in Italian, with its names and value
       "Allarme Guest fermatosi da sé: web01 (VM 100) si è fermato su pve3 e nessuno l'ha chiesto",
     ],
     ["The agent of pve2 is away: what only it sees is unknown", "L'agente di pve2 è assente: ciò che vede solo lui non è noto"],
+    ["Over, Node down: Node down, pve2: online again", "Finito, Nodo spento: Nodo spento, pve2: di nuovo online"],
+    [
+      "Over, ZFS pool filling: ZFS pool filling, tank on pve1: 79 % again, worst 91 %",
+      "Finito, Pool ZFS che si riempie: Pool ZFS che si riempie, tank on pve1: di nuovo 79 %, al peggio 91 %",
+    ],
+    ["Follows from: Node pve2 is offline, say the other members", "Segue da: Il nodo pve2 è offline, dicono gli altri membri"],
+    ["97 % is above the trigger (trigger 95 %, clear 92 %)", "97 % è sopra la soglia (scatta a 95 %, finisce a 92 %)"],
+    [
+      "The backup is good: it restores and boots; its bytes were not checked",
+      "Il backup è buono: si ripristina e si avvia; i suoi byte non sono stati controllati",
+    ],
     ["web01 (VM 100) is locked by a backup", "web01 (VM 100) è bloccato da un backup"],
     ["pve3 is in HA maintenance", "pve3 è in manutenzione HA"],
     ["VM 100 (web01) stopped on pve3", "VM 100 (web01) si è fermato su pve3"],

@@ -84,7 +84,7 @@ export function dispositionWords(alert: AlertView, now: number, timeZone: string
     return { mark: "taken", text: acknowledged.note === null ? text : `${text}: ${acknowledged.note}` };
   }
   const until = suppressedBy?.until ? ` ${t("until {time}", { time: moment(suppressedBy.until) })}` : "";
-  if (suppressedBy !== null) return { mark: "quiet", text: `${suppressedBy.text}${until}` };
+  if (suppressedBy !== null) return { mark: "quiet", text: `${t(suppressedBy.text)}${until}` };
   if (notified.length > 0) {
     const [first] = notified;
     const who = [...new Set(notified.map(({ receiver }) => receiver))].join(", ");

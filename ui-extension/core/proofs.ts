@@ -94,7 +94,7 @@ export const stepWords = (step: keyof typeof stepNames, t: Translate) => t(stepN
 
 /** Where a run stands, in one line. */
 export function runWords(run: RunView, now: number, t: Translate): string {
-  if (run.state === "finished") return run.verdict ?? outcomeWords(run, t);
+  if (run.state === "finished") return run.verdict === null ? outcomeWords(run, t) : t(run.verdict);
   if (run.cancelling !== null) return t("Being cancelled by {who}", { who: run.cancelling });
   if (run.keepUntil !== null && run.keepUntil > now)
     return t("Kept for another {time}", { time: formatDuration((run.keepUntil - now) / 1000) });

@@ -8,7 +8,7 @@ const remembered = 1000;
 /** Values that are words themselves: an event tells the sentence of its alert. */
 const spoken: ReadonlySet<string> = new Set(["rule", "text"]);
 
-const tellsAnother = ({ names }: Sentence) => names.some((name) => spoken.has(name));
+const tellsAnother = ({ names }: Sentence) => names.includes("text");
 
 const quoted = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 

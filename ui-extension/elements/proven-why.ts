@@ -95,7 +95,7 @@ export class ProvenWhy extends PanelElement {
     return html`<li class=${evaluated ? "" : "strong"}>
       <span class="num nowrap">${formatExact(at, timeZone).slice(5)}</span>
       <span class=${evaluated ? "dim" : ""}>${evaluated ? t(what) : html`<strong>${t(what)}</strong>`}</span>
-      <span title=${reason}>${evaluated ? figure : ""}${text === "" ? reason : text}</span>
+      <span title=${reason}>${evaluated ? figure : ""}${text === "" ? reason : t(text)}</span>
     </li>`;
   }
 

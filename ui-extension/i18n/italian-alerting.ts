@@ -326,6 +326,7 @@ export const italianAlerting: Readonly<Record<string, string>> = {
   acknowledged: "preso in carico",
   resolved: "finito",
   "held-back": "trattenuto",
+  "let-go": "non più trattenuto",
   "not-fired": "non scattato",
   From: "Da",
   "To, separated by commas": "A, separati da virgole",
