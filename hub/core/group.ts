@@ -112,7 +112,8 @@ function tellingsOf({ group, route, members: records }: OpenGroup, input: Notify
     reminds: input.reminds,
     holdsEndsOf: quietFor,
   };
-  const overdue = input.reminds ? overdueByStep(group, route, members, now) : [];
+  const isDeaf = !(route?.receivers ?? []).some((id) => input.receivers.get(id)?.enabled);
+  const overdue = input.reminds ? overdueByStep(group, route, members, isDeaf, now) : [];
   const own = new Set(route?.receivers ?? []);
   const due: DueTelling[] = [];
   for (const receiver of receiversOf(group, route)) {
@@ -152,15 +153,24 @@ function receiversOf(group: AlertGroup, route: Route | undefined): Set<string> {
   return new Set([...(route?.receivers ?? []), ...escalated, ...Object.keys(group.told)]);
 }
 
-/** For each step, what it is due for: judged by when the group first told of it to anybody. */
-function overdueByStep(group: AlertGroup, route: Route | undefined, members: readonly Member[], now: EpochMs): Nagging[][] {
+/**
+ * For each step, what it is due for: judged by when the group first told of it to anybody, or by when it fired where the route's own receivers are
+ * all switched off (`isDeaf`).
+ */
+function overdueByStep(
+  group: AlertGroup,
+  route: Route | undefined,
+  members: readonly Member[],
+  isDeaf: boolean,
+  now: EpochMs,
+): Nagging[][] {
   if (route?.escalation === undefined || route.escalation.length === 0) return [];
   const firstTold = new Map<string, EpochMs>();
   for (const { episodes } of Object.values(group.told)) {
     for (const { key, toldAt } of episodes) firstTold.set(key, Math.min(toldAt, firstTold.get(key) ?? toldAt) as EpochMs);
   }
   const nagging = members.flatMap((member): Nagging[] => {
-    const toldAt = firstTold.get(member.key);
+    const toldAt = firstTold.get(member.key) ?? (isDeaf ? member.firedAt : undefined);
     return toldAt === undefined ? [] : [{ ...member, toldAt }];
   });
   return route.escalation.map((step) => overdueFor(step, nagging, now));

@@ -21,7 +21,11 @@ export function nextTellingAt(
   const at = (instant: number) => {
     if (instant > now && instant < next) next = instant;
   };
-  for (const { alert } of members) if (alert.state === "firing") at(alert.firedAt + waitMs);
+  for (const { alert } of members) {
+    if (alert.state !== "firing") continue;
+    at(alert.firedAt + waitMs);
+    for (const { afterSec } of steps) at(alert.firedAt + afterSec * 1000);
+  }
   for (const told of Object.values(group.told)) {
     at(told.at + intervalMs);
     at(told.at + Math.max(intervalMs, partlyAfterMs));

@@ -287,9 +287,13 @@ const happenings: Record<string, Command> = {
     if (when === "delivering" || when === "noting") world.deliveries.killAt = when;
     else world.crash = when === "sending" ? "before" : "after";
   },
-  /** `receiver ops fails` · `receiver ops answers` */
+  /** `receiver ops fails` · `receiver ops answers` · `receiver ops off` · `receiver ops on` */
   receiver: ({ world }, [id = "", what]) => {
-    if (what === "fails") world.receivers.down.add(id);
+    if (what === "off" || what === "on") {
+      world.state.update("receiver", id, by, (receiver) => receiver && { ...receiver, enabled: what === "on" });
+      world.loop.reload();
+      world.deliveries.dispatcher.receiverChanged(id);
+    } else if (what === "fails") world.receivers.down.add(id);
     else world.receivers.down.delete(id);
   },
   wait: (scene, [duration]) => wait(scene, durationMs(duration)),
