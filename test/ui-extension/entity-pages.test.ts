@@ -296,7 +296,7 @@ test("a node's page says what comes back if it burned now: how it comes, as of w
   const of = (state: RegExp) => texts.find((text) => state.test(text)) ?? "";
   assert.match(texts[0] ?? "", /lostits backups on local burn too/);
   assert.match(of(/not proven/), /backup on pbs1 · a newer one on local burns/);
-  assert.match(of(/comes back, proven/), /backup on pbs1.*2 d ago4 min 12 s/);
+  assert.match(of(/proven by a test/), /backup on pbs1.*2 d ago4 min 12 s/);
   assert.match(of(/HA starts it elsewhere/), /shared storagethe end/);
   assert.match(of(/start it elsewherereplica/), /replica on pve2 · without mp0/);
   await part.getByText("fits on the other nodes").waitFor();

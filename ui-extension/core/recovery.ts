@@ -80,17 +80,18 @@ export function stateWords({ state, way }: Pick<GuestRecovery, "state" | "way">,
     case "unknown":
       return t("nobody can tell");
     case "unproven":
-      return t("comes back, not proven");
+      return t("not proven");
     case "proven":
-      return t("comes back, proven");
+      return t("proven by a test");
     case "stays":
       return way === "ha" ? t("HA starts it elsewhere") : t("start it elsewhere");
   }
 }
 
 /** From where it comes back, and what does not come with it. */
-export function sourceWords({ way, target, backup, burns, without }: GuestRecovery, t: Translate): string {
+export function sourceWords({ state, way, target, backup, burns, without }: GuestRecovery, t: Translate): string {
   const parts: string[] = [];
+  if (state === "lost" && burns === null) parts.push(t("no storage has a backup of it"));
   if (way === "backup" && backup !== null) parts.push(t("backup on {storage}", { storage: backup.storage }));
   if (target !== null) parts.push(t("replica on {node}", { node: target }));
   else if (way === "ha" || way === "shared") parts.push(t("shared storage"));

@@ -3,12 +3,13 @@ import type { GuestRecovery, RecoveryDetail } from "#protocol/recovery.ts";
 import type { Answer } from "../api.ts";
 import { formatAge } from "../core/age.ts";
 import { dataWords, lossWords, roomWords, sourceWords, stateRank, stateWords, timeWords, worstOf } from "../core/recovery.ts";
+import { sectionRoute } from "../core/route.ts";
 import { formatSpan, formatValue } from "../core/units.ts";
 import { t, tn } from "../i18n.ts";
 import { AskedElement } from "./asked-element.ts";
 import { dash, moment } from "./figures.ts";
 import { icon } from "./icon.ts";
-import { entityLink } from "./link.ts";
+import { entityLink, link } from "./link.ts";
 import { factList, pageStyles } from "./proven-page.ts";
 import "./proven-table.ts";
 import type { TableColumn } from "./proven-table.ts";
@@ -55,7 +56,7 @@ export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
     const { node, gone } = this;
     const title = gone ? t("If {node} does not come back", { node }) : t("If {node} burned now", { node });
     return html`<section class="panel" aria-label=${title}>
-      <header><h2>${title}</h2></header>
+      <header><h2>${title}</h2><span class="end">${link(this.panel, sectionRoute("proofs"), t("Restore proof"))}</span></header>
       ${this.state()}
       ${value === undefined ? nothing : this.#answer(value)}
     </section>`;
@@ -117,14 +118,14 @@ export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
         width: "32%",
         cell: (guest) => {
           const words = sourceWords(guest, t);
-          return words === "" ? dash(t("nothing outlives the node")) : html`<span title=${words}>${words}</span>`;
+          return words === "" ? dash(t("unknown")) : html`<span title=${words}>${words}</span>`;
         },
       },
       {
         id: "data",
         title: t("Data of"),
         priority: 2,
-        width: "96px",
+        width: "124px",
         sort: ({ dataAt }) => dataAt ?? undefined,
         cell: ({ dataAt, state }) =>
           dataAt !== null ? moment(dataAt, now) : state === "stays" ? t("the end") : dash(t("nothing outlives the node")),
