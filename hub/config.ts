@@ -1,4 +1,3 @@
-import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, TomlError } from "smol-toml";
 import * as z from "zod";
@@ -10,6 +9,13 @@ import { remoteReadConfig } from "./senders/remote-read.ts";
 import { remoteWriteConfig } from "./senders/remote-write/config.ts";
 import { proxyConfig } from "./tunnel.ts";
 
+/**
+ * Beside the program. A bundle's shared pieces lie one folder below it (`chunkNames` in scripts/build-options.ts), and this module is in one of them as soon
+ * as a command that is loaded by need uses it too.
+ */
+const isPiece = /\/chunk-\w+\.mjs$/.test(import.meta.url);
+const panelFolder = fileURLToPath(new URL(isPiece ? "../panel" : "panel", import.meta.url));
+
 /** `/etc/proven/hub.toml`. An unknown key is an error: a setting that is silently ignored is worse than none. */
 export const configSchema = z.strictObject({
   /** `::` is all of them, IPv4 too; where the kernel has no IPv6, all of IPv4. */
@@ -19,7 +25,7 @@ export const configSchema = z.strictObject({
   /** How people reach the panel, for links in messages; default: this machine's name and the port. */
   url: z.url({ protocol: /^https?$/ }).optional(),
   state: z.string().startsWith("/", "must be an absolute path").default("/var/lib/proven-hub"),
-  panel: z.string().default(join(dirname(fileURLToPath(import.meta.url)), "panel")),
+  panel: z.string().default(panelFolder),
   join: z
     .strictObject({
       /** Where `setup` writes what agents of this cluster need. */
