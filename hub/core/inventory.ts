@@ -76,6 +76,9 @@ export function stepInventory(
 export type OwnedGuest = { facts: GuestFacts; owner: AgentInventory };
 export type Owners = ReadonlyMap<Vmid, OwnedGuest>;
 
+/** Of any number that somebody names: one that is no vmid is nobody's. */
+export const ownedGuest = (owners: Owners, vmid: number | undefined): OwnedGuest | undefined => owners.get(vmid as Vmid);
+
 /** Those of these entities that are guests and have an owner. */
 export function* guestsAmong(owners: Owners, entities: Iterable<EntityKey>): Iterable<OwnedGuest> {
   for (const entity of entities) {

@@ -1,6 +1,7 @@
-import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
+import type { EpochMs, NodeName } from "#protocol/ids.ts";
 import { byText } from "#protocol/order.ts";
 import { type ClusterPicture, spokesman } from "./cluster.ts";
+import { ownedGuest } from "./inventory.ts";
 import { backupOf } from "./run.ts";
 import type { Run } from "./run-record.ts";
 
@@ -32,7 +33,7 @@ export function chooseNode(run: Pick<Run, "operation" | "guest" | "nodes">, ques
   if (there.length === 0) return no(whyNobody(fitting, picture));
   const free = there.filter((node) => busy(node) < perNodeMax);
   if (free.length === 0) return no(`${there.join(", ")}: ${perNodeMax} operations run there already`);
-  const own = run.guest === null ? undefined : picture.owners.get(run.guest.vmid as Vmid)?.owner.agent.node;
+  const own = run.guest === null ? undefined : ownedGuest(picture.owners, run.guest.vmid)?.owner.agent.node;
   const [best] = [...free].sort((a, b) => Number(b === own) - Number(a === own) || busy(a) - busy(b) || byText(a, b));
   return best === undefined ? no("no node is free") : { ok: true, node: best };
 }
@@ -49,7 +50,7 @@ function withStorages(
   if ((operation.kind !== "restore-test" && operation.kind !== "restore-plan") || question.picture === undefined) return nodes;
   const { picture, now } = question;
   const told = operation.params.storage;
-  const wanted = told !== undefined ? [told] : (picture.owners.get(guest?.vmid as Vmid)?.facts.storages ?? []);
+  const wanted = told !== undefined ? [told] : (ownedGuest(picture.owners, guest?.vmid)?.facts.storages ?? []);
   const known = spokesman(picture, now)?.inventory?.inventory.storages ?? [];
   const limited = known.filter(({ storage, nodes: only }) => only.length > 0 && wanted.includes(storage));
   const having = nodes.filter((node) => limited.every(({ nodes: only }) => only.includes(node)));

@@ -46,6 +46,7 @@ const readingPosts: ReadonlySet<string> = new Set(
     "rules/validate",
     "rules/backtest",
     "windows/preview",
+    "policies/preview",
     "templates/preview",
   ].map((name) => `/api/v1/${name}`),
 );

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { page } from "#protocol/api.ts";
-import type { EpochMs, NodeName, Vmid } from "#protocol/ids.ts";
+import type { EpochMs, NodeName } from "#protocol/ids.ts";
 import { type Operation, operationSchema } from "#protocol/operations.ts";
 import {
   keepRunSchema,
@@ -18,7 +18,7 @@ import type { RestoreCheck } from "#protocol/restore.ts";
 import type { Permission } from "#protocol/viewer.ts";
 import { askedNode } from "../core/asked.ts";
 import { evidenceSheet, type Screenshot } from "../core/evidence-sheet.ts";
-import { guestName, type OwnedGuest } from "../core/inventory.ts";
+import { guestName, type OwnedGuest, ownedGuest } from "../core/inventory.ts";
 import { Refusal } from "../core/refusal.ts";
 import { backupOf } from "../core/run.ts";
 import { refuseManyRuns } from "../core/run-limit.ts";
@@ -279,10 +279,13 @@ function nodesOf({ node }: StartRun): NodeName[] {
 }
 
 function orderFrom(c: HubContext, ports: HttpPorts, restore: RestorePorts, asked: StartRun) {
-  const picture = pictureWith(seenBy(c, ports), asked.cluster, `guest ${asked.vmid}`, (one) =>
-    one.owners.has(asked.vmid as Vmid),
+  const picture = pictureWith(
+    seenBy(c, ports),
+    asked.cluster,
+    `guest ${asked.vmid}`,
+    (one) => ownedGuest(one.owners, asked.vmid) !== undefined,
   );
-  const owned = found(picture.owners.get(asked.vmid as Vmid), `guest ${asked.vmid}`);
+  const owned = found(ownedGuest(picture.owners, asked.vmid), `guest ${asked.vmid}`);
   const { cluster } = picture;
   const backup = asked.backup ?? newestBackup(restore, cluster, owned);
   // Proxmox VE judges by the number in the name, too: rights on one guest must not open another one's backup.

@@ -1,9 +1,10 @@
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, NodeView, StreamEvents, TaskView } from "#protocol/api.ts";
-import type { ClusterId, EntityKey, NodeName, Vmid } from "#protocol/ids.ts";
+import type { ClusterId, EntityKey, NodeName } from "#protocol/ids.ts";
 import type { AlertingPorts } from "../alerting/alerting-ports.ts";
 import { type ClusterPicture, isServed } from "../core/cluster.ts";
 import { entitiesOf } from "../core/entity-facts.ts";
+import { type Owners, ownedGuest } from "../core/inventory.ts";
 import type { SeriesRanker, SeriesReader } from "../core/series.ts";
 import { seesEntity, seesEvent, seesTask, type Viewer } from "../core/viewer.ts";
 import { type AlertSurroundings, alertFor, seesAutomatic, whyFor } from "../core/viewer-alert.ts";
@@ -40,6 +41,8 @@ export type SeenHistory = Pick<HttpPorts, "pictures" | "clusterIds" | "reader" |
 /** As seenBy, of history alone. Keys see everything there is: for them nothing has to be made. */
 export const historySeenBy = (ports: HttpPorts, viewer: Viewer): SeenHistory =>
   viewer.kind === "everything" ? ports : seenPorts(ports, viewer);
+
+const nobodys: Owners = new Map();
 
 export function seenPorts(ports: HttpPorts, viewer: Viewer): SeenPorts {
   const around = surroundings(ports, viewer);
@@ -96,10 +99,7 @@ function surroundings(ports: HttpPorts, viewer: Viewer): AlertSurroundings {
     get clusters() {
       return served();
     },
-    exists: (cluster, vmid) =>
-      pictures()
-        .get(cluster)
-        ?.owners.has(vmid as Vmid) === true,
+    exists: (cluster, vmid) => ownedGuest(pictures().get(cluster)?.owners ?? nobodys, vmid) !== undefined,
     whole: (cluster) => remembered(wholes, cluster, () => isWhole(viewer, pictures().get(cluster), cluster, ports)),
     titles: (cluster) => remembered(titles, cluster, () => titlesOf(ports, viewer, around, pictures().get(cluster))),
   };

@@ -1,11 +1,11 @@
 import { createRoute } from "@hono/zod-openapi";
-import type { EpochMs, Vmid } from "#protocol/ids.ts";
+import type { EpochMs } from "#protocol/ids.ts";
 import type { Operation } from "#protocol/operations.ts";
 import { runDetailSchema, type StartVerification, startVerificationSchema } from "#protocol/proof.ts";
 import type { Permission } from "#protocol/viewer.ts";
 import { askedNode } from "../core/asked.ts";
 import { type ClusterPicture, spokesman } from "../core/cluster.ts";
-import { guestName, type OwnedGuest } from "../core/inventory.ts";
+import { guestName, type OwnedGuest, ownedGuest } from "../core/inventory.ts";
 import { Refusal } from "../core/refusal.ts";
 import { refuseManyRuns } from "../core/run-limit.ts";
 import type { RestorePorts } from "../proof/restore.ts";
@@ -35,10 +35,10 @@ export function verificationRoutes(app: HubApp, ports: HttpPorts, { book, operat
     const what = vmid === undefined ? `storage ${storage}` : `guest ${vmid}`;
     const now = ports.clock.now();
     const picture = pictureWith(seenBy(c, ports), asked.cluster, what, (one) =>
-      vmid === undefined ? storageIn(one, storage, now) !== undefined : one.owners.has(vmid as Vmid),
+      vmid === undefined ? storageIn(one, storage, now) !== undefined : ownedGuest(one.owners, vmid) !== undefined,
     );
     const { type } = found(storageIn(picture, storage, now), `storage ${storage}`);
-    const owned = vmid === undefined ? undefined : found(picture.owners.get(vmid as Vmid), `guest ${vmid}`);
+    const owned = vmid === undefined ? undefined : found(ownedGuest(picture.owners, vmid), `guest ${vmid}`);
     await c.get("caller").ask(picture.cluster, permissions(asked));
     if (type !== "pbs") throw new Refusal("invalid", `storage ${storage} lies on no Backup Server`, { field: "storage" });
     refuseManyRuns(book.newest(), { cluster: picture.cluster, vmid: vmid ?? null }, now);

@@ -26,6 +26,7 @@ const endpoints: [method: string, path: string, body: unknown, read: number, wri
   ["GET", "guests/100/metrics", undefined, 404, 404, 404],
   ["GET", "storages", undefined, 200, 200, 200],
   ["POST", "series/query", query, 200, 200, 200],
+  ["POST", "policies/preview", {}, 200, 200, 200],
   ["GET", "tasks", undefined, 200, 200, 200],
   ["GET", "events", undefined, 200, 200, 200],
   ["GET", "openapi.json", undefined, 200, 200, 200],
