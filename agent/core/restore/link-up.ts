@@ -20,7 +20,7 @@ export const bootsLinked = (
 ): boolean => checksNeedLink(test) || (test.type === "qemu" && !expectsAgent) || nodeAsks(written);
 
 /** PVE itself asks for an address in its place, in the start and only then, a minute for each card (pve-container `PVE/LXC.pm` vm_start). */
-const nodeAsks = (written: Readonly<Record<string, unknown>>) =>
+export const nodeAsks = (written: Readonly<Record<string, unknown>>) =>
   Object.entries(written).some(
     ([key, value]) => isNet(key) && parseBoolean(parsePropertyString(String(value)).get("host-managed")) === true,
   );

@@ -4,6 +4,7 @@ export const testTag = "proven-test";
 /** The line of the description that names the operation; looked for exactly. */
 export const markerLine = (operation: string) => `proven-test op=${operation}`;
 
+/** The description of a test guest: what it is, in words for its admin, and the marker. */
 export function describe(operation: string, source: { vmid: number; volid: string }): string {
   return [
     `Restore test of guest ${source.vmid}, made by Proven from ${source.volid}.`,

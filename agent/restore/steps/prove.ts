@@ -1,6 +1,6 @@
 import type { CheckRecord, RestoreCheck } from "#protocol/restore.ts";
 import { ownAddresses, startsOwnProgram } from "../../core/restore/isolate-container.ts";
-import { bootsLinked, checksNeedLink, furtherDevices, linksUp } from "../../core/restore/link-up.ts";
+import { bootsLinked, checksNeedLink, furtherDevices, linksUp, nodeAsks } from "../../core/restore/link-up.ts";
 import { judgeChecks } from "../../core/restore/verdict.ts";
 import type { TestGuest } from "../guest.ts";
 import { execInGuest } from "../guest-exec.ts";
@@ -131,9 +131,23 @@ export async function network(
   const wait = ports.sandboxes.addressOf(made.sandbox, links.macs, test.bootSec * 1000, signal, own);
   const address = await run.unlessOver(wait);
   if (address === undefined) return noNetwork(inside, "It said nothing on the sandbox' network");
-  if (!inside && address.startsWith("fe80:") && before.value.bios === "ovmf")
-    return noNetwork(inside, "Only IPv6 was heard of it, which its firmware speaks before any system does");
+  const doubt = inside ? undefined : await whyNotAlive(made.guest, before.value, address);
+  if (doubt !== undefined) return doubt;
   return { value: address, reason: `It has ${address} in the sandbox` };
+}
+
+/** What was heard of a guest that never answered inside may be older than its end, or another's word. Undefined: it was its own, and it runs. */
+async function whyNotAlive(
+  guest: TestGuest,
+  written: Readonly<Record<string, unknown>>,
+  address: string,
+): Promise<StepResult<undefined> | undefined> {
+  if (address.startsWith("fe80:") && written.bios === "ovmf")
+    return noNetwork(false, "Only IPv6 was heard of it, which its firmware speaks before any system does");
+  if (nodeAsks(written)) return noNetwork(false, "PVE itself asked for its address");
+  const running = await guest.isRunning();
+  if (!running.ok) return { failed: `Whether it still runs can't be told: ${running.problem}`, outcome: "refused" };
+  return running.value ? undefined : noNetwork(false, `It had ${address} in the sandbox, and does not run any more`);
 }
 
 /** A guest that answered inside lives without a network; one that gave no sign at all does not. */

@@ -32,6 +32,11 @@ const without =
     },
   });
 
+/** The sandbox gave it an address as soon as it was started. */
+const leased: NonNullable<Scenario["ports"]> = ({ ports }) => ({
+  sandboxes: Object.assign(Object.create(ports.sandboxes), { addressOf: async () => "198.18.1.1" }),
+});
+
 const onlyIpv6: NonNullable<Scenario["ports"]> = ({ ports }) => ({
   sandboxes: Object.assign(Object.create(ports.sandboxes), { addressOf: async () => "fe80::be24:11ff:fe00:1%eth0" }),
 });
@@ -274,6 +279,28 @@ export const guestFaults: Scenario[] = [
     level: "boots",
     reason: /^The backup is good/,
     steps: { strip: "passed", start: "passed", heartbeat: "passed", network: "skipped", destroy: "passed" },
+  },
+  {
+    name: "a container made of an OCI image whose program never comes: that PVE got an address for it is no sign of life",
+    type: "lxc",
+    planted: { config: ociConfig },
+    before: inject({ kind: restore, fault: "guest", bootMs: null }),
+    ports: leased,
+    outcome: "failed",
+    level: "bytes",
+    reason: /^It gave no sign of life: .* PVE itself asked for its address$/,
+    steps: { heartbeat: "unknown", network: "failed" },
+  },
+  {
+    name: "a container that ends before anybody gets inside, with an address that it had",
+    type: "lxc",
+    before: inject({ kind: restore, fault: "guest", bootMs: null }),
+    at: ["heartbeat", inject({ kind: "guest", vmid: testVmid, action: "stop" })],
+    ports: leased,
+    outcome: "failed",
+    level: "bytes",
+    reason: /^It gave no sign of life: .* It had 198.18.1.1 in the sandbox, and does not run any more$/,
+    steps: { heartbeat: "unknown", network: "failed", stop: "skipped" },
   },
   {
     name: "a container of a whole system that has a shell, and true in another place",
