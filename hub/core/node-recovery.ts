@@ -1,15 +1,15 @@
-import type { NodeView } from "#protocol/api.ts";
 import { type EntityKey, type EpochMs, guestKey, type NodeName, nodeKey } from "#protocol/ids.ts";
 import type { GuestFacts, StorageFacts } from "#protocol/inventory.ts";
 import type { ProofBadge } from "#protocol/proof.ts";
 import { type GuestRecovery, type NodeRecovery, type RecoveryDetail, recoveryStates } from "#protocol/recovery.ts";
 import { type BackupSet, backupState } from "./backup-catalogue.ts";
 import { type ClusterPicture, nodeState, nodesOf, spokesman } from "./cluster.ts";
+import { inHubTime, isFresh } from "./freshness.ts";
 import type { GuestKnowledge } from "./guest-proof.ts";
 import { guestName, type OwnedGuest } from "./inventory.ts";
 import { isOfGuest } from "./proof.ts";
 import type { ProofRecord } from "./run-record.ts";
-import { guestState, nodeView, type Sight } from "./views.ts";
+import { guestState, type Sight } from "./views.ts";
 
 type FoundBackup = GuestKnowledge["backups"][number];
 
@@ -168,7 +168,10 @@ function elsewhereBy(
 ): { way: "ha" | "shared" | "replica"; replica: Replica | undefined } | undefined {
   if (loss.others.length === 0) return undefined;
   const isStarted = ha === "started" && loss.quorate;
-  const isShared = (storage: string) => loss.storages.get(storage)?.shared === true;
+  const isShared = (id: string) => {
+    const storage = loss.storages.get(id);
+    return storage?.shared === true && (storage.nodes.length === 0 || loss.others.some((node) => storage.nodes.includes(node)));
+  };
   if (storages !== undefined && storages.length > 0 && storages.every(isShared)) {
     return { way: isStarted ? "ha" : "shared", replica: undefined };
   }
@@ -199,14 +202,19 @@ function stateOf(
 }
 
 /** The newest good copy on another node. Where the job was never seen to end well there is none. */
-function replicaOf({ reader, live }: Sight, { cluster }: ClusterPicture, { facts, owner }: OwnedGuest): Replica | undefined {
+function replicaOf(
+  { reader, live }: Sight,
+  { cluster, agents }: ClusterPicture,
+  { facts, owner }: OwnedGuest,
+): Replica | undefined {
   const jobs = owner.inventory.replication?.filter(({ vmid, enabled }) => vmid === facts.vmid && enabled) ?? [];
   const series = jobs.length === 0 ? [] : reader.seriesOf(cluster, guestKey(facts.vmid));
+  const skewMs = agents.get(owner.agent.node)?.clockSkewMs ?? 0;
   const replicas = jobs.flatMap(({ id, target }): Replica[] => {
     const info = series.find(({ metric, instance }) => metric.name === "replication_age" && instance === id);
     const latest = info === undefined ? undefined : live.latest(info.id);
     if (latest === undefined) return [];
-    return [{ target: target as NodeName, at: Math.round(latest.at - latest.value * 1000) as EpochMs }];
+    return [{ target: target as NodeName, at: Math.round(inHubTime(latest.at, skewMs) - latest.value * 1000) as EpochMs }];
   });
   return replicas.sort((a, b) => b.at - a.at)[0];
 }
@@ -232,7 +240,7 @@ function roomFor(
   const needs = running.flatMap((owned) => memoryOf(sight, picture, owned) ?? []);
   const neededBytes = needs.length === running.length ? needs.reduce((sum, bytes) => sum + bytes, 0) : null;
   if (others.length === 0) return { fits: "none", neededBytes, freeBytes: null };
-  const free = others.filter((node) => sees(nodeKey(node))).flatMap((node) => freeOf(nodeView(sight, picture, node)) ?? []);
+  const free = others.filter((node) => sees(nodeKey(node))).flatMap((node) => freeOf(sight, picture, node) ?? []);
   const freeBytes = free.length === others.length ? free.reduce((sum, bytes) => sum + bytes, 0) : null;
   if (neededBytes === null || freeBytes === null) return { fits: "unknown", neededBytes, freeBytes };
   return { fits: fits(needs, free) ? "yes" : "no", neededBytes, freeBytes };
@@ -244,10 +252,17 @@ function memoryOf({ reader, live }: Sight, { cluster }: ClusterPicture, { facts 
   return info === undefined ? undefined : live.latest(info.id)?.value;
 }
 
-const freeOf = (node: NodeView | undefined) =>
-  node?.memUsed.state === "fresh" && node.memTotal.value !== null && node.memUsed.value !== null
-    ? Math.max(0, node.memTotal.value - node.memUsed.value)
-    : undefined;
+/** Undefined: its node does not say now. */
+function freeOf({ reader, live, now }: Sight, { cluster, agents }: ClusterPicture, node: NodeName): number | undefined {
+  const skewMs = agents.get(node)?.clockSkewMs ?? 0;
+  const newest = (metric: string) => {
+    const info = reader.find({ cluster, entity: nodeKey(node), metric });
+    const latest = info === undefined ? undefined : live.latest(info.id);
+    return latest !== undefined && isFresh(latest.at, now, skewMs) ? latest.value : undefined;
+  };
+  const [total, used] = [newest("mem_total"), newest("mem_used")];
+  return total === undefined || used === undefined ? undefined : Math.max(0, total - used);
+}
 
 /** The largest first, each to where most is free: as somebody would place them who looks. */
 export function fits(needs: readonly number[], free: readonly number[]): boolean {

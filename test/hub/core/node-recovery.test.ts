@@ -149,6 +149,7 @@ const cases: [name: string, setup: Setup, state: string, way: string | null][] =
   ["two of two nodes' votes are gone with one of them", { guests: [{ vmid: 100, ...ha }], others: ["pve2"] }, "stays", "shared"],
   ["HA has it stopped", { guests: [{ vmid: 100, ...ha, ha: "stopped" }] }, "stays", "shared"],
   ["one of its disks is the node's own", { guests: [{ vmid: 100, ...ha, storages: ["ceph", "local-zfs"] }] }, "proven", "backup"],
+  ["no other node may use its shared storage", { guests: [{ vmid: 100, storages: ["san"] }] }, "proven", "backup"],
   ["there is no other node to start it on", { guests: [{ vmid: 100, ...ha }], others: [] }, "proven", "backup"],
   ["its disks are replicated to another node", { setup: { replication: [job] }, series: replicated(900) }, "stays", "replica"],
   [
