@@ -128,7 +128,7 @@ export class SpoolStore {
       await this.flush();
     }
     await this.remove(this.spool.trim());
-    this.logLoss("the spool's bounds (24 h, 256 MB)");
+    this.logLoss("the spool's bounds (24 h, 256 MiB)");
   }
 
   /** Writes all that the hub hasn't got, and the seal of a clean stop. */

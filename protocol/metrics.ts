@@ -16,6 +16,7 @@ export type MetricName = (typeof metrics)[number]["name"];
 const byId = new Map<number, Metric>(metrics.map((metric) => [metric.id, metric]));
 const byName = new Map<string, Metric>(metrics.map((metric) => [`${metric.entity} ${metric.name}`, metric]));
 
+/** Undefined: no such metric in this version; a newer agent may have it. */
 export function metricById(id: number): Metric | undefined {
   return byId.get(id);
 }

@@ -61,6 +61,7 @@ function readHead(reader: ByteReader): RecordHead {
   return { kind: kind === recordKinds.schema ? "schema" : "frame", seq: reader.varint() };
 }
 
+/** Kind and number of a record, whatever stands behind them. */
 export function parseRecordHead(record: Uint8Array): Parsed<RecordHead> {
   return attempt(() => readHead(new ByteReader(record)));
 }

@@ -52,6 +52,7 @@ export class ByteWriter {
 /** Thrown by the reader on truncated or impossible bytes; `decode…` functions turn it into a value. */
 export class MalformedError extends Error {}
 
+/** Reads from the front; whatever goes beyond the end, or is no number, throws a MalformedError. */
 export class ByteReader {
   position = 0;
 

@@ -14,6 +14,7 @@ export function parsePropertyString(text: string): PropertyString {
   );
 }
 
+/** The text of which parsePropertyString makes these pairs. */
 export function printPropertyString(properties: Iterable<readonly [string, string]>): string {
   return [...properties].map(([key, value]) => (key === "" ? value : `${key}=${value}`)).join(",");
 }

@@ -5,6 +5,7 @@ import { ByteReader, ByteWriter, MalformedError } from "#protocol/varint.ts";
 /** What the spool must know of a record to keep it: `key` frames stand for themselves once their schema is known. */
 export type RecordOutline = { kind: "schema" | "key" | "delta"; seq: number };
 
+/** Looks at a record's head alone, its values are not read. Not `ok`: it is cut off, or no record. */
 export function parseRecordOutline(record: Uint8Array): Parsed<RecordOutline> {
   const head = parseRecordHead(record);
   if (!head.ok) return head;

@@ -235,6 +235,7 @@ export type Samples = {
   values: Float64Array;
 };
 
+/** A block of these samples: as unpackSamples reads it. */
 export function packSamples({ times, ids, columns, stride, values }: Samples): Uint8Array {
   const rows = times.length;
   return packBlock(

@@ -56,6 +56,7 @@ const writeInteger = (value: number, out: Uint8Array, position: number) =>
 /** A position in bytes: the decoder's few varints move it. */
 export type Cursor = { bytes: Uint8Array; position: number };
 
+/** The number at the cursor, which moves behind it. Throws where the bytes end in it. */
 export function readVarint(cursor: Cursor): number {
   let value = 0;
   let weight = 1;

@@ -9,6 +9,7 @@ export type StateDocument = Record<string, string | number | string[] | null>;
 /** Alerts that fire, by cluster and entity; undefined: nobody judges rules yet. */
 export type FiringAlerts = ReadonlyMap<string, readonly AlertView[]> | undefined;
 
+/** Alerts that fire, by `<cluster> <entity>`. */
 export function firingByEntity(alerts: readonly AlertView[]): ReadonlyMap<string, readonly AlertView[]> {
   const found = new Map<string, AlertView[]>();
   for (const alert of alerts) {

@@ -10,6 +10,10 @@ import { readsRollups } from "./tier.ts";
 /** A window with the step it is read in; undefined: raw samples. Long ones are read in a rollup's steps, from a whole one on. */
 export type TopWindow = { from: number; to: number; stepMs: number | undefined };
 
+/**
+ * What a top list over so many ms before `to` reads: samples (`stepMs` undefined), or whole steps of rollups where that is longer than a day, or
+ * older than samples are kept.
+ */
 export function topWindow(windowMs: number, to: number, now: number): TopWindow {
   const raw = { from: Math.max(0, to - windowMs), to, stepMs: undefined };
   if (windowMs <= rollupDayMs && !readsRollups(raw, now)) return raw;

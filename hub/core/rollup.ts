@@ -82,6 +82,7 @@ const sizes = Float64Array.from({ length: (64 - leastExponent) * stepsPerOctave 
   return code === 0 ? 0 : 2 ** (exponent + leastExponent) * (1 + (code - 1 - exponent * stepsPerOctave) / stepsPerOctave);
 });
 
+/** The number that a code of quantise stands for. */
 export function restore(code: number): number {
   return code < 0 ? -(sizes[-code] as number) : (sizes[code] as number);
 }
@@ -95,6 +96,7 @@ const codes = new Float64Array(rollupRows);
 const lower = new Float64Array(rollupRows);
 const upper = new Float64Array(rollupRows);
 
+/** Writes a day at `position` of `out`, which has room for rollupCapacity bytes behind it; returns the position behind. */
 export function encodeRollup(day: RollupDay, out: Uint8Array, position: number): number {
   const { count, avg, min, max } = day;
   let isExact = true;

@@ -60,6 +60,7 @@ export function hidesMore(before: ClusterSight, now: ClusterSight | undefined): 
 
 const grantKey = ({ path, privilege }: Permission) => `${path} ${privilege}`;
 
+/** The same sight with what Proxmox VE was asked for besides and granted. */
 export function withGranted(sight: ClusterSight, granted: readonly Permission[]): ClusterSight {
   if (granted.length === 0) return sight;
   return { ...sight, granted: new Set([...sight.granted, ...granted.map(grantKey)]) };

@@ -32,6 +32,7 @@ export function isTimezone(timezone: string): boolean {
   }
 }
 
+/** What a clock on the wall shows there at this instant. Throws a RangeError where nobody knows the timezone: see isTimezone. */
 export function localTime(at: number, timezone: string): LocalTime {
   const local: LocalTime = { year: 0, month: 0, day: 0, hour: 0, minute: 0, second: 0 };
   for (const { type, value } of formatOf(timezone).formatToParts(at)) {
@@ -77,6 +78,7 @@ export function weekdayOf(year: number, month: number, day: number): number {
   return ((Math.floor(Date.UTC(year, month - 1, day) / dayMs) + 3) % 7) + 1;
 }
 
+/** `month`: 1 to 12. */
 export function daysIn(year: number, month: number): number {
   return Math.round((Date.UTC(year, month, 1) - Date.UTC(year, month - 1, 1)) / dayMs);
 }
