@@ -75,6 +75,7 @@ function loss({ guests, others = ["pve2", "pve3"], setup, backups, known, series
     { storage: "local" },
     { storage: "nfs1", shared: true },
     { storage: "ceph", shared: true },
+    { storage: "san", shared: true, nodes: ["pve1"] },
   ];
   const picture = testPicture({ name: "home", nodes, storages, at: now, ...setup });
   series.put(agentOf("pve1"), "guest/100" as EntityKey, "status", now, 1);
