@@ -89,6 +89,7 @@ class Rig {
     );
     const start = spool.startFor(spool.acked);
     assert.notEqual(this.kinds.get(start), "delta");
+    assert.ok(start <= (kept[0] as number), "a resume leaves out nothing that the hub lacks");
     for (let seq = start; seq <= spool.lastSeq; seq++) assert.ok(this.holds(seq), "a resume has every record from its start on");
     const isHead = (seq: number) =>
       this.kinds.get(seq) === "schema" || (this.kinds.get(seq) === "key" && this.kinds.get(seq - 1) !== "schema");
