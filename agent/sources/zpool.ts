@@ -35,6 +35,8 @@ export class ZpoolSource implements SlowSource {
   private states: ReadonlyMap<string, string> | undefined;
   private asked = "";
   private readonly told = new Told<string[]>([]);
+  /** As the kernel shows them, until zpool has answered once: one that hangs with a pool must not hide it. */
+  private readonly shown = new Told<string[]>([]);
   private readonly keys = new Map<string, EntityKey>();
   private json = true;
 
@@ -45,7 +47,7 @@ export class ZpoolSource implements SlowSource {
   ) {}
 
   get version(): number {
-    return this.told.version;
+    return this.told.version + this.shown.version;
   }
 
   get unread(): UnreadList | undefined {
@@ -53,13 +55,14 @@ export class ZpoolSource implements SlowSource {
   }
 
   get names(): string[] {
-    return this.told.value;
+    return this.told.known ? this.told.value : this.shown.value;
   }
 
   everyMs(): number | undefined {
     this.states = this.readStates();
     if (this.states === undefined) return existsSync(below(this.root, "/sys/module/zfs")) ? blindEveryMs : undefined;
     if (this.states.size === 0 && this.pools.length === 0) return undefined;
+    if (!this.told.known) this.shown.set([...this.states.keys()].slice(0, 256));
     if (this.mark() !== this.asked) return 0;
     return [...this.states.values()].includes("") ? blindEveryMs : quietEveryMs;
   }

@@ -55,6 +55,7 @@ test("what was not read since the agent's start is told as unread, so that nobod
     return (await unread())?.length === 1;
   });
   assert.deepEqual(await unread(), ["zpools"]);
+  assert.deepEqual((await collector.inventory(clock.now())).inventory.node.zpools, ["tank"], "the kernel knows it");
 });
 
 test("SMART is read every half an hour; a sleeping disk keeps its counters, has no temperature and is not woken", async (context) => {
