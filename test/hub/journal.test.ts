@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventView } from "#protocol/api.ts";
+import type { NodeName } from "#protocol/ids.ts";
 import type { NewEvent } from "../../hub/core/events.ts";
 import { Journal } from "../../hub/journal.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -33,6 +34,8 @@ test("events of one piece of work are written together when it is done, others a
   assert.deepEqual(heard, ["hub.stopped", "quorum.lost", "quorum.regained"]);
   journal.together(() => undefined);
   assert.equal(written.length, 2);
+  journal.emit("hub.stopped", {});
+  assert.deepEqual(written.slice(2), [["hub.stopped"]], "what comes after such work waits for nothing");
 });
 
 test("work that fails still leaves the events of what it did, and a full disk ends no work", () => {
@@ -60,4 +63,17 @@ test("the event of an alert is as severe as the alert", () => {
     journal.emit("alert.firing", { text: "pve1: hot", rule: "hot", severity });
   journal.emit("alert.resolved", { text: "pve1: hot", rule: "hot" });
   assert.deepEqual(severities, ["critical", "warning", "info", "info"]);
+});
+
+test("an event stands in the log as loud as it is bad, with its node", () => {
+  const lines: unknown[][] = [];
+  const log = (level: number, text: string, fields: object = {}) => void lines.push([level, text, fields]);
+  const journal = new Journal({ add: () => [], clock: new FakeClock(), log });
+  for (const severity of ["critical", "warning", "info"] as const)
+    journal.emit("alert.firing", { text: "pve1: hot", rule: "hot", severity }, { node: "pve1" as NodeName });
+  const fields = { event: "alert.firing", node: "pve1" };
+  assert.deepEqual(
+    lines,
+    [4, 5, 6].map((level) => [level, "Alert hot: pve1: hot", fields]),
+  );
 });
