@@ -186,6 +186,31 @@ test("the newest backup: the failed task that was last, until a backup is there 
   assert.equal(newest(["2026-03-02T23:00:00Z", morning]), "ok");
 });
 
+test("a job of several guests that failed says nothing of this one; one that ended well does, and so does a guest's own task", () => {
+  const newest = (...tasks: BackupTask[]) => backupFacts([job()], tasks, times(), nothingCatalogued).newest;
+  const good = task("2026-03-01T21:00:02Z", "ok");
+  assert.equal(newest(good, task("2026-03-02T21:00:02Z", "failed"))?.at, good.at);
+  assert.equal(newest(good, task("2026-03-02T21:00:02Z", "lost"))?.at, good.at);
+  assert.equal(newest(good, task("2026-03-02T21:00:02Z", "running"))?.at, good.at);
+  assert.equal(newest(good, task("2026-03-02T21:00:02Z", "warnings"))?.state, "warnings");
+  assert.equal(newest(good, task("2026-03-02T21:00:02Z", "failed", false))?.state, "failed");
+  assert.equal(newest(task("2026-03-02T21:00:02Z", "failed")), undefined);
+});
+
+test("since when a job takes a guest is kept when that changes, and only then", () => {
+  const written: JobTimes[] = [];
+  const memory = new JobMemory({ read: () => undefined, write: (_, __, kept) => void written.push(kept) });
+  const [first, second] = [at("2026-03-01T00:00:00Z"), at("2026-03-02T00:00:00Z")];
+  memory.look("c", 100, [job()], first);
+  memory.look("c", 100, [job()], second);
+  assert.deepEqual(written, []);
+  memory.look("c", 100, [job(), job({ id: "weekly" })], second);
+  memory.look("c", 100, [job(), job({ id: "weekly" })], second);
+  assert.deepEqual(written, [{ "weekly 21:00": second }]);
+  memory.look("c", 100, [job()], second);
+  assert.deepEqual(written.slice(1), [{}]);
+});
+
 test("a job takes what it names, or all but what it excludes, on its node", () => {
   const guest = { vmid: 100 as Vmid, pool: "shop" };
   assert.ok(includesGuest(job(), guest, "pve1"));
