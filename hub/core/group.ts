@@ -18,7 +18,7 @@ export type NotifyInput = {
   receivers: ReadonlyMap<string, Pick<Receiver, "enabled">>;
   factsOf(record: AlertRecord): EntityFacts | undefined;
   isOn(times: Recurrence): boolean;
-  /** False: only what is new and what is over is told. What fired before the hub was away may be over, and nobody has said so yet. */
+  /** False: only what is new and what is over is told. What fired, or was held back, before the hub was away may be over, and nobody has said so yet. */
   reminds: boolean;
   now: EpochMs;
 };
@@ -86,7 +86,7 @@ function join(record: AlertRecord, one: OpenGroup, placement: Placement, input: 
   if (one.route !== undefined && isQuiet(one.route, record.severity, input.isOn)) placement.quiet ??= one.route.id;
 }
 
-function memberOf(record: AlertRecord, quiet: boolean, now: EpochMs): Member {
+function memberOf(record: AlertRecord, quiet: boolean, { reminds, now }: NotifyInput): Member {
   const firedAt = record.alert.state === "firing" ? record.alert.firedAt : now;
   const { acknowledged } = record;
   return {
@@ -94,7 +94,7 @@ function memberOf(record: AlertRecord, quiet: boolean, now: EpochMs): Member {
     alert: record.id,
     severity: record.severity,
     firedAt,
-    tellable: record.heldBy === null && !quiet,
+    tellable: record.heldBy === null && !quiet && (reminds || !record.wasHeld),
     acknowledged: acknowledged !== null && (acknowledged.until === null || now < acknowledged.until),
     wasHeld: record.wasHeld,
     freedAt: Math.max(record.freedAt ?? 0, acknowledged?.until ?? 0) || null,
@@ -104,7 +104,7 @@ function memberOf(record: AlertRecord, quiet: boolean, now: EpochMs): Member {
 function tellingsOf({ group, route, members: records }: OpenGroup, input: NotifyInput): DueTelling[] {
   const { now, isOn } = input;
   const quietFor = (severity: AlertRecord["severity"]) => route !== undefined && isQuiet(route, severity, isOn);
-  const members = records.map((record) => memberOf(record, quietFor(record.severity), now));
+  const members = records.map((record) => memberOf(record, quietFor(record.severity), input));
   const policy: Policy = {
     waitMs: (route?.groupWaitSec ?? 0) * 1000,
     intervalMs: (route?.groupIntervalSec ?? 0) * 1000,
