@@ -1,10 +1,11 @@
 import { guestFaults } from "../agent/restore/faults/guests.ts";
 import { nodeFaults } from "../agent/restore/faults/nodes.ts";
+import { operatorFaults } from "../agent/restore/faults/operators.ts";
 import { restoreFaults } from "../agent/restore/faults/restores.ts";
 import type { Scenario } from "./restore-scenarios.ts";
 
 /** Every fault that a restore test is put through, each with the record it must leave. */
-export const allFaults: readonly Scenario[] = [...restoreFaults, ...guestFaults, ...nodeFaults];
+export const allFaults: readonly Scenario[] = [...restoreFaults, ...guestFaults, ...operatorFaults, ...nodeFaults];
 
 /** Cells of a fault's row in docs/RESTORE-TESTS.md. */
 export function faultCells({ name, type, outcome, level, steps = {}, leftovers = [], leaves, mended }: Scenario): string[] {
