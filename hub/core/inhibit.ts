@@ -116,7 +116,7 @@ function comesBefore(cause: AlertRecord, alert: AlertRecord): boolean {
 }
 
 /** What two thresholds on one figure share: `storage-full` and `storage-nearly-full` are about the same. Undefined: no threshold. */
-export function figureOf({ entity, condition }: Pick<Rule, "entity" | "condition">): string | undefined {
+function figureOf({ entity, condition }: Pick<Rule, "entity" | "condition">): string | undefined {
   if (condition.kind !== "threshold") return undefined;
   const { signal, per = "", direction, window } = condition;
   return `${entity} ${signal}/${per} ${direction} ${JSON.stringify(window ?? null)}`;
