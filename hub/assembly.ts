@@ -1,5 +1,6 @@
 import type { TaskView } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
+import { type AgentLink, openAgentLink } from "./agent-link.ts";
 import { tellAcknowledgements } from "./alerting/acknowledgement-events.ts";
 import { Alerting, rememberTasks } from "./alerting/alerting.ts";
 import { openDelivery } from "./alerting/delivery.ts";
@@ -10,7 +11,6 @@ import { askSight } from "./alerting/push-sight.ts";
 import { apiPorts } from "./api-ports.ts";
 import { AuditWatch } from "./audit-watch.ts";
 import { Certificates } from "./certificates.ts";
-import { readJoinKey } from "./cli/setup.ts";
 import { type HubConfig, section } from "./config.ts";
 import { DueTimes, JobMemory } from "./core/backup-due.ts";
 import { type BackupKnowledge, protectionsOf } from "./core/protection.ts";
@@ -23,17 +23,11 @@ import { hubMetricRows } from "./http/metrics.ts";
 import type { HttpPorts } from "./http/ports.ts";
 import { savedJobTimes } from "./job-times.ts";
 import { Journal } from "./journal.ts";
-import { FrontDesk } from "./link/front-desk.ts";
-import { Gate } from "./link/gate.ts";
-import { LoginAsks } from "./link/login-asks.ts";
-import { LinkServer } from "./link/server.ts";
 import type { Clock, Log } from "./ports.ts";
 import { seedReports } from "./proof/report-mail.ts";
 import { openRestore, type RunningRestore } from "./proof/restore.ts";
 import { PveIngest } from "./pve-ingest.ts";
-import { sessionEvents } from "./session-events.ts";
 import type { StateStore } from "./store/state.ts";
-import { knownCluster } from "./succession.ts";
 import { TaskBook } from "./task-book.ts";
 import type { HubCertificate } from "./tls.ts";
 import { Troubles } from "./troubles.ts";
@@ -75,25 +69,7 @@ export function assembleHub(parts: HubParts) {
   const journal = new Journal({ add: (events) => state.history.addEvents(events), clock, log });
   const fleet = new Fleet({ state, live: series.live, clock, journal });
   const tasks = new TaskBook({ history: state.history, journal, clock, changed: (changed) => tasksChanged(changed) });
-  const now = () => clock.now();
   const certificates = new Certificates(config.state, certificate);
-  const gate = new Gate({
-    state,
-    fingerprints: () => certificates.fingerprints(),
-    joinKey: () => readJoinKey(config.state),
-    now,
-    monotonicMs: () => clock.monotonicMs(),
-    sessions: {
-      isHere: (agent) => link.isHere(agent),
-      namedBy: (agent) => link.namedBy(agent),
-      endNamed: (named) => link.endNamed(named),
-    },
-  });
-  const loginAsks: LoginAsks = new LoginAsks({
-    clock,
-    send: (agent, type, body) => link.sendLogin(agent, type, body),
-    known: (named) => knownCluster(state, named),
-  });
   const { proxy: proxyConfig } = config;
   const proxy = proxyConfig && section("proxy", () => openProxy(proxyConfig));
   seedReports(state, machineTimezone);
@@ -122,36 +98,18 @@ export function assembleHub(parts: HubParts) {
     send: (agent, type, body) => link.sendOperation(agent, type, body),
     problem: (reason) => troubles.count(reason),
   });
-  const desk = new FrontDesk({
-    // The events behind what they tell: nobody hears of what may yet be undone.
-    together: (work) => journal.together(() => state.together(work)),
-    monotonicMs: () => clock.monotonicMs(),
-  });
-  const events = sessionEvents({
-    ...{ clock, desk },
-    fleet,
-    logins: loginAsks,
+  const agentLink: AgentLink = openAgentLink(parts, {
+    ...{ fleet, tasks, journal, troubles, certificates },
     restore: restore.session,
-    tasks,
-    journal,
-    troubles,
-    log,
-    link: () => link,
     welcomed: (agent) => {
-      link.sendPins(agent, certificates.pins());
+      agentLink.link.sendPins(agent, certificates.pins());
       tellDuties(agent);
       outlets.agents.refresh(agent);
       restore.welcomed(agent);
     },
     told: (agent, body) => nodes.told(agent, body),
   });
-  const link: LinkServer = new LinkServer({
-    clock,
-    sink: series.sink,
-    admit: (hello, nonce, address) => gate.admit(hello, nonce, address),
-    takeNextKey: (...offer) => gate.takeNextKey(...offer),
-    ...{ desk, events },
-  });
+  const { link, gate, loginAsks } = agentLink;
   const tellDuties: WatchPorts["sendDuties"] = (agent) =>
     link.sendDuties(agent, fleet.dutiesOf(agent), fleet.speakers(agent.cluster));
   const watch: WatchLoop = new WatchLoop({
