@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { Alerting } from "./alerting/alerting.ts";
 import type { RunningDelivery } from "./alerting/delivery.ts";
 import type { HubParts } from "./assembly.ts";
@@ -71,6 +72,7 @@ export function apiPorts({ config, clock, log, state, series }: HubParts, parts:
     onBatch: (listener) => watch.onBatch(listener),
     startedAt: clock.now(),
     panelDir: config.panel,
+    hostName: hostname(),
   } satisfies HttpPorts;
 }
 

@@ -70,6 +70,8 @@ export const nodeRecoverySchema = z.object({
   restores: z.object({ guests: z.int(), measured: z.int(), totalMs: z.int() }),
   /** Those that need a key, where no other node is there to have it. */
   keysNeeded: z.int(),
+  /** The hub that says all this runs on this very node. */
+  hubHere: z.boolean(),
   /**
    * Whether the other nodes have free memory for the guests that run here, each whole on one node. `none`: there is no other node. Bytes are null where
    * somebody doesn't tell.

@@ -26,6 +26,9 @@ export type RecoveryKnowledge = {
   tests: ReadonlySet<number>;
 };
 
+/** The machine's name that the hub runs on, which on a node is the node's. */
+const isHost = (hostName: string | undefined, node: NodeName) => hostName?.split(".")[0]?.toLowerCase() === node.toLowerCase();
+
 /** Whether who asks sees this guest or node. */
 type Sees = (entity: EntityKey) => boolean;
 
@@ -50,7 +53,7 @@ export function nodeRecovery(
   picture: ClusterPicture,
   node: NodeName,
   known: RecoveryKnowledge,
-  sees: Sees = () => true,
+  { sees = () => true, hostName }: { sees?: Sees; hostName?: string | undefined } = {},
 ): RecoveryDetail {
   const loss = lossOf(picture, node, sight.now);
   const owned = [...picture.owners.values()].filter(
@@ -72,6 +75,7 @@ export function nodeRecovery(
     oldestAt: times.length === 0 ? null : Math.min(...times),
     restores: { guests: restored.length, measured: measured.length, totalMs: measured.reduce((sum, ms) => sum + ms, 0) },
     keysNeeded: loss.others.length > 0 ? 0 : restored.filter(({ backup }) => backup?.encrypted === true).length,
+    hubHere: isHost(hostName, node),
     room: roomFor(sight, picture, loss.others, returning, sees),
     each,
   };

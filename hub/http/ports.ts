@@ -62,4 +62,6 @@ export interface HttpPorts {
   backups?: BackupKnowledge | undefined;
   /** Directory of the built panel. */
   panelDir: string;
+  /** Of the machine that the hub runs on: on a node of Proxmox VE it is the node's name. */
+  hostName?: string | undefined;
 }

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { page } from "#protocol/api.ts";
-import type { NodeName } from "#protocol/ids.ts";
+import type { EntityKey, NodeName } from "#protocol/ids.ts";
 import { byText } from "#protocol/order.ts";
 import { type NodeRecovery, nodeRecoverySchema, type RecoveryDetail, recoveryDetailSchema } from "#protocol/recovery.ts";
 import { askedNode } from "../core/asked.ts";
@@ -47,7 +47,8 @@ export function recoveryRoutes(app: HubApp, ports: HttpPorts, restore: RestorePo
     const picture = ports.pictures().find((one) => one.cluster === cluster);
     if (picture === undefined) return [];
     const known = restore.recoveryKnowledge(picture, sight.now);
-    return [nodeRecovery(sight, picture, node, known, (entity) => seen.entity(cluster, entity))];
+    const sees = (entity: EntityKey) => seen.entity(cluster, entity);
+    return [nodeRecovery(sight, picture, node, known, { sees, hostName: ports.hostName })];
   };
   app.openapi(routes.all, async (c) => {
     const seen = seenBy(c, ports);

@@ -37,7 +37,15 @@ function lossOf(world: FakeCluster, node: string, now: number): RecoveryDetail {
   const times = each.flatMap(({ dataAt }) => dataAt ?? []);
   const count = (state: GuestRecovery["state"]) => each.filter((one) => one.state === state).length;
   return {
-    ...{ cluster: world.cluster, node, entity: `node/${node}`, guests: each.length, each, keysNeeded: 0 },
+    ...{
+      cluster: world.cluster,
+      node,
+      entity: `node/${node}`,
+      guests: each.length,
+      each,
+      keysNeeded: 0,
+      hubHere: node === "pve1",
+    },
     counts: {
       ...{ lost: count("lost"), failed: count("failed"), unknown: count("unknown") },
       ...{ unproven: count("unproven"), stays: count("stays"), proven: count("proven") },

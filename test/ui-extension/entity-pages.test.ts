@@ -300,6 +300,7 @@ test("a node's page says what comes back if it burned now: how it comes, as of w
   assert.match(of(/HA starts it elsewhere/), /shared storagethe end/);
   assert.match(of(/start it elsewherereplica/), /replica on pve2 · without mp0/);
   await part.getByText("fits on the other nodes").waitFor();
+  await part.getByText("Proven's hub runs on this node: what it knows would burn too.").waitFor();
   assert.deepEqual(complaints, []);
   assert.deepEqual(await seriousFindings(page), []);
   await close();

@@ -30,6 +30,7 @@ export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
     css`
       .state { padding: 8px 10px; }
       .answer { display: flex; gap: 8px; padding: 8px 10px; border-bottom: 1px solid var(--pv-line-soft); font-weight: 600; }
+      .hub { padding: 6px 10px; border-bottom: 1px solid var(--pv-line-soft); }
       .answer > span { overflow-wrap: anywhere; }
     `,
   ];
@@ -64,10 +65,11 @@ export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
 
   #answer(recovery: RecoveryDetail) {
     const now = this.panel.now.value;
-    const { room, keysNeeded, each } = recovery;
+    const { room, keysNeeded, hubHere, each } = recovery;
     const bytes = (value: number | null) => (value === null ? t("unknown") : formatValue(value, "bytes"));
     return html`
       <p class="answer">${recoveryMark(worstOf(recovery), lossWords(recovery, t))}</p>
+      ${hubHere ? html`<p class="hub"><span class="warn">${icon("warning")}</span> ${t("Proven's hub runs on this node: what it knows would burn too. Keep a copy elsewhere: proven-hub store backup.")}</p>` : nothing}
       ${
         each.length === 0
           ? nothing

@@ -18,6 +18,8 @@ export const italianRecovery: Readonly<Record<string, string>> = {
     "{n} backup ha bisogno della sua chiave: conservala fuori da questo nodo",
   "{n} backups need their key: keep it outside of this node":
     "{n} backup hanno bisogno della loro chiave: conservala fuori da questo nodo",
+  "Proven's hub runs on this node: what it knows would burn too. Keep a copy elsewhere: proven-hub store backup.":
+    "L'hub di Proven gira su questo nodo: brucerebbe anche ciò che sa. Conservane una copia altrove: proven-hub store backup.",
   "No guests here": "Nessun guest qui",
   "{n} guest is lost": "{n} guest è perso",
   "{n} guests are lost": "{n} guest sono persi",

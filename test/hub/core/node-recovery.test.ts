@@ -263,3 +263,13 @@ test("templates and test guests are not counted, nor guests of other nodes or su
     [100],
   );
 });
+
+test("that the hub itself runs on the node is told: what it knows would burn too", () => {
+  const picture = testPicture({ nodes: { pve1: [], pve2: [] }, at: now });
+  const { reader, live } = new FakeSeries();
+  const hubHere = (hostName: string) => {
+    const known = { checked: () => undefined, backupsOf: () => [], listed: true, badge: () => proven, record: () => undefined };
+    return nodeRecovery({ reader, live, now }, picture, pve1, { ...known, tests: new Set() }, { hostName }).hubHere;
+  };
+  assert.deepEqual(["pve1", "PVE1.lan", "pve10", "monitor"].map(hubHere), [true, true, false, false]);
+});
