@@ -125,9 +125,10 @@ function guestRecovery(owned: OwnedGuest, loss: Loss, replica: Replica | undefin
   const elsewhere = elsewhereBy(facts, loss, replica);
   const way = elsewhere?.way ?? (best === undefined ? null : "backup");
   const without = withoutDisks(facts, way);
-  const { state } = known.badge(owned);
-  // What comes back without a disk was seen to restore, but not to come back whole.
-  const proof = state === "proven" && without?.length !== 0 ? "unknown" : state;
+  const { state, level } = known.badge(owned);
+  // What comes back without a disk, or was not seen to boot, was restored and no more.
+  const isWhole = without?.length === 0 && (level === "boots" || level === "works");
+  const proof = state === "proven" && !isWhole ? "unknown" : state;
   return {
     entity: guestKey(facts.vmid),
     vmid: facts.vmid,

@@ -139,6 +139,7 @@ const cases: [name: string, setup: Setup, state: string, way: string | null][] =
   ["its only backup elsewhere is damaged", { backups: [{ set: nfs, backup: damaged }] }, "failed", null],
   ["its newest restore test failed", { known: badge("failed") }, "failed", "backup"],
   ["nobody ever tested one of its backups", { known: badge("never") }, "unproven", "backup"],
+  ["its test saw the bytes and no boot", { known: { badge: () => ({ ...proven, level: "bytes" }) } }, "unproven", "backup"],
   ["the last test is older than its policy allows", { known: badge("overdue") }, "unproven", "backup"],
   [
     "backups leave out one of its disks",
