@@ -31,7 +31,7 @@ export function escalationOf(
 ): Telling | undefined {
   const open = told?.episodes ?? [];
   const known = new Set(open.map(({ key }) => key));
-  const spoke = told !== undefined && open.length > 0 && told.step >= step;
+  const spoke = (told?.step ?? 0) >= step;
   if (overdue.length === 0 || (spoke && overdue.every(({ key }) => known.has(key)))) return undefined;
   const due = new Set(overdue.map(({ key }) => key));
   const present = new Set(members.map(({ key }) => key));

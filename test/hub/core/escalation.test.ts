@@ -46,7 +46,7 @@ function toldOf(step: number, ...alerts: [id: string, min: number][]): Told {
   return { sequence: 1, at: at(Math.max(...alerts.map(([, min]) => min))), step, episodes };
 }
 
-/** Escalations that are due, as `receiver step: alerts`. */
+/** Escalations that are due, as `receiver step: alerts`, with those behind it that the receiver knew and that are over. */
 function escalated(now: number, firing: Firing[], told: AlertGroup["told"], receivers = ["ops"]): string[] {
   const group: AlertGroup = { id: "r|", route: "r", labels: {}, openedAt: at(0), told };
   const route = { id: "r", enabled: true, order: 1, match: {}, receivers, groupBy: [], escalation: steps } as unknown as Route;
@@ -61,7 +61,11 @@ function escalated(now: number, firing: Firing[], told: AlertGroup["told"], rece
     now: at(now),
   });
   const found = due.filter(({ telling }) => telling.reason === "escalation");
-  return found.map(({ receiver, step, telling }) => `${receiver} ${step}: ${telling.firing.map(({ alert }) => alert).join(" ")}`);
+  const names = (alerts: readonly { alert: string }[]) => alerts.map(({ alert }) => alert).join(" ");
+  return found.map(
+    ({ receiver, step, telling: { firing, over } }) =>
+      `${receiver} ${step}: ${names(firing)}${over.length === 0 ? "" : `, over: ${names(over)}`}`,
+  );
 }
 
 test("what nobody takes reaches the next one after the step's time, counted from when it was told", () => {
@@ -96,6 +100,16 @@ test("a second alert of the same trouble that nobody takes is escalated too, tho
   assert.deepEqual(escalated(69, [first, { id: "b", firedMin: 40 }], told), []);
   assert.deepEqual(escalated(70, [first, { id: "b", firedMin: 40 }], told), ["boss 1: a b"]);
   assert.deepEqual(escalated(71, [first, { id: "b", firedMin: 40 }], { ...told, boss: toldOf(1, ["a", 0], ["b", 40]) }), []);
+});
+
+test("what is not overdue itself is not escalated along, and what the next one knew and is over is told as over", () => {
+  const both = [
+    { id: "a", firedMin: 0 },
+    { id: "b", firedMin: 20 },
+  ];
+  assert.deepEqual(escalated(30, both, { ops: toldOf(0, ["a", 0], ["b", 20]) }), ["boss 1: a"]);
+  const told = { ops: toldOf(0, ["b", 20]), boss: toldOf(1, ["a", 0]) };
+  assert.deepEqual(escalated(50, both.slice(1), told), ["boss 1: b, over: a"]);
 });
 
 test("one whom a later step has reached hears of a second alert at the earlier step's time", () => {
