@@ -29,7 +29,7 @@ export type DueTelling = { group: AlertGroup; route: string; receiver: string; s
 /** Where a firing alert belongs. `quiet`: the route whose quiet hours hold it back everywhere. Without receivers nobody will hear of it. */
 export type Placement = { groups: string[]; receivers: number; quiet: string | undefined };
 
-type OpenGroup = { group: AlertGroup; route: Route | undefined; members: AlertRecord[] };
+type OpenGroup = { group: AlertGroup; route: Route | undefined; members: AlertRecord[]; leastTold?: ReadonlyMap<string, number> };
 
 /** `nextAt`: the first instant after now at which time alone may make a message due; Infinity: never. What is due now is not in it. */
 export type TellingPlan = { due: DueTelling[]; placements: Map<string, Placement>; nextAt: number };
@@ -75,8 +75,21 @@ function place(record: AlertRecord, input: NotifyInput, open: Map<string, OpenGr
 
 /** Its rule was given a higher severity since: others may want to hear of it than did before. */
 function isWorseThanTold({ id, severity }: AlertRecord, pinned: readonly OpenGroup[]): boolean {
-  const told = pinned.flatMap(({ group }) => Object.values(group.told).flatMap(({ episodes }) => episodes));
-  return told.some((one) => one.alert === id && severities.indexOf(one.severity) < severities.indexOf(severity));
+  const rank = severities.indexOf(severity);
+  return pinned.some((one) => (leastTold(one).get(id) ?? rank) < rank);
+}
+
+/** Rank of the least severity as which each alert of a group was told. Made once: a storm has thousands in one group. */
+function leastTold(one: OpenGroup): ReadonlyMap<string, number> {
+  if (one.leastTold !== undefined) return one.leastTold;
+  const least = new Map<string, number>();
+  for (const { episodes } of Object.values(one.group.told)) {
+    for (const { alert, severity } of episodes) {
+      least.set(alert, Math.min(least.get(alert) ?? Number.POSITIVE_INFINITY, severities.indexOf(severity)));
+    }
+  }
+  one.leastTold = least;
+  return least;
 }
 
 function join(record: AlertRecord, one: OpenGroup, placement: Placement, input: NotifyInput): void {
