@@ -10,10 +10,10 @@ export const emptyLayout: Layout = { widgets: [], filters: [], guestColumns: [] 
 const usual: readonly Widget[] = [
   { id: "figures", width: "full", hidden: false },
   { id: "nodes", width: "half", hidden: false },
+  { id: "recovery", width: "half", hidden: false },
   { id: "storages", width: "half", hidden: false },
-  { id: "recovery", width: "full", hidden: false },
-  { id: "guests", width: "full", hidden: false },
   { id: "busiest", width: "half", hidden: false },
+  { id: "guests", width: "full", hidden: false },
   { id: "tasks", width: "half", hidden: false },
   { id: "alerts", width: "half", hidden: true },
   { id: "events", width: "half", hidden: true },

@@ -44,6 +44,20 @@ export function lossWords({ counts, guests }: Pick<NodeRecovery, "counts" | "gue
   return states.flatMap((state) => (counts[state] > 0 ? [countWords(state, counts[state], t)] : [])).join(" · ");
 }
 
+/** The same where there is little room: `2 lost · 9 proven`. */
+export function lossBrief({ counts, guests }: Pick<NodeRecovery, "counts" | "guests">, t: Translate): string {
+  if (guests === 0) return t("No guests here");
+  const words: Record<State, (n: number) => string> = {
+    lost: (n) => t("{n} lost", { n }),
+    failed: (n) => t("{n} failed", { n }),
+    unknown: (n) => t("{n} unknown", { n }),
+    unproven: (n) => t("{n} not proven", { n }),
+    stays: (n) => t("{n} stay", { n }),
+    proven: (n) => t("{n} proven", { n }),
+  };
+  return states.flatMap((state) => (counts[state] > 0 ? [words[state](counts[state])] : [])).join(" · ");
+}
+
 /** How old the data is that comes back, at most; undefined: nothing that has an age comes back. */
 export const dataWords = ({ oldestAt }: Pick<NodeRecovery, "oldestAt">, now: number, t: Translate): string | undefined =>
   oldestAt === null ? undefined : t("up to {age} old", { age: formatAge(now - oldestAt) });

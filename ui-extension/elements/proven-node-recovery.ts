@@ -136,7 +136,7 @@ export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
         id: "proven",
         title: t("Proven"),
         priority: 3,
-        width: "84px",
+        width: "104px",
         sort: ({ provenAt }) => provenAt ?? undefined,
         cell: ({ provenAt }) => (provenAt === null ? dash(t("never")) : t("{age} ago", { age: formatAge(now - provenAt) })),
       },

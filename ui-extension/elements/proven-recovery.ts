@@ -2,7 +2,7 @@ import { css, html, nothing } from "lit";
 import type { Page } from "#protocol/api.ts";
 import type { NodeRecovery } from "#protocol/recovery.ts";
 import type { Answer } from "../api.ts";
-import { dataWords, lossRank, lossWords, roomWords, timeWords, worstOf } from "../core/recovery.ts";
+import { dataWords, lossBrief, lossRank, lossWords, roomWords, timeWords, worstOf } from "../core/recovery.ts";
 import { t } from "../i18n.ts";
 import { AskedElement } from "./asked-element.ts";
 import { dash } from "./figures.ts";
@@ -51,7 +51,7 @@ export class ProvenRecovery extends AskedElement<Page<NodeRecovery>> {
         id: "node",
         title: t("Node"),
         priority: 1,
-        width: "120px",
+        width: "92px",
         sort: (node) => node.node,
         cell: (node) => entityLink(this.panel, node, html`${icon("node")} ${node.node}`),
       },
@@ -60,7 +60,7 @@ export class ProvenRecovery extends AskedElement<Page<NodeRecovery>> {
         title: t("What becomes of its guests"),
         priority: 1,
         sort: lossRank,
-        cell: (node) => recoveryMark(worstOf(node), lossWords(node, t)),
+        cell: (node) => recoveryMark(worstOf(node), lossBrief(node, t), lossWords(node, t)),
       },
       {
         id: "data",
@@ -74,7 +74,7 @@ export class ProvenRecovery extends AskedElement<Page<NodeRecovery>> {
         id: "time",
         title: t("Restores take"),
         priority: 2,
-        width: "150px",
+        width: "136px",
         sort: ({ restores }) => (restores.measured === 0 ? undefined : restores.totalMs),
         cell: (node) => timeWords(node, t) ?? dash(t("nothing to restore")),
       },

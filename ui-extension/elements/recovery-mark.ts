@@ -13,7 +13,7 @@ const looks: Record<GuestRecovery["state"] | "none", { shape: IconName; tone: st
 };
 
 /** How something stands after a node's loss, by shape, colour and words. Green is only what a test proved. */
-export function recoveryMark(state: GuestRecovery["state"] | "none", words: string): TemplateResult {
+export function recoveryMark(state: GuestRecovery["state"] | "none", words: string, more = words): TemplateResult {
   const { shape, tone } = looks[state];
-  return html`<span title=${words}><span class=${tone}>${icon(shape)}</span> ${words}</span>`;
+  return html`<span title=${more}><span class=${tone}>${icon(shape)}</span> ${words}</span>`;
 }

@@ -21,6 +21,10 @@ export const italianRecovery: Readonly<Record<string, string>> = {
   "Proven's hub runs on this node: what it knows would burn too. Keep a copy elsewhere: proven-hub store backup.":
     "L'hub di Proven gira su questo nodo: brucerebbe anche ciò che sa. Conservane una copia altrove: proven-hub store backup.",
   "No guests here": "Nessun guest qui",
+  "{n} lost": "{n} persi",
+  "{n} not proven": "{n} non provati",
+  "{n} stay": "{n} restano",
+  "{n} proven": "{n} provati",
   "{n} guest is lost": "{n} guest è perso",
   "{n} guests are lost": "{n} guest sono persi",
   "{n} failed its restore test": "{n} ha fallito il test di ripristino",

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { GuestRecovery, NodeRecovery } from "#protocol/recovery.ts";
 import {
   dataWords,
+  lossBrief,
   lossRank,
   lossWords,
   sourceWords,
@@ -29,7 +30,8 @@ test("a node's loss is as bad as its worst guest, and green only where all are p
   assert.equal(worstOf(node({ proven: 9 })), "proven");
   assert.equal(worstOf(node({})), "none");
   assert.equal(lossWords(node({ lost: 1, proven: 2 }), t), "1 guest is lost · 2 are proven to come back");
-  assert.equal(lossWords(node({}), t), "No guests here");
+  assert.equal(lossBrief(node({ lost: 1, stays: 3, proven: 2 }), t), "1 lost · 3 stay · 2 proven");
+  assert.deepEqual([lossWords(node({}), t), lossBrief(node({}), t)], ["No guests here", "No guests here"]);
 });
 
 test("nodes are in order of what they would lose", () => {
