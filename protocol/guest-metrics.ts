@@ -114,7 +114,9 @@ export const guestMetrics = [
     entity: "guest",
     ...bytes,
     prometheus: "pve_memory_usage_bytes",
-    help: "As the series' source says: guest agent, balloon driver, or the host's view",
+    help:
+      "In use as the series' source says: `agent` without what the guest could take back at once (PVE's figure less mem_reclaimable), `balloon` with " +
+      "its page cache, `host` what it costs the node, `cgroup` containers",
   },
   { id: 45, name: "mem_max", entity: "guest", ...bytes, prometheus: "pve_memory_size_bytes", help: "Memory given to the guest" },
   { id: 46, name: "mem_host", entity: "guest", ...bytes, help: "What the guest costs the host; virtual machines only" },
@@ -281,6 +283,15 @@ export const guestMetrics = [
     entity: "guest",
     ...code,
     help: "haStateCodes: the guest's state as HA resource; absent: it is none",
+  },
+  {
+    id: 84,
+    name: "mem_reclaimable",
+    entity: "guest",
+    ...bytes,
+    help:
+      "Memory that the guest's kernel would give back at once (MemAvailable - MemFree, page cache above all), as its own agent said when it was last " +
+      "asked, every 5 to 10 minutes; between two answers it is taken to stay. Virtual machines only",
   },
   ...restoreMetrics,
 ] as const satisfies readonly Metric[];

@@ -60,7 +60,7 @@ export function guestConfig(world: World, guest: Guest): Record<string, string> 
     meta: `creation-qemu=10.1.2,ctime=${Math.floor(createdAt / 1000)}`,
     name: spec.name,
     numa: "0",
-    ostype: "l26",
+    ostype: spec.files === "windows" ? "win11" : "l26",
     ...Object.fromEntries(
       spec.drives.map((drive) => [drive.id, `${volumeOf(guest, drive)},discard=on,iothread=1,size=${sizeText(drive.sizeBytes)}`]),
     ),

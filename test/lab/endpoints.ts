@@ -49,6 +49,7 @@ const auditGuest: Permission = { path: "/vms/{vmid}", privileges: ["VM.Audit"] }
 const powerGuest: Permission = { path: "/vms/{vmid}", privileges: ["VM.PowerMgmt"] };
 const auditStorage: Permission = { path: "/storage/{storage}", privileges: ["Datastore.Audit", "Datastore.AllocateSpace"] };
 const agentGuest: Permission = { path: "/vms/{vmid}", privileges: ["VM.GuestAgent.Audit", "VM.GuestAgent.Unrestricted"] };
+const readInGuest: Permission = { path: "/vms/{vmid}", privileges: ["VM.GuestAgent.FileRead", "VM.GuestAgent.Unrestricted"] };
 
 type Params = Endpoint["params"];
 const onCluster = (path: string, handler: string, permission: Permission, params: Params = {}): Endpoint => ({
@@ -112,6 +113,13 @@ const reads: Endpoint[] = [
   onNode("/qemu/{vmid}/config", "qemuConfig", auditGuest, { vmid, current: flag, snapshot: { ...word, format: "pve-configid" } }),
   onNode("/lxc/{vmid}/config", "lxcConfig", auditGuest, { vmid, current: flag, snapshot: { ...word, format: "pve-configid" } }),
   onNode("/qemu/{vmid}/agent/get-fsinfo", "agentFsinfo", agentGuest, { vmid }),
+  onNode("/qemu/{vmid}/agent/file-read", "agentFileRead", readInGuest, {
+    vmid,
+    file: { type: "string" },
+    count: { ...count, minimum: 1, maximum: 16_777_216 },
+    decode: flag,
+    offset: count,
+  }),
   onNode("/qemu/{vmid}/agent/network-get-interfaces", "agentInterfaces", agentGuest, { vmid }),
   onNode("/storage", "storages", "all", {
     content: { ...word, format: "pve-storage-content-list" },

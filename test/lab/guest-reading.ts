@@ -21,6 +21,8 @@ export type GuestReading = {
   cpu: number;
   memBytes: number;
   memHostBytes: number;
+  /** VMs: part of `memBytes` that is page cache. None by itself: who wants some sets `mem_reclaimable`. */
+  pageCacheBytes: number;
   swapBytes: number;
   /** Containers: root file system in use. */
   diskBytes: number;
@@ -138,6 +140,7 @@ export class GuestLoad {
       cpu,
       memBytes,
       memHostBytes: spec.type === "qemu" ? Math.round(memBytes * 0.93 + 180 * 2 ** 20) : 0,
+      pageCacheBytes: 0,
       swapBytes: spec.type === "lxc" ? Math.round((spec.swapBytes * 0.12 * this.mem.rate(at)) / 4096) * 4096 : 0,
       diskBytes: spec.type === "lxc" ? this.diskBytes(at) : 0,
       drives,

@@ -1,6 +1,7 @@
 import { cephHealthCodes, haStateCodes, zpoolScanCodes } from "#protocol/metrics.ts";
 import { haGuests, replicationJob } from "./config-files.ts";
 import { chipCelsius, guestFilesystems, lastScrub, readDisk, readThinpool, spaceAt } from "./hardware.ts";
+import { tellsMemory } from "./spec.ts";
 import { readStorage } from "./storage-reading.ts";
 import type { Guest, LabNode, World } from "./world.ts";
 
@@ -74,6 +75,7 @@ export function guestHardware(world: World, guest: Guest, metric: string, instan
   const asked = running && spec.type === "qemu" && spec.agent !== "none" && guest.lock === undefined;
   if (!asked) return undefined;
   if (metric === "agent_up") return spec.agent === "answers" ? 1 : 0;
+  if (metric === "mem_reclaimable") return tellsMemory(spec) ? world.reading(guest, at)?.pageCacheBytes : undefined;
   if (spec.agent !== "answers" || (metric !== "fs_total" && metric !== "fs_used")) return undefined;
   const found = guestFilesystems(guest).find(({ mountpoint, type }) => mountpoint === instance && type !== "squashfs");
   return metric === "fs_total" ? found?.total : found?.used;

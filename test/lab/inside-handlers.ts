@@ -1,5 +1,6 @@
 import { ApiError, type Call, type Handler } from "./api.ts";
 import type { CommandResult } from "./control-server.ts";
+import { readGuestFile } from "./guest-files.ts";
 import { runInGuest } from "./guest-shell.ts";
 import { agentInterfacesOf, answeringGuest, type JobContext } from "./job-handlers.ts";
 import { localGuest } from "./read-handlers.ts";
@@ -92,6 +93,7 @@ export function insideHandlers(context: Context): Record<string, Handler> {
   const processes = new AgentProcesses();
   return {
     agentInterfaces: (call) => interfaces(context, call),
+    agentFileRead: (call) => readGuestFile(context, call),
     agentExec: async (call) => {
       const guest = await answeringGuest(context, call);
       context.restores.safety.touches(call.user, guest, "exec in");

@@ -11,6 +11,7 @@ import {
   thinpoolTruth,
 } from "./hardware-model.ts";
 import { cpuShares, type NodeReading } from "./node-reading.ts";
+import { tellsMemory } from "./spec.ts";
 import { readPool, readStorage } from "./storage-reading.ts";
 import type { Guest, LabNode, World } from "./world.ts";
 
@@ -38,7 +39,8 @@ const pressure =
 const guestMetrics: Record<string, OfGuest> = {
   uptime: (reading) => reading.uptimeSec,
   cpu: (reading) => reading.cpu,
-  mem_used: (reading) => reading.memBytes,
+  /** From the first answer of the guest's agent on, where there is one. */
+  mem_used: (reading, guest) => reading.memBytes - (tellsMemory(guest.life.spec) ? reading.pageCacheBytes : 0),
   mem_host: (reading, guest) => (guest.life.spec.type === "qemu" ? reading.memHostBytes : undefined),
   swap_used: (reading, guest) => (guest.life.spec.type === "lxc" ? reading.swapBytes : undefined),
   disk_used: (reading, guest) => (guest.life.spec.type === "lxc" ? reading.diskBytes : undefined),

@@ -28,6 +28,7 @@ const guestSlots: Record<string, Slot<GuestReading>> = {
   cpu: field("cpu"),
   mem_used: field("memBytes"),
   mem_host: field("memHostBytes"),
+  mem_reclaimable: field("pageCacheBytes"),
   swap_used: field("swapBytes"),
   disk_used: field("diskBytes"),
   net_in: field("netInBytes", true),

@@ -15,7 +15,9 @@ export function statText(reading: NodeReading, cpus: number, bootedAt: number): 
   return `cpu  ${all.join(" ")}\n${each.join("")}intr 0\nctxt 0\nbtime ${Math.floor(bootedAt / 1000)}\nprocesses ${1000 + Math.floor(reading.uptimeSec / 3)}\nprocs_running 2\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n`;
 }
 
-export function meminfoText(reading: NodeReading): string {
+export function meminfoText(
+  reading: Pick<NodeReading, "memTotal" | "memFree" | "memAvailable" | "swapTotal" | "swapFree">,
+): string {
   const { memTotal, memFree, memAvailable, swapTotal, swapFree } = reading;
   const cached = Math.max(0, memAvailable - memFree);
   return [

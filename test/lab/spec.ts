@@ -56,11 +56,16 @@ export type GuestSpec = {
   template: boolean;
   habit: GuestHabit;
   agent: "none" | "dead" | "answers";
+  /** What its agent reads files of: a Windows has no /proc, and the RHEL family disables guest-file-open. Absent: a Linux that lets it. */
+  files?: "windows" | "disabled";
   /** Lock that it has when the lab starts. */
   lock?: string;
   /** Name of a snapshot that was taken when the guest was made. */
   snapshot?: string;
 };
+
+/** True of a guest whose agent lets its memory be read. */
+export const tellsMemory = ({ type, agent, files }: GuestSpec) => type === "qemu" && agent === "answers" && files === undefined;
 
 export type StorageSpec = {
   id: string;
@@ -119,8 +124,10 @@ function nodeSpec(seed: string, index: number): NodeSpec {
 const roles: Record<number, Partial<GuestSpec>> = {
   1: { snapshot: "as-installed" },
   5: { habit: "stopped", onboot: false },
+  6: { files: "windows" },
   8: { habit: "stopped", onboot: false },
   11: { lock: "backup" },
+  16: { files: "disabled" },
   17: { habit: "office" },
   18: { habit: "office" },
   20: { habit: "paused" },
