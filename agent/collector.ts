@@ -122,7 +122,7 @@ class NodeCollector implements Collector {
     const rrd = needsRrd ? this.rrd : undefined;
     if (node !== known) this.host.put(table, nodeKey(node));
     if (!this.feed.putRoot(table, node)) await this.putRoot(table, node);
-    this.feed.putGuests(table, this.pmxcfs, rrd, now);
+    this.feed.putGuests(table, this.pmxcfs, rrd, now, this.slow.memory);
     this.feed.putStorages(table, this.pmxcfs, node, this.duties.has("shared-storage"), rrd, now);
     const sight = this.sight(node);
     this.startSlow(sight);
@@ -237,6 +237,7 @@ class NodeCollector implements Collector {
       members: this.pmxcfs.company,
       lookedMs: this.lookedMs,
       isRunning: (vmid) => this.feed.isRunning(vmid),
+      balloonUptime: (vmid) => this.feed.balloonUptime(vmid),
     };
   }
 

@@ -1,14 +1,16 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { parseUpid, type Vmid } from "#protocol/ids.ts";
+import { type NodeName, parseUpid, type Vmid } from "#protocol/ids.ts";
 import { type Asked, askEveryMs, calmEveryMs, isCalm, planRound, type Use } from "../core/ask-plan.ts";
 import { errorCode } from "../core/error.ts";
+import { type GuestRun, ReclaimableMemory } from "../core/guest-memory.ts";
 import type { SampleTable } from "../core/table.ts";
 import { asNumber, asObject, asText } from "../core/values.ts";
 import type { Clock, ReadText } from "../ports.ts";
 import type { PveApi } from "../pve/api.ts";
 import { fileProblem } from "./files.ts";
 import { parseGuestConfig } from "./guest-config.ts";
+import { meminfoParams, parseMemoryAnswer } from "./guest-meminfo.ts";
 import { idsOf } from "./metric-ids.ts";
 import { apiProblem } from "./node-api.ts";
 import type { LocalGuest } from "./pmxcfs.ts";
@@ -70,9 +72,10 @@ export function runningBackups(active: string): RunningBackups {
 type Known = Asked & { identity: readonly string[]; answeredMs: number; filesystems: readonly Use[] };
 
 /**
- * File systems of virtual machines, from their own agents through PVE's API: one guest after the other, each every five minutes (ten while
+ * File systems and memory of virtual machines, from their own agents through PVE's API: one guest after the other, each every five minutes (ten while
  * nothing in it moves), and never one that has a lock or may be in a backup, whose frozen file systems a second client of its agent would endanger. Backups are looked up
- * before each round, the lock right before each question (the tick that starts the round has just done so). fsfreeze-status is not asked: it is one more conversation over the same socket, and a frozen agent refuses get-fsinfo itself.
+ * before each round, the lock right before each question (the tick that starts the round has just done so). Memory is asked for right after the
+ * file systems, where a balloon driver's figure is there to be corrected; what became of that says nothing of the guest's agent. fsfreeze-status is not asked: it is one more conversation over the same socket, and a frozen agent refuses get-fsinfo itself.
  */
 export class GuestAgentSource implements SlowSource {
   readonly name = "guest-agent";
@@ -80,6 +83,7 @@ export class GuestAgentSource implements SlowSource {
   readonly patienceMs = minuteMs;
   problem: string | undefined;
   version = 0;
+  readonly memory = new ReclaimableMemory();
   private readonly known = new Map<Vmid, Known>();
   private asking = 0;
   private busy = true;
@@ -113,6 +117,7 @@ export class GuestAgentSource implements SlowSource {
 
   async refresh(sight: NodeSight): Promise<void> {
     for (const [vmid, { identity }] of this.known) if (!isSame(sight.guests.get(vmid), identity)) this.known.delete(vmid);
+    this.memory.keep(sight.guests);
     const guests = [...sight.guests.values()].filter((guest) => mayAnswer(guest, sight));
     this.asking = guests.length;
     const startedMs = this.clock.monotonicMs();
@@ -123,8 +128,12 @@ export class GuestAgentSource implements SlowSource {
     const free = vmids.filter((vmid) => !touches(backups, vmid));
     for (const vmid of planRound(free, this.known, startedMs)) {
       if (this.clock.monotonicMs() - startedMs > roundMs) return;
-      if (!(await this.isUntouched(vmid, sight))) continue;
-      if (!(await this.ask(vmid, sight.guests.get(vmid)?.config?.identity ?? []))) return;
+      const identity = sight.guests.get(vmid)?.config?.identity ?? [];
+      const lookedMs = await this.look(vmid, sight.node, sight.lookedMs);
+      if (lookedMs === undefined) continue;
+      if (!(await this.ask(vmid, identity))) return;
+      const uptimeSec = sight.balloonUptime?.(vmid);
+      if (uptimeSec !== undefined) await this.askMemory({ vmid, identity, uptimeSec }, sight.node, lookedMs);
     }
   }
 
@@ -144,13 +153,17 @@ export class GuestAgentSource implements SlowSource {
     }
   }
 
-  /** The last look before the question: vzdump locks a guest before it freezes it. What can't be read is no permission. */
-  private async isUntouched(vmid: Vmid, { node, lookedMs }: NodeSight): Promise<boolean> {
-    if (this.clock.monotonicMs() - lookedMs <= justNowMs) return true;
+  /**
+   * The last look before the question: vzdump locks a guest before it freezes it. When the guest was seen to be free; undefined: it is not, or can't be
+   * looked at. `lookedMs`: when somebody has looked last.
+   */
+  private async look(vmid: Vmid, node: NodeName, lookedMs: number): Promise<number | undefined> {
+    const nowMs = this.clock.monotonicMs();
+    if (nowMs - lookedMs <= justNowMs) return lookedMs;
     const config = await this.read(`/etc/pve/nodes/${node}/qemu-server/${vmid}.conf`, 1 << 20);
-    if (!config.ok) return false;
+    if (!config.ok) return undefined;
     const { lock, guestAgent } = parseGuestConfig(config.text, "qemu");
-    return lock === undefined && guestAgent === true;
+    return lock === undefined && guestAgent === true ? nowMs : undefined;
   }
 
   /** Undefined: nobody can say. */
@@ -192,6 +205,15 @@ export class GuestAgentSource implements SlowSource {
     const [was, is] = [before === undefined ? undefined : before.failures === 0, filesystems !== undefined];
     if (was !== is) this.version++;
     return true;
+  }
+
+  /** Only of a guest that has just answered. */
+  private async askMemory(run: GuestRun, node: NodeName, lookedMs: number): Promise<void> {
+    const { vmid } = run;
+    if (this.known.get(vmid)?.failures !== 0 || !this.memory.isDue(run, this.clock.monotonicMs())) return;
+    if ((await this.look(vmid, node, lookedMs)) === undefined) return;
+    const result = await this.api.get(`/nodes/localhost/qemu/${vmid}/agent/file-read`, meminfoParams);
+    this.memory.note(run, parseMemoryAnswer(result), this.clock.monotonicMs());
   }
 }
 

@@ -2,12 +2,34 @@ import { statSync } from "node:fs";
 import type { NodeName, Vmid } from "#protocol/ids.ts";
 import { nodeKey, parseStorageId, parseVmid, storageKey } from "#protocol/ids.ts";
 import { FeedAge, feedMaxAgeMs } from "../core/feed.ts";
+import type { ReclaimableMemory } from "../core/guest-memory.ts";
 import type { SampleTable } from "../core/table.ts";
 import type { Clock, Log } from "../ports.ts";
 import { below, type NowReader } from "./files.ts";
-import { GuestNics, hasCounters, putDrive, putLxc, putQemu, putTap, putVeth, runs, type Target } from "./guest-samples.ts";
+import {
+  GuestNics,
+  hasCounters,
+  isBallooned,
+  memoryOf,
+  putDrive,
+  putLxc,
+  putQemu,
+  putTap,
+  putVeth,
+  runs,
+  type Target,
+  uptimeOf,
+} from "./guest-samples.ts";
 import { idsOf } from "./metric-ids.ts";
-import { columnOf, MetricsLine, type MetricsSectionName, metricsPath, rootColumns, storageColumns } from "./metrics-line.ts";
+import {
+  columnOf,
+  type GuestRows,
+  MetricsLine,
+  type MetricsSectionName,
+  metricsPath,
+  rootColumns,
+  storageColumns,
+} from "./metrics-line.ts";
 import type { LocalGuest, PmxcfsSource } from "./pmxcfs.ts";
 import { putRrdGuest, type Rrd } from "./rrd.ts";
 
@@ -32,7 +54,8 @@ export class GuestFeed {
   };
   private readonly logged = new Map<MetricsSectionName, string>();
   private readonly fresh = new Set<MetricsSectionName>();
-  private readonly running = new Set<Vmid>();
+  /** Rows of the VMs that run. */
+  private readonly running = new Map<Vmid, number>();
   private readonly taps = new GuestNics(/^tap([^i]*)i(.*)$/);
   private readonly veths = new GuestNics(/^veth([0-9]+)i([0-9]+)$/);
   /** Guests by the row of their type, as the newest `putGuests` found them. */
@@ -74,10 +97,16 @@ export class GuestFeed {
     return this.running.has(vmid);
   }
 
-  /** `rrd`: undefined when it was not needed or could not be read. */
-  putGuests(table: SampleTable, pmxcfs: PmxcfsSource, rrd: Rrd | undefined, now: number): void {
+  /** As NodeSight says. */
+  balloonUptime(vmid: Vmid): number | undefined {
+    const row = this.running.get(vmid);
+    return row !== undefined && isBallooned(this.line.qemu, row) ? uptimeOf(this.line.qemu, row) : undefined;
+  }
+
+  /** `rrd`: undefined when it was not needed or could not be read. `memory`: what VMs' own agents said of theirs. */
+  putGuests(table: SampleTable, pmxcfs: PmxcfsSource, rrd: Rrd | undefined, now: number, memory: ReclaimableMemory): void {
     for (const type of ["qemu", "lxc"] as const) {
-      if (this.fresh.has(type)) this.putSection(table, pmxcfs, type);
+      if (this.fresh.has(type)) this.putSection(table, pmxcfs, type, memory);
       else if (rrd !== undefined) putFromRrd(table, pmxcfs, type, rrd, now);
     }
     if (this.fresh.has("lxc")) this.putContainerNics(table, pmxcfs);
@@ -132,18 +161,19 @@ export class GuestFeed {
     if (!this.fresh.has("qemu")) return;
     for (let row = 0; row < qemu.rows.count; row++) {
       const vmid = parseVmid(qemu.rows.names[row]);
-      if (vmid !== undefined && runs(qemu, row)) this.running.add(vmid);
+      if (vmid !== undefined && runs(qemu, row)) this.running.set(vmid, row);
     }
   }
 
-  private putSection(table: SampleTable, pmxcfs: PmxcfsSource, type: "qemu" | "lxc"): void {
+  private putSection(table: SampleTable, pmxcfs: PmxcfsSource, type: "qemu" | "lxc", memory: ReclaimableMemory): void {
+    const nowMs = this.clock.monotonicMs();
     const guests = this.line[type];
     const { owners } = this;
     for (let row = 0; row < guests.rows.count; row++) {
       const guest = ownGuest(pmxcfs, parseVmid(guests.rows.names[row]), type);
       const to = guest === undefined ? undefined : targetOf(table, guest);
       if (guest !== undefined && to !== undefined) {
-        if (type === "qemu") putQemu(to, guests, row);
+        if (type === "qemu") putQemu(to, guests, row, reclaimableOf(memory, guest, guests, row, nowMs));
         else putLxc(to, guests, row, countsIo(pmxcfs, guest));
       }
       owners[row] = type === "qemu" && hasCounters(guests, row) ? to : undefined;
@@ -201,6 +231,12 @@ export class GuestFeed {
       return undefined;
     }
   }
+}
+
+function reclaimableOf(memory: ReclaimableMemory, guest: LocalGuest, guests: GuestRows, row: number, nowMs: number) {
+  if (guest.config === undefined || !isBallooned(guests, row)) return undefined;
+  const run = { vmid: guest.vmid, identity: guest.config.identity, uptimeSec: uptimeOf(guests, row) };
+  return memory.of(run, memoryOf(guests, row), nowMs);
 }
 
 // While a guest migrates both nodes see it: .vmlist says whose it is. Without its configuration nobody could tell which guest of that vmid it is.

@@ -61,14 +61,23 @@ export function runs(guests: GuestRows, row: number): boolean {
   return statusOf(guests, row) === running;
 }
 
-/** One VM's row. A stopped guest has its status and its sizes only. */
-export function putQemu(to: Target, guests: GuestRows, row: number): void {
+/** True where the guest's balloon driver tells what is in use: then `mem` is its total − free, else the host's view of the process. */
+export const isBallooned = (guests: GuestRows, row: number) => Number.isFinite(guests.rows.get(row, of.freemem));
+export const uptimeOf = (guests: GuestRows, row: number) => guests.rows.get(row, of.uptime);
+export const memoryOf = (guests: GuestRows, row: number) => guests.rows.get(row, of.mem);
+
+/**
+ * One VM's row. A stopped guest has its status and its sizes only. `reclaimable`: bytes that the balloon driver's figure counts as used and the
+ * guest could take back at once; undefined: nobody knows.
+ */
+export function putQemu(to: Target, guests: GuestRows, row: number, reclaimable: number | undefined): void {
   if (!putState(to, guests, row)) return;
   to.table.putRow(to.entity, diskCounters, source, guests.rows, row);
-  // `mem` is the balloon driver's total − free where the guest's driver tells both, else the host's view of the process.
-  const ballooned = Number.isFinite(guests.rows.get(row, of.freemem));
-  to.table.put(to.entity, ids.mem_used, ballooned ? "balloon" : "host", guests.rows.get(row, of.mem));
+  const used = memoryOf(guests, row);
+  if (reclaimable === undefined) to.table.put(to.entity, ids.mem_used, isBallooned(guests, row) ? "balloon" : "host", used);
+  else to.table.put(to.entity, ids.mem_used, "agent", Math.max(0, used - reclaimable));
   to.table.put(to.entity, ids.mem_host, source, guests.rows.get(row, of.memhost));
+  if (reclaimable !== undefined) to.table.put(to.entity, ids.mem_reclaimable, "agent", reclaimable);
 }
 
 /** One container's row. `countsIo`: its root disk's storage has I/O counters (ZFS has none). */

@@ -17,6 +17,8 @@ export type NodeSight = {
   lookedMs: number;
   /** True when pvestatd said so of late; a guest nobody knows about does not run. */
   isRunning(vmid: Vmid): boolean;
+  /** For how many seconds a VM has run whose balloon driver says what is free; undefined: it doesn't run, or has no such driver. */
+  balloonUptime?(vmid: Vmid): number | undefined;
 };
 
 /**

@@ -1,6 +1,7 @@
 import { clusterKey } from "#protocol/ids.ts";
 import type { GuestFacts, Inventory, UnreadList } from "#protocol/inventory.ts";
 import { haStateCodes } from "#protocol/metrics.ts";
+import type { ReclaimableMemory } from "../core/guest-memory.ts";
 import type { SampleTable } from "../core/table.ts";
 import { createPbsApi } from "../pbs/client.ts";
 import type { Clock, RunCommand } from "../ports.ts";
@@ -124,6 +125,11 @@ export class SlowSources {
       if (nowMs - broughtMs <= source.lendMs) source.put(table, sight, now);
     }
     if (nowMs - sight.lookedMs <= haLendMs) putHa(table, sight, now);
+  }
+
+  /** What VMs' own agents said of their memory. */
+  get memory(): ReclaimableMemory {
+    return this.agents.memory;
   }
 
   /** True when each source that is read here has been read once. */
