@@ -1,4 +1,4 @@
-import { groupCauses } from "./alerts.ts";
+import { groupCauses, headlineOf } from "./alerts.ts";
 import { guestLabel, type Picture, storageLabel } from "./problems.ts";
 import { menuSections, type Page, type Section } from "./route.ts";
 import type { Findable } from "./search.ts";
@@ -63,7 +63,7 @@ export function placesOf(picture: Picture, isOwnPage: boolean, t: Translate): Pl
     ...alerts.map((alert) => ({
       key: alert.id,
       kind: "alert" as const,
-      title: t(alert.text),
+      title: t(headlineOf(alert.text)[0]),
       words: `${alert.title} ${alert.text} ${alert.ruleName} ${alert.node ?? ""} ${alert.severity}`,
       detail: t(alert.severity),
       page: { kind: "section" as const, section: "alerts" as const, item: alert.id },

@@ -1,6 +1,6 @@
 import { html, nothing, type PropertyValues } from "lit";
 import type { AlertView } from "#protocol/alerting.ts";
-import { dispositionWords, filterAlerts, lastedMs, placeOf, sinceOf } from "../core/alerts.ts";
+import { dispositionWords, filterAlerts, headlineOf, lastedMs, placeOf, sinceOf } from "../core/alerts.ts";
 import { sectionRoute } from "../core/route.ts";
 import { formatDuration } from "../core/units.ts";
 import { t, timeZone } from "../i18n.ts";
@@ -85,8 +85,15 @@ export class ProvenAlertHistory extends PanelElement {
         id: "what",
         title: t("What"),
         priority: 1,
-        cell: (alert) =>
-          link(this.panel, sectionRoute("alerts", alert.id), html`<span title=${t(alert.text)}>${t(alert.text)}</span>`),
+        cell: ({ id, text }) => {
+          const [sentence, below] = headlineOf(text);
+          const words = t(sentence);
+          return link(
+            this.panel,
+            sectionRoute("alerts", id),
+            html`<span title=${below === "" ? words : `${words}\n${below}`}>${words}</span>`,
+          );
+        },
       },
       { id: "node", title: t("Node"), priority: 3, width: "84px", cell: (alert) => placeOf(alert) || alert.title },
       {

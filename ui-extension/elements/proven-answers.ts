@@ -3,6 +3,7 @@ import { repeat } from "lit/directives/repeat.js";
 import type { AlertView } from "#protocol/alerting.ts";
 import type { EventView, GuestView } from "#protocol/api.ts";
 import { formatAge } from "../core/age.ts";
+import { headlineOf } from "../core/alerts.ts";
 import { withoutCopies } from "../core/live-runs.ts";
 import { findProblems, type Problem } from "../core/problems.ts";
 import {
@@ -125,7 +126,7 @@ export class ProvenAnswers extends PanelElement {
 
   #take(alert: AlertView) {
     if (!this.panel.mayWrite) return link(this.panel, sectionRoute("alerts", alert.id), t("Why?"));
-    const name = t("Take: {what}", { what: t(alert.text) });
+    const name = t("Take: {what}", { what: t(headlineOf(alert.text)[0]) });
     return html`<button type="button" aria-label=${name} ?disabled=${this.busy === alert.id} @click=${() => void this.#acknowledge(alert)}>${t("Take")}</button>
       ${link(this.panel, sectionRoute("silences", alert.id), t("Silence …"))} ${link(this.panel, sectionRoute("alerts", alert.id), t("Why?"))}`;
   }

@@ -2,6 +2,7 @@ import { css, html, nothing, type PropertyValues } from "lit";
 import type { Decision, Why } from "#protocol/alerting.ts";
 import { formatExact } from "../core/age.ts";
 import { formatFigure } from "../core/alert-figures.ts";
+import { headlineOf } from "../core/alerts.ts";
 import { sectionRoute } from "../core/route.ts";
 import { formatDuration } from "../core/units.ts";
 import { t, timeZone } from "../i18n.ts";
@@ -58,7 +59,7 @@ export class ProvenWhy extends PanelElement {
     return html`
       <p>${link(panel, sectionRoute("alerts"), html`‹ ${t("All alerts")}`)}</p>
       <div class="title">
-        <h1>${t("Why: {what}", { what: alert === undefined ? this.alert.replace(/@[^/]*\//, ": ") : t(alert.text) })}</h1>
+        <h1>${t("Why: {what}", { what: alert === undefined ? this.alert.replace(/@[^/]*\//, ": ") : t(headlineOf(alert.text)[0]) })}</h1>
         <span class="end"><button type="button" @click=${() => void this.#load()}>${t("Look again")}</button></span>
       </div>
       ${alert === undefined ? nothing : html`<section class="panel"><proven-alert-row .panel=${panel} .alert=${alert}></proven-alert-row></section>`}
