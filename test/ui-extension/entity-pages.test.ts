@@ -290,8 +290,9 @@ test("a tag longer than a phone is wide is broken, and the page stays as wide as
 test("a node's page says what comes back if it burned now: how it comes, as of when, whether that was proven, and how long it takes", async () => {
   const { page, complaints, close } = await openPage("#/node/pve1");
   const part = page.locator("proven-node-recovery");
-  await part.getByRole("heading", { name: "If pve1 burned now" }).waitFor();
+  await part.getByRole("heading", { name: "If pve1 burned now" }).click();
   const rows = part.locator("tbody tr[data-key]");
+  await rows.first().waitFor();
   const texts = (await rows.allTextContents()).map((text) => text.replace(/\s+/g, " "));
   const of = (state: RegExp) => texts.find((text) => state.test(text)) ?? "";
   assert.match(texts[0] ?? "", /lostits backups on local burn too/);

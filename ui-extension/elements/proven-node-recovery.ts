@@ -2,7 +2,17 @@ import { css, html, nothing } from "lit";
 import type { GuestRecovery, RecoveryDetail } from "#protocol/recovery.ts";
 import type { Answer } from "../api.ts";
 import { formatAge } from "../core/age.ts";
-import { dataWords, lossWords, roomWords, sourceWords, stateRank, stateWords, timeWords, worstOf } from "../core/recovery.ts";
+import {
+  dataWords,
+  lossBrief,
+  lossWords,
+  roomWords,
+  sourceWords,
+  stateRank,
+  stateWords,
+  timeWords,
+  worstOf,
+} from "../core/recovery.ts";
 import { sectionRoute } from "../core/route.ts";
 import { formatSpan, formatValue } from "../core/units.ts";
 import { t, tn } from "../i18n.ts";
@@ -16,7 +26,7 @@ import type { TableColumn } from "./proven-table.ts";
 import { recoveryMark } from "./recovery-mark.ts";
 import { shared } from "./styles.ts";
 
-/** If this node burned now: what comes back, when, and how do you know? Where it is gone already, the same of what really happens. */
+/** If this node burned now: what comes back, when, and how do you know? A line that opens; where the node is gone already it stands open. */
 export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
   static override properties = {
     ...AskedElement.properties,
@@ -29,9 +39,15 @@ export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
     pageStyles,
     css`
       .state { padding: 8px 10px; }
-      .answer { display: flex; gap: 8px; padding: 8px 10px; border-bottom: 1px solid var(--pv-line-soft); font-weight: 600; }
       .hub { padding: 6px 10px; border-bottom: 1px solid var(--pv-line-soft); }
-      .answer > span { overflow-wrap: anywhere; }
+      summary { display: flex; flex-wrap: wrap; gap: 2px 14px; align-items: baseline; padding: 7px 10px; cursor: pointer; list-style: none; }
+      summary::-webkit-details-marker { display: none; }
+      summary h2 { font-size: 14px; font-weight: 500; color: var(--pv-title); }
+      summary h2::before { content: "▸ " / ""; }
+      details[open] summary h2::before { content: "▾ " / ""; }
+      details[open] summary { border-bottom: 1px solid var(--pv-line); }
+      .answer { display: flex; flex-wrap: wrap; gap: 4px 14px; padding: 8px 10px; border-bottom: 1px solid var(--pv-line-soft); }
+      .answer > span { overflow-wrap: anywhere; flex: 1; font-weight: 600; }
     `,
   ];
   declare node: string;
@@ -57,9 +73,11 @@ export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
     const { node, gone } = this;
     const title = gone ? t("If {node} does not come back", { node }) : t("If {node} burned now", { node });
     return html`<section class="panel" aria-label=${title}>
-      <header><h2>${title}</h2><span class="end">${link(this.panel, sectionRoute("proofs"), t("Restore proof"))}</span></header>
-      ${this.state()}
-      ${value === undefined ? nothing : this.#answer(value)}
+      <details ?open=${gone}>
+        <summary><h2>${title}</h2>${value === undefined ? nothing : recoveryMark(worstOf(value), lossBrief(value, t), lossWords(value, t))}</summary>
+        ${this.state()}
+        ${value === undefined ? nothing : this.#answer(value)}
+      </details>
     </section>`;
   }
 
@@ -68,7 +86,7 @@ export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
     const { room, keysNeeded, hubHere, each } = recovery;
     const bytes = (value: number | null) => (value === null ? t("unknown") : formatValue(value, "bytes"));
     return html`
-      <p class="answer">${recoveryMark(worstOf(recovery), lossWords(recovery, t))}</p>
+      <p class="answer"><span>${lossWords(recovery, t)}</span>${link(this.panel, sectionRoute("proofs"), t("Restore proof"))}</p>
       ${hubHere ? html`<p class="hub"><span class="warn">${icon("warning")}</span> ${t("Proven's hub runs on this node: what it knows would burn too. Keep a copy elsewhere: proven-hub store backup.")}</p>` : nothing}
       ${
         each.length === 0
@@ -144,7 +162,7 @@ export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
         id: "time",
         title: t("Takes"),
         priority: 3,
-        width: "84px",
+        width: "100px",
         right: true,
         sort: ({ restoreMs }) => restoreMs ?? undefined,
         cell: ({ restoreMs }) => (restoreMs === null ? dash(t("never measured")) : formatSpan(restoreMs / 1000)),

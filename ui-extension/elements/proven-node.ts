@@ -39,18 +39,14 @@ export class ProvenNode extends EntityPage {
     const { panel } = this;
     const node = this.find(panel.store.picture.value.nodes);
     if (node === undefined) return this.missing();
-    // Of a node that is gone it is the first question, else one for a quiet hour.
-    const isGone = node.state === "offline";
-    const recovery = html`<proven-node-recovery .panel=${panel} .node=${node.node} .cluster=${node.cluster} .gone=${isGone}></proven-node-recovery>`;
     return html`
       <div class="title"><h1>${icon("node")} ${node.node}</h1>${nodeState(node)}<span class="dim">${shortVersion(node.pveVersion)}</span></div>
       ${this.#notices(node)}
       <proven-entity-alerts .panel=${panel} .entity=${node.entity} .cluster=${node.cluster}></proven-entity-alerts>
       ${this.#tiles(node)}
-      ${isGone ? recovery : nothing}
+      <proven-node-recovery .panel=${panel} .node=${node.node} .cluster=${node.cluster} .gone=${node.state === "offline"}></proven-node-recovery>
       ${node.state === "online" ? html`<proven-bottleneck .panel=${panel} .entity=${node.entity} .cluster=${node.cluster} .node=${node.node} .subject=${node.node}></proven-bottleneck>` : nothing}
       <proven-charts .panel=${panel} .entity=${node.entity} .cluster=${node.cluster} .about=${node.node} .charts=${this.#charts} .theme=${this.theme}></proven-charts>
-      ${isGone ? nothing : recovery}
       <proven-guests .panel=${panel} .node=${node.node} .cluster=${node.cluster}></proven-guests>
       <div class="two">
         <proven-storages .panel=${panel} .node=${node.node} .cluster=${node.cluster}></proven-storages>
