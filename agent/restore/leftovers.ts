@@ -95,21 +95,23 @@ async function removeTemporary({ root, run }: Traces, pid: number): Promise<stri
 
 /**
  * PVE's own DHCP client for a container, which PVE ends when that stops, but not where its monitor was killed: it would keep the container's network,
- * and with it the name of the card that the next one under that number needs. Known by its files, which are of that number alone.
+ * and with it the name of the card that the next one under that number needs. Known by its files, which are of that number alone. Nobody else's command
+ * line is read: it lies in that program's memory, and who waits for one that hangs in its disk hangs with it.
  */
 async function endClients({ root, run }: Traces, folder: string): Promise<void> {
   const clients = list(join(root, "/proc")).filter((pid) => {
-    const [program, ...args] = /^\d+$/.test(pid) ? commandLine(root, pid) : [];
+    const [program, ...args] =
+      /^\d+$/.test(pid) && told(root, pid, "comm") === "dhclient\n" ? told(root, pid, "cmdline").split("\0") : [];
     return program === "/sbin/dhclient" && args.some((arg) => arg.startsWith(`${folder}dhclient`));
   });
   if (clients.length > 0) await run("kill", ["-KILL", ...clients], { timeoutMs: 5000 });
 }
 
-function commandLine(root: string, pid: string): string[] {
+function told(root: string, pid: string, file: "comm" | "cmdline"): string {
   try {
-    return readFileSync(join(root, "/proc", pid, "cmdline"), "utf8").split("\0");
+    return readFileSync(join(root, "/proc", pid, file), "utf8");
   } catch {
-    return []; // it has ended meanwhile
+    return ""; // it has ended meanwhile
   }
 }
 
