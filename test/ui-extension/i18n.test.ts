@@ -22,18 +22,19 @@ import { italianSentences as italianOfRules, italianRules } from "../../ui-exten
 import { preferredLanguage } from "../../ui-extension/i18n.ts";
 import { themeOf } from "../../ui-extension/theme-choice.ts";
 
-const italian = {
-  ...italianPages,
-  ...italianAgents,
-  ...italianAlerting,
-  ...italianEmbedded,
-  ...italianEntities,
-  ...italianOverview,
-  ...italianProof,
-  ...italianPolicies,
-  ...italianRecovery,
-  ...italianRules,
-};
+const catalogues: readonly Readonly<Record<string, string>>[] = [
+  italianPages,
+  italianAgents,
+  italianAlerting,
+  italianEmbedded,
+  italianEntities,
+  italianOverview,
+  italianProof,
+  italianPolicies,
+  italianRecovery,
+  italianRules,
+];
+const italian: Readonly<Record<string, string>> = Object.assign({}, ...catalogues);
 const italianSentences = { ...italianOfRules, ...italianEvents, ...italianDecisions };
 /** Of each event both things that it can say. What is not named here is a word. */
 const eventFacts = [
@@ -90,6 +91,14 @@ test("an Italian text names the same values as the English one", () => {
   const names = (text: string) => [...text.matchAll(/\{(\w+)(?::[^{}]*)?\}/g)].map(([, name]) => name).sort();
   assert.deepEqual(
     Object.entries({ ...italian, ...italianSentences }).filter(([english, text]) => names(english).join() !== names(text).join()),
+    [],
+  );
+});
+
+test("an English text has one Italian one, whichever part of the panel says it", () => {
+  const said = catalogues.flatMap((catalogue) => Object.entries(catalogue));
+  assert.deepEqual(
+    said.filter(([english, text]) => Object.hasOwn(italian, english) && italian[english] !== text),
     [],
   );
 });

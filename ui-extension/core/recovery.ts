@@ -1,3 +1,4 @@
+import type { NodeView } from "#protocol/api.ts";
 import type { GuestRecovery, NodeRecovery } from "#protocol/recovery.ts";
 import { formatAge } from "./age.ts";
 import { plural, type Translate } from "./text.ts";
@@ -7,17 +8,33 @@ type State = GuestRecovery["state"];
 /** The worst first; the hub's list of them is a value, and the panel takes types alone from there. */
 const states: readonly State[] = ["lost", "failed", "unknown", "unproven", "stays", "proven"];
 
+/** What a node would lose. `untold`: no agent of ours was ever there to tell of its guests, so that none is known. */
+export type Loss = Pick<NodeRecovery, "counts" | "guests"> & { untold?: boolean };
+
+/** As the hub has it, and of a node without an agent of ours that nobody can tell: that no guest of it is known doesn't say that it has none. */
+export function asTold<T extends NodeRecovery>(
+  recoveries: readonly T[],
+  nodes: readonly NodeView[],
+): (T & { untold: boolean })[] {
+  const key = ({ cluster, entity }: { cluster: string; entity: string }) => `${cluster} ${entity}`;
+  const without = new Set(nodes.filter(({ agent }) => agent.state === "never").map(key));
+  return recoveries.map((recovery) => {
+    const untold = recovery.guests === 0 && without.has(key(recovery));
+    return { ...recovery, untold, room: untold ? { ...recovery.room, fits: "unknown", neededBytes: null } : recovery.room };
+  });
+}
+
 export const stateRank = ({ state }: Pick<GuestRecovery, "state">): number => states.indexOf(state);
 
 /** To sort nodes by: the worst is the greatest, and the more guests it is about the greater. */
-export const lossRank = (node: Pick<NodeRecovery, "counts" | "guests">): number => {
+export const lossRank = (node: Loss): number => {
   const worst = worstOf(node);
   return worst === "none" ? -1 : (states.length - states.indexOf(worst)) * 1e6 + node.counts[worst];
 };
 
 /** The worst that a node's loss would do, as one look; `none`: it has no guests. */
-export const worstOf = ({ counts, guests }: Pick<NodeRecovery, "counts" | "guests">): State | "none" => {
-  if (guests === 0) return "none";
+export const worstOf = ({ counts, guests, untold }: Loss): State | "none" => {
+  if (guests === 0 && untold !== true) return "none";
   return states.find((state) => counts[state] > 0) ?? "unknown";
 };
 
@@ -26,11 +43,11 @@ const countWords = (state: State, n: number, t: Translate): string => {
     case "lost":
       return plural(t, n, "{n} guest is lost", "{n} guests are lost");
     case "failed":
-      return plural(t, n, "{n} failed its restore test", "{n} failed their restore tests");
+      return plural(t, n, "{n} failed its test or has a damaged backup", "{n} failed their tests or have damaged backups");
     case "unknown":
       return plural(t, n, "of {n} nobody can tell", "of {n} nobody can tell");
     case "unproven":
-      return plural(t, n, "{n} has a backup that nobody restored lately", "{n} have backups that nobody restored lately");
+      return plural(t, n, "{n} has a backup that is not proven", "{n} have backups that are not proven");
     case "stays":
       return plural(t, n, "{n} has its disks elsewhere too", "{n} have their disks elsewhere too");
     case "proven":
@@ -39,13 +56,15 @@ const countWords = (state: State, n: number, t: Translate): string => {
 };
 
 /** What becomes of the guests, the worst first: `2 guests are lost · 9 are proven to come back`. */
-export function lossWords({ counts, guests }: Pick<NodeRecovery, "counts" | "guests">, t: Translate): string {
+export function lossWords({ counts, guests, untold }: Loss, t: Translate): string {
+  if (untold === true) return t("No agent tells of its guests");
   if (guests === 0) return t("No guests here");
   return states.flatMap((state) => (counts[state] > 0 ? [countWords(state, counts[state], t)] : [])).join(" · ");
 }
 
 /** The same where there is little room: `2 lost · 9 proven`. */
-export function lossBrief({ counts, guests }: Pick<NodeRecovery, "counts" | "guests">, t: Translate): string {
+export function lossBrief({ counts, guests, untold }: Loss, t: Translate): string {
+  if (untold === true) return t("unknown");
   if (guests === 0) return t("No guests here");
   const words: Record<State, (n: number) => string> = {
     lost: (n) => t("{n} lost", { n }),
@@ -88,7 +107,7 @@ export function roomWords({ room }: Pick<NodeRecovery, "room">, t: Translate): s
 export function stateWords({ state, way }: Pick<GuestRecovery, "state" | "way">, t: Translate): string {
   switch (state) {
     case "lost":
-      return t("lost");
+      return t("is lost");
     case "failed":
       return way === null ? t("its backup is damaged") : t("failed its restore test");
     case "unknown":

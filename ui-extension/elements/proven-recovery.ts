@@ -2,7 +2,7 @@ import { css, html, nothing } from "lit";
 import type { Page } from "#protocol/api.ts";
 import type { NodeRecovery } from "#protocol/recovery.ts";
 import type { Answer } from "../api.ts";
-import { dataWords, lossBrief, lossRank, lossWords, roomWords, timeWords, worstOf } from "../core/recovery.ts";
+import { asTold, dataWords, type Loss, lossBrief, lossRank, lossWords, roomWords, timeWords, worstOf } from "../core/recovery.ts";
 import { t } from "../i18n.ts";
 import { AskedElement } from "./asked-element.ts";
 import { dash } from "./figures.ts";
@@ -40,11 +40,11 @@ export class ProvenRecovery extends AskedElement<Page<NodeRecovery>> {
     return html`<section class="panel" aria-label=${t("If a node burned now")}>
       <header><h2>${t("If a node burned now")}</h2></header>
       ${this.state()}
-      ${value === undefined ? nothing : html`<proven-table .caption=${t("If a node burned now")} .columns=${this.#columns()} .rows=${value.items} .keyOf=${(node: NodeRecovery) => `${node.cluster} ${node.entity}`} .sorting=${{ column: "loss", descending: true }} .maxHeight=${260} .empty=${t("No nodes yet.")}></proven-table>`}
+      ${value === undefined ? nothing : html`<proven-table .caption=${t("If a node burned now")} .columns=${this.#columns()} .rows=${asTold(value.items, this.panel.store.picture.value.nodes)} .keyOf=${(node: NodeRecovery) => `${node.cluster} ${node.entity}`} .sorting=${{ column: "loss", descending: true }} .maxHeight=${260} .empty=${t("No nodes yet.")}></proven-table>`}
     </section>`;
   }
 
-  #columns(): TableColumn<NodeRecovery>[] {
+  #columns(): TableColumn<NodeRecovery & Loss>[] {
     const now = this.panel.now.value;
     return [
       {

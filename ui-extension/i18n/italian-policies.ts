@@ -75,7 +75,6 @@ export const italianPolicies: Readonly<Record<string, string>> = {
   "since {time}": "dal {time}",
   "The log behind the proofs": "Il registro dietro le prove",
   "Check now": "Controlla ora",
-  "Checking …": "Controllo …",
   "Each decision and each proof is an entry that holds the hash of the one before; the evidence of a test is compared with the digest in its entry. This command does it on the hub, without the page you look at:":
     "Ogni decisione e ogni prova è una voce che contiene l'hash della precedente; le prove di un test si confrontano con l'impronta nella loro voce. Questo comando lo fa sull'hub, senza la pagina che stai guardando:",
   "Newest entry when it was last intact; kept elsewhere, it shows when entries were cut off:":

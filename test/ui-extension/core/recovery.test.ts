@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { NodeView } from "#protocol/api.ts";
 import type { GuestRecovery, NodeRecovery } from "#protocol/recovery.ts";
 import {
+  asTold,
   dataWords,
   lossBrief,
   lossRank,
@@ -12,6 +14,7 @@ import {
   worstOf,
 } from "../../../ui-extension/core/recovery.ts";
 import { inEnglish as t } from "../../../ui-extension/core/text.ts";
+import { fakeCluster } from "../../support/fake-cluster.ts";
 
 const counts = { lost: 0, failed: 0, unknown: 0, unproven: 0, stays: 0, proven: 0 };
 const node = (of: Partial<typeof counts>): Pick<NodeRecovery, "counts" | "guests"> => ({
@@ -30,8 +33,39 @@ test("a node's loss is as bad as its worst guest, and green only where all are p
   assert.equal(worstOf(node({ proven: 9 })), "proven");
   assert.equal(worstOf(node({})), "none");
   assert.equal(lossWords(node({ lost: 1, proven: 2 }), t), "1 guest is lost · 2 are proven to come back");
+  assert.equal(
+    lossWords(node({ failed: 2, unproven: 1 }), t),
+    "2 failed their tests or have damaged backups · 1 has a backup that is not proven",
+  );
   assert.equal(lossBrief(node({ lost: 1, stays: 3, proven: 2 }), t), "1 lost · 3 stay · 2 proven");
   assert.deepEqual([lossWords(node({}), t), lossBrief(node({}), t)], ["No guests here", "No guests here"]);
+});
+
+test("of a node that never had an agent of ours nobody can tell what it would lose: it is not without guests", () => {
+  const agent = { software: null, connectedAt: null, lastSeenAt: null, clockSkewMs: null, duties: [], sources: [] };
+  const [home] = fakeCluster({ nodes: 1, guests: 0, silent: 0, trouble: false }).nodes(0);
+  assert.ok(home);
+  const { cluster, entity } = home;
+  const loss: NodeRecovery = {
+    ...{ cluster, entity, node: home.node, ...node({}), oldestAt: null, keysNeeded: 0, hubHere: false },
+    ...{ restores: { guests: 0, measured: 0, totalMs: 0 }, room: { fits: "yes", neededBytes: 0, freeBytes: 9 } },
+  };
+  const said = (state: NodeView["agent"]["state"]) =>
+    asTold([loss], [{ ...home, agent: { ...agent, state } }]).map((one) => [
+      worstOf(one),
+      lossWords(one, t),
+      lossBrief(one, t),
+      one.room.fits,
+    ]);
+  assert.deepEqual(said("never"), [["unknown", "No agent tells of its guests", "unknown", "unknown"]]);
+  assert.deepEqual(said("away"), [["none", "No guests here", "No guests here", "yes"]]);
+  const ranks = [...asTold([loss], [{ ...home, agent: { ...agent, state: "never" } }]), node({ unproven: 5 }), node({})].map(
+    lossRank,
+  );
+  assert.deepEqual(
+    [...ranks].sort((a, b) => b - a),
+    ranks,
+  );
 });
 
 test("nodes are in order of what they would lose", () => {
@@ -62,8 +96,8 @@ test("a guest says where it comes back from, and what does not come with it", ()
       "nobody can tell",
       "backup on pbs1 · its storage can't be read now · nobody told which disks backups leave out",
     ],
-    [{ state: "lost", way: null, backup: null, burns }, "lost", "its backups on local burn too"],
-    [{ state: "lost", way: null, backup: null }, "lost", "no storage has a backup of it"],
+    [{ state: "lost", way: null, backup: null, burns }, "is lost", "its backups on local burn too"],
+    [{ state: "lost", way: null, backup: null }, "is lost", "no storage has a backup of it"],
     [{ state: "failed", way: null, backup: null }, "its backup is damaged", ""],
     [{ state: "failed" }, "failed its restore test", "backup on pbs1"],
     [{ state: "stays", way: "ha" }, "HA starts it elsewhere", "shared storage"],
