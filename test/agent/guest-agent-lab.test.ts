@@ -10,7 +10,9 @@ function* endless(): Generator<number, undefined, undefined> {
   for (;;) yield 60_000;
 }
 
-const asked = (calls: readonly string[], vmid: number) => calls.filter((path) => path.includes(`/qemu/${vmid}/agent/`)).length;
+/** How often; what else it is asked then, it is asked right after this. */
+const asked = (calls: readonly string[], vmid: number) =>
+  calls.filter((path) => path.endsWith(`/qemu/${vmid}/agent/get-fsinfo`)).length;
 
 test("a guest with a lock is never asked, nor one that a backup task names; the others are, every five minutes", async (context) => {
   const { lab, clock } = await startTestLab(context, { nodes: 1, guests: 20 });
@@ -23,6 +25,8 @@ test("a guest with a lock is never asked, nor one that a backup task names; the 
   const task = lab.tasks.start({ node: "pve1", type: "vzdump", id: String(inBackup), user: "root@pam" }, endless);
   await pass(12);
   assert.deepEqual([asked(calls, locked.life.spec.vmid), asked(calls, inBackup), asked(calls, free)], [0, 0, 1]);
+  const left = [locked.life.spec.vmid, inBackup].map((vmid) => `/qemu/${vmid}/agent/`);
+  assert.ok(!calls.some((path) => left.some((part) => path.includes(part))), "for nothing at all");
   await pass(30);
   assert.equal(asked(calls, free), 2);
   lab.tasks.interrupt(task.upid);
