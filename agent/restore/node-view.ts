@@ -22,8 +22,8 @@ export type ListedGuest = { vmid: number; node: string; type: "qemu" | "lxc" };
 /** Types of tasks that make a guest or bring one here (qemu-server and pve-container: `qmcreate`, `vzrestore`, `qmclone` …). */
 const makes = /^(qm|vz)(create|restore|clone|migrate)$/;
 
-/** Types of tasks that end a running guest or keep it from running on, for a while at least (the same packages: `qmstop`, `vzshutdown` …). */
-const disturbs = /^(qm|vz)(stop|shutdown|reboot|reset|suspend|pause|rollback|destroy|migrate)$/;
+/** Types of tasks that end a running guest or keep it from running on, for a while at least (the same packages: `qmstop`, `vzshutdown`, `qmigrate` …). */
+const disturbs = /^((qm|vz)(stop|shutdown|reboot|reset|suspend|pause|rollback|destroy)|qmigrate|vzmigrate)$/;
 
 export const tellError = ({ reason, errors }: ApiError) =>
   [reason, ...Object.entries(errors).map(([key, text]) => `${key}: ${text}`)].join("; ").slice(0, 1500);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Message } from "#protocol/messages.ts";
 import type { RestoreTest } from "#protocol/restore.ts";
 import { restoredBytes, restoreFraction } from "../../../agent/core/restore/task-progress.ts";
+import { NodeView } from "../../../agent/restore/node-view.ts";
 import { newId, plantTest, startOperations, startRestoreNode, statesOf } from "../../support/restore-node.ts";
 
 for (const type of ["qemu", "lxc"] as const) {
@@ -203,4 +204,18 @@ test("how much was restored comes from the task, disk by disk where it came from
   const image = (bytes: number) => `restore image complete (bytes=${bytes}, duration=84.36s, speed=388.44MB/s)`;
   assert.equal(restoredBytes([image(34_359_738_368), "rescan volumes...", image(540_672)]), 34_360_279_040);
   assert.equal(restoredBytes(["extracting archive"]), undefined);
+});
+
+test("tasks that stop a guest, or take it elsewhere, are known by PVE's names for them; those before the test are none of it", async (t) => {
+  const { ports } = await startRestoreNode(t);
+  const upid = (type: string, sec: number) =>
+    `UPID:pve1:00000CE3:0007E769:${sec.toString(16).toUpperCase().padStart(8, "0")}:${type}:990000:anna@pve:`;
+  const disturberOf = (type: string, sec = 1_800_000_000) => {
+    const get = async () => ({ ok: true as const, data: [{ upid: upid(type, sec) }] });
+    return new NodeView({ ...ports, api: { ...ports.api, get } }).disturber(990_000, 1_800_000_000_900);
+  };
+  for (const type of ["qmstop", "vzshutdown", "qmreset", "qmpause", "qmigrate", "vzmigrate", "vzrollback"])
+    assert.equal(await disturberOf(type), upid(type, 1_800_000_000), type);
+  for (const type of ["qmstart", "vncproxy", "qmsnapshot", "vzdump"]) assert.equal(await disturberOf(type), undefined, type);
+  assert.equal(await disturberOf("qmstop", 1_799_999_999), undefined);
 });
