@@ -3,7 +3,9 @@ import type { GuestRecovery, RecoveryDetail } from "#protocol/recovery.ts";
 import type { Answer } from "../api.ts";
 import { formatAge } from "../core/age.ts";
 import {
+  asTold,
   dataWords,
+  type Loss,
   lossBrief,
   lossWords,
   roomWords,
@@ -69,22 +71,29 @@ export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
   }
 
   protected override render() {
-    const { value } = this.asked;
+    const { value: answer, problem } = this.asked;
     const { node, gone } = this;
+    const [value] = answer === undefined ? [] : asTold([answer], this.panel.store.picture.value.nodes);
     const title = gone ? t("If {node} does not come back", { node }) : t("If {node} burned now", { node });
     return html`<section class="panel" aria-label=${title}>
+      ${problem === undefined ? nothing : this.state()}
       <details ?open=${gone}>
         <summary><h2>${title}</h2>${value === undefined ? nothing : recoveryMark(worstOf(value), lossBrief(value, t), lossWords(value, t))}</summary>
-        ${this.state()}
+        ${problem === undefined ? this.state() : nothing}
         ${value === undefined ? nothing : this.#answer(value)}
       </details>
     </section>`;
   }
 
-  #answer(recovery: RecoveryDetail) {
+  #answer(recovery: RecoveryDetail & Loss) {
     const now = this.panel.now.value;
     const { room, keysNeeded, hubHere, each } = recovery;
     const bytes = (value: number | null) => (value === null ? t("unknown") : formatValue(value, "bytes"));
+    const needed = bytes(room.neededBytes);
+    const memory =
+      room.fits === "none"
+        ? t("{needed} needed", { needed })
+        : t("{needed} needed, {free} free elsewhere", { needed, free: bytes(room.freeBytes) });
     return html`
       <p class="answer"><span>${lossWords(recovery, t)}</span>${link(this.panel, sectionRoute("proofs"), t("Restore proof"))}</p>
       ${hubHere ? html`<p class="hub"><span class="warn">${icon("warning")}</span> ${t("Proven's hub runs on this node: what it knows would burn too. Keep a copy elsewhere: proven-hub store backup.")}</p>` : nothing}
@@ -99,7 +108,7 @@ export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
               },
               {
                 name: t("Memory for its guests"),
-                value: html`${roomWords(recovery, t)} <span class="dim">${t("{needed} needed, {free} free elsewhere", { needed: bytes(room.neededBytes), free: bytes(room.freeBytes) })}</span>`,
+                value: html`${roomWords(recovery, t)} <span class="dim">${memory}</span>`,
               },
               ...(keysNeeded === 0
                 ? []
@@ -147,8 +156,11 @@ export class ProvenNodeRecovery extends AskedElement<RecoveryDetail> {
         priority: 2,
         width: "124px",
         sort: ({ dataAt }) => dataAt ?? undefined,
-        cell: ({ dataAt, state }) =>
-          dataAt !== null ? moment(dataAt, now) : state === "stays" ? t("the end") : dash(t("nothing outlives the node")),
+        cell: ({ dataAt, state }) => {
+          if (dataAt !== null) return moment(dataAt, now);
+          if (state === "stays") return t("the end");
+          return dash(state === "unknown" ? t("nobody can tell") : t("nothing outlives the node"));
+        },
       },
       {
         id: "proven",

@@ -12,6 +12,7 @@ export const italianRecovery: Readonly<Record<string, string>> = {
   "Restores take": "Durata dei ripristini",
   "Restores, one after another": "Ripristini, uno dopo l'altro",
   "Memory for its guests": "Memoria per i suoi guest",
+  "{needed} needed": "{needed} necessari",
   "{needed} needed, {free} free elsewhere": "{needed} necessari, {free} liberi altrove",
   "Encryption keys": "Chiavi di cifratura",
   "{n} backup needs its key: keep it outside of this node":
