@@ -6,8 +6,8 @@ import type { StateStore } from "../store/state.ts";
 type State = (typeof deliveryStates)[number];
 type Row = Pick<Delivery, "id" | "receiver" | "state" | "createdAt" | "nextAttemptAt" | "deliveredAt"> & {
   group: string;
-  /** The first one of its group. */
-  isFirst: boolean;
+  /** In its group, from 1; parts of one message share it. */
+  sequence: number;
   isTest: boolean;
   /** Grows; the newest is the largest. */
   seq: number;
@@ -41,7 +41,7 @@ export class DeliveryLog {
     const { group, kind, sequence } = notification;
     if (present?.state !== "dead" && state === "dead") this.dead++;
     if (present?.state === "dead" && state !== "dead") this.dead--;
-    const what = { group, isFirst: sequence === 1, isTest: kind === "test" };
+    const what = { group, sequence, isTest: kind === "test" };
     this.rows.set(id, { id, receiver, state, createdAt, nextAttemptAt, deliveredAt, ...what, seq });
   }
 
@@ -49,14 +49,21 @@ export class DeliveryLog {
   neverArrived(receiver: string, group: string): boolean {
     if (this.dead === 0) return false;
     const known = [...this.rows.values()].filter((row) => row.group === group && row.receiver === receiver);
-    return known.some(({ isFirst, state }) => isFirst && state === "dead") && known.every(({ state }) => state !== "delivered");
+    const isFirstDead = known.some(({ sequence, state }) => sequence === 1 && state === "dead");
+    return isFirstDead && known.every(({ state }) => state !== "delivered");
   }
 
-  /** Dead letters of a receiver after which nothing of their group came. */
+  /** Dead letters of a receiver after which nothing of their group came: of a message in parts each that is one. */
   newestDead(receiver: string): string[] {
-    const newest = new Map<string, Row>();
-    for (const row of this.rows.values()) if (row.receiver === receiver && !row.isTest) newest.set(row.group, row);
-    return [...newest.values()].filter(({ state }) => state === "dead").map(({ id }) => id);
+    const own = [...this.rows.values()].filter((row) => row.receiver === receiver && !row.isTest);
+    const newest = new Map<string, number>();
+    for (const { group, sequence } of own) newest.set(group, Math.max(sequence, newest.get(group) ?? 0));
+    return own.filter((row) => row.state === "dead" && row.sequence === newest.get(row.group)).map(({ id }) => id);
+  }
+
+  /** Of a message that is known. */
+  sequenceOf(id: string): number | undefined {
+    return this.rows.get(id)?.sequence;
   }
 
   /** Those still on their way, oldest first. */

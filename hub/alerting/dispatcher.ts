@@ -23,6 +23,7 @@ import type { Send } from "../senders/send.ts";
 import type { Actor, StateStore } from "../store/state.ts";
 import type { Dispatcher } from "./alert-ports.ts";
 import { DeliveryLog } from "./delivery-log.ts";
+import { stillFires } from "./still-firing.ts";
 import { SwitchedOff } from "./switched-off.ts";
 import { emptyLane, isOvertaken, type Lane, queueOf } from "./waiting-lane.ts";
 
@@ -119,7 +120,10 @@ export class DeliveryDispatcher implements Dispatcher {
     const lane = this.lanes.get(id);
     this.switchedOff.forget(id);
     this.changed.add(id);
-    for (const dead of this.log.newestDead(id)) if (this.stillFires(this.ports.state.get("delivery", dead))) this.replay(dead);
+    for (const dead of this.log.newestDead(id)) {
+      const delivery = this.ports.state.get("delivery", dead);
+      if (delivery !== undefined && stillFires(this.ports.state, delivery)) this.replay(dead);
+    }
     if (lane === undefined) return;
     lane.health = healthy;
     this.makeDue(lane);
@@ -273,7 +277,8 @@ export class DeliveryDispatcher implements Dispatcher {
   }
 
   private store({ lane, waiting, receiver, attempt }: Finished): Delivery | undefined {
-    const isWanted = (delivery: Delivery) => this.stillFires(delivery) && !isOvertaken(lane, waiting);
+    const isOld = () => isOvertaken(lane, waiting, (id) => this.log.sequenceOf(id));
+    const isWanted = (delivery: Delivery) => stillFires(this.ports.state, delivery) && !isOld();
     return this.ports.state.update("delivery", waiting.id, by, (present) =>
       present === undefined
         ? undefined
@@ -281,19 +286,10 @@ export class DeliveryDispatcher implements Dispatcher {
     );
   }
 
-  /** Something of what a message tells is not over. */
-  private stillFires(delivery: Delivery | undefined): boolean {
-    const told = delivery?.notification.alerts ?? [];
-    return told.some(({ id, firedAt }) => {
-      const present = this.ports.state.get("alert", id)?.alert;
-      return present?.state === "firing" && present.firedAt === firedAt;
-    });
-  }
-
   /** The end of a trouble of which nothing reached the receiver. */
   private endsNothing({ id, group }: Waiting, receiver: Receiver): boolean {
-    if (!this.log.neverArrived(receiver.id, group)) return false;
-    return this.ports.state.get("delivery", id)?.notification.kind === "resolved" && !keepsOpen(receiver.type);
+    if (keepsOpen(receiver.type) || !this.log.neverArrived(receiver.id, group)) return false;
+    return this.ports.state.get("delivery", id)?.notification.kind === "resolved";
   }
 
   private settle({ lane, waiting, receiver, attempt }: Finished, delivery: Delivery | undefined): void {

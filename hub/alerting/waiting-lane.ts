@@ -33,8 +33,8 @@ export function* queueOf({ tests, waiting }: Lane): Iterable<Waiting> {
   yield* waiting.values();
 }
 
-/** Whether a later message of the same group waits, which says all that this one does. */
-export function isOvertaken({ waiting }: Lane, { id, group }: Waiting): boolean {
-  const later = [...waiting.values()].filter((one) => one.group === group);
-  return later.at(-1)?.id !== id;
+/** Whether a later message of the same group waits, which says all that this one does. Parts of one message share its `sequenceOf`. */
+export function isOvertaken({ waiting }: Lane, { id, group }: Waiting, sequenceOf: (id: string) => number | undefined): boolean {
+  const own = sequenceOf(id) ?? 0;
+  return [...waiting.values()].some((one) => one.group === group && (sequenceOf(one.id) ?? 0) > own);
 }

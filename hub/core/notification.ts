@@ -51,6 +51,9 @@ function withClusters(alerts: readonly AlertView[], names: ClusterNames): AlertV
   });
 }
 
+/** A group from its first message to the one that says that all is over: its messages' group. */
+export const troubleOf = ({ id, openedAt }: Pick<AlertGroup, "id" | "openedAt">): string => `${id}@${openedAt}`;
+
 /** One message. `fresh`: ids of the alerts its receiver did not know. Its id and group are the same whenever the same decision is made again. */
 export function notificationOf(
   { id, route, openedAt }: Pick<AlertGroup, "id" | "route" | "openedAt">,
@@ -65,7 +68,7 @@ export function notificationOf(
   names: ClusterNames = new Map(),
   listed = listedMax,
 ): Notification {
-  const group = `${id}@${openedAt}`;
+  const group = troubleOf({ id, openedAt });
   const all = withClusters([...[...firing].sort(worstFirst), ...[...over].sort(worstFirst)], names);
   const placeOf = ({ cluster, text }: AlertView) => {
     const name = names.get(cluster);

@@ -165,6 +165,29 @@ test("who set a receiver right hears what it refused before and still fires", as
   assert.deepEqual([rig.stateOf("n1"), rig.stateOf("o1")], ["delivered", "dead"]);
 });
 
+/** One message to an Alertmanager in two parts, of alerts that fire. */
+function inParts(rig: DispatchRig): void {
+  rig.put({ ...common, type: "alertmanager", url: "https://alertmanager.example.org" });
+  const [alert] = notificationOf().alerts;
+  assert.ok(alert);
+  const other = { ...alert, id: "other" };
+  for (const one of [alert, other]) rig.fires(one);
+  rig.tell(notificationOf(), notificationOf({ id: "n1.1", alerts: [other] }));
+}
+
+test("all parts of a message are told when an Alertmanager is back after a day, and when it was set right", async (t) => {
+  for (const answer of [down, { ok: false, retry: false, problem: "HTTP 404" } as const]) {
+    const rig = new DispatchRig(t);
+    rig.answer = () => answer;
+    inParts(rig);
+    await rig.clock.advance(25 * hour);
+    rig.answer = () => ({ ok: true, answer: "ok" });
+    if (!answer.retry) rig.dispatcher.receiverChanged("r");
+    await rig.clock.advance(10 * minute);
+    assert.deepEqual([rig.stateOf("n1"), rig.stateOf("n1.1")], ["delivered", "delivered"], answer.problem);
+  }
+});
+
 test("a message that is refused is dead at once and holds up nobody", async (t) => {
   const rig = new DispatchRig(t);
   rig.answer = ({ id }) => (id === "n0" ? { ok: false, retry: false, problem: "HTTP 400" } : { ok: true, answer: "ok" });
