@@ -45,7 +45,7 @@ const agentSkew = gauge("proven_agent_clock_skew_seconds", "The agent's clock mi
 const sourceUp = gauge("proven_agent_source_up", "0 where a source of the node's agent has a problem");
 const memorySource = gauge(
   "proven_guest_memory_source_info",
-  "Who says pve_memory_usage_bytes: agent, balloon, cgroup, or host (what the guest costs the node)",
+  "Who says pve_memory_usage_bytes: agent (Proxmox VE's figure less proven_guest_mem_reclaimable_bytes), balloon, cgroup, host (what the guest costs the node), or rrd",
 );
 
 const restoreProof = gauge(

@@ -150,6 +150,22 @@ test("exposition: several clusters are told apart by a label, one has none", () 
   assert.ok(twins.includes(`pve_up{id="node/pve1",cluster="${cluster}"} 1`));
 });
 
+test("exposition: of a guest whose own agent tells its memory both figures are there, its own and what makes it Proxmox VE's", () => {
+  const series = new FakeSeries();
+  const put = (metric: string, value: number) =>
+    series.put(pve1, "guest/100" as EntityKey, metric, now - 5000, value, { source: "agent" });
+  put("mem_used", 1_073_741_824);
+  put("mem_reclaimable", 536_870_912);
+  const lines = linesOf(series, [{ nodes: { pve1: [guest] } }]);
+  assert.deepEqual(about(lines, "pve_memory_usage_bytes"), ['pve_memory_usage_bytes{id="qemu/100"} 1073741824']);
+  assert.deepEqual(about(lines, "proven_guest_mem_reclaimable_bytes"), [
+    'proven_guest_mem_reclaimable_bytes{id="qemu/100"} 536870912',
+  ]);
+  assert.deepEqual(about(lines, "proven_guest_memory_source_info"), [
+    'proven_guest_memory_source_info{id="qemu/100",source="agent"} 1',
+  ]);
+});
+
 test("exposition: of two sources of a metric the newest sample is written, once", () => {
   const series = new FakeSeries();
   series.put(pve1, "guest/100" as EntityKey, "mem_used", now - 20_000, 7, { source: "host" });
