@@ -101,7 +101,7 @@ export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
     const strangers = agent.inventory?.inventory.node.rangeStrangers;
     if (agent.state === "connected" && strangers !== undefined) tell(nodeKey(node), "range_strangers", strangers.length, null);
     const seen = agent.state === "connected" && speaks(agent, sight.now) ? guestsSeen.get(node) : undefined;
-    if (seen !== undefined) state(nodeKey(node), "guest_sight", seen ? "ok" : "none");
+    if (seen !== undefined) state(nodeKey(node), "guest_sight", seen ? "seen" : "none");
     if (agent.state !== "connected" || agent.clockSkewMs === null) continue;
     tell(nodeKey(node), "clock_skew", Math.abs(agent.clockSkewMs) / 1000, null);
   }

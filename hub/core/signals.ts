@@ -26,7 +26,7 @@ export const factSignals = {
   },
   guest_sight: {
     entity: "node",
-    values: ["ok", "none"],
+    values: ["seen", "none"],
     help: "Whether Proxmox VE still tells how guests on the node are; none while its pvestatd hangs, or has stopped",
   },
   clock_skew: { entity: "node", unit: "seconds", help: "Difference between the node's clock and the hub's, without sign" },
