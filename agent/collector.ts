@@ -160,7 +160,8 @@ class NodeCollector implements Collector {
   }
 
   private unread(): string[] {
-    return [...new Set([...this.slow.unread(), ...(this.dutiesHeard ? [] : ["datastores"])])];
+    const knowsWhose = this.dutiesHeard && this.clusterFiles.storagesRead;
+    return [...new Set([...this.slow.unread(), ...(knowsWhose ? [] : ["datastores"])])];
   }
 
   private makeInventory(sources: Inventory["node"]["sources"]): Inventory {

@@ -108,6 +108,11 @@ export class ClusterFiles {
 
   constructor(private readonly read: ReadText) {}
 
+  /** False: nobody knows yet which storages there are. */
+  get storagesRead(): boolean {
+    return this.seen.has("storage.cfg");
+  }
+
   get version(): number {
     return this.backupJobs.version + this.haFacts.version + this.haServices.version;
   }

@@ -50,6 +50,8 @@ export class PbsSource implements SlowSource {
   private groups: { of: readonly PbsStorage[]; all: PbsStorage[][] } = { of: [], all: [] };
   /** Kept from run to run, for the tickets they hold. */
   private clients = new Map<string, PbsApi>();
+  /** Monotonic: when datastores were last this agent's to tell of. */
+  private mineMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly read: ReadText,
@@ -65,11 +67,16 @@ export class PbsSource implements SlowSource {
     return this.told.known ? undefined : "datastores";
   }
 
+  /** What it told it tells on until whoever has the duty now has had time to read it: what nobody tells of is gone, and what fires for it over. */
   everyMs(sight: NodeSight): number | undefined {
-    if (this.mine(sight).length > 0) return everyMs;
+    const nowMs = this.clock.monotonicMs();
+    if (this.mine(sight).length > 0) {
+      this.mineMs = nowMs;
+      return everyMs;
+    }
     this.datastores = [];
-    this.told.set(undefined);
     this.problem = undefined;
+    if (sight.files.pbs.length === 0 || nowMs - this.mineMs > this.patienceMs) this.told.set(undefined);
     return undefined;
   }
 

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { StorageId } from "#protocol/ids.ts";
 import { SnapshotCount } from "../../agent/sources/pbs-answers.ts";
@@ -56,6 +58,54 @@ test("what was not read since the agent's start is told as unread, so that nobod
   });
   assert.deepEqual(await unread(), ["zpools"]);
   assert.deepEqual((await collector.inventory(clock.now())).inventory.node.zpools, ["tank"], "the kernel knows it");
+});
+
+test("while storage.cfg can't be read since the agent's start nobody takes it that there are no datastores", async (context) => {
+  const { lab, clock } = await startTestLab(context, { nodes: 1, guests: 3 });
+  const { pass, collector } = startLabCollector(context, lab, clock, "pve1");
+  const file = join(lab.tree.root("pve1"), "etc/pve/storage.cfg");
+  const text = readFileSync(file, "utf8");
+  rmSync(file);
+  mkdirSync(file); // neither a text nor nothing
+  const told = async () => {
+    const { inventory } = await collector.inventory(clock.now());
+    return [inventory.datastores?.length, inventory.unread?.includes("datastores")];
+  };
+  await pass(2);
+  assert.deepEqual(await told(), [undefined, true]);
+  rmSync(file, { recursive: true });
+  writeFileSync(file, text);
+  await until(async () => {
+    await pass(1);
+    return (await told())[0] === 1;
+  });
+  assert.notEqual((await told())[1], true);
+});
+
+test("an agent that loses the duty for datastores tells of them until the next one has read them; of what storage.cfg lost no more", async (context) => {
+  const { lab, clock } = await startTestLab(context, { nodes: 1, guests: 3 });
+  const { pass, tick, collector } = startLabCollector(context, lab, clock, "pve1");
+  const told = async () => (await collector.inventory(clock.now())).inventory.datastores?.length;
+  const isTold = () =>
+    until(async () => {
+      await pass(1);
+      return (await told()) === 1;
+    });
+  await isTold();
+  collector.setDuties(["cluster"]);
+  await pass(29);
+  assert.equal(await told(), 1);
+  await pass(2);
+  assert.equal(await told(), undefined);
+
+  collector.setDuties(["cluster", "shared-storage"]);
+  await isTold();
+  const inPmxcfs = (name: string) => join(lab.tree.root("pve1"), "etc/pve", name);
+  const version = JSON.parse(readFileSync(inPmxcfs(".version"), "utf8"));
+  writeFileSync(inPmxcfs("storage.cfg"), "dir: local\n\tpath /var/lib/vz\n\tcontent iso\n");
+  writeFileSync(inPmxcfs(".version"), JSON.stringify({ ...version, "storage.cfg": version["storage.cfg"] + 1 }));
+  await tick();
+  assert.equal(await told(), undefined);
 });
 
 test("SMART is read every half an hour; a sleeping disk keeps its counters, has no temperature and is not woken", async (context) => {
