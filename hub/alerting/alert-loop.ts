@@ -93,11 +93,12 @@ export class AlertLoop {
   constructor(private readonly ports: AlertLoopPorts) {
     const { state, clock, reader, live } = ports;
     this.book = new AlertBook(state, clock.now());
-    this.ran = new StoredRunMemory(state);
-    this.leases = new AutomaticLeases(state, clock.now());
     // The clock was set back while the hub was away: what lasts would begin only when the time of then comes again.
-    const aheadMs = this.book.newestAt() - clock.now();
-    if (aheadMs >= jumpMs) this.shift(-aheadMs);
+    const newestAheadMs = this.book.newestAt() - clock.now();
+    const aheadMs = newestAheadMs >= jumpMs ? newestAheadMs : 0;
+    if (aheadMs > 0) this.book.shift(-aheadMs);
+    this.ran = new StoredRunMemory(state, clock.now(), aheadMs);
+    this.leases = new AutomaticLeases(state, clock.now(), aheadMs);
     this.clocks = { wall: clock.now(), monotonic: clock.monotonicMs() };
     this.startedAt = this.clocks.monotonic;
     const firesOf = (id: string) => this.book.recentFires.get(id) ?? [];
@@ -274,12 +275,9 @@ export class AlertLoop {
     if (Math.abs(jump) < jumpMs) return;
     this.skews.jumped(this.ports.pictures(), jump);
     this.evaluator.shift(jump);
-    this.shift(jump);
-  }
-
-  private shift(ms: number): void {
-    this.book.shift(ms);
-    this.ran.shift(ms);
+    this.book.shift(jump);
+    this.ran.shift(jump);
+    this.leases.shift(jump);
   }
 
   /** Returns whether what is watched may be another. */

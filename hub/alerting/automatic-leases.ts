@@ -10,15 +10,19 @@ const closedAfterMs = 3_600_000;
 
 /** Since when automatic windows are open, kept over restarts: a lock that a crash left behind gets no new lease from each start of the hub. */
 export class AutomaticLeases {
-  private readonly known = new Map<string, { window: AutomaticWindow; seenAt: EpochMs; isWritten: boolean }>();
+  private readonly known = new Map<string, { window: AutomaticWindow; seenAt: EpochMs; written: EpochMs | undefined }>();
 
+  /** `aheadMs`: so far the clock was set back while the hub was away. */
   constructor(
     private readonly state: StateStore,
     now: EpochMs,
+    aheadMs = 0,
   ) {
     for (const { id, document } of state.list("automaticWindow")) {
       const window = document as AutomaticWindow; // keys as they were written
-      this.known.set(id, { window, seenAt: now, isWritten: true });
+      // One that began in the future would last until then.
+      const since = Math.min(window.since - aheadMs, now) as EpochMs;
+      this.known.set(id, { window: { ...window, since }, seenAt: now, written: window.since });
     }
   }
 
@@ -30,15 +34,25 @@ export class AutomaticLeases {
   /** The windows of now. */
   keep(open: readonly AutomaticWindow[], now: EpochMs): void {
     for (const window of open) {
-      const isWritten = this.known.get(window.id)?.isWritten ?? false;
-      const isLong = now - window.since >= writtenAfterMs;
-      if (isLong && !isWritten) this.state.put("automaticWindow", window.id, window, by);
-      this.known.set(window.id, { window, seenAt: now, isWritten: isWritten || isLong });
+      const written = this.known.get(window.id)?.written;
+      const isDue = written === undefined ? now - window.since >= writtenAfterMs : written !== window.since;
+      if (isDue) this.state.put("automaticWindow", window.id, window, by);
+      this.known.set(window.id, { window, seenAt: now, written: isDue ? window.since : written });
     }
-    for (const [id, { seenAt, isWritten }] of this.known) {
-      if (seenAt === now || (isWritten && now - seenAt < closedAfterMs)) continue;
-      if (isWritten) this.state.remove("automaticWindow", id, by);
+    for (const [id, { seenAt, written }] of this.known) {
+      if (seenAt === now || (written !== undefined && now - seenAt < closedAfterMs)) continue;
+      if (written !== undefined) this.state.remove("automaticWindow", id, by);
       this.known.delete(id);
+    }
+  }
+
+  /** The wall clock was set: leases go on by real time. */
+  shift(ms: number): void {
+    const moved = (at: EpochMs) => (at + ms) as EpochMs;
+    for (const [id, one] of this.known) {
+      const { window, seenAt } = one;
+      const shifted = { ...window, since: moved(window.since), until: moved(window.until) };
+      this.known.set(id, { ...one, window: shifted, seenAt: moved(seenAt) });
     }
   }
 }

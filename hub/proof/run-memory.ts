@@ -9,9 +9,14 @@ export class StoredRunMemory implements RunMemory {
   private readonly at = new Map<string, EpochMs>();
   private readonly written = new Map<string, EpochMs>();
 
-  constructor(private readonly state: StateStore) {
+  /** `aheadMs`: so far the clock was set back while the hub was away. */
+  constructor(
+    private readonly state: StateStore,
+    now: EpochMs,
+    aheadMs = 0,
+  ) {
     for (const { id, document } of state.list("guestRun")) {
-      this.at.set(id, document.at);
+      this.at.set(id, Math.min(document.at - aheadMs, now) as EpochMs);
       this.written.set(id, document.at);
     }
   }

@@ -44,3 +44,16 @@ test("a backup of minutes is not written down", (t) => {
   for (const hours of [0, 0.2]) holds.stepAutomatic([locked(at(hours))], leases, at(hours));
   assert.deepEqual(state.list("automaticWindow"), []);
 });
+
+test("a clock that is set back makes no lease longer, with the hub there or away", (t) => {
+  const { state } = testHub(t);
+  const leases = new AutomaticLeases(state, at(240));
+  const before = new AlertHolds();
+  for (const hours of [240, 242]) before.stepAutomatic([locked(at(hours))], leases, at(hours));
+  const sinceOf = (known: AutomaticLeases) => [...known.before().values()].map(({ since }) => since);
+  assert.deepEqual(sinceOf(new AutomaticLeases(state, at(2))), [at(2)]);
+  assert.deepEqual(sinceOf(new AutomaticLeases(state, at(2), 240 * hour)), [at(0)]);
+  leases.shift(-240 * hour);
+  before.stepAutomatic([locked(at(3))], leases, at(3));
+  assert.deepEqual(sinceOf(new AutomaticLeases(state, at(4))), [at(0)]);
+});
