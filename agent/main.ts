@@ -14,7 +14,7 @@ import { type HubFiles, storeJoin } from "./hub-place.ts";
 import { type Identity, loadIdentity, makeNextKey, rawPublicKey } from "./identity.ts";
 import { createLog } from "./log.ts";
 import { createServiceManager } from "./notify.ts";
-import { hasOpenJournals, OperationsDoor } from "./operations-door.ts";
+import { mayOwe, OperationsDoor } from "./operations-door.ts";
 import { createOutlet } from "./outlet.ts";
 import type { Clock, SourceReport } from "./ports.ts";
 import { readIfThere } from "./private-file.ts";
@@ -199,7 +199,7 @@ async function restoreTest(config: AgentConfig, test: LocalTest): Promise<number
 
 /** Where nothing is left nothing is asked either: this is part of the package's removal. */
 async function clearUpNode(config: AgentConfig): Promise<number> {
-  if (!hasOpenJournals(join(config.state, "operations"))) return 0;
+  if (!mayOwe(join(config.state, "operations"))) return 0;
   const { api, run: runCommand, collector } = wire(config);
   const { answers } = await probePmxcfs(config.root, runCommand);
   const self = answers ? await collector.identify() : undefined;

@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import type { RangeStranger } from "#protocol/inventory.ts";
 import type { Message } from "#protocol/messages.ts";
 import { errorMessage, errorTrace } from "./core/error.ts";
@@ -35,14 +36,19 @@ const lookEveryMs = 300_000;
 const tryAgainMs = 30_000;
 const about = new Set<Message["type"]>(["op.start", "op.cancel", "op.keep", "op.seen"]);
 
-/** Journals that are told and done have another name. */
-export function hasOpenJournals(dir: string): boolean {
+const list = (dir: string): string[] => {
   try {
-    return readdirSync(dir).some((name) => name.endsWith(".jsonl"));
+    return readdirSync(dir);
   } catch {
-    return false;
+    return []; // never used
   }
-}
+};
+
+/** Journals that are told and done have another name. */
+const hasOpenJournals = (dir: string): boolean => list(dir).some((name) => name.endsWith(".jsonl"));
+
+/** Also a sandbox that could not be removed, whose folder stays until it is: its journal may be done. `dir`: of the journals. */
+export const mayOwe = (dir: string): boolean => hasOpenJournals(dir) || list(join(dir, "../sandboxes")).length > 0;
 
 /** Stands before the operations so that an agent that has none to do doesn't carry them. */
 export class OperationsDoor implements SessionOperations {
@@ -85,8 +91,7 @@ export class OperationsDoor implements SessionOperations {
 
   /** Undefined: it worked, or there was nothing to do. */
   private async tend(guests: string | undefined): Promise<string | undefined> {
-    if (hasOpenJournals(this.ports.dir) || (guests !== undefined && guests !== ""))
-      return this.use((operations) => operations.tend());
+    if (mayOwe(this.ports.dir) || (guests !== undefined && guests !== "")) return this.use((operations) => operations.tend());
     if (guests !== undefined) this.onProblem(undefined, []);
     return undefined;
   }

@@ -204,3 +204,19 @@ test("a join token comes by standard input, so that no list of processes shows i
   const stored = JSON.parse(readFileSync(join(state, "agent/join.json"), "utf8"));
   assert.deepEqual(stored, { url: "wss://127.0.0.1:9/agent", fingerprint, token: "pvj_0123" });
 });
+
+test("clear-up asks nothing where no restore test left anything; where one did and /etc/pve can't be read it says so", async (t) => {
+  const { root, state, config } = await prepare(t, undefined);
+  rmSync(join(root, "etc/pve"), { recursive: true });
+  const first = start(t, ["clear-up", "--config", config]);
+  assert.deepEqual(await once(first.agent, "close"), [0, null]);
+  for (const left of ["operations/00000000-0000-4000-8000-000000000001.jsonl", "sandboxes/1a2b3c4d/record.json"]) {
+    const path = join(state, "agent", left);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, "");
+    const { agent, line } = start(t, ["clear-up", "--config", config]);
+    assert.match(await line(/./), /^proven-agent: restore tests left something, and \/etc\/pve can't be read/);
+    assert.deepEqual(await once(agent, "close"), [2, null]);
+    rmSync(path);
+  }
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Message } from "#protocol/messages.ts";
@@ -87,6 +87,20 @@ test("an open journal is tended at the start and every hour, and told at each co
   stop.abort();
   await running;
   assert.deepEqual(asked, ["load", "tend", "tend", "connected"]);
+});
+
+test("a sandbox that could not be removed is tended, too, though the hub has heard all of its test", async (t) => {
+  const { door, root, clock, asked, writeJournal } = openDoor(t);
+  writeJournal(`${id}.done`);
+  mkdirSync(join(root, "sandboxes/1a2b3c4d"), { recursive: true });
+  const stop = new AbortController();
+  const running = door.run(stop.signal);
+  await pass(clock, asked, 2, 10_000);
+  rmSync(join(root, "sandboxes/1a2b3c4d"), { recursive: true });
+  await clock.advance(7_200_000);
+  stop.abort();
+  await running;
+  assert.deepEqual(asked, ["load", "tend"]);
 });
 
 test("guests in the range of test guests are looked at", async (t) => {
