@@ -49,6 +49,11 @@ export const faultExamples: readonly Example[] = [
     fault: { kind: "metric", entity: "node/pve1", metric: "cpu", value: 0.99 },
     undo: { kind: "metric", entity: "node/pve1", metric: "cpu", value: null },
   },
+  {
+    tries: "128 MiB of what a Linux has in use are page cache: its own agent tells at the next question",
+    fault: { kind: "metric", entity: "guest/100", metric: "mem_reclaimable", value: 128 * 2 ** 20 },
+    undo: { kind: "metric", entity: "guest/100", metric: "mem_reclaimable", value: null },
+  },
   { tries: "the next backup of a guest fails …", fault: { kind: "fail-backup", vmid: 101 } },
   { tries: "… and that is it now", fault: { kind: "backup", vmid: 101 } },
   { tries: "the next restore stands still half-way", fault: { kind: "restore", fault: "hang" } },
