@@ -208,7 +208,7 @@ async function clearUpNode(config: AgentConfig): Promise<number> {
   const [{ loadOperations }, { clearUp }] = await Promise.all([import("./restore/load.ts"), import("./clear-up.ts")]);
   const ports = { config, node: self.node, api, run: runCommand, clock: systemClock, log };
   let left: readonly string[] = [];
-  await clearUp(
+  const going = await clearUp(
     loadOperations(
       ports,
       () => undefined,
@@ -218,8 +218,9 @@ async function clearUpNode(config: AgentConfig): Promise<number> {
     ),
   );
   api.close();
-  for (const problem of left) process.stderr.write(`proven-agent: ${problem}\n`);
-  return left.length === 0 ? 0 : 1;
+  const problems = [...left, ...going];
+  for (const problem of problems) process.stderr.write(`proven-agent: ${problem}\n`);
+  return problems.length === 0 ? 0 : 1;
 }
 
 async function doctor(config: AgentConfig): Promise<number> {

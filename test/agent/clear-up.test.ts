@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clearUp } from "../../agent/clear-up.ts";
+import { thisProcess } from "../../agent/restore/process.ts";
 import { startMortal, unharmed } from "../support/killed-agent.ts";
 import { newId, plantTest, startOperations, startRestoreNode } from "../support/restore-node.ts";
 
@@ -33,7 +34,7 @@ for (const [what, step] of [
     assert.notDeepEqual(node.lab.restores.inventory(), before);
     const endedAt = node.clock.now();
     const removal = startOperations(node, {}, "2:2:boot");
-    await node.drive(clearUp(removal.operations));
+    assert.deepEqual(await node.drive(clearUp(removal.operations)), []);
     assert.deepEqual(node.lab.restores.inventory(), before);
     assert.ok(node.clock.now() - endedAt < 600_000, "an hour that was promised is not waited for");
     const result = removal.resultOf(id);
@@ -42,3 +43,17 @@ for (const [what, step] of [
     assert.deepEqual(removal.problems.at(-1), []);
   });
 }
+
+test("a test that somebody runs by hand goes on while the package is removed, and is named", async (t) => {
+  const node = await startRestoreNode(t);
+  const byHand = startOperations(node, {}, thisProcess());
+  const id = newId();
+  const isThere = new Promise<void>((resolve) => byHand.onStep("checks", resolve));
+  byHand.start(id, { kind: "restore-test", params: plantTest(node, "lxc") });
+  await node.drive(isThere);
+  const removal = startOperations(node, {}, "2:2:boot");
+  assert.deepEqual(await node.drive(clearUp(removal.operations)), [
+    `The restore test ${id} goes on: process ${process.pid} works on it`,
+  ]);
+  assert.equal((await byHand.report(id)).outcome, "passed");
+});
