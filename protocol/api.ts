@@ -271,7 +271,16 @@ export const newApiKeySchema = z.strictObject({
 /** The one answer that holds the key itself, `pvn_<id>_<secret>`: it is stored hashed. */
 export const createdApiKeySchema = apiKeySchema.extend({ key: z.string() });
 
-export const sessionSchema = z.object({ user: z.string(), scopes: z.array(z.enum(scopes)), expiresAt: epochMs });
+/** `settings` and `agentsOf` say which buttons make sense; absent where an older hub was asked. */
+export const sessionSchema = z.object({
+  user: z.string(),
+  scopes: z.array(z.enum(scopes)),
+  expiresAt: epochMs,
+  /** He may change what is the hub's own: rules, routes, receivers, windows, policies, reports. */
+  settings: z.boolean().optional(),
+  /** Clusters whose agents he may shut out or give another key; null: every one. */
+  agentsOf: z.array(z.string()).nullable().optional(),
+});
 export type SessionView = z.infer<typeof sessionSchema>;
 
 /** Where one can sign in with a Proxmox VE account; without realms while no agent of the cluster answers. */

@@ -131,6 +131,19 @@ export class Panel {
     return session.state === "signed-in" && session.session.scopes.some((scope) => scope !== "read");
   }
 
+  /** He may change what is the hub's own: rules, routes, windows, policies. A hub that doesn't say refuses at each request. */
+  get maySet(): boolean {
+    const session = this.session.value;
+    return this.mayWrite && session.state === "signed-in" && session.session.settings !== false;
+  }
+
+  /** He may shut out agents of this cluster, or give them another key. */
+  mayKeep(cluster: string): boolean {
+    const session = this.session.value;
+    if (!this.mayWrite || session.state !== "signed-in") return false;
+    return session.session.agentsOf?.includes(cluster) ?? true;
+  }
+
   /** Route to an entity; it names the cluster only where there are several. */
   routeTo(entity: string, cluster: string): Route {
     const clusters = new Set(this.store.picture.value.nodes.map((node) => node.cluster));

@@ -7,7 +7,6 @@ import {
   loginStateSchema,
   signInRealmsSchema,
 } from "#protocol/api.ts";
-import type { EpochMs } from "#protocol/ids.ts";
 import { Refusal } from "../core/refusal.ts";
 import { askingOf } from "./asking.ts";
 import { checkOrigin } from "./auth.ts";
@@ -16,6 +15,7 @@ import { addressOf, type HubApp, type HubContext } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
 import { type Entered, type PveLogins, pveCookieName } from "./pve-logins.ts";
+import { sessionView } from "./session-view.ts";
 
 const tags = ["session"];
 const routes = {
@@ -49,7 +49,6 @@ const routes = {
 
 /** Before the authenticator: nobody is signed in yet. Nothing of these requests is logged. */
 export function loginRoutes(app: HubApp, ports: HttpPorts, logins: PveLogins): void {
-  const { clock } = ports;
   app.openapi(routes.realms, async (c) => {
     const clusters = (await logins.realms()).map(({ realms, ...cluster }) => ({
       ...cluster,
@@ -62,14 +61,14 @@ export function loginRoutes(app: HubApp, ports: HttpPorts, logins: PveLogins): v
     const { cluster, user, realm, password } = c.req.valid("json");
     const address = addressOf(c);
     const step = logins.start({ cluster, user, realm, password, address });
-    return c.json(welcome(c, await told(ports, address, `${user}@${realm}`, step), clock.now()), 200);
+    return c.json(welcome(c, ports, await told(ports, address, `${user}@${realm}`, step)), 200);
   });
   app.openapi(routes.answer, async (c) => {
     checkOrigin(askingOf(c));
     const { challenge, kind, code } = c.req.valid("json");
     const address = addressOf(c);
     const step = logins.answer(challenge, kind, code, address);
-    return c.json(welcome(c, await told(ports, address, "somebody", step), clock.now()), 200);
+    return c.json(welcome(c, ports, await told(ports, address, "somebody", step)), 200);
   });
 }
 
@@ -91,10 +90,11 @@ async function told(ports: HttpPorts, address: string, user: string, step: Promi
   }
 }
 
-function welcome(c: HubContext, entered: Entered, now: EpochMs): LoginState {
+function welcome(c: HubContext, ports: HttpPorts, entered: Entered): LoginState {
   c.header("Cache-Control", "no-store");
   if (entered.state !== "ok") return { ...entered, kinds: [...entered.kinds] };
   const { user, scopes, expiresAt } = entered.caller;
+  const now = ports.clock.now();
   setCookie(c, pveCookieName, entered.cookie, {
     httpOnly: true,
     secure: true,
@@ -102,5 +102,9 @@ function welcome(c: HubContext, entered: Entered, now: EpochMs): LoginState {
     path: "/",
     maxAge: Math.floor((expiresAt - now) / 1000),
   });
-  return { state: "ok", session: { user, scopes: [...scopes], expiresAt } };
+  const viewer = entered.caller.standing()?.viewer;
+  return {
+    state: "ok",
+    session: viewer === undefined ? { user, scopes: [...scopes], expiresAt } : sessionView(ports, entered.caller, viewer),
+  };
 }

@@ -4,6 +4,7 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import * as z from "zod";
 import { sessionSchema } from "#protocol/api.ts";
 import type { EpochMs } from "#protocol/ids.ts";
+import { everything } from "../core/viewer.ts";
 import { hashSecret } from "../secret-text.ts";
 import { askingOf } from "./asking.ts";
 import { type Authenticator, checkOrigin, cookieName } from "./auth.ts";
@@ -12,6 +13,7 @@ import { addressOf, type HubApp } from "./env.ts";
 import { commonErrors } from "./errors.ts";
 import type { HttpPorts } from "./ports.ts";
 import { type PveLogins, pveCookieName } from "./pve-logins.ts";
+import { sessionView } from "./session-view.ts";
 
 const sessionMs = 12 * 3_600_000;
 
@@ -46,7 +48,8 @@ const routes = {
 };
 
 /** The one route without a key: it takes one. To be registered before the authenticator. */
-export function openSessionRoute(app: HubApp, { state, clock }: HttpPorts, authenticator: Authenticator): void {
+export function openSessionRoute(app: HubApp, ports: HttpPorts, authenticator: Authenticator): void {
+  const { state, clock } = ports;
   app.openapi(routes.open, (c) => {
     checkOrigin(askingOf(c));
     const key = authenticator.checkKey(c.req.valid("json").key, addressOf(c));
@@ -68,15 +71,14 @@ export function openSessionRoute(app: HubApp, { state, clock }: HttpPorts, authe
       maxAge: Math.floor((expiresAt - now) / 1000),
     });
     c.header("Cache-Control", "no-store");
-    return c.json({ user: key.name, scopes: [...key.scopes], expiresAt }, 200);
+    return c.json(sessionView(ports, { user: key.name, scopes: key.scopes, expiresAt }, everything), 200);
   });
 }
 
 export function sessionRoutes(app: HubApp, ports: HttpPorts, logins: PveLogins | undefined): void {
   app.openapi(routes.show, (c) => {
-    const { user, scopes, expiresAt } = c.get("caller");
     c.header("Cache-Control", "no-store");
-    return c.json({ user, scopes: [...scopes], expiresAt }, 200);
+    return c.json(sessionView(ports, c.get("caller"), c.get("viewer")), 200);
   });
   app.openapi(routes.close, (c) => {
     const cookie = getCookie(c, cookieName);

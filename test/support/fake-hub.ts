@@ -29,6 +29,8 @@ export type FakeHubOptions = Partial<ClusterSetup> & {
   proof?: boolean;
   /** What the key may do. */
   scopes?: Scope[];
+  /** Who has signed in may change things and no settings, as a user of Proxmox VE without Sys.Modify. */
+  noSettings?: boolean;
   /** People sign in with accounts, too: fake-login-api.ts. */
   accounts?: boolean;
   /** Cookies of sessions that count already, as after a restart. */
@@ -91,7 +93,9 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
     c.header("Content-Security-Policy", csp);
     c.header("X-Content-Type-Options", "nosniff");
   });
-  const view = () => ({ user: "key:fake", scopes: options.scopes ?? ["read"], expiresAt: Date.now() + 8 * 3_600_000 });
+  const settings = options.noSettings !== true && options.scopes?.includes("write") === true;
+  const may = { settings, agentsOf: settings ? null : [] };
+  const view = () => ({ user: "key:fake", scopes: options.scopes ?? ["read"], expiresAt: Date.now() + 8 * 3_600_000, ...may });
   const session = (c: Context) => c.json(view());
   const enter = (c: Context) => {
     const id = crypto.randomUUID();

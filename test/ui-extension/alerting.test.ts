@@ -193,3 +193,32 @@ async function seriousFindings(page: Page): Promise<string[]> {
       .map(({ id, nodes }) => `${id}: ${JSON.stringify(nodes[0]?.target)} ${nodes[0]?.failureSummary}`);
   });
 }
+
+test("who may act on guests and not change settings is offered what he may do alone", async () => {
+  const own = await startFakeHub({
+    files: await panelFiles(),
+    alerting: true,
+    proof: true,
+    scopes: ["read", "write"],
+    noSettings: true,
+  });
+  hubs.push(own);
+  const { page, close } = await visit(browser, own);
+  const goTo = (hash: string) => page.evaluate((to) => location.assign(to), hash);
+  await goTo("#/rules");
+  await page.locator("proven-rules li").first().waitFor();
+  assert.equal(await page.getByRole("link", { name: "New rule" }).count(), 0);
+  assert.equal(await page.locator("proven-rules input[type=checkbox]").count(), 0);
+  await goTo("#/rules/new");
+  await page.getByText("This takes Sys.Modify on / in Proxmox VE.").waitFor();
+  await goTo("#/silences");
+  await page.getByRole("link", { name: "New silence" }).waitFor();
+  assert.equal(await page.getByRole("link", { name: "New maintenance window" }).count(), 0);
+  await goTo("#/policies");
+  await page.getByRole("button", { name: "Run now …" }).first().waitFor();
+  assert.equal(await page.getByRole("button", { name: "Remove" }).count(), 0);
+  await goTo("#/agents");
+  await page.locator("proven-agents tbody tr").first().waitFor();
+  assert.equal(await page.getByRole("button", { name: /^Re?(voke|otate)/ }).count(), 0);
+  await close();
+});

@@ -105,7 +105,8 @@ export class ProvenAgents extends AskedElement<readonly EntityView[]> {
         },
       },
     ];
-    if (!this.panel.mayWrite) return columns;
+    const { panel } = this;
+    if (!panel.store.picture.value.nodes.some(({ cluster }) => panel.mayKeep(cluster))) return columns;
     const acts: TableColumn<NodeView> = {
       ...{ id: "acts", title: t("Its key"), priority: 1, width: "158px", whole: true },
       cell: (node) => this.#buttons(node),
@@ -127,6 +128,7 @@ export class ProvenAgents extends AskedElement<readonly EntityView[]> {
 
   #buttons(node: NodeView) {
     const { state } = node.agent;
+    if (!this.panel.mayKeep(node.cluster)) return nothing;
     if (state === "never" || state === "revoked") return nothing;
     const button = (act: Act, words: string) =>
       html`<button type="button" @click=${() => this.#confirm(act, node)}>${words}<span class="sr"> ${node.node}</span></button>`;

@@ -47,7 +47,7 @@ export class ProvenChain extends AskedElement<AuditState> {
     const { value } = this.asked;
     return html`<section class="panel" aria-label=${t("The log behind the proofs")}>
       <header><h2>${t("The log behind the proofs")}</h2>
-        ${this.panel.mayWrite && value !== undefined ? html`<button class="end" type="button" ?disabled=${this.busy} @click=${() => void this.#verify()}>${this.busy ? t("Checking …") : t("Check now")}</button>` : nothing}</header>
+        ${this.panel.maySet && value !== undefined ? html`<button class="end" type="button" ?disabled=${this.busy} @click=${() => void this.#verify()}>${this.busy ? t("Checking …") : t("Check now")}</button>` : nothing}</header>
       ${this.state()}${said(this.result)}${value === undefined ? nothing : this.#content(value)}
     </section>`;
   }

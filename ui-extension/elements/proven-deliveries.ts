@@ -100,7 +100,7 @@ export class ProvenDeliveries extends PanelElement {
           choice(this.state, [["", t("all")] as const, ...states], (state) => this.#filter({ state })),
         )}
       </div>
-      ${dead > 0 && this.panel.mayWrite ? html`<p class="body"><span><button type="button" @click=${() => void this.#replayAll()}>${tn(dead, "Send {n} undelivered message again", "Send all {n} undelivered messages again")}</button></span></p>` : nothing}
+      ${dead > 0 && this.panel.maySet ? html`<p class="body"><span><button type="button" @click=${() => void this.#replayAll()}>${tn(dead, "Send {n} undelivered message again", "Send all {n} undelivered messages again")}</button></span></p>` : nothing}
       ${said(this.result)}
       ${deliveries.state === "loading" ? html`<p class="empty" role="status">${t("Loading …")}</p>` : nothing}
       ${deliveries.state === "failed" ? said(refusal(deliveries.problem)) : nothing}
@@ -131,7 +131,7 @@ export class ProvenDeliveries extends PanelElement {
         <button type="button" class="quiet what" aria-expanded=${isOpen ? "true" : "false"} @click=${toggle}>
           ${icon(isOpen ? "up" : "down")} <strong>${this.#nameOf(one.receiver)}</strong> · ${one.notification.verdict} <span class="dim">(${tn(one.attempts.length, "{n} attempt", "{n} attempts")})</span>
         </button>
-        ${one.state === "dead" && this.panel.mayWrite ? html`<button type="button" @click=${() => void this.#replay(one.id)}>${t("Send again")}</button>` : html`<span></span>`}
+        ${one.state === "dead" && this.panel.maySet ? html`<button type="button" @click=${() => void this.#replay(one.id)}>${t("Send again")}</button>` : html`<span></span>`}
       </div>
       ${isOpen ? this.#attempts(one) : nothing}
     </li>`;

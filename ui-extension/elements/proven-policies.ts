@@ -86,7 +86,7 @@ export class ProvenPolicies extends PanelElement {
       ${proofTabs(panel, "policies")}
       <div class="title">
         <h1>${t("Which backups are tested, how often and when")}</h1>
-        ${panel.mayWrite ? html`<span class="end">${link(panel, sectionRoute("policies", "new"), t("New policy"), "button")}</span>` : nothing}
+        ${panel.maySet ? html`<span class="end">${link(panel, sectionRoute("policies", "new"), t("New policy"), "button")}</span>` : nothing}
       </div>
       ${said(this.result)}
       ${policies.state === "loading" ? html`<p class="dim" role="status">${t("Loading …")}</p>` : nothing}
@@ -99,7 +99,7 @@ export class ProvenPolicies extends PanelElement {
     const { about, panel } = this;
     const known = policies.find(({ id }) => id === about);
     const isNew = about === "new" && known === undefined;
-    if (!panel.mayWrite || (!isNew && known === undefined)) return nothing;
+    if (!panel.maySet || (!isNew && known === undefined)) return nothing;
     const order = Math.min(1000, ...policies.map((one) => one.order));
     const initial = known === undefined ? blankPolicy(Math.max(0, order - 10), timeZone) : policyOf(known);
     const close = () => panel.navigation.go(sectionRoute("policies"), "replace");
@@ -185,8 +185,10 @@ export class ProvenPolicies extends PanelElement {
         () => proof.enablePolicy(policy.id, !policy.enabled),
         policy.enabled ? t("Paused: tests that it began go on.") : t("On: it begins with its next window."),
       );
+    const run = html`<button type="button" @click=${() => ask("run")}>${t("Run now …")}${named}</button>`;
+    if (!panel.maySet) return run;
     return html`
-      <button type="button" @click=${() => ask("run")}>${t("Run now …")}${named}</button>
+      ${run}
       <button type="button" @click=${enable}>${policy.enabled ? t("Pause") : t("Switch on")}${named}</button>
       ${link(panel, sectionRoute("policies", policy.id), html`${t("Edit")}${named}`, "button")}
       <button type="button" @click=${() => ask("remove")}>${t("Remove")}${named}</button>

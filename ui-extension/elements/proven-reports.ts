@@ -100,7 +100,7 @@ export class ProvenReports extends PanelElement {
     const canMail = receivers.length > 0;
     return html`<section class="panel" aria-label=${t("By mail")}>
       <header><h2>${t("By mail")}</h2>
-        ${panel.mayWrite && canMail ? html`<span class="end"><button type="button" @click=${() => add("week")}>${t("Each week …")}</button><button type="button" @click=${() => add("month")}>${t("Each month …")}</button></span>` : nothing}</header>
+        ${panel.maySet && canMail ? html`<span class="end"><button type="button" @click=${() => add("week")}>${t("Each week …")}</button><button type="button" @click=${() => add("month")}>${t("Each month …")}</button></span>` : nothing}</header>
       ${canMail ? nothing : html`<p class="empty">${t("No receiver mails: make one of type email first, on the page")} ${link(panel, sectionRoute("routes"), t("Routes"))}.</p>`}
       ${editing === undefined ? nothing : keyed(editing.report, html`<proven-report-form .panel=${panel} .initial=${editing.report} .isNew=${editing.isNew} .receivers=${receivers} .taken=${reports.map(({ id }) => id)} @saved=${this.#onSaved} @cancelled=${() => this.#edit(undefined)}></proven-report-form>`)}
       ${canMail && reports.length === 0 ? html`<p class="empty">${t("No report is mailed.")}</p>` : nothing}
@@ -120,7 +120,7 @@ export class ProvenReports extends PanelElement {
         <br /><span class="more">${reportText(report, languages, t)}</span></span>
       <span class="buttons">
         <button type="button" @click=${show}>${t("Preview")}${named}</button>
-        ${this.panel.mayWrite ? this.#changes(report, receivers, named) : nothing}
+        ${this.panel.maySet ? this.#changes(report, receivers, named) : nothing}
       </span>
     </li>`;
   }

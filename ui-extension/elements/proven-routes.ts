@@ -70,7 +70,7 @@ export class ProvenRoutes extends PanelElement {
     const { editing } = this;
     return html`<section class="panel" aria-label=${t("Routes")}>
       <header><h2>${t("Routes")}</h2><span class="dim">${t("asked in this order; the first that fits takes the alert")}</span>
-        ${this.panel.mayWrite ? html`<span class="end"><button type="button" @click=${add}>${t("New route")}</button></span>` : nothing}</header>
+        ${this.panel.maySet ? html`<span class="end"><button type="button" @click=${add}>${t("New route")}</button></span>` : nothing}</header>
       ${editing?.what === "route" ? keyed(editing.route, html`<proven-route-form .panel=${this.panel} .initial=${editing.route} .isNew=${editing.isNew} .receivers=${receivers.map(({ receiver }) => receiver)} @saved=${this.#onSaved} @cancelled=${() => this.#edit(undefined)}></proven-route-form>`) : nothing}
       ${routes.length === 0 ? html`<p class="empty">${t("There is no route: nobody is told of anything.")}</p>` : html`<ul class="list">${routes.map((route) => this.#route(route))}</ul>`}
     </section>`;
@@ -84,7 +84,7 @@ export class ProvenRoutes extends PanelElement {
         <br /><span class="more">${routeTellingText(route, t)}${route.continue ? ` · ${t("later routes are asked too")}` : ""}</span>
       </span>
       ${
-        this.panel.mayWrite
+        this.panel.maySet
           ? html`<span class="buttons">
               <button type="button" @click=${() => this.#edit({ what: "route", route, isNew: false })}>${t("Edit")}</button>
               <button type="button" @click=${() => void this.#remove("routes", route.id)}>${t("Remove")}</button>
@@ -98,7 +98,7 @@ export class ProvenRoutes extends PanelElement {
     const { editing } = this;
     return html`<section class="panel" aria-label=${t("Receivers")}>
       <header><h2>${t("Receivers")}</h2>
-        ${this.panel.mayWrite ? html`<span class="end"><button type="button" @click=${() => this.#edit({ what: "receiver", view: undefined, form: blankReceiver("email") })}>${t("New receiver")}</button></span>` : nothing}</header>
+        ${this.panel.maySet ? html`<span class="end"><button type="button" @click=${() => this.#edit({ what: "receiver", view: undefined, form: blankReceiver("email") })}>${t("New receiver")}</button></span>` : nothing}</header>
       ${editing?.what === "receiver" ? keyed(editing.form, html`<proven-receiver-form .panel=${this.panel} .initial=${editing.form} .present=${editing.view} @saved=${this.#onSaved} @cancelled=${() => this.#edit(undefined)}></proven-receiver-form>`) : nothing}
       ${receivers.length === 0 ? html`<p class="empty">${t("There is no receiver yet.")}</p>` : html`<ul class="list">${receivers.map((view) => this.#receiver(view))}</ul>`}
     </section>`;
@@ -119,7 +119,7 @@ export class ProvenRoutes extends PanelElement {
         ${problem === null ? nothing : html`<br /><span class="problem">${problem}</span>`}
       </span>
       ${
-        this.panel.mayWrite
+        this.panel.maySet
           ? html`<span class="buttons">
               <button type="button" ?disabled=${this.testing !== ""} @click=${() => void this.#test(view)}>${busy ? t("Sending …") : t("Send test")}</button>
               <button type="button" @click=${() => this.#edit({ what: "receiver", view, form: receiverForm(view.receiver) })}>${t("Edit")}</button>

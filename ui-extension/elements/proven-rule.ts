@@ -94,12 +94,12 @@ export class ProvenRule extends PanelElement {
           ${this.#others()}
           <div class="buttons">
             ${
-              this.panel.mayWrite
+              this.panel.maySet
                 ? html`<button class="primary" type="submit" ?disabled=${this.problems.length > 0}>${t("Save")}</button>`
-                : html`<span class="dim">${t("Your key may only read.")}</span>`
+                : html`<span class="dim">${this.panel.mayWrite ? t("This takes Sys.Modify on / in Proxmox VE.") : t("Your key may only read.")}</span>`
             }
             <button type="button" ?disabled=${this.problems.length > 0 || this.backtest?.state === "loading"} @click=${() => void this.#runBacktest()}>${t("Try on the last 30 days")}</button>
-            ${this.panel.mayWrite && !this.#isNew ? this.#endButton(rule) : nothing}
+            ${this.panel.maySet && !this.#isNew ? this.#endButton(rule) : nothing}
             ${this.problems.length === 0 ? nothing : html`<span class="problem" role="status">${t("Fields that are wrong: {list}", { list: this.problems.map(({ field: name }) => name).join(", ") })}</span>`}
           </div>
         </form>

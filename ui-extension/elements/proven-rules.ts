@@ -55,7 +55,7 @@ export class ProvenRules extends PanelElement {
         ) => {
           this.search = (event.target as HTMLInputElement).value;
         }} />
-        ${this.panel.mayWrite ? html`<span class="end">${link(this.panel, sectionRoute("rules", "new"), t("New rule"), "button primary")}</span>` : nothing}
+        ${this.panel.maySet ? html`<span class="end">${link(this.panel, sectionRoute("rules", "new"), t("New rule"), "button primary")}</span>` : nothing}
       </div>
       ${said(this.result)}
       ${rules.state === "loading" ? html`<p class="dim" role="status">${t("Loading …")}</p>` : nothing}
@@ -90,7 +90,7 @@ export class ProvenRules extends PanelElement {
         ${rule.shipped ? nothing : html`<span class="tag">${t("own")}</span>`}
         <br /><span class="more">${t(rule.entity)}: ${conditionText(rule, signals, t)} · ${hold} · ${scopeText(rule.scope, t)}${overrides}</span>
       </span>
-      ${this.panel.mayWrite ? check(rule.enabled ? t("on") : t("off"), rule.enabled, (enabled) => void this.#switch(rule, enabled)) : html`<span>${rule.enabled ? t("on") : t("off")}</span>`}
+      ${this.panel.maySet ? check(rule.enabled ? t("on") : t("off"), rule.enabled, (enabled) => void this.#switch(rule, enabled)) : html`<span>${rule.enabled ? t("on") : t("off")}</span>`}
     </li>`;
   }
 

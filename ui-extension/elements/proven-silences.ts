@@ -64,7 +64,7 @@ export class ProvenSilences extends PanelElement {
         <h1>${t("Silences and maintenance windows")}</h1>
         ${
           panel.mayWrite
-            ? html`<span class="end">${link(panel, sectionRoute("silences", "new"), t("New silence"), "button")} ${link(panel, sectionRoute("silences", "window"), t("New maintenance window"), "button")}</span>`
+            ? html`<span class="end">${link(panel, sectionRoute("silences", "new"), t("New silence"), "button")} ${panel.maySet ? link(panel, sectionRoute("silences", "window"), t("New maintenance window"), "button") : nothing}</span>`
             : nothing
         }
       </div>
@@ -154,7 +154,7 @@ export class ProvenSilences extends PanelElement {
         <br /><span class="more">${times}${windowTimesText(view, now, timeZone, t)}${window === null ? "" : ` · ${scopeText(window.scope, t)}`}</span>
         ${later.length < 2 ? nothing : html`<br /><span class="times num">${t("next five: {list}", { list: later.join(" · ") })}</span>`}
       </span>
-      ${window === null || !this.panel.mayWrite ? nothing : html`<span class="buttons">${this.#windowButtons(view)}</span>`}
+      ${window === null || !this.panel.maySet ? nothing : html`<span class="buttons">${this.#windowButtons(view)}</span>`}
     </li>`;
   }
 

@@ -210,6 +210,7 @@ export const italianAlerting: Readonly<Record<string, string>> = {
   "New rule": "Nuova regola",
   "comes with Proven": "fornita con Proven",
   Rule: "Regola",
+  "This takes Sys.Modify on / in Proxmox VE.": "Per questo serve Sys.Modify su / in Proxmox VE.",
   "Your key may only read.": "La tua chiave può solo leggere.",
   "Try on the last 30 days": "Prova sugli ultimi 30 giorni",
   "Fields that are wrong: {list}": "Campi sbagliati: {list}",

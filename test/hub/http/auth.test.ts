@@ -130,7 +130,8 @@ test("signing in sets a cookie that scripts and other sites can't use, for at mo
   const hub = testHub(t);
   const { response, cookie, headers } = await signIn(hub, hub.newKey("read"));
   assert.equal(response.status, 200);
-  assert.deepEqual(await response.json(), { user: "read", scopes: ["read"], expiresAt: hub.clock.now() + 12 * 3_600_000 });
+  const expiresAt = hub.clock.now() + 12 * 3_600_000;
+  assert.deepEqual(await response.json(), { user: "read", scopes: ["read"], expiresAt, settings: false, agentsOf: [] });
   assert.match(cookie, /^__Host-proven_session=[0-9a-f]{64}; Max-Age=43200; Path=\/; HttpOnly; Secure; SameSite=Strict$/);
   assert.equal((await ask(hub, "GET", "nodes", headers)).status, 200);
   await hub.clock.advance(12 * 3_600_000);

@@ -47,7 +47,8 @@ test("who signs in with a Proxmox VE account sees what Proxmox VE shows him", as
   const { ask, signIn } = loginHub(t);
   const { status, json, set, cookie, response } = await signIn("carol");
   assert.equal(status, 200);
-  assert.deepEqual(json.session, { user: "carol@pve", scopes: ["read", "write"], expiresAt: (json.session as Json).expiresAt });
+  const { expiresAt } = json.session as Json;
+  assert.deepEqual(json.session, { user: "carol@pve", scopes: ["read", "write"], expiresAt, settings: false, agentsOf: [] });
   assert.match(set, /^__Host-proven_login=[0-9a-f]{64}; Max-Age=43200; Path=\/; HttpOnly; Secure; SameSite=Strict$/);
   assert.equal(response.headers.get("Cache-Control"), "no-store");
   assert.equal((await ask("GET", "guests/100", { cookie })).status, 200);
