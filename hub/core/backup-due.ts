@@ -106,10 +106,17 @@ export type CataloguedBackups = {
   unknownAt: EpochMs | undefined;
   /** When this storage was last listed to the end; undefined: never, or it can't be listed now. */
   listedAt(storage: string): EpochMs | undefined;
+  /** Whether any storage of the cluster was ever listed: that none is known says something. */
+  isListed: boolean;
 };
 
 /** Where nobody listed any storage. */
-export const nothingCatalogued: CataloguedBackups = { span: undefined, unknownAt: undefined, listedAt: () => undefined };
+export const nothingCatalogued: CataloguedBackups = {
+  span: undefined,
+  unknownAt: undefined,
+  listedAt: () => undefined,
+  isListed: false,
+};
 
 export type BackupTimes = {
   newestDue(schedule: string): EpochMs | undefined;
@@ -147,7 +154,7 @@ function goodSinceOf(
   jobs: readonly BackupJobFacts[],
   tasks: readonly BackupTask[],
   { guestSince, knownSince }: BackupTimes,
-  { span, unknownAt, listedAt }: CataloguedBackups,
+  { span, unknownAt, listedAt, isListed }: CataloguedBackups,
 ): EpochMs {
   // A job's task names no guests, and of what it made before all its storages were listed they tell.
   const seenAt = Math.min(...jobs.map(({ storage }) => (storage === undefined ? undefined : listedAt(storage)) ?? 0));
@@ -155,7 +162,9 @@ function goodSinceOf(
     (task) => isGood(task) && (!task.ofJob || (task.endedAt ?? Number.POSITIVE_INFINITY) + startSlackMs > seenAt),
   );
   const newest = Math.max(span?.newestAt ?? 0, unknownAt ?? 0, ...made.map(({ at }) => at));
-  return (newest > 0 ? newest : Math.max(guestSince, knownSince)) as EpochMs;
+  // Tasks are forgotten after some weeks, or days where there are many: that makes no missing backup younger where storages tell.
+  const since = isListed ? guestSince : Math.max(guestSince, knownSince);
+  return (newest > 0 ? newest : since) as EpochMs;
 }
 
 function newestOf(tasks: readonly BackupTask[], { span }: CataloguedBackups): BackupTask | undefined {

@@ -151,7 +151,12 @@ export class Catalogue {
         ? undefined
         : { newestAt: newest.backup.at as EpochMs, newestOn: newest.set.storage, oldestAt: oldest.backup.at as EpochMs };
     const unknownAt = all.find((one) => !isKnown(one))?.backup.at as EpochMs | undefined;
-    return { span, unknownAt, listedAt: (storage) => this.listedAt(cluster, storage, node) };
+    return { span, unknownAt, listedAt: (storage) => this.listedAt(cluster, storage, node), isListed: this.isListed(cluster) };
+  }
+
+  private isListed(cluster: string): boolean {
+    for (const set of this.sets.values()) if (set.cluster === cluster && set.foreign === undefined) return true;
+    return false;
   }
 
   private save(id: string, set: KnownSet, before: ReadonlyMap<string, Backup>): void {

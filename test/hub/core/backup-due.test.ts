@@ -94,6 +94,7 @@ const held = ([newest, listed]: Held, oldest = newest) => ({
   unknownAt: undefined,
   span: newest === undefined ? undefined : { newestAt: at(newest), newestOn: "nfs1", oldestAt: at(oldest ?? newest) },
   listedAt: (storage: string) => (storage === "pbs1" && listed !== undefined ? at(listed) : undefined),
+  isListed: newest !== undefined || listed !== undefined,
 });
 const toPbs = [job({ storage: "pbs1" })];
 const lastNight = "2026-03-02T21:04:00Z";
@@ -153,6 +154,14 @@ for (const [name, age, jobs, tasks, what, born] of young) {
     assert.equal(Math.round((now - goodSince) / hour), age);
   });
 }
+
+test("the age of a backup that never was: that the hub has forgotten older tasks makes it no younger where storages are listed", () => {
+  const ageWith = (what: Held) => {
+    const { goodSince } = backupFacts([], [], times(at("2026-03-01T00:00:00Z"), at("2026-01-01T00:00:00Z")), held(what));
+    return Math.round((now - goodSince) / hour);
+  };
+  assert.deepEqual([ageWith([undefined, morning]), ageWith([undefined, undefined])], [61 * 24 + 2, 2 * 24 + 2]);
+});
 
 test("the age of the newest good backup: one that may be another guest's is the youngest it can have", () => {
   const what = { ...held(["2026-02-27T21:00:00Z", morning]), unknownAt: at("2026-03-02T12:00:00Z") };
