@@ -25,10 +25,12 @@ export function revokeAgent(state: StateStore, agent: string, by: Actor, now: Ep
   return state.together(() => {
     const known = state.get("agent", agent);
     if (known === undefined) return false;
-    const keys = [known.publicKey, known.nextKey, known.movedKey].filter((key) => typeof key === "string");
+    const moved = state.get("movedKey", agent);
+    const keys = [known.publicKey, known.nextKey, moved?.publicKey].filter((key) => typeof key === "string");
     if (keys.length === 0) return true;
-    const { nextKey: _, movedKey: __, ...rest } = known;
+    const { nextKey: _, ...rest } = known;
     state.put("agent", agent, { ...rest, publicKey: null, revokedKeys: [...known.revokedKeys, ...keys], revokedAt: now }, by);
+    state.remove("movedKey", agent, by);
     closeFormerPlaces(state, keys, by);
     return true;
   });
@@ -36,10 +38,11 @@ export function revokeAgent(state: StateStore, agent: string, by: Actor, now: Ep
 
 /** With none of these keys an agent may come back to a place that its machine left. */
 export function closeFormerPlaces(state: StateStore, keys: readonly string[], by: Actor): void {
-  for (const { id, document } of state.list("agent")) {
-    const { movedKey, ...rest } = document;
-    if (movedKey === undefined || !keys.includes(movedKey)) continue;
-    state.put("agent", id, { ...rest, revokedKeys: [...rest.revokedKeys, movedKey] }, by);
+  for (const { id, document } of state.list("movedKey")) {
+    const { publicKey } = document;
+    if (!keys.includes(publicKey)) continue;
+    state.remove("movedKey", id, by);
+    state.update("agent", id, by, (left) => left && { ...left, revokedKeys: [...left.revokedKeys, publicKey] });
   }
 }
 
@@ -62,6 +65,7 @@ export function leaveFormerClusters(
     if (publicKey !== key || !isElsewhere || isConnected({ cluster, node })) continue;
     const by = { actor: `agent ${agentKey(agent)}`, reason: `its machine is ${agent.node} of the cluster ${agent.cluster} now` };
     const { nextKey: _, ...rest } = document;
-    state.put("agent", id, { ...rest, publicKey: null, movedKey: publicKey, revokedAt: now }, by);
+    state.put("agent", id, { ...rest, publicKey: null, revokedAt: now }, by);
+    state.put("movedKey", id, { publicKey, since: now }, by);
   }
 }

@@ -6,7 +6,7 @@ import { Gate } from "./link/gate.ts";
 import { LoginAsks } from "./link/login-asks.ts";
 import { LinkServer } from "./link/server.ts";
 import { type SessionEventPorts, sessionEvents } from "./session-events.ts";
-import { knownCluster } from "./succession.ts";
+import { knownCluster, partFromJoined } from "./succession.ts";
 
 /** What agents' sessions tell, and what they are let in by. */
 type LinkParts = Pick<SessionEventPorts, "fleet" | "tasks" | "journal" | "troubles" | "restore" | "welcomed" | "told"> & {
@@ -18,6 +18,7 @@ export type AgentLink = { link: LinkServer; gate: Gate; loginAsks: LoginAsks };
 /** Everything between agents' sockets and the hub; nothing listens yet. */
 export function openAgentLink({ config, clock, log, state, series }: HubParts, parts: LinkParts): AgentLink {
   const { certificates, ...told } = parts;
+  partFromJoined(state);
   const gate = new Gate({
     state,
     fingerprints: () => certificates.fingerprints(),

@@ -54,9 +54,13 @@ export function namedByCopy(
 ): ClusterId | undefined {
   const names = state.list("succession").filter(({ document }) => document.knownAs === cluster);
   if (names.length === 0) return undefined;
-  const holders = state.list("agent", cluster).filter(({ document }) => document.cluster === cluster);
+  const present = state
+    .list("agent", cluster)
+    .filter(({ document }) => document.cluster === cluster && document.publicKey !== null);
+  const holders = present.filter(({ document }) => document.publicKey === publicKey);
+  // Members that came since know it by that name alone, and may have nothing to join by once more: parting would shut them out.
+  if (holders.length < present.length) return undefined;
   return holders
-    .filter(({ document }) => document.publicKey === publicKey)
     .map(({ document }) => namedBy({ cluster, node: document.node }))
     .find((named) => named !== undefined && names.some(({ id }) => id === named));
 }
@@ -64,4 +68,14 @@ export function namedByCopy(
 /** `named` is a cluster of its own after all. */
 export function part(state: StateStore, named: ClusterId, by: Actor): void {
   state.remove("succession", named, by);
+}
+
+/**
+ * At the hub's start. While a hub of an earlier version ran, agents joined under the names that they say: what they are known as now is that, and the keys
+ * that they had before were revoked.
+ */
+export function partFromJoined(state: StateStore): void {
+  const present = new Set(state.list("agent").flatMap(({ document }) => (document.publicKey === null ? [] : document.cluster)));
+  const by = { actor: "hub", reason: "agents joined by this name while an earlier version ran" };
+  for (const { id } of state.list("succession")) if (present.has(id as ClusterId)) part(state, id as ClusterId, by);
 }

@@ -73,7 +73,8 @@ export class Gate {
     const named: AgentId = { cluster: hello.clusterId as ClusterId, node };
     const agent: AgentId = { cluster: knownCluster(this.ports.state, named.cluster), node };
     const known = this.ports.state.get("agent", agentKey(agent));
-    const isKnown = [known?.publicKey, known?.nextKey, known?.movedKey].includes(publicKey.raw);
+    const movedKey = this.ports.state.get("movedKey", agentKey(agent))?.publicKey;
+    const isKnown = [known?.publicKey, known?.nextKey, movedKey].includes(publicKey.raw);
     if (!isKnown && this.guard.isLocked(address)) return refuse("rate-limited", "too many refused hellos");
     const signature = Buffer.from(hello.signature, "base64");
     const fits = (fingerprint: string) => verify(null, helloBytes({ ...hello, nonce, fingerprint }), publicKey.key, signature);
@@ -84,7 +85,7 @@ export class Gate {
     const again: Admission = { ok: true, agent, version: versions.version, joinedBy: undefined };
     if (known?.publicKey === publicKey.raw) return again;
     if (known?.nextKey === publicKey.raw) this.follow(agent, publicKey.raw);
-    if (known?.movedKey === publicKey.raw) this.comeBack(agent, publicKey.raw);
+    if (movedKey === publicKey.raw) this.comeBack(agent, publicKey.raw);
     if (isKnown) return again;
     if (known !== undefined && known.publicKey !== null) return refuse("key-changed");
     const { state, sessions } = this.ports;
@@ -140,11 +141,8 @@ export class Gate {
   /** To the place that its machine had left: a cluster that was given up, or the original of a disk whose copy went there. */
   private comeBack(agent: AgentId, publicKey: string): void {
     const by = { actor: `agent ${agentKey(agent)}`, reason: "came back" };
-    this.ports.state.update("agent", agentKey(agent), by, (present) => {
-      if (present === undefined) return undefined;
-      const { movedKey: _, ...rest } = present;
-      return { ...rest, publicKey, revokedAt: null };
-    });
+    this.ports.state.remove("movedKey", agentKey(agent), by);
+    this.ports.state.update("agent", agentKey(agent), by, (present) => present && { ...present, publicKey, revokedAt: null });
   }
 
   private join(hello: Hello, nonce: string, agent: AgentId, publicKey: string, version: number): Admission {
@@ -162,6 +160,7 @@ export class Gate {
     if (!proof) return refuse("bad-join");
     const at = this.ports.now();
     const by = { actor: `agent ${agentKey(agent)}`, reason: `joined by ${joinedBy}` };
+    this.ports.state.remove("movedKey", agentKey(agent), by);
     this.ports.state.update("agent", agentKey(agent), by, (present): AgentDocument => {
       const { cluster, node } = agent;
       const revokedKeys = present?.revokedKeys ?? [];

@@ -24,13 +24,16 @@ export const kinds = {
       publicKey: z.string().nullable(),
       /** Offered by the agent itself; becomes its key when it is first used. */
       nextKey: z.string().exactOptional(),
-      /** The machine with this key left for another place; with it the agent may come back. Only where publicKey is null. */
-      movedKey: z.string().exactOptional(),
       revokedKeys: z.array(z.string()),
       joinedAt: epochMs,
       revokedAt: epochMs.nullable(),
     }),
   },
+  /**
+   * The key of a machine that left this place for another one; with it the agent may come back. Only where its publicKey is null; id: the agent's. No field
+   * of the agent: a hub of the version before would not start with one that it does not know.
+   */
+  movedKey: { audited: true, schema: z.strictObject({ publicKey: z.string(), since: epochMs }) },
   /** A cluster that the hub knows under another id, by which its only node joined (hub/succession.ts); id: the one that its agents name. */
   succession: { audited: true, schema: z.strictObject({ knownAs: cluster, since: epochMs }) },
   apiKey: {

@@ -3,13 +3,13 @@ import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { ClusterId } from "#protocol/ids.ts";
+import type { ClusterId, EpochMs, NodeName } from "#protocol/ids.ts";
 import { revokeAgent } from "../../../hub/agent-keys.ts";
 import { parseConfig } from "../../../hub/config.ts";
 import { startHub } from "../../../hub/hub.ts";
 import { createJoinToken } from "../../../hub/keys.ts";
 import { StateStore } from "../../../hub/store/state.ts";
-import { knownCluster } from "../../../hub/succession.ts";
+import { knownCluster, partFromJoined } from "../../../hub/succession.ts";
 import { loadCertificate } from "../../../hub/tls.ts";
 import { AgentClient, type ClientKey, newClientKey } from "../../support/agent-client.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -165,4 +165,42 @@ test("who is revoked where he is may not come back to where he was", async (t) =
   await hub.joined({ key, clusterId: cluster });
   revokeAgent(hub.state, `${cluster}/pve`, by, hub.clock.now());
   assert.equal((await (await hub.open({ key, clusterId: lone, token: "none" })).next("refused")).code, "revoked");
+});
+
+test("what a machine leaves behind is a document that the hub of the version before reads, too", async (t) => {
+  const hub = await startTestHub(t);
+  const key = newClientKey();
+  await hub.leave(await hub.joined({ key, clusterId: lone }));
+  await hub.joined({ key, node: "nas", clusterId: renamed });
+  const left = hub.state.get("agent", `${lone}/pve`);
+  assert.deepEqual(Object.keys(left ?? {}).sort(), [
+    ...["cluster", "clusterName", "joinedAt", "node"],
+    ...["publicKey", "revokedAt", "revokedKeys"],
+  ]);
+});
+
+test("an old copy of the disk of a cluster's first node shuts nobody out of the cluster that was made since", async (t) => {
+  const hub = await startTestHub(t);
+  const key = newClientKey();
+  await hub.leave(await hub.joined({ key, clusterId: lone }));
+  await hub.joined({ key, clusterId: cluster });
+  const { token } = createJoinToken(hub.state, 10, by, hub.clock.now());
+  await hub.joined({ key: newClientKey(), node: "pve2", clusterId: cluster, token });
+  await hub.joined({ key, clusterId: lone });
+  assert.equal(knownCluster(hub.state, cluster), lone);
+  assert.deepEqual(hub.places(), [inLone, `${lone}/pve2 here`]);
+});
+
+test("who joined while a hub of an earlier version knew nothing of the succession stays where he joined", async (t) => {
+  const dir = temporaryDir(t);
+  const state = StateStore.open({ dir, now: () => 1 as EpochMs });
+  t.after(() => state.close());
+  const place = { node: "pve" as NodeName, clusterName: null, revokedKeys: [], joinedAt: 1 as EpochMs, revokedAt: null };
+  state.put("agent", `${lone}/pve`, { ...place, cluster: lone, publicKey: null, revokedKeys: ["k"] }, by);
+  state.put("agent", `${cluster}/pve`, { ...place, cluster, publicKey: "k" }, by);
+  state.put("succession", cluster, { knownAs: lone, since: 1 as EpochMs }, by);
+  state.put("succession", renamed, { knownAs: lone, since: 1 as EpochMs }, by);
+  partFromJoined(state);
+  assert.equal(knownCluster(state, cluster), cluster);
+  assert.equal(knownCluster(state, renamed), lone);
 });
