@@ -9,6 +9,11 @@ const networked = new Set<RestoreCheck["kind"]>(["icmp", "tcp", "http", "tls", "
 export const checksNeedLink = ({ checks }: Pick<RestoreTest, "checks">): boolean =>
   checks.some(({ kind }) => networked.has(kind));
 
+/** Answered by a program of a system alone: to a ping UEFI's firmware answers, too. */
+const ofServices = new Set<RestoreCheck["kind"]>(["tcp", "http", "tls", "dns", "ssh", "postgresql", "mysql"]);
+
+export const asksService = ({ kind }: RestoreCheck): boolean => ofServices.has(kind);
+
 /**
  * Whether it boots with its links: it must then, as it does at home. What asks for an address at boot only, or starts only where the network is, would
  * look broken, and every boot would last as long as such things wait. `expectsAgent`: a VM without one has nothing else to show that it lives.

@@ -1,6 +1,6 @@
 import type { CheckRecord, RestoreCheck } from "#protocol/restore.ts";
 import { ownAddresses, startsOwnProgram } from "../../core/restore/isolate-container.ts";
-import { bootsLinked, checksNeedLink, furtherDevices, linksUp, nodeAsks } from "../../core/restore/link-up.ts";
+import { asksService, bootsLinked, checksNeedLink, furtherDevices, linksUp, nodeAsks } from "../../core/restore/link-up.ts";
 import { judgeChecks } from "../../core/restore/verdict.ts";
 import type { TestGuest } from "../guest.ts";
 import { execInGuest } from "../guest-exec.ts";
@@ -131,23 +131,37 @@ export async function network(
   const wait = ports.sandboxes.addressOf(made.sandbox, links.macs, test.bootSec * 1000, signal, own);
   const address = await run.unlessOver(wait);
   if (address === undefined) return noNetwork(inside, "It said nothing on the sandbox' network");
-  const doubt = inside ? undefined : await whyNotAlive(made.guest, before.value, address);
+  const doubt = inside ? undefined : await whyNotAlive(run, made, before.value, address);
   if (doubt !== undefined) return doubt;
   return { value: address, reason: `It has ${address} in the sandbox` };
 }
 
 /** What was heard of a guest that never answered inside may be older than its end, or another's word. Undefined: it was its own, and it runs. */
 async function whyNotAlive(
-  guest: TestGuest,
+  run: TestRun,
+  made: Made,
   written: Readonly<Record<string, unknown>>,
   address: string,
 ): Promise<StepResult<undefined> | undefined> {
-  if (address.startsWith("fe80:") && written.bios === "ovmf")
+  const { guest } = made;
+  const isFirmwares = address.startsWith("fe80:") && written.bios === "ovmf";
+  if (isFirmwares && !(await serves(run, made, address)))
     return noNetwork(false, "Only IPv6 was heard of it, which its firmware speaks before any system does");
   if (nodeAsks(written)) return noNetwork(false, "PVE itself asked for its address");
   const running = await guest.isRunning();
   if (!running.ok) return { failed: `Whether it still runs can't be told: ${running.problem}`, outcome: "refused" };
   return running.value ? undefined : noNetwork(false, `It had ${address} in the sandbox, and does not run any more`);
+}
+
+/** Whether one of its services answers there, which no firmware has. */
+async function serves(run: TestRun, made: Made, address: string): Promise<boolean> {
+  const { vmid, type } = made.guest;
+  for (const check of run.test.checks.filter(asksService)) {
+    const { state } = await oneCheck(run, check, { vmid, type, sandbox: made.sandbox, address, inside: false });
+    if (state === "passed") return true;
+    if (run.signal.aborted) return false;
+  }
+  return false;
 }
 
 /** A guest that answered inside lives without a network; one that gave no sign at all does not. */

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { ctConfig, ociConfig, vmConfig } from "../../../support/restore-node.ts";
 import { inject, restore, type Scenario, testVmid } from "../../../support/restore-scenarios.ts";
 
@@ -63,6 +64,20 @@ export const guestFaults: Scenario[] = [
     level: "bytes",
     reason: /^It gave no sign of life: .* Only IPv6 was heard of it, which its firmware speaks before any system does$/,
     steps: { heartbeat: "skipped", network: "failed" },
+  },
+  {
+    name: "a UEFI machine that has IPv6 alone, with a service that answers there",
+    type: "qemu",
+    planted: { config: `bios: ovmf\n${noAgent}`, agent: "none" },
+    ports: (node) => ({
+      ...onlyIpv6(node),
+      check: async ({ name, kind }, { address }) =>
+        address?.startsWith("fe80:") ? { name, kind, state: "passed", reason: "it answers" } : assert.fail("no address"),
+    }),
+    outcome: "passed",
+    level: "works",
+    reason: /^The backup is good/,
+    steps: { heartbeat: "skipped", network: "passed", checks: "passed" },
   },
   {
     name: "a machine with a BIOS of which nothing but IPv6 is heard",
