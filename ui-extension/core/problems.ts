@@ -91,6 +91,8 @@ const outOfSight = ["offline", "unknown", "away", "silent"] as const;
 const noGuestSeen = "none";
 /** Where agents read what pvestatd says. */
 const statusSource = "pve-metrics";
+/** A dead NFS server hangs the pvestatd of every node. */
+const namedMax = 5;
 
 const alertsOf = ({ cluster }: { cluster: string }, entity: string, words: readonly string[]) =>
   words.map((word) => `${cluster} ${entity} ${word}`);
@@ -211,14 +213,16 @@ function guestProblems({ guests, nodes }: Picture, now: number, t: Translate): P
   return [...halted, ...silent];
 }
 
-/** Why agents that go on can't read what Proxmox VE knows of guests and storages: pvestatd hangs, mostly. `node`: null: any of the cluster. */
+/** Why agents that go on can't read what Proxmox VE knows of guests and storages: pvestatd hangs, mostly. `node`: null: any of the cluster, of which some are named. */
 export function statusProblems(nodes: readonly NodeView[], cluster: string, node: string | null, t: Translate): string[] {
-  return nodes
+  const all = nodes
     .filter((one) => one.cluster === cluster && (node === null || one.node === node))
     .filter(({ state, agent }) => state === "online" && agent.state === "connected")
     .flatMap((one) => one.agent.sources.map(({ source, problem }) => ({ node: one.node, source, problem })))
     .filter(({ source, problem }) => source === statusSource && problem !== null)
     .map(({ node, source, problem }) => `${t("{node}: {source} can't be read", { node, source })}: ${problem}`);
+  const left = all.length - namedMax;
+  return left <= 0 ? all : [...all.slice(0, namedMax), plural(t, left, "and {n} more", "and {n} more")];
 }
 
 /** `105 web01`, as PVE's tree names it. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TaskView } from "#protocol/api.ts";
 import { filterGuests, lastHeardAt } from "../../../ui-extension/core/guests.ts";
-import { findProblems, type Picture } from "../../../ui-extension/core/problems.ts";
+import { findProblems, type Picture, statusProblems } from "../../../ui-extension/core/problems.ts";
 import { ratioReading, shownReading } from "../../../ui-extension/core/reading.ts";
 import { inEnglish } from "../../../ui-extension/core/text.ts";
 import { totalsOf, verdictOf } from "../../../ui-extension/core/verdict.ts";
@@ -58,6 +58,15 @@ test("guests that nobody sees as their node's pvestatd hangs are told by the ale
   assert.deepEqual(told([{ ...alert, ...about, state: "firing", suppressedBy: null, acknowledged: null }]), [
     "pve1: pvestatd hangs",
   ]);
+});
+
+test("where every node's pvestatd hangs, as of a dead NFS server, a shared storage's page names some of them", () => {
+  const nodes = fakeCluster({ nodes: 12, guests: 0, silent: 0, trouble: false }).nodes(now);
+  const problem = "section storage is older than 30 s";
+  const hung = nodes.map((node) => ({ ...node, agent: { ...node.agent, sources: [{ source: "pve-metrics", problem }] } }));
+  const told = statusProblems(hung, nodes[0]?.cluster ?? "", null, inEnglish);
+  assert.deepEqual([told.length, told[0], told.at(-1)], [6, `pve1: pve-metrics can't be read: ${problem}`, "and 7 more"]);
+  assert.equal(statusProblems(hung, nodes[0]?.cluster ?? "", "pve7", inEnglish).length, 1);
 });
 
 test("without any node nothing is called fine", () => {
