@@ -61,8 +61,8 @@ export class ZpoolSource implements SlowSource {
   everyMs(): number | undefined {
     this.states = this.readStates();
     if (this.states === undefined) return existsSync(below(this.root, "/sys/module/zfs")) ? blindEveryMs : undefined;
-    if (this.states.size === 0 && this.pools.length === 0) return undefined;
     if (!this.told.known) this.shown.set([...this.states.keys()].slice(0, 256));
+    if (this.states.size === 0 && this.pools.length === 0) return undefined;
     if (this.mark() !== this.asked) return 0;
     return [...this.states.values()].includes("") ? blindEveryMs : quietEveryMs;
   }

@@ -58,6 +58,11 @@ test("what was not read since the agent's start is told as unread, so that nobod
   });
   assert.deepEqual(await unread(), ["zpools"]);
   assert.deepEqual((await collector.inventory(clock.now())).inventory.node.zpools, ["tank"], "the kernel knows it");
+
+  rmSync(join(lab.tree.root("pve1"), "proc/spl/kstat/zfs/tank"), { recursive: true });
+  await tick();
+  const { node, unread: still } = (await collector.inventory(clock.now())).inventory;
+  assert.deepEqual([node.zpools, still], [[], undefined], "and it was exported");
 });
 
 test("while storage.cfg can't be read since the agent's start nobody takes it that there are no datastores", async (context) => {
