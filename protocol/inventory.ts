@@ -32,6 +32,11 @@ export const guestFactsSchema = z.lazy(() =>
      * of the node, mounted into a container. Absent while nobody could say.
      */
     unprotected: z.optional(list(z.object({ disk: text(32), why: z.enum(["off", "no-volume"]) }), 64)),
+    /**
+     * Disks that are not where its storages are seen. `device`: a device of the node passed through as a drive; `not-replicated`: `replicate=0`, no replica
+     * has it. Absent: there are none, or the agent does not tell.
+     */
+    bound: z.optional(list(z.object({ disk: text(32), why: z.enum(["device", "not-replicated"]) }), 64)),
     /** Its snapshots (`snaptime` of each section of the configuration); absent while nobody could say. */
     snapshots: z.optional(list(z.object({ name: text(64), at: int }), 500)),
     /** How many of them the message had no room for; the oldest one is always there. */

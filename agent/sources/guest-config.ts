@@ -6,6 +6,7 @@ import { asFlag, asText, parseBoolean, splitList } from "../core/values.ts";
 export type GuestSnapshot = { name: string; at: number };
 
 type UnprotectedDisk = NonNullable<GuestFacts["unprotected"]>[number];
+type BoundDisk = NonNullable<GuestFacts["bound"]>[number];
 
 /** What Proven needs of a guest's configuration. */
 export type GuestConfig = {
@@ -22,6 +23,8 @@ export type GuestConfig = {
   storages: readonly string[];
   /** What backups leave out, in the order of the file. */
   unprotected: readonly UnprotectedDisk[];
+  /** What stays with the node where its storages don't. Absent: nothing. */
+  bound?: readonly BoundDisk[];
   /** The oldest first. */
   snapshots: readonly GuestSnapshot[];
   /** The guest's own agent is enabled. Says nothing about whether it answers. Virtual machines only. */
@@ -50,6 +53,7 @@ export function parseGuestConfig(text: string, type: "qemu" | "lxc"): GuestConfi
   const lock = asText(keys.get("lock"))?.slice(0, 64);
   const rootfs = type === "lxc" ? parsePropertyString(keys.get("rootfs") ?? "") : undefined;
   const volume = rootfs && volumeOf(rootfs);
+  const bound = boundOf(keys, type);
   const rootfsStorage = volumePattern.exec(volume ?? "")?.[1];
   return {
     ...(name === undefined ? {} : { name }),
@@ -63,6 +67,7 @@ export function parseGuestConfig(text: string, type: "qemu" | "lxc"): GuestConfi
     ...(rootfsStorage === undefined ? {} : { rootfsStorage }),
     storages: storagesOf(keys, type),
     unprotected: unprotectedOf(keys, type),
+    ...(bound.length === 0 ? {} : { bound }),
     snapshots: parseSnapshots(text),
     ...(type === "qemu" && enablesAgent(keys.get("agent")) ? { guestAgent: true } : {}),
   };
@@ -127,6 +132,24 @@ function unprotectedOf(keys: ReadonlyMap<string, string>, type: "qemu" | "lxc"):
       if (isDisk && parseBoolean(backup) === false) found.push({ disk, why: "off" });
     } else if (!volumePattern.test(volume)) found.push({ disk, why: "no-volume" });
     else if (parseBoolean(backup) !== true) found.push({ disk, why: "off" });
+  }
+  return found.slice(0, maxUnprotected);
+}
+
+/**
+ * `replicate=0` keeps a drive or mount point out of storage replication (`replicate` of both in PVE's API schema). A container's directories and devices
+ * are named as unprotected.
+ */
+function boundOf(keys: ReadonlyMap<string, string>, type: "qemu" | "lxc"): BoundDisk[] {
+  const found: BoundDisk[] = [];
+  for (const [disk, value] of keys) {
+    if (!volumeKeys[type].test(disk)) continue;
+    const properties = parsePropertyString(value);
+    const volume = volumeOf(properties) ?? "none";
+    if (properties.get("media") === "cdrom" || volume === "none") continue;
+    if (type === "qemu" && volume.startsWith("/")) found.push({ disk, why: "device" });
+    else if (volumePattern.test(volume) && parseBoolean(properties.get("replicate") ?? "") === false)
+      found.push({ disk, why: "not-replicated" });
   }
   return found.slice(0, maxUnprotected);
 }

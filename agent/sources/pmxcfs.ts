@@ -110,6 +110,7 @@ export class PmxcfsSource {
         ...(known === undefined
           ? {}
           : { storages: [...known.storages], unprotected: [...known.unprotected], snapshots: [...known.snapshots] }),
+        ...(known?.bound === undefined ? {} : { bound: [...known.bound] }),
         ...more(guest),
       };
     });

@@ -42,6 +42,8 @@ type Loss = {
   storages: ReadonlyMap<string, StorageFacts>;
   /** Keys of datastores whose Backup Server runs on this very node. */
   datastores: ReadonlySet<string>;
+  /** Those of which is known on which server they are. */
+  knownDatastores: ReadonlySet<string>;
 };
 
 /**
@@ -97,6 +99,7 @@ function lossOf(picture: ClusterPicture, node: NodeName, now: EpochMs): Loss {
     quorate: others.length > members.size / 2,
     storages: new Map(facts.map((storage) => [storage.storage, storage])),
     datastores: new Set(datastores.filter(({ server }) => isAddressOf(server, node, address)).map(({ key }) => key)),
+    knownDatastores: new Set(datastores.map(({ key }) => key)),
   };
 }
 
@@ -109,6 +112,12 @@ function isAddressOf(server: string, node: NodeName, address: string | undefined
 const outlives = ({ node, datastore }: BackupSet, loss: Loss) =>
   node === null ? !(datastore !== null && loss.datastores.has(datastore.key)) : node !== loss.node;
 
+/** Whether it can be read now, and if it lies on a Backup Server, is known to be on another machine. */
+function isSure({ problem, datastore, storage }: BackupSet, { storages, knownDatastores }: Loss): boolean {
+  if (problem !== null) return false;
+  return datastore === null ? storages.get(storage)?.type !== "pbs" : knownDatastores.has(datastore.key);
+}
+
 type Replica = { target: NodeName; at: EpochMs };
 
 function guestRecovery(owned: OwnedGuest, loss: Loss, replica: Replica | undefined, known: RecoveryKnowledge): GuestRecovery {
@@ -118,7 +127,7 @@ function guestRecovery(owned: OwnedGuest, loss: Loss, replica: Replica | undefin
     .map((found) => ({ ...found, ...backupState(found.backup, known.checked(found.set, found.backup)) }));
   const left = backups.filter(({ set }) => outlives(set, loss));
   const whole = left.filter(({ state }) => state !== "failed");
-  const best = whole.find(({ set }) => set.problem === null) ?? whole[0];
+  const best = whole.find(({ set }) => isSure(set, loss)) ?? whole[0];
   const burning = backups.find(({ set, state }) => !outlives(set, loss) && state !== "failed");
   const record = known.record(facts.vmid);
   const good = record !== undefined && isOfGuest(record, facts.identity) ? record.lastGood : null;
@@ -134,7 +143,8 @@ function guestRecovery(owned: OwnedGuest, loss: Loss, replica: Replica | undefin
     vmid: facts.vmid,
     type: facts.type,
     name: guestName(facts),
-    state: elsewhere === undefined ? stateOf(best?.set, left.length > 0, known.listed, proof) : "stays",
+    state:
+      elsewhere === undefined ? stateOf(best && { sure: isSure(best.set, loss) }, left.length > 0, known.listed, proof) : "stays",
     way,
     target: elsewhere?.replica?.target ?? null,
     dataAt: elsewhere === undefined ? (best?.backup.at ?? null) : (elsewhere.replica?.at ?? null),
@@ -167,11 +177,12 @@ function restoreTime(good: ProofRecord["lastGood"]): number | null {
 
 /** Undefined: the guest's disks go with the node, or nobody says where they are. */
 function elsewhereBy(
-  { ha, storages }: GuestFacts,
+  { ha, storages, bound = [] }: GuestFacts,
   loss: Loss,
   replica: Replica | undefined,
 ): { way: "ha" | "shared" | "replica"; replica: Replica | undefined } | undefined {
-  if (loss.others.length === 0) return undefined;
+  // A device goes with the node, and the guest does not start without it.
+  if (loss.others.length === 0 || bound.some(({ why }) => why === "device")) return undefined;
   const isStarted = ha === "started" && loss.quorate;
   const isShared = (id: string) => {
     const storage = loss.storages.get(id);
@@ -180,7 +191,7 @@ function elsewhereBy(
   if (storages !== undefined && storages.length > 0 && storages.every(isShared)) {
     return { way: isStarted ? "ha" : "shared", replica: undefined };
   }
-  if (replica === undefined || !loss.others.includes(replica.target)) return undefined;
+  if (replica === undefined || !loss.others.includes(replica.target) || bound.length > 0) return undefined;
   return { way: isStarted ? "ha" : "replica", replica };
 }
 
@@ -192,7 +203,7 @@ function withoutDisks({ unprotected }: GuestFacts, way: GuestRecovery["way"]): s
 }
 
 function stateOf(
-  best: BackupSet | undefined,
+  best: { sure: boolean } | undefined,
   anyLeft: boolean,
   listed: boolean,
   state: ProofBadge["state"],
@@ -201,7 +212,7 @@ function stateOf(
     if (anyLeft) return "failed";
     return listed ? "lost" : "unknown";
   }
-  if (best.problem !== null) return "unknown";
+  if (!best.sure) return "unknown";
   if (state === "failed") return "failed";
   return state === "proven" ? "proven" : "unproven";
 }

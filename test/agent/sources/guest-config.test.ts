@@ -152,6 +152,24 @@ scsi2: local-lvm:vm-100-disk-3,backup=0,size=8G
   ]);
 });
 
+test("a drive that is a device of the node, and what replication leaves out, stays with the node", () => {
+  const vm = `ide2: none,media=cdrom
+scsi0: local-zfs:vm-100-disk-0,size=32G
+scsi1: local-zfs:vm-100-disk-1,replicate=0,size=8G
+scsi2: local-zfs:vm-100-disk-2,replicate=1,size=8G
+virtio1: /dev/disk/by-id/ata-1,size=1T
+`;
+  assert.deepEqual(parseGuestConfig(vm, "qemu").bound, [
+    { disk: "scsi1", why: "not-replicated" },
+    { disk: "virtio1", why: "device" },
+  ]);
+  const container = `mp0: local-zfs:subvol-200-disk-1,mp=/data,replicate=0,size=8G
+mp1: /srv/shared,mp=/shared
+rootfs: local-zfs:subvol-200-disk-0,size=4G
+`;
+  assert.deepEqual(parseGuestConfig(container, "lxc").bound, [{ disk: "mp0", why: "not-replicated" }]);
+});
+
 test("backups leave out a container's mount points unless they say backup=1, and directories and devices of the node always", () => {
   const text = `mp0: nfs1:200/vm-200-disk-1.raw,mp=/data,size=8G
 mp1: /srv/shared,mp=/shared,backup=1

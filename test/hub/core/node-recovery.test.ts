@@ -164,6 +164,23 @@ const cases: [name: string, setup: Setup, state: string, way: string | null][] =
     "stays",
     "ha",
   ],
+  [
+    "one of its drives is not replicated",
+    {
+      guests: [{ vmid: 100, storages: ["local-zfs"], bound: [{ disk: "scsi1", why: "not-replicated" }] }],
+      setup: { replication: [job] },
+      series: replicated(900),
+    },
+    "proven",
+    "backup",
+  ],
+  [
+    "one of its drives is a device of the node",
+    { guests: [{ vmid: 100, ...ha, bound: [{ disk: "virtio1", why: "device" }] }] },
+    "proven",
+    "backup",
+  ],
+  ["nobody tells on which server its backups lie", { backups: [{ set: pbs, backup: backupOf(2) }] }, "unknown", "backup"],
   ["its replication never ended well", { setup: { replication: [job] } }, "proven", "backup"],
   [
     "it is replicated to a node that is not there",
