@@ -131,6 +131,7 @@ export function sourceWords({ state, way, target, backup, burns, without }: Gues
   if (way === null && burns !== null) parts.push(t("its backups on {storage} burn too", { storage: burns.storage }));
   else if (burns !== null && way === "backup") parts.push(t("a newer one on {storage} burns", { storage: burns.storage }));
   if (backup?.stale === true && way === "backup") parts.push(t("its storage can't be read now"));
+  if (state === "unknown" && way === "backup" && backup?.stale === false) parts.push(t("nobody told on which machine that is"));
   if (without === null && way === "backup") parts.push(t("nobody told which disks backups leave out"));
   if (without !== null && without.length > 0) parts.push(t("without {disks}", { disks: without.join(", ") }));
   return parts.join(" · ");

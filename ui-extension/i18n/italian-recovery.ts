@@ -59,6 +59,7 @@ export const italianRecovery: Readonly<Record<string, string>> = {
   "shared storage": "storage condiviso",
   "its backups on {storage} burn too": "bruciano anche i suoi backup su {storage}",
   "a newer one on {storage} burns": "uno più nuovo su {storage} brucia",
+  "nobody told on which machine that is": "nessuno ha detto su quale macchina sta",
   "its storage can't be read now": "il suo storage ora non è leggibile",
   "nobody told which disks backups leave out": "nessuno ha detto quali dischi i backup tralasciano",
   "no storage has a backup of it": "nessuno storage ne ha un backup",

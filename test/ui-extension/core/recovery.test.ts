@@ -99,6 +99,7 @@ test("a guest says where it comes back from, and what does not come with it", ()
     [{ state: "lost", way: null, backup: null, burns }, "is lost", "its backups on local burn too"],
     [{ state: "lost", way: null, backup: null }, "is lost", "no storage has a backup of it"],
     [{ state: "failed", way: null, backup: null }, "its backup is damaged", ""],
+    [{ state: "unknown" }, "nobody can tell", "backup on pbs1 · nobody told on which machine that is"],
     [{ state: "failed" }, "failed its restore test", "backup on pbs1"],
     [{ state: "stays", way: "ha" }, "HA starts it elsewhere", "shared storage"],
     [{ state: "stays", way: "ha", target: "pve2" }, "HA starts it elsewhere", "replica on pve2"],
