@@ -113,6 +113,7 @@ export class AlertLoop {
       live,
       evaluator: this.evaluator,
       opened: (watched, now) => this.adopt(watched, now),
+      unseen: { since: state.get("keptTime", "all")?.at ?? clock.now(), until: clock.now() },
     });
     this.facts = new AlertFacts({
       reader,

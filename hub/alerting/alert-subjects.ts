@@ -27,6 +27,8 @@ export type SubjectPorts = {
   evaluator: Evaluator;
   /** A slot was opened: alerts of an earlier life are taken up. */
   opened(watched: Watched, now: EpochMs): void;
+  /** When no hub watched, before this one did. */
+  unseen: { since: number; until: number };
 };
 
 /** Derived figures (forecasts, baselines) are worked out every hour. */
@@ -145,9 +147,16 @@ export class AlertSubjects {
       const values = read?.columns.last;
       const found = [...(read?.at ?? [])].map((at, index) => ({ at, value: values?.[index] ?? Number.NaN }));
       const known = found.filter(({ value }) => !Number.isNaN(value));
-      if (known.length > 0) return known;
+      if (known.length > 0) return this.asWatched(known);
     }
     return [];
+  }
+
+  /** What agents kept for a hub that was away comes with its own times, and may be too old for the window by then: it counts as of now. */
+  private asWatched(known: readonly Sampled[]): Sampled[] {
+    const { since, until } = this.ports.unseen;
+    const isAfter = known.findIndex(({ at }) => at > since);
+    return known.filter(({ at }, index) => isAfter < 1 || index < isAfter || at > until);
   }
 
   private watchSeries(facts: EntityFacts, book: RuleBook, now: EpochMs): void {

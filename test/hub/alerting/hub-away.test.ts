@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { type EntityKey, parseEntityKey } from "#protocol/ids.ts";
+import { type TestContext, test } from "node:test";
+import { type EntityKey, type EpochMs, parseEntityKey } from "#protocol/ids.ts";
 import type { Notification } from "#protocol/notifications.ts";
 import { Alerting } from "../../../hub/alerting/alerting.ts";
 import { DueTimes, JobMemory } from "../../../hub/core/backup-due.ts";
@@ -8,7 +8,8 @@ import { TaskMemory } from "../../../hub/core/task-memory.ts";
 import { nothingKept } from "../../support/job-times.ts";
 import { agentOf, connect, inventoryOf, testHub } from "../../support/test-hub.ts";
 
-test("a pool's disk errors that came while the hub was off over the weekend are told when it is back", async (t) => {
+/** A pool that an agent tells of, and hubs one after the other that judge it. */
+function setUp(t: TestContext) {
   const hub = testHub(t);
   const sent: Notification[] = [];
   const pool: EntityKey = parseEntityKey("zpool/pve1/tank") ?? assert.fail();
@@ -33,6 +34,16 @@ test("a pool's disk errors that came while the hub was off over the weekend are 
       await hub.clock.advance(10_000);
     }
   };
+  return { hub, sent, pool, openAlerting, watch };
+}
+
+const seven = "WARNING: ZFS pool tank on pve1 had 7 read, write or checksum errors within a day";
+const verdictsOf = ({ sent, pool }: ReturnType<typeof setUp>) =>
+  sent.filter(({ alerts }) => alerts.some(({ entity }) => entity === pool)).map(({ verdict }) => verdict);
+
+test("a pool's disk errors that came while the hub was off over the weekend are told when it is back", async (t) => {
+  const rig = setUp(t);
+  const { hub, sent, openAlerting, watch } = rig;
   const before = openAlerting();
   await watch(before, 2);
   before.stop();
@@ -41,9 +52,22 @@ test("a pool's disk errors that came while the hub was off over the weekend are 
   const after = openAlerting();
   t.after(() => after.stop());
   await watch(after, 9);
-  const told = sent.filter(({ alerts }) => alerts.some(({ entity }) => entity === pool));
-  assert.deepEqual(
-    told.map(({ verdict }) => verdict),
-    ["WARNING: ZFS pool tank on pve1 had 7 read, write or checksum errors within a day"],
-  );
+  assert.deepEqual(verdictsOf(rig), [seven]);
+});
+
+test("those that came longer than a day ago while the hub was off are told too, though the agent kept the samples of the last day", async (t) => {
+  const rig = setUp(t);
+  const { hub, pool, openAlerting, watch } = rig;
+  const before = openAlerting();
+  await watch(before, 2);
+  hub.state.put("keptTime", "all", { at: hub.clock.now() }, { actor: "test", reason: "test" });
+  before.stop();
+  await hub.clock.advance(60 * 3_600_000);
+  const back = hub.clock.now();
+  for (let ago = 24 * 60; ago > 0; ago--)
+    hub.series.put(agentOf("pve1"), pool, "vdev_errors", (back - ago * 60_000) as EpochMs, 9);
+  const after = openAlerting();
+  t.after(() => after.stop());
+  await watch(after, 9);
+  assert.deepEqual(verdictsOf(rig), [seven]);
 });
