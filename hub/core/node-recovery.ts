@@ -58,10 +58,10 @@ export function nodeRecovery(
   { sees = () => true, hostName }: { sees?: Sees; hostName?: string | undefined } = {},
 ): RecoveryDetail {
   const loss = lossOf(picture, node, sight.now);
-  const owned = [...picture.owners.values()].filter(
-    ({ facts, owner }) =>
-      owner.agent.node === node && !facts.template && !known.tests.has(facts.vmid) && sees(guestKey(facts.vmid)),
+  const all = [...picture.owners.values()].filter(
+    ({ facts, owner }) => owner.agent.node === node && !facts.template && !known.tests.has(facts.vmid),
   );
+  const owned = all.filter(({ facts }) => sees(guestKey(facts.vmid)));
   const pairs = owned.map((guest) => ({ guest, recovery: guestRecovery(guest, loss, replicaOf(sight, picture, guest), known) }));
   const each = pairs.map(({ recovery }) => recovery).sort(worstFirst);
   const times = each.flatMap(({ dataAt }) => dataAt ?? []);
@@ -78,7 +78,7 @@ export function nodeRecovery(
     restores: { guests: restored.length, measured: measured.length, totalMs: measured.reduce((sum, ms) => sum + ms, 0) },
     keysNeeded: loss.others.length > 0 ? 0 : restored.filter(({ backup }) => backup?.encrypted === true).length,
     hubHere: isHost(hostName, node),
-    room: roomFor(sight, picture, loss.others, returning, sees),
+    room: roomFor(sight, picture, loss.others, owned.length === all.length ? returning : undefined, sees),
     each,
   };
 }
@@ -244,17 +244,17 @@ function countsOf(each: readonly GuestRecovery[]): NodeRecovery["counts"] {
 const worstFirst = (a: GuestRecovery, b: GuestRecovery) =>
   recoveryStates.indexOf(a.state) - recoveryStates.indexOf(b.state) || a.vmid - b.vmid;
 
-/** Guests that are known to be off need no memory. */
+/** Guests that are known to be off need no memory. `returning`: undefined: who asks does not see all of them. */
 function roomFor(
   sight: Sight,
   picture: ClusterPicture,
   others: readonly NodeName[],
-  returning: readonly OwnedGuest[],
+  returning: readonly OwnedGuest[] | undefined,
   sees: Sees,
 ): NodeRecovery["room"] {
-  const running = returning.filter((owned) => guestState(sight, picture, owned) !== "stopped");
-  const needs = running.flatMap((owned) => memoryOf(sight, picture, owned) ?? []);
-  const neededBytes = needs.length === running.length ? needs.reduce((sum, bytes) => sum + bytes, 0) : null;
+  const running = returning?.filter((owned) => guestState(sight, picture, owned) !== "stopped");
+  const needs = running?.flatMap((owned) => memoryOf(sight, picture, owned) ?? []) ?? [];
+  const neededBytes = needs.length === running?.length ? needs.reduce((sum, bytes) => sum + bytes, 0) : null;
   if (others.length === 0) return { fits: "none", neededBytes, freeBytes: null };
   const free = others.filter((node) => sees(nodeKey(node))).flatMap((node) => freeOf(sight, picture, node) ?? []);
   const freeBytes = free.length === others.length ? free.reduce((sum, bytes) => sum + bytes, 0) : null;

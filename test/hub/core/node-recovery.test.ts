@@ -61,10 +61,11 @@ type Setup = {
   backups?: { set: BackupSet; backup: Backup }[];
   known?: Partial<RecoveryKnowledge>;
   series?(series: FakeSeries): void;
+  sees?(entity: EntityKey): boolean;
 };
 
 /** pve1's loss, where it has a guest with its disks on a storage of its own, a proven backup on NFS, and two other nodes. */
-function loss({ guests, others = ["pve2", "pve3"], setup, backups, known, series: fill }: Setup = {}) {
+function loss({ guests, others = ["pve2", "pve3"], setup, backups, known, series: fill, sees = () => true }: Setup = {}) {
   const series = new FakeSeries();
   const nodes = Object.fromEntries([
     ["pve1", guests ?? [{ vmid: 100, storages: ["local-zfs"] }]],
@@ -86,15 +87,21 @@ function loss({ guests, others = ["pve2", "pve3"], setup, backups, known, series
   }
   fill?.(series);
   const { reader, live } = series;
-  return nodeRecovery({ reader, live, now }, picture, pve1, {
-    backupsOf: () => backups ?? [{ set: nfs, backup: backupOf(12) }],
-    checked: () => undefined,
-    listed: true,
-    badge: () => proven,
-    record: () => record,
-    tests: new Set(),
-    ...known,
-  });
+  return nodeRecovery(
+    { reader, live, now },
+    picture,
+    pve1,
+    {
+      backupsOf: () => backups ?? [{ set: nfs, backup: backupOf(12) }],
+      checked: () => undefined,
+      listed: true,
+      badge: () => proven,
+      record: () => record,
+      tests: new Set(),
+      ...known,
+    },
+    { sees },
+  );
 }
 const guestOf = (setup: Setup) => {
   const [guest] = loss(setup).each;
@@ -290,4 +297,19 @@ test("that the hub itself runs on the node is told: what it knows would burn too
     return nodeRecovery({ reader, live, now }, picture, pve1, { ...known, tests: new Set() }, { hostName }).hubHere;
   };
   assert.deepEqual(["pve1", "PVE1.lan", "pve10", "monitor"].map(hubHere), [true, true, false, false]);
+});
+
+test("who doesn't see all guests of a node isn't told that they fit elsewhere: of the others he knows nothing", () => {
+  const guests = [
+    { vmid: 100, storages: ["local-zfs"] },
+    { vmid: 101, storages: ["local-zfs"] },
+  ];
+  const series = (filled: FakeSeries) => {
+    for (const metric of ["status", "mem_max"]) {
+      filled.put(agentOf("pve1"), "guest/101" as EntityKey, metric, now, metric === "status" ? 1 : 4 * gib);
+    }
+  };
+  assert.deepEqual(loss({ guests, series }).room, { fits: "yes", neededBytes: 8 * gib, freeBytes: 12 * gib });
+  const sees = (entity: EntityKey) => entity !== "guest/101";
+  assert.deepEqual(loss({ guests, series, sees }).room, { fits: "unknown", neededBytes: null, freeBytes: 12 * gib });
 });
