@@ -72,6 +72,8 @@ export class PmxcfsSource {
     await this.refresh();
     const { members } = this;
     if (members === undefined) return undefined;
+    // Before corosync runs .members tells of no cluster: without its configuration nobody knows whether this node stands alone.
+    if (this.clusterName === undefined && members.clusterName === undefined && !this.seen.has("corosync.conf")) return undefined;
     if (this.caPem === undefined) {
       const ca = await this.read("/etc/pve/pve-root-ca.pem");
       if (!ca.ok) this.problem = fileProblem("/etc/pve/pve-root-ca.pem", ca.code);
