@@ -2,7 +2,7 @@ import { type EntityKey, type EpochMs, guestKey, type NodeName, nodeKey } from "
 import type { GuestFacts, StorageFacts } from "#protocol/inventory.ts";
 import type { ProofBadge } from "#protocol/proof.ts";
 import { type GuestRecovery, type NodeRecovery, type RecoveryDetail, recoveryStates } from "#protocol/recovery.ts";
-import { type BackupSet, backupState } from "./backup-catalogue.ts";
+import { type BackupSet, backupState, guestOfBackup } from "./backup-catalogue.ts";
 import { type ClusterPicture, nodeState, nodesOf, spokesman } from "./cluster.ts";
 import { inHubTime, isFresh } from "./freshness.ts";
 import type { GuestKnowledge } from "./guest-proof.ts";
@@ -125,12 +125,16 @@ function guestRecovery(owned: OwnedGuest, loss: Loss, replica: Replica | undefin
   const backups = known
     .backupsOf(facts)
     .map((found) => ({ ...found, ...backupState(found.backup, known.checked(found.set, found.backup)) }));
-  const left = backups.filter(({ set }) => outlives(set, loss));
-  const whole = left.filter(({ state }) => state !== "failed");
-  const best = whole.find(({ set }) => isSure(set, loss)) ?? whole[0];
-  const burning = backups.find(({ set, state }) => !outlives(set, loss) && state !== "failed");
   const record = known.record(facts.vmid);
   const good = record !== undefined && isOfGuest(record, facts.identity) ? record.lastGood : null;
+  const left = backups.filter(({ set }) => outlives(set, loss));
+  const whole = left.filter(({ state }) => state !== "failed");
+  // A number may have been another guest's: where a backup doesn't say whose it is, a test of it does.
+  const isOwn = ({ backup }: FoundBackup) =>
+    facts.identity.length === 0 || guestOfBackup(backup, facts) === "same" || backup.at === good?.backupAt;
+  const isGood = (found: FoundBackup) => isSure(found.set, loss) && isOwn(found);
+  const best = whole.find(isGood) ?? whole.find(isOwn) ?? whole[0];
+  const burning = backups.find(({ set, state }) => !outlives(set, loss) && state !== "failed");
   const elsewhere = elsewhereBy(facts, loss, replica);
   const way = elsewhere?.way ?? (best === undefined ? null : "backup");
   const without = withoutDisks(facts, way);
@@ -143,8 +147,7 @@ function guestRecovery(owned: OwnedGuest, loss: Loss, replica: Replica | undefin
     vmid: facts.vmid,
     type: facts.type,
     name: guestName(facts),
-    state:
-      elsewhere === undefined ? stateOf(best && { sure: isSure(best.set, loss) }, left.length > 0, known.listed, proof) : "stays",
+    state: elsewhere === undefined ? stateOf(best && { sure: isGood(best) }, left.length > 0, known.listed, proof) : "stays",
     way,
     target: elsewhere?.replica?.target ?? null,
     dataAt: elsewhere === undefined ? (best?.backup.at ?? null) : (elsewhere.replica?.at ?? null),

@@ -128,6 +128,7 @@ test("a guest with a tested backup elsewhere comes back: as of that backup, in t
 
 const badge = (state: ProofBadge["state"]) => ({ badge: () => ({ ...proven, state }) });
 const damaged = backupOf(12, { verification: { state: "failed" } });
+const own = { vmid: 100, storages: ["local-zfs"], identity: ["mac:bc:24:11:00:00:01"] };
 const ha = { storages: ["ceph"], ha: "started" };
 const job = { id: "100-0", vmid: 100, target: "pve2", enabled: true };
 const replicated = (seconds: number) => (series: FakeSeries) =>
@@ -188,6 +189,20 @@ const cases: [name: string, setup: Setup, state: string, way: string | null][] =
     "backup",
   ],
   ["nobody tells on which server its backups lie", { backups: [{ set: pbs, backup: backupOf(2) }] }, "unknown", "backup"],
+  ["nobody tells whose its backups are", { guests: [own], backups: [{ set: nfs, backup: backupOf(2) }] }, "unknown", "backup"],
+  [
+    "nobody tells whose its newest backup is, and an older one is its own",
+    {
+      guests: [own],
+      backups: [
+        { set: nfs, backup: backupOf(2) },
+        { set: nfs, backup: backupOf(26, { guest: own.identity }) },
+      ],
+      known: { record: () => ({ ...record, identity: own.identity }) },
+    },
+    "proven",
+    "backup",
+  ],
   ["its replication never ended well", { setup: { replication: [job] } }, "proven", "backup"],
   [
     "it is replicated to a node that is not there",
