@@ -70,8 +70,10 @@ async function prepareAndProve(run: TestRun, shot: { png?: string | undefined })
     return run.step("start", () => prove.start(run, it, expectsAgent));
   });
   const verdict = await judged(run, () => fairly(run, it, () => proveAlive(run, it, started, expectsAgent, shot)));
-  if (verdict === undefined || verdict.outcome === "failed") await showAndKeep(run, it, shot);
-  if (verdict !== undefined) throw new TestEnd(verdict.outcome, verdict.reason);
+  const keeps = verdict === undefined || verdict.outcome === "failed";
+  const kept = keeps ? await judged(run, () => showAndKeep(run, it, shot)) : undefined;
+  const end = verdict ?? kept; // what failed has failed, whoever ends its keeping
+  if (end !== undefined) throw new TestEnd(end.outcome, end.reason);
 }
 
 /** What somebody else did to the test guest is no word against the backup. */

@@ -1,5 +1,5 @@
 import type { RangeStranger } from "#protocol/inventory.ts";
-import type { RestoreReport } from "#protocol/restore.ts";
+import type { RestoreReport, RestoreStep } from "#protocol/restore.ts";
 import { type OperationState, owesCleaning } from "../core/restore/journal.ts";
 import { whyNotOurs } from "../core/restore/ours.ts";
 import { restoreReport } from "../core/restore/report.ts";
@@ -13,21 +13,31 @@ import { type StepResult, TestRun } from "./run.ts";
 
 /**
  * After the agent died in a test: waits out what is promised to be kept, then clears away what the journal says. The test is `interrupted` whatever
- * it had proven; the level says how far it came.
+ * it had proven; the level says how far it came. Only what had failed, and was kept to be looked at, has failed.
  */
 export async function recover(run: TestRun): Promise<RestoreReport> {
   const { state, ports } = run;
   const mayStay = state.keptUntil !== undefined && state.intent !== undefined && !state.gone && !state.cancelled;
   if (mayStay) await run.record("keep", () => keepOn(run));
   const leftovers = await clearAway(run);
-  const { cancelled } = run.state;
   return restoreReport(run.state, run.test, {
     node: ports.node,
-    outcome: cancelled ? "cancelled" : "interrupted",
-    reason: cancelled ? "Cancelled; the agent ended before it was cleared away, and has done that now" : interruptedReason(run),
+    ...endOf(run),
     endedAt: ports.clock.now(),
     leftovers,
   });
+}
+
+const saysNothing = new Set<RestoreStep>(["screenshot", "keep", "stop", "destroy"]);
+
+function endOf(run: TestRun): Pick<RestoreReport, "outcome" | "reason"> {
+  const { steps, keptUntil, cancelled } = run.state;
+  const failed = steps.find(({ step, state }) => state === "failed" && !saysNothing.has(step));
+  if (keptUntil !== undefined && failed !== undefined)
+    return { outcome: "failed", reason: failed.reason ?? `${failed.step} failed` };
+  if (cancelled)
+    return { outcome: "cancelled", reason: "Cancelled; the agent ended before it was cleared away, and has done that now" };
+  return { outcome: "interrupted", reason: interruptedReason(run) };
 }
 
 /** The guest runs on without its agent; of its sandbox at least the bridge. */

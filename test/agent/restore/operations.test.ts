@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type RestoreReport, type RestoreStep, restoreSteps } from "#protocol/restore.ts";
 import { NodeView } from "../../../agent/restore/node-view.ts";
+import type { RestorePorts } from "../../../agent/restore/ports.ts";
 import { memoryProblem } from "../../../agent/restore/steps/prepare.ts";
 import { newId, plantTest, startOperations, startRestoreNode, statesOf, vmConfig } from "../../support/restore-node.ts";
 
@@ -145,6 +146,26 @@ test("a kept guest outlives its agent: the next one takes it away when its time 
   );
   assert.deepEqual(node.lab.restores.inventory(), before);
 });
+
+for (const end of ["cancelled", "taken over"] as const) {
+  test(`a test that failed, and whose guest is kept to be looked at, has failed though it is ${end}`, async (t) => {
+    const node = await startRestoreNode(t);
+    const failing: RestorePorts["check"] = async ({ name, kind }) => ({ name, kind, state: "failed", reason: "status 500" });
+    const first = startOperations(node, { check: failing });
+    const id = newId();
+    const before = node.lab.restores.inventory();
+    first.start(id, { kind: "restore-test", params: plantTest(node, "lxc", { keepSec: 3600 }) });
+    await node.drive(new Promise<void>((resolve) => first.onStep("keep", resolve)));
+    await node.drive(node.clock.sleep(1000));
+    const last = end === "cancelled" ? first : startOperations(node, {}, "2:2:boot");
+    if (end === "taken over") await node.drive(last.operations.tend());
+    last.operations.hear({ type: "op.cancel", body: { id, actor: "alice@pve" } });
+    const { outcome, level, reason } = await last.report(id);
+    assert.deepEqual([outcome, level], ["failed", "boots"]);
+    assert.match(reason, /checks failed: .*status 500/);
+    if (end === "cancelled") assert.deepEqual(node.lab.restores.inventory(), before);
+  });
+}
 
 test("four tests at once each have a number of their own and take hardly longer than the slowest alone", async (t) => {
   const node = await startRestoreNode(t, { limits: { parallel: 4, reserveMib: 0 } });
