@@ -308,7 +308,7 @@ test("a node's page says what comes back if it burned now: how it comes, as of w
 });
 
 test("that nobody can say what comes back of a node stands beside the closed line, and is not hidden in it", async () => {
-  const { page, close } = await openPage("#/");
+  const { page, close } = await openPage("#/", { noServiceWorker: true });
   const problem = { error: { code: "internal", message: "the disk is full" } };
   await page.route("**/api/v1/nodes/pve1/recovery*", (route) => route.fulfill({ status: 500, json: problem }));
   await page.evaluate(() => location.assign("#/node/pve1"));
