@@ -45,12 +45,13 @@ export class DeliveryLog {
     this.rows.set(id, { id, receiver, state, createdAt, nextAttemptAt, deliveredAt, ...what, seq });
   }
 
-  /** Whether a group's first message is a dead letter, and no other of it got through to the receiver. */
+  /** Whether a group's first message is a dead letter, and no other of it got through to the receiver. One that is not known any more may have. */
   neverArrived(receiver: string, group: string): boolean {
     if (this.dead === 0) return false;
     const known = [...this.rows.values()].filter((row) => row.group === group && row.receiver === receiver);
     const isFirstDead = known.some(({ sequence, state }) => sequence === 1 && state === "dead");
-    return isFirstDead && known.every(({ state }) => state !== "delivered");
+    const sequences = new Set(known.map(({ sequence }) => sequence));
+    return isFirstDead && sequences.size >= Math.max(...sequences) && known.every(({ state }) => state !== "delivered");
   }
 
   /** Dead letters of a receiver after which nothing of their group came: of a message in parts each that is one. */

@@ -188,6 +188,17 @@ test("all parts of a message are told when an Alertmanager is back after a day, 
   }
 });
 
+test("an end is told where a message in between may have arrived: of many the log has let go of it", async (t) => {
+  const rig = new DispatchRig(t);
+  rig.put({ ...common, type: "slack", url: { ref: "receiver/r/url" } });
+  rig.answer = ({ id }) => (id === "n1" ? { ok: false, retry: false, problem: "HTTP 404" } : { ok: true, answer: "ok" });
+  rig.tell(notificationOf());
+  await rig.settle();
+  rig.tell(resolvedOf({ id: "n3", sequence: 3 }));
+  await rig.settle();
+  assert.deepEqual([rig.stateOf("n1"), rig.stateOf("n3")], ["dead", "delivered"]);
+});
+
 test("a message that is refused is dead at once and holds up nobody", async (t) => {
   const rig = new DispatchRig(t);
   rig.answer = ({ id }) => (id === "n0" ? { ok: false, retry: false, problem: "HTTP 400" } : { ok: true, answer: "ok" });
