@@ -13,7 +13,7 @@ import { type StepResult, TestRun } from "./run.ts";
 
 /**
  * After the agent died in a test: waits out what is promised to be kept, then clears away what the journal says. The test is `interrupted` whatever
- * it had proven; the level says how far it came. Only what had failed, and was kept to be looked at, has failed.
+ * it had proven; the level says how far it came. Only what had failed when it came to `keep` has failed: what was refused never comes there.
  */
 export async function recover(run: TestRun): Promise<RestoreReport> {
   const { state, ports } = run;
@@ -31,10 +31,10 @@ export async function recover(run: TestRun): Promise<RestoreReport> {
 const saysNothing = new Set<RestoreStep>(["screenshot", "keep", "stop", "destroy"]);
 
 function endOf(run: TestRun): Pick<RestoreReport, "outcome" | "reason"> {
-  const { steps, keptUntil, cancelled } = run.state;
+  const { steps, cancelled } = run.state;
+  const isJudged = steps.some(({ step }) => step === "keep");
   const failed = steps.find(({ step, state }) => state === "failed" && !saysNothing.has(step));
-  if (keptUntil !== undefined && failed !== undefined)
-    return { outcome: "failed", reason: failed.reason ?? `${failed.step} failed` };
+  if (isJudged && failed !== undefined) return { outcome: "failed", reason: failed.reason ?? `${failed.step} failed` };
   if (cancelled)
     return { outcome: "cancelled", reason: "Cancelled; the agent ended before it was cleared away, and has done that now" };
   return { outcome: "interrupted", reason: interruptedReason(run) };

@@ -345,4 +345,15 @@ export const guestFaults: Scenario[] = [
     reason: /nothing listens on 80/,
     steps: { checks: "failed", keep: "passed", destroy: "passed" },
   },
+  {
+    name: "the agent is killed while it clears away what has failed: the test has failed all the same",
+    type: "lxc",
+    before: inject({ kind: restore, fault: "guest", services: [{ port: 80, service: null }] }),
+    at: ["stop", () => undefined],
+    dies: "agent",
+    outcome: "failed",
+    level: "boots",
+    reason: /nothing listens on 80/,
+    steps: { checks: "failed", keep: "skipped", destroy: "passed" },
+  },
 ];
