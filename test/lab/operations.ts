@@ -112,7 +112,7 @@ export class Operations {
   /** Live for VMs, with a restart for containers; takes longer the more memory, or `durationMs`. */
   migrate(guest: Guest, target: string, user: string, durationMs?: number): Task {
     const id = String(guest.life.spec.vmid);
-    const task = { node: guest.home, type: `${prefix(guest)}migrate`, id, user };
+    const task = { node: guest.home, type: guest.life.spec.type === "qemu" ? "qmigrate" : "vzmigrate", id, user };
     return this.tasks.start(task, (handle) => this.migrateWork(handle, guest, target, durationMs));
   }
 

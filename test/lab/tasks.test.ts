@@ -136,7 +136,8 @@ test("a killed worker leaves the lock and no last line", async (context) => {
 
 test("a migration moves the guest's configuration, and its process is a new one", async (context) => {
   const { lab, clock, read } = await setUp(context);
-  lab.control.inject({ kind: "migrate", vmid: 100, target: "pve3", durationMs: 30_000 });
+  const upid = String(lab.control.inject({ kind: "migrate", vmid: 100, target: "pve3", durationMs: 30_000 }));
+  assert.match(upid, /:qmigrate:100:root@pam:$/);
   await clock.advance(1000);
   assert.match(read("pve1", "etc/pve/nodes/pve1/qemu-server/100.conf"), /^lock: migrate$/m);
   await clock.advance(40_000);
