@@ -18,7 +18,7 @@ test("every bound of the link is on the page", () => {
 
 test("a constant is read as the program has it: through names, imports, objects and assignments", () => {
   assert.equal(constantIn("protocol/limits.ts", "limits.spoolMaxBytes"), limits.spoolMaxBytes);
-  assert.equal(constantIn("hub/link/session.ts", "inFlightMax"), limits.unackedRecords * 4);
+  assert.equal(constantIn("hub/link/record-intake.ts", "inFlightMax"), limits.unackedRecords * 4);
   assert.equal(constantIn("hub/core/limits.ts", "requestRate.burst"), 300);
   assert.equal(constantIn("hub/https-server.ts", "server.maxHeadersCount"), 64);
   assert.equal(constantIn("hub/core/login-guard.ts", "backoffRules.user.maxMs"), 30_000);
