@@ -29,6 +29,8 @@ export async function probeSsh(
 ): Promise<Verdict> {
   const { default: ssh2 } = await import("ssh2");
   const client = new ssh2.Client();
+  // It tells of a lost connection after it told of a timeout, and an error that nobody listens to ends the agent.
+  client.on("error", () => undefined);
   signal.addEventListener("abort", () => client.destroy(), { once: true });
   const config = { host: address, port: check.port ?? 22, username: check.user, readyTimeout: withinMs, ...secret };
   try {

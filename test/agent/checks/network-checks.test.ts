@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import ssh2 from "ssh2";
 import { type NetworkCheck, type NetworkRequest, runNetworkCheck } from "../../../agent/checks/network-checks.ts";
+import { probeSsh } from "../../../agent/checks/probes/shell.ts";
 import type { Verdict } from "../../../agent/checks/verdict.ts";
 import { systemClock } from "../../../agent/clock.ts";
 import { createRunCommand } from "../../../agent/pve/run-command.ts";
@@ -209,6 +210,15 @@ test("an SSH command is run with the node's own password or key", async (t) => {
     is: "failed",
     problem: "user check was not let in with the secret",
   });
+});
+
+test("an SSH server that takes the connection and says nothing is a failed check, and no end of the agent", async (t) => {
+  const port = await startTcp(t, () => undefined);
+  const ssh = { ...common, kind: "ssh", port, user: "check", secret: "lab", command: "uptime" } as const;
+  // What its library waits is over before our own clock is: it tells of two errors then.
+  const verdict = await probeSsh(ssh, "127.0.0.1", { password: "hunter2" }, new AbortController().signal, 50);
+  assert.deepEqual(verdict, { is: "failed", problem: "Timed out while waiting for handshake" });
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 });
 
 test("ping is run by the node's own program, and a missing one skips the check", async () => {
