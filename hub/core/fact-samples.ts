@@ -107,13 +107,13 @@ export function tellClusterFacts(sources: FactSources, tell: TellFact): void {
   }
 }
 
-/** Whether the state of at least one of a node's guests is known. A node without guests, or with none that was looked at so far, is not in it. */
+/** Whether the state of at least one of a node's guests is known. A node without guests, or with none whose state was ever told, is not in it. */
 function guestsSeenOn({ picture, sight, known }: FactSources): Map<NodeName, boolean> {
   const seen = new Map<NodeName, boolean>();
   for (const owned of picture.owners.values()) {
     const { node } = owned.owner.agent;
     const guest = known.get(owned.facts.vmid);
-    if (guest === undefined || seen.get(node) === true) continue;
+    if (guest?.status === undefined || seen.get(node) === true) continue;
     seen.set(node, guestStateBy(guest.status, sight, picture, owned) !== "unknown");
   }
   return seen;
