@@ -160,7 +160,7 @@ test("who changed what stands below the state of the chain, by who did it and wh
   await log.getByLabel("Who", { exact: true }).fill("root@pam");
   await log.locator("li", { hasText: "node-down" }).waitFor({ state: "detached" });
   assert.match(
-    (await log.locator("li").innerText()).replace(/\s+/g, " "),
+    ((await log.locator("li").textContent()) ?? "").replace(/\s+/g, " ").trim(),
     /root@pam changed rule storage-full changed by the API$/,
   );
 });
