@@ -4,10 +4,8 @@ import type { Rule } from "#protocol/alerting.ts";
 import type { EntityKey } from "#protocol/ids.ts";
 import { guestKey, nodeKey, type Vmid } from "#protocol/ids.ts";
 import type { Notification } from "#protocol/notifications.ts";
-import { Alerting } from "../../../hub/alerting/alerting.ts";
-import { DueTimes, JobMemory } from "../../../hub/core/backup-due.ts";
-import { TaskMemory } from "../../../hub/core/task-memory.ts";
-import { nothingKept } from "../../support/job-times.ts";
+import type { Alerting } from "../../../hub/alerting/alerting.ts";
+import { openTestAlerting } from "../../support/test-alerting.ts";
 import { agentOf, clusterA, connect, inventoryOf, type TestHub, testHub } from "../../support/test-hub.ts";
 
 const by = { actor: "test", reason: "test" };
@@ -35,17 +33,7 @@ function engine(t: TestContext, rules: readonly Rule[] = [hot]): { hub: TestHub;
   hub.fleet.inventory(agent, inventoryOf({ guests: [{ vmid: 100, name: "web" }] }));
   for (const { id } of hub.state.list("rule")) hub.state.remove("rule", id, by);
   for (const rule of rules) hub.state.put("rule", rule.id, rule, by);
-  const alerting = new Alerting({
-    state: hub.state,
-    reader: hub.series.reader,
-    live: hub.series.live,
-    clock: hub.clock,
-    pictures: () => hub.fleet.pictures(),
-    backups: { tasks: new TaskMemory(), due: new DueTimes(() => "UTC"), jobs: new JobMemory(nothingKept) },
-    refusing: () => false,
-    dispatcher: { enqueue: (notification) => sent.push(notification), committed: () => undefined },
-    tell: () => undefined,
-  });
+  const alerting = openTestAlerting(hub, sent);
   for (const { id, document } of hub.state.list("rule")) {
     if (!rules.some((rule) => rule.id === id)) hub.state.put("rule", id, { ...document, enabled: false }, by);
   }

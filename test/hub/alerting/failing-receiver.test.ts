@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Notification } from "#protocol/notifications.ts";
-import { Alerting } from "../../../hub/alerting/alerting.ts";
-import { DueTimes, JobMemory } from "../../../hub/core/backup-due.ts";
-import { TaskMemory } from "../../../hub/core/task-memory.ts";
-import { nothingKept } from "../../support/job-times.ts";
+import { openTestAlerting } from "../../support/test-alerting.ts";
 import { connect, inventoryOf, testHub } from "../../support/test-hub.ts";
 
 test("a receiver that nothing reaches for an hour is told to the others once, and again when it is back", async (t) => {
@@ -12,20 +9,8 @@ test("a receiver that nothing reaches for an hour is told to the others once, an
   const sent: Notification[] = [];
   const failing = new Set(["Pager"]);
   hub.fleet.inventory(connect(hub, "pve1"), inventoryOf());
-  const alerting = new Alerting({
-    state: hub.state,
-    reader: hub.series.reader,
-    live: hub.series.live,
-    clock: hub.clock,
-    pictures: () => hub.fleet.pictures(),
-    backups: { tasks: new TaskMemory(), due: new DueTimes(() => "UTC"), jobs: new JobMemory(nothingKept) },
-    refusing: () => false,
-    dispatcher: {
-      enqueue: (notification) => sent.push(notification),
-      committed: () => undefined,
-      standings: () => ["Mail", "Pager"].map((name) => ({ name, fails: failing.has(name) })),
-    },
-    tell: () => undefined,
+  const alerting = openTestAlerting(hub, sent, {
+    standings: () => ["Mail", "Pager"].map((name) => ({ name, fails: failing.has(name) })),
   });
   t.after(() => alerting.stop());
   // Only this rule: no agent sends samples here.

@@ -4,10 +4,7 @@ import { type EntityKey, parseEntityKey } from "#protocol/ids.ts";
 import type { Inventory } from "#protocol/inventory.ts";
 import type { MetricName } from "#protocol/metrics.ts";
 import type { Notification } from "#protocol/notifications.ts";
-import { Alerting } from "../../../hub/alerting/alerting.ts";
-import { DueTimes, JobMemory } from "../../../hub/core/backup-due.ts";
-import { TaskMemory } from "../../../hub/core/task-memory.ts";
-import { nothingKept } from "../../support/job-times.ts";
+import { openTestAlerting } from "../../support/test-alerting.ts";
 import { agentOf, connect, inventoryOf, testHub } from "../../support/test-hub.ts";
 
 const storage = { shared: false, content: ["images"], enabled: true, nodes: ["pve1"] };
@@ -25,17 +22,7 @@ async function told(t: TestContext, storages: Inventory["storages"], all: readon
   const agent = connect(hub, "pve1");
   const node = { zpools: ["tank"], thinpools: [{ vg: "pve", lv: "data" }], sources: [] };
   hub.fleet.inventory(agent, inventoryOf({ node, storages }));
-  const alerting = new Alerting({
-    state: hub.state,
-    reader: hub.series.reader,
-    live: hub.series.live,
-    clock: hub.clock,
-    pictures: () => hub.fleet.pictures(),
-    backups: { tasks: new TaskMemory(), due: new DueTimes(() => "UTC"), jobs: new JobMemory(nothingKept) },
-    refusing: () => false,
-    dispatcher: { enqueue: (notification) => sent.push(notification), committed: () => undefined },
-    tell: () => undefined,
-  });
+  const alerting = openTestAlerting(hub, sent);
   t.after(() => alerting.stop());
   alerting.reload();
   for (let i = 0; i < minutes * 6; i++) {

@@ -2,10 +2,8 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type EntityKey, type EpochMs, parseEntityKey } from "#protocol/ids.ts";
 import type { Notification } from "#protocol/notifications.ts";
-import { Alerting } from "../../../hub/alerting/alerting.ts";
-import { DueTimes, JobMemory } from "../../../hub/core/backup-due.ts";
-import { TaskMemory } from "../../../hub/core/task-memory.ts";
-import { nothingKept } from "../../support/job-times.ts";
+import type { Alerting } from "../../../hub/alerting/alerting.ts";
+import { openTestAlerting } from "../../support/test-alerting.ts";
 import { agentOf, connect, inventoryOf, testHub } from "../../support/test-hub.ts";
 
 /** A pool that an agent tells of, and hubs one after the other that judge it. */
@@ -15,18 +13,7 @@ function setUp(t: TestContext) {
   const pool: EntityKey = parseEntityKey("zpool/pve1/tank") ?? assert.fail();
   const node = { zpools: ["tank"], thinpools: [], sources: [] };
   hub.fleet.inventory(connect(hub, "pve1"), inventoryOf({ node }));
-  const openAlerting = () =>
-    new Alerting({
-      state: hub.state,
-      reader: hub.series.reader,
-      live: hub.series.live,
-      clock: hub.clock,
-      pictures: () => hub.fleet.pictures(),
-      backups: { tasks: new TaskMemory(), due: new DueTimes(() => "UTC"), jobs: new JobMemory(nothingKept) },
-      refusing: () => false,
-      dispatcher: { enqueue: (notification) => sent.push(notification), committed: () => undefined },
-      tell: () => undefined,
-    });
+  const openAlerting = () => openTestAlerting(hub, sent);
   const watch = async (alerting: Alerting, errors: number) => {
     for (let i = 0; i < 12; i++) {
       hub.series.put(agentOf("pve1"), pool, "vdev_errors", hub.clock.now(), errors);
