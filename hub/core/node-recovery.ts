@@ -1,5 +1,5 @@
 import { type EntityKey, type EpochMs, guestKey, type NodeName, nodeKey } from "#protocol/ids.ts";
-import type { GuestFacts, StorageFacts } from "#protocol/inventory.ts";
+import type { DatastoreFacts, GuestFacts, StorageFacts } from "#protocol/inventory.ts";
 import type { ProofBadge } from "#protocol/proof.ts";
 import { type GuestRecovery, type NodeRecovery, type RecoveryDetail, recoveryStates } from "#protocol/recovery.ts";
 import { type BackupSet, backupState, guestOfBackup } from "./backup-catalogue.ts";
@@ -46,40 +46,64 @@ type Loss = {
   knownDatastores: ReadonlySet<string>;
 };
 
+/** What is the same whichever node of a cluster is lost. */
+type Whole = {
+  members: ReturnType<typeof nodesOf>;
+  /** Members that are there. */
+  online: readonly NodeName[];
+  storages: ReadonlyMap<string, StorageFacts>;
+  datastores: readonly DatastoreFacts[];
+  /** Without templates and test guests. */
+  guests: ReadonlyMap<NodeName, readonly OwnedGuest[]>;
+};
+
 /**
- * What comes back if this node were lost now with all its disks: of each guest by which way, as of when, and how one knows. A storage that other nodes reach
- * outlives it; that a guest of the node serves it (NFS or a Backup Server in a VM) nobody tells, a Backup Server at the node's own address is known.
+ * What comes back if a node of this cluster were lost now with all its disks: of each guest by which way, as of when, and how one knows. A storage that other
+ * nodes reach outlives it; that a guest of the node serves it (NFS or a Backup Server in a VM) nobody tells, a Backup Server at the node's own address is
+ * known.
  */
-export function nodeRecovery(
+export function recoveriesIn(
   sight: Sight,
   picture: ClusterPicture,
-  node: NodeName,
   known: RecoveryKnowledge,
   { sees = () => true, hostName }: { sees?: Sees; hostName?: string | undefined } = {},
-): RecoveryDetail {
-  const loss = lossOf(picture, node, sight.now);
-  const all = [...picture.owners.values()].filter(
-    ({ facts, owner }) => owner.agent.node === node && !facts.template && !known.tests.has(facts.vmid),
-  );
-  const owned = all.filter(({ facts }) => sees(guestKey(facts.vmid)));
-  const pairs = owned.map((guest) => ({ guest, recovery: guestRecovery(guest, loss, replicaOf(sight, picture, guest), known) }));
-  const each = pairs.map(({ recovery }) => recovery).sort(worstFirst);
+): (node: NodeName) => RecoveryDetail {
+  const cluster = wholeOf(picture, known.tests, sight.now);
+  return (node) => {
+    const loss = lossOf(cluster, node);
+    const all = cluster.guests.get(node) ?? [];
+    const owned = all.filter(({ facts }) => sees(guestKey(facts.vmid)));
+    const pairs = owned.map((guest) => ({
+      guest,
+      recovery: guestRecovery(guest, loss, replicaOf(sight, picture, guest), known),
+    }));
+    const each = pairs.map(({ recovery }) => recovery).sort(worstFirst);
+    const returning = pairs.filter(({ recovery }) => recovery.state !== "lost").map(({ guest }) => guest);
+    return {
+      cluster: picture.cluster,
+      node,
+      entity: nodeKey(node),
+      ...sumsOf(each, loss),
+      hubHere: isHost(hostName, node),
+      room: roomFor(sight, picture, loss.others, owned.length === all.length ? returning : undefined, sees),
+      each,
+    };
+  };
+}
+
+function sumsOf(
+  each: readonly GuestRecovery[],
+  { others }: Loss,
+): Pick<NodeRecovery, "guests" | "counts" | "oldestAt" | "restores" | "keysNeeded"> {
   const times = each.flatMap(({ dataAt }) => dataAt ?? []);
   const restored = each.filter(({ way }) => way === "backup");
   const measured = restored.flatMap(({ restoreMs }) => restoreMs ?? []);
-  const returning = pairs.filter(({ recovery }) => recovery.state !== "lost").map(({ guest }) => guest);
   return {
-    cluster: picture.cluster,
-    node,
-    entity: nodeKey(node),
     guests: each.length,
     counts: countsOf(each),
     oldestAt: times.length === 0 ? null : Math.min(...times),
     restores: { guests: restored.length, measured: measured.length, totalMs: measured.reduce((sum, ms) => sum + ms, 0) },
-    keysNeeded: loss.others.length > 0 ? 0 : restored.filter(({ backup }) => backup?.encrypted === true).length,
-    hubHere: isHost(hostName, node),
-    room: roomFor(sight, picture, loss.others, owned.length === all.length ? returning : undefined, sees),
-    each,
+    keysNeeded: others.length > 0 ? 0 : restored.filter(({ backup }) => backup?.encrypted === true).length,
   };
 }
 
@@ -87,17 +111,34 @@ export function withoutEach({ each: _, ...node }: RecoveryDetail): NodeRecovery 
   return node;
 }
 
-function lossOf(picture: ClusterPicture, node: NodeName, now: EpochMs): Loss {
+function wholeOf(picture: ClusterPicture, tests: ReadonlySet<number>, now: EpochMs): Whole {
   const members = nodesOf(picture, now);
-  const others = [...members.keys()].filter((one) => one !== node && nodeState(picture, one, now) === "online");
   const facts = spokesman(picture, now)?.inventory?.inventory.storages ?? [];
+  const guests = new Map<NodeName, OwnedGuest[]>();
+  for (const owned of picture.owners.values()) {
+    if (owned.facts.template || tests.has(owned.facts.vmid)) continue;
+    const { node } = owned.owner.agent;
+    const others = guests.get(node);
+    if (others === undefined) guests.set(node, [owned]);
+    else others.push(owned);
+  }
+  return {
+    members,
+    online: [...members.keys()].filter((node) => nodeState(picture, node, now) === "online"),
+    storages: new Map(facts.map((storage) => [storage.storage, storage])),
+    datastores: [...picture.agents.values()].flatMap(({ inventory }) => inventory?.inventory.datastores ?? []),
+    guests,
+  };
+}
+
+function lossOf({ members, online, storages, datastores }: Whole, node: NodeName): Loss {
+  const others = online.filter((one) => one !== node);
   const address = members.get(node)?.ip;
-  const datastores = [...picture.agents.values()].flatMap(({ inventory }) => inventory?.inventory.datastores ?? []);
   return {
     node,
     others,
     quorate: others.length > members.size / 2,
-    storages: new Map(facts.map((storage) => [storage.storage, storage])),
+    storages,
     datastores: new Set(datastores.filter(({ server }) => isAddressOf(server, node, address)).map(({ key }) => key)),
     knownDatastores: new Set(datastores.map(({ key }) => key)),
   };
@@ -113,7 +154,7 @@ const outlives = ({ node, datastore }: BackupSet, loss: Loss) =>
   node === null ? !(datastore !== null && loss.datastores.has(datastore.key)) : node !== loss.node;
 
 /** Whether it can be read now, and if it lies on a Backup Server, is known to be on another machine. */
-function isSure({ problem, datastore, storage }: BackupSet, { storages, knownDatastores }: Loss): boolean {
+function isReadable({ problem, datastore, storage }: BackupSet, { storages, knownDatastores }: Loss): boolean {
   if (problem !== null) return false;
   return datastore === null ? storages.get(storage)?.type !== "pbs" : knownDatastores.has(datastore.key);
 }
@@ -132,7 +173,7 @@ function guestRecovery(owned: OwnedGuest, loss: Loss, replica: Replica | undefin
   // A number may have been another guest's: where a backup doesn't say whose it is, a test of it does.
   const isOwn = ({ backup }: FoundBackup) =>
     facts.identity.length === 0 || guestOfBackup(backup, facts) === "same" || backup.at === good?.backupAt;
-  const isGood = (found: FoundBackup) => isSure(found.set, loss) && isOwn(found);
+  const isGood = (found: FoundBackup) => isReadable(found.set, loss) && isOwn(found);
   const best = whole.find(isGood) ?? whole.find(isOwn) ?? whole[0];
   const burning = backups.find(({ set, state }) => !outlives(set, loss) && state !== "failed");
   const elsewhere = elsewhereBy(facts, loss, replica);
@@ -147,7 +188,7 @@ function guestRecovery(owned: OwnedGuest, loss: Loss, replica: Replica | undefin
     vmid: facts.vmid,
     type: facts.type,
     name: guestName(facts),
-    state: elsewhere === undefined ? stateOf(best && { sure: isGood(best) }, left.length > 0, known.listed, proof) : "stays",
+    state: elsewhere === undefined ? stateOf(best && isGood(best), left.length > 0, known.listed, proof) : "stays",
     way,
     target: elsewhere?.replica?.target ?? null,
     dataAt: elsewhere === undefined ? (best?.backup.at ?? null) : (elsewhere.replica?.at ?? null),
@@ -205,17 +246,18 @@ function withoutDisks({ unprotected }: GuestFacts, way: GuestRecovery["way"]): s
   return unprotected.filter(({ why }) => way === "backup" || why === "no-volume").map(({ disk }) => disk);
 }
 
+/** `isSure`: what is known of the best backup that is left; undefined: there is none. */
 function stateOf(
-  best: { sure: boolean } | undefined,
+  isSure: boolean | undefined,
   anyLeft: boolean,
   listed: boolean,
   state: ProofBadge["state"],
 ): GuestRecovery["state"] {
-  if (best === undefined) {
+  if (isSure === undefined) {
     if (anyLeft) return "failed";
     return listed ? "lost" : "unknown";
   }
-  if (!best.sure) return "unknown";
+  if (!isSure) return "unknown";
   if (state === "failed") return "failed";
   return state === "proven" ? "proven" : "unproven";
 }

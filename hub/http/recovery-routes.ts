@@ -7,8 +7,7 @@ import { byText } from "#protocol/order.ts";
 import { type NodeRecovery, nodeRecoverySchema, type RecoveryDetail, recoveryDetailSchema } from "#protocol/recovery.ts";
 import { askedNode } from "../core/asked.ts";
 import { type ClusterPicture, nodesOf } from "../core/cluster.ts";
-import { nodeRecovery, withoutEach } from "../core/node-recovery.ts";
-import { Refusal } from "../core/refusal.ts";
+import { recoveriesIn, withoutEach } from "../core/node-recovery.ts";
 import type { RestorePorts } from "../proof/restore.ts";
 import { clusterQuery, picturesOf, pictureWith, sightOf } from "./clusters.ts";
 import { json } from "./documents.ts";
@@ -42,20 +41,19 @@ const routes = {
 /** The loss of a node, thought through from what is known of backups, replicas, shared disks and restore tests. */
 export function recoveryRoutes(app: HubApp, ports: HttpPorts, restore: RestorePorts): void {
   // Worked out from all that is known, as protection is: a storage that somebody may not see keeps his guest's disks all the same.
-  const recoveryOf = (seen: SeenPorts, cluster: string, node: NodeName): RecoveryDetail[] => {
+  const recoveriesOf = (seen: SeenPorts, cluster: string): ((node: NodeName) => RecoveryDetail) => {
     const sight = sightOf(ports);
-    const picture = ports.pictures().find((one) => one.cluster === cluster);
-    if (picture === undefined) return [];
-    const known = restore.recoveryKnowledge(picture, sight.now);
+    const picture = pictureWith(ports, cluster, "cluster", () => true);
     const sees = (entity: EntityKey) => seen.entity(cluster, entity);
-    return [nodeRecovery(sight, picture, node, known, { sees, hostName: ports.hostName })];
+    return recoveriesIn(sight, picture, restore.recoveryKnowledge(picture, sight.now), { sees, hostName: ports.hostName });
   };
   app.openapi(routes.all, async (c) => {
     const seen = seenBy(c, ports);
     const items: NodeRecovery[] = [];
     for (const picture of picturesOf(seen, c.req.valid("query").cluster)) {
+      const recoveryOf = recoveriesOf(seen, picture.cluster);
       for (const node of [...nodesOf(picture, seen.clock.now()).keys()].sort(byText)) {
-        items.push(...recoveryOf(seen, picture.cluster, node).map(withoutEach));
+        items.push(withoutEach(recoveryOf(node)));
         // Thousands of guests are looked at: others get their turn in between.
         await setImmediate();
       }
@@ -67,8 +65,6 @@ export function recoveryRoutes(app: HubApp, ports: HttpPorts, restore: RestorePo
     const node = askedNode(c.req.valid("param").node);
     const has = (picture: ClusterPicture) => nodesOf(picture, seen.clock.now()).has(node);
     const { cluster } = pictureWith(seen, c.req.valid("query").cluster, `node ${node}`, has);
-    const [recovery] = recoveryOf(seen, cluster, node);
-    if (recovery === undefined) throw new Refusal("not-found", `there is no node ${node}`);
-    return c.json(recovery, 200);
+    return c.json(recoveriesOf(seen, cluster)(node), 200);
   });
 }

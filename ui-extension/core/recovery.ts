@@ -55,17 +55,21 @@ const countWords = (state: State, n: number, t: Translate): string => {
   }
 };
 
+/** Of each state that there is, the worst first. */
+const inOrder = ({ counts }: Loss, words: (state: State, n: number) => string): string =>
+  states.flatMap((state) => (counts[state] > 0 ? [words(state, counts[state])] : [])).join(" · ");
+
 /** What becomes of the guests, the worst first: `2 guests are lost · 9 are proven to come back`. */
-export function lossWords({ counts, guests, untold }: Loss, t: Translate): string {
-  if (untold === true) return t("No agent tells of its guests");
-  if (guests === 0) return t("No guests here");
-  return states.flatMap((state) => (counts[state] > 0 ? [countWords(state, counts[state], t)] : [])).join(" · ");
+export function lossWords(loss: Loss, t: Translate): string {
+  if (loss.untold === true) return t("No agent tells of its guests");
+  if (loss.guests === 0) return t("No guests here");
+  return inOrder(loss, (state, n) => countWords(state, n, t));
 }
 
 /** The same where there is little room: `2 lost · 9 proven`. */
-export function lossBrief({ counts, guests, untold }: Loss, t: Translate): string {
-  if (untold === true) return t("unknown");
-  if (guests === 0) return t("No guests here");
+export function lossBrief(loss: Loss, t: Translate): string {
+  if (loss.untold === true) return t("unknown");
+  if (loss.guests === 0) return t("No guests here");
   const words: Record<State, (n: number) => string> = {
     lost: (n) => t("{n} lost", { n }),
     failed: (n) => t("{n} failed", { n }),
@@ -74,7 +78,7 @@ export function lossBrief({ counts, guests, untold }: Loss, t: Translate): strin
     stays: (n) => t("{n} stay", { n }),
     proven: (n) => t("{n} proven", { n }),
   };
-  return states.flatMap((state) => (counts[state] > 0 ? [words[state](counts[state])] : [])).join(" · ");
+  return inOrder(loss, (state, n) => words[state](n));
 }
 
 /** How old the data is that comes back, at most; undefined: nothing that has an age comes back. */

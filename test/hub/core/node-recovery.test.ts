@@ -4,7 +4,7 @@ import type { Backup } from "#protocol/backups.ts";
 import type { EntityKey, EpochMs, NodeName } from "#protocol/ids.ts";
 import type { ProofBadge } from "#protocol/proof.ts";
 import type { BackupSet } from "../../../hub/core/backup-catalogue.ts";
-import { fits, nodeRecovery, type RecoveryKnowledge } from "../../../hub/core/node-recovery.ts";
+import { fits, type RecoveryKnowledge, recoveriesIn } from "../../../hub/core/node-recovery.ts";
 import type { ProofRecord } from "../../../hub/core/run-record.ts";
 import { FakeSeries } from "../../support/fake-series.ts";
 import { agentOf, cluster, type PictureSetup, testPicture } from "../../support/test-cluster.ts";
@@ -87,10 +87,9 @@ function loss({ guests, others = ["pve2", "pve3"], setup, backups, known, series
   }
   fill?.(series);
   const { reader, live } = series;
-  return nodeRecovery(
+  return recoveriesIn(
     { reader, live, now },
     picture,
-    pve1,
     {
       backupsOf: () => backups ?? [{ set: nfs, backup: backupOf(12) }],
       checked: () => undefined,
@@ -101,7 +100,7 @@ function loss({ guests, others = ["pve2", "pve3"], setup, backups, known, series
       ...known,
     },
     { sees },
-  );
+  )(pve1);
 }
 const guestOf = (setup: Setup) => {
   const [guest] = loss(setup).each;
@@ -262,7 +261,7 @@ test("backups on a Backup Server at the node's own address or name burn with it"
     }
     const known = { checked: () => undefined, listed: true, badge: () => proven, record: () => record, tests: new Set<number>() };
     const backupsOf = () => [{ set: pbs, backup: backupOf(3) }];
-    const { each } = nodeRecovery({ reader: series.reader, live: series.live, now }, picture, pve1, { ...known, backupsOf });
+    const { each } = recoveriesIn({ reader: series.reader, live: series.live, now }, picture, { ...known, backupsOf })(pve1);
     assert.equal(each[0]?.state, state, server);
   }
 });
@@ -309,7 +308,7 @@ test("that the hub itself runs on the node is told: what it knows would burn too
   const { reader, live } = new FakeSeries();
   const hubHere = (hostName: string) => {
     const known = { checked: () => undefined, backupsOf: () => [], listed: true, badge: () => proven, record: () => undefined };
-    return nodeRecovery({ reader, live, now }, picture, pve1, { ...known, tests: new Set() }, { hostName }).hubHere;
+    return recoveriesIn({ reader, live, now }, picture, { ...known, tests: new Set() }, { hostName })(pve1).hubHere;
   };
   assert.deepEqual(["pve1", "PVE1.lan", "pve10", "monitor"].map(hubHere), [true, true, false, false]);
 });
